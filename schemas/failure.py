@@ -1,0 +1,124 @@
+"""Why something has no answer: the closed list of failure kinds and the row they become."""
+
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+Task = Literal["ocr", "chart"]
+Stage = Literal["fetch", "probe", "render", "read", "validate"]
+
+MESSAGE_MAX_CHARS = 500
+
+
+class FailureKind(StrEnum):
+    """Closed and countable. `KINDS` says for each what it means and who can act."""
+
+    gone = "gone"
+    changed = "changed"
+    access_denied = "access_denied"
+    throttled = "throttled"
+    fetch_failed = "fetch_failed"
+    empty = "empty"
+    too_large_object = "too_large_object"
+    unsupported_type = "unsupported_type"
+    encrypted = "encrypted"
+    corrupt = "corrupt"
+    no_pages = "no_pages"
+    too_many_pages = "too_many_pages"
+    unreadable = "unreadable"
+    too_large = "too_large"
+    render_timeout = "render_timeout"
+    render_out_of_memory = "render_out_of_memory"
+    render_crashed = "render_crashed"
+    engine_unavailable = "engine_unavailable"
+    engine_error = "engine_error"
+    engine_timeout = "engine_timeout"
+    crashed_worker = "crashed_worker"
+    unsupported_script = "unsupported_script"
+    refused = "refused"
+    truncated = "truncated"
+    repeated = "repeated"
+    bad_json = "bad_json"
+    bad_answer = "bad_answer"
+
+
+class KindInfo(NamedTuple):
+    meaning: str
+    what_to_do: str
+    is_transient: bool = False
+    """True: the next runs try it again by themselves, a few times. False: it waits for `pagefold retry`."""
+
+
+KINDS: dict[FailureKind, KindInfo] = {
+    FailureKind.gone: KindInfo("the object was listed but no longer there when it was read", "nothing, unless you expected it"),
+    FailureKind.changed: KindInfo("the object changed between listing and reading", "the next run reads the new version"),
+    FailureKind.access_denied: KindInfo("the store refused to hand the object out", "grant s3:GetObject, then `pagefold retry`"),
+    FailureKind.throttled: KindInfo("the store or the engine kept asking us to slow down", "lower the concurrency", True),
+    FailureKind.fetch_failed: KindInfo("the object could not be read in full (network, 5xx, truncated body)", "look at the store", True),
+    FailureKind.empty: KindInfo("the object has no bytes", "ask whoever wrote it"),
+    FailureKind.too_large_object: KindInfo("the object is larger than `fetch.max_object_bytes`", "raise the limit"),
+    FailureKind.unsupported_type: KindInfo("the bytes are neither a PDF nor an image we decode", "convert it, or leave it out"),
+    FailureKind.encrypted: KindInfo("no password opens the PDF", "add one to PAGEFOLD_INPUT__PASSWORDS, then `pagefold retry`"),
+    FailureKind.corrupt: KindInfo("the file cannot be opened, not even by repair", "ask whoever wrote it"),
+    FailureKind.no_pages: KindInfo("the file opens but has no page", "ask whoever wrote it"),
+    FailureKind.too_many_pages: KindInfo("pages beyond `render.max_pages` were left unread", "raise the limit"),
+    FailureKind.unreadable: KindInfo("the renderer refused this page", "ask whoever wrote it"),
+    FailureKind.too_large: KindInfo("the page or image has more pixels than we decode", "raise `render.max_decoded_pixels`"),
+    FailureKind.render_timeout: KindInfo("rendering this page took longer than its limit", "raise `render.wall_s` and `render.cpu_s`"),
+    FailureKind.render_out_of_memory: KindInfo("rendering this page took more memory than its limit", "raise `render.memory_bytes`"),
+    FailureKind.render_crashed: KindInfo("the renderer died on this page", "report the file to MuPDF"),
+    FailureKind.engine_unavailable: KindInfo("the engine could not be reached", "look at the endpoint", True),
+    FailureKind.engine_error: KindInfo("the engine failed on this request", "look at the message, then `pagefold retry`"),
+    FailureKind.engine_timeout: KindInfo("the engine did not answer in time", "raise `engine.timeout_s`", True),
+    FailureKind.crashed_worker: KindInfo("the reader process died on this page, twice", "report it; `pagefold retry` once mended"),
+    FailureKind.unsupported_script: KindInfo("the engine does not read this page's script", "use the engine `server` or `ovis`"),
+    FailureKind.refused: KindInfo("the model declined to answer", "another model"),
+    FailureKind.truncated: KindInfo("the answer hit its length limit; what was read is kept", "raise `read.max_output_tokens`"),
+    FailureKind.repeated: KindInfo("the answer fell into a loop and stayed there", "another model or resolution"),
+    FailureKind.bad_json: KindInfo("the answer is not JSON, even after asking again", "see failures.raw_text"),
+    FailureKind.bad_answer: KindInfo("the answer is JSON of another shape than asked", "see failures.raw_text"),
+}
+
+
+class Failure(BaseModel):
+    """Why part of a document has no answer. Travels in the row and lands in `failures`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: Stage
+    kind: FailureKind
+    message: str
+    task: Task | None = None
+    """None when the whole page (or document) is affected."""
+    page_index: int | None = None
+    """None when the whole document is affected."""
+    region_index: int | None = None
+    raw_text: str | None = None
+    """What the engine said, where it said something."""
+
+
+class PageError(Exception):
+    """Raised by workers for what is wrong with the data; one `except` per stage turns it into a `Failure`."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = clean_message(message)
+
+    def failure(
+        self, stage: Stage, *, task: Task | None = None, page_index: int | None = None, region_index: int | None = None
+    ) -> Failure:
+        return Failure(
+            stage=stage, kind=self.kind, message=self.message, task=task, page_index=page_index, region_index=region_index
+        )
+
+    def __reduce__(self) -> tuple[type["PageError"], tuple[FailureKind, str]]:
+        return PageError, (self.kind, self.message)
+
+
+def clean_message(message: str) -> str:
+    """One printable line of at most 500 characters: control characters (terminal escapes too) become spaces."""
+    printable = "".join(char if char.isprintable() else " " for char in message)
+    line = " ".join(printable.split())
+    return line if len(line) <= MESSAGE_MAX_CHARS else line[: MESSAGE_MAX_CHARS - 1] + "…"

@@ -1,0 +1,102 @@
+"""What a run is going to do, frozen before any work, and what it did: recipes, plans, manifests."""
+
+import hashlib
+import json
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.failure import FailureKind, Task
+from schemas.source import Source
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Recipe(Frozen):
+    """All that changes a task's answer; one per task, so that a new chart prompt redoes charts and not OCR."""
+
+    task: Task
+    engine: str
+    model: str | None
+    model_revision: str | None
+    prompt_version: str | None
+    schema_version: int
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Render, region, read and engine settings that have a part in the answer."""
+
+    @property
+    def recipe_id(self) -> str:
+        """16 hex digits."""
+        body = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(body.encode()).hexdigest()[:16]
+
+
+class PlannedSource(Frozen):
+    """A source with what is asked of it."""
+
+    source: Source
+    tasks: list[Task]
+    attempt: int = 0
+    pages: list[int] | None = None
+    """page_index of the pages to read; None: all that the plan's page range selects."""
+    regions: list[tuple[int, int]] | None = None
+    """(page_index, region_index) of the charts to read; None: all on the pages read."""
+
+
+class Plan(Frozen):
+    plan_id: str
+    """Six digits, counted up: created with If-None-Match, so unique and in order whatever the clocks say."""
+    created_at: datetime
+    ingest_date: date
+    input: str
+    recipes: dict[Task, Recipe]
+    chunk_pages: int
+    page_range: str | None = None
+    max_pages: int
+    shards: list[list[PlannedSource]]
+
+
+class CommittedFile(Frozen):
+    path: str
+    size_bytes: int
+    rows: int
+
+
+class SourceFailure(Frozen):
+    """As much of a failure as planning a retry needs."""
+
+    kind: FailureKind
+    task: Task | None
+    page_index: int | None
+    region_index: int | None
+
+
+class CommittedSource(Frozen):
+    uri: str
+    etag: str
+    size_bytes: int
+    last_modified: datetime
+    document_id: str | None
+    tasks: list[Task]
+    attempt: int
+    num_pages: int | None
+    num_pages_read: int
+    failures: list[SourceFailure] = []
+
+
+class Manifest(Frozen):
+    """The commit of one shard: created with If-None-Match after all its files are written. What it lists is done."""
+
+    plan_id: str
+    shard_index: int
+    run_id: str
+    committed_at: datetime
+    recipe_ids: dict[Task, str]
+    abandoned: bool = False
+    """True: the plan was closed unfinished because its recipes are no longer wanted; lists no files and no sources."""
+    page_range: str | None = None
+    files: list[CommittedFile] = []
+    sources: list[CommittedSource] = []

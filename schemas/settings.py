@@ -1,0 +1,164 @@
+"""Every setting, one frozen class per stage. An unknown name is an error; descriptions say unit and reason.
+
+Resolved once by `pipeline.config` (flags over environment over TOML over defaults); each worker receives only its part.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from schemas.failure import Task
+
+EngineName = Literal["classic", "server", "ovis", "scripted"]
+
+MEBI = 1024**2
+
+
+class Stage(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSettings(Stage):
+    limit: int | None = Field(None, ge=1, description="Read at most this many sources; for trying things out.")
+    pages: str | None = Field(
+        None, pattern=r"^\d+(-\d*)?(,\d+(-\d*)?)*$", description="Pages to read, counted from 1: `1-3,7,10-`. All by default."
+    )
+    passwords: list[SecretStr] = Field(
+        [], description="Passwords to try on encrypted PDFs, in order. Never written anywhere; best set in the environment."
+    )
+
+
+class FetchSettings(Stage):
+    max_object_bytes: int = Field(2048 * MEBI, ge=1, description="Objects above this size fail as `too_large_object`.")
+    cache_dir: Path | None = Field(None, description="Node-local cache of fetched objects; a private temporary folder by default.")
+    cache_bytes: int = Field(4096 * MEBI, ge=0, description="Upper size of the cache; the least recently used objects leave first.")
+    timeout_s: float = Field(60, gt=0, description="Connect and read timeout of one request to the store, seconds.")
+    max_tries: int = Field(5, ge=1, description="Tries of one request (throttling, 5xx, broken body) before it is a failure.")
+
+
+class RenderSettings(Stage):
+    dpi_min: int = Field(96, ge=36, le=600, description="Lower bound of a vector page's resolution.")
+    dpi_max: int = Field(300, ge=72, le=600, description="Upper bound of a vector page's resolution.")
+    glyph_px: float = Field(
+        20, gt=4, description="Height in pixels that the smallest common font size of a vector page shall get; decides its DPI."
+    )
+    cell_px: int = Field(32, ge=1, description="Sides are multiples of this, so that the model's own resize is the identity.")
+    min_pixels: int = Field(448 * 448, ge=1, description="Smaller images are enlarged to this area (Ovis2.5's own minimum).")
+    max_pixels: int = Field(1344 * 1792, ge=1, description="Larger pages are reduced to this area (Ovis2.5-2B's own limit).")
+    max_decoded_pixels: int = Field(
+        120_000_000, ge=1, description="An image of more pixels is not decoded at all: `too_large` (a decompression bomb)."
+    )
+    max_pages: int = Field(5000, ge=1, description="Pages read of one document; the rest is a failure `too_many_pages`.")
+    memory_bytes: int = Field(1536 * MEBI, ge=256 * MEBI, description="Address space a render process may add to what it starts with.")
+    cpu_s: float = Field(30, gt=0, description="CPU seconds one page may take.")
+    wall_s: float = Field(60, gt=0, description="Seconds one page, or opening a document, may take.")
+
+
+class RegionSettings(Stage):
+    enabled: bool = Field(True, description="Look for regions that may hold a chart.")
+    min_side_pt: float = Field(72, gt=0, description="A region's shorter side, points; smaller ones are icons and logos.")
+    margin: float = Field(0.05, ge=0, le=0.5, description="Share of its own size added on each side of a region.")
+    max_per_page: int = Field(12, ge=1, description="Regions of one page; the largest are kept.")
+    max_pixels: int = Field(1344 * 1792, ge=1, description="Upper area of a region's own image.")
+    min_pixels: int = Field(448 * 448, ge=1, description="Lower area of a region's own image.")
+
+
+class ClassicSettings(Stage):
+    num_threads: int = Field(1, ge=1, description="Threads of each actor's OCR; with N actors on M cores, about M / N.")
+    min_confidence: float = Field(0.5, ge=0, le=1, description="Recognised lines below this are left out and flagged.")
+
+
+class ServerSettings(Stage):
+    base_url: str | None = Field(None, description="OpenAI-compatible endpoint, up to and including `/v1`.")
+    api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable with the key; unset means no key.")
+    image_format: Literal["jpeg", "png", "webp"] = Field("png", description="Encoding of the images sent.")
+    response_format: Literal["json_schema", "json_object", "text"] = Field(
+        "json_schema", description="Where to start; a server that refuses it is asked in the next looser one."
+    )
+
+
+class ScriptedSettings(Stage):
+    script: Path | None = Field(None, description="JSON file of answers, delays and faults; without it every page reads `scripted`.")
+
+
+class OvisSettings(Stage):
+    device: str = Field("auto", description="`auto`, `cuda`, or `cpu`.")
+    dtype: Literal["auto", "bfloat16", "float32"] = Field("auto", description="`auto`: bfloat16 on CUDA, float32 on the CPU.")
+    num_threads: int | None = Field(None, ge=1, description="CPU threads of torch; all by default.")
+    cache_dir: Path | None = Field(None, description="Where checkpoints from `s3://` are kept on each node.")
+    kv_cache_bytes: int | None = Field(None, ge=MEBI, description="Size of the key/value cache; from free memory by default.")
+    kv_block_tokens: int = Field(32, ge=16, le=64, description="Tokens in one block of the key/value cache.")
+    max_batch: int = Field(64, ge=1, description="Requests decoded together.")
+    max_vision_ahead: int = Field(8, ge=1, description="Images encoded ahead of the language model.")
+
+
+class EngineSettings(Stage):
+    name: EngineName = Field("classic", description="Who reads: `classic`, `server`, `ovis` or `scripted`.")
+    model: str | None = Field(None, description="Model name, or for `ovis` a hub id, folder or `s3://` prefix.")
+    revision: str | None = Field(None, description="Revision of the model; part of the recipe.")
+    min_actors: int = Field(1, ge=1, description="Reader processes to start with.")
+    max_actors: int = Field(1, ge=1, description="Reader processes at most.")
+    num_gpus: float = Field(0, ge=0, description="GPUs of each reader process; a fraction shares one.")
+    max_in_flight: int = Field(16, ge=1, description="Chunks one reader process works on at once.")
+    max_requests: int = Field(32, ge=1, description="Requests one reader process has at the engine at once.")
+    timeout_s: float = Field(300, gt=0, description="Seconds one request may take, queueing in the engine included.")
+    max_tries: int = Field(5, ge=1, description="Tries of one request on 429, 5xx, timeouts and lost connections.")
+    classic: ClassicSettings = ClassicSettings()
+    server: ServerSettings = ServerSettings()
+    scripted: ScriptedSettings = ScriptedSettings()
+    ovis: OvisSettings = OvisSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EngineSettings":
+        if self.max_actors < self.min_actors:
+            raise ValueError("max_actors is below min_actors")
+        return self
+
+
+class ReadSettings(Stage):
+    tasks: list[Task] = Field(["ocr", "chart"], min_length=1, description="What to ask of each page; an engine leaves out what it cannot.")
+    max_output_tokens: int = Field(8192, ge=16, description="Upper length of one answer, tokens.")
+    max_asks: int = Field(3, ge=1, description="How often one question is asked until its answer validates.")
+    temperature: float = Field(0.0, ge=0, le=2, description="Of the first ask; later asks go hotter.")
+
+
+class PlanSettings(Stage):
+    chunk_pages: Annotated[int, Field(ge=1, le=256)] = Field(8, description="K: pages of one chunk, the unit that flows.")
+    shard_sources: int = Field(256, ge=1, le=99_999, description="Sources of one shard at most, the unit that commits.")
+    shard_bytes: int = Field(256 * MEBI, ge=1, description="A shard is closed once its sources reach this size.")
+    max_transient_attempts: int = Field(4, ge=1, description="Attempts at a page that fails for passing reasons, over all runs.")
+
+
+class OutputSettings(Stage):
+    compression_level: int = Field(3, ge=1, le=22, description="zstd level of the Parquet files.")
+    row_group_rows: int = Field(50_000, ge=1, description="Rows of one row group.")
+    lease_ttl_s: float = Field(60, ge=3, description="A run that has not renewed its lease for this long is taken for dead.")
+    unsafe_single_writer: bool = Field(
+        False, description="Go on with a store without conditional writes; you promise that one run at a time uses this output."
+    )
+    keep_staging: bool = Field(False, description="Keep staged chunks after their shard is committed, for debugging.")
+
+
+class RaySettings(Stage):
+    address: str | None = Field(None, description="Ray cluster to join; a private local one by default (`RAY_ADDRESS` also names one).")
+    num_cpus: int | None = Field(None, ge=1, description="Logical CPUs of the private local Ray; all cores by default.")
+    object_store_bytes: int = Field(512 * MEBI, ge=80 * MEBI, description="Object store of the private local Ray.")
+    render_workers: int | None = Field(None, ge=1, description="Render processes; one per CPU of the cluster by default.")
+    probe_workers: int = Field(2, ge=1, description="Probe processes.")
+    stage_workers: int = Field(2, ge=1, description="Staging processes.")
+    grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to finish what is in flight.")
+
+
+class Settings(Stage):
+    """All of them. `pagefold plan` prints these resolved."""
+
+    input: InputSettings = InputSettings()
+    fetch: FetchSettings = FetchSettings()
+    render: RenderSettings = RenderSettings()
+    regions: RegionSettings = RegionSettings()
+    engine: EngineSettings = EngineSettings()
+    read: ReadSettings = ReadSettings()
+    plan: PlanSettings = PlanSettings()
+    output: OutputSettings = OutputSettings()
+    ray: RaySettings = RaySettings()

@@ -1,0 +1,44 @@
+"""Where bytes come from (a source) and what they are (a document)."""
+
+import hashlib
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Source(BaseModel):
+    """One object at one version, as a listing shows it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    """`s3://bucket/key` (key as it is, not URL-encoded) or an absolute local path."""
+    etag: str
+    """S3: the ETag without quotes. Local: `<size>-<mtime_ns>`."""
+    size_bytes: int
+    last_modified: datetime
+    """UTC."""
+
+    @property
+    def source_id(self) -> str:
+        """32 hex digits that name this object at this version."""
+        return hashlib.sha256(f"{self.uri}\0{self.etag}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+class Document(BaseModel):
+    """What the bytes of a source turned out to be. All but `document_id` is None where they could not be opened."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    document_id: str | None = None
+    """sha256 of the bytes, hex; None when they could not be fetched."""
+    version_id: str | None = None
+    """S3 VersionId as the GET returned it; lineage only."""
+    media_type: str | None = None
+    """By magic bytes: `application/pdf`, `image/png`, …"""
+    num_pages: int | None = None
+    """Pages in the file, before any selection or cap."""
+    is_encrypted: bool = False
+    is_repaired: bool = False
+    title: str | None = None
+    producer: str | None = None

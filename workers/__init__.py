@@ -1,0 +1,1 @@
+"""What is done: plain Python, importable and testable without Ray."""

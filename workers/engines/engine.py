@@ -1,0 +1,92 @@
+"""The protocol of all engines. Engines know images, prompts and answers; nothing of documents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from schemas.failure import Failure, Task
+from schemas.page import PageImage, TextLayer
+
+StopReason = Literal["stop", "length", "loop", "cancelled", "error"]
+
+
+class EngineStartError(Exception):
+    """The engine cannot start (missing weights, no endpoint). One sentence for the operator; ends the run."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked, and under which version: a change of the text is a change of the version."""
+
+    text: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question about one image."""
+
+    label: str
+    """For logs, and for `scripted` to choose by: `<uri>#page=<page_index>[&region=<region_index>]`. No engine derives an answer from it otherwise."""
+    task: Task
+    image: PageImage
+    prompt: Prompt
+    answer_schema: Mapping[str, Any] | None
+    """JSON schema of the answer; None: free text."""
+    max_output_tokens: int
+    temperature: float = 0.0
+    repetition_penalty: float = 1.0
+    """Above 1 on a later ask, after a loop."""
+    answer_prefix: str = ""
+    """The answer goes on from here (the part before a loop). `Completion.text` includes it. Engines that cannot ignore it."""
+    ask: int = 0
+    """0, then one more each time the same question is asked again."""
+    text_layer: TextLayer | None = None
+    """The PDF's own words for this image, in its pixels, where there are any."""
+    is_blank: bool = False
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What an engine said, or why it said nothing (`failure`). Never raised: one request's error ends that request."""
+
+    text: str = ""
+    stop_reason: StopReason = "stop"
+    num_prompt_tokens: int | None = None
+    num_output_tokens: int | None = None
+    mean_logprob: float | None = None
+    """Of the unmasked distribution, over content tokens; None where the engine has none."""
+    min_logprob: float | None = None
+    grammar_overrides: float | None = None
+    """Share of steps whose best token the grammar forbade."""
+    confidence: float | None = None
+    """0..1, the engine's own figure (classic: mean recognition score)."""
+    text_origin: Literal["model", "text_layer", "ocr"] = "model"
+    flags: tuple[str, ...] = field(default=())
+    failure: Failure | None = None
+    num_tries: int = 1
+    """Requests sent over the wire, retries included."""
+    engine_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What identifies an engine in a recipe and in every row."""
+
+    name: str
+    model: str | None = None
+    revision: str | None = None
+    tasks: tuple[Task, ...] = ("ocr", "chart")
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """All else of the engine that changes its answers."""
+
+
+class Engine(Protocol):
+    """Built in the reader process by `make_engine`; `read` is called many times at once on one event loop."""
+
+    async def start(self) -> None:
+        """Load and check. Raises EngineStartError."""
+
+    async def read(self, request: Request) -> Completion: ...  # the engine batches whatever is in flight
+
+    async def close(self) -> None: ...
