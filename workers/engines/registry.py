@@ -1,0 +1,58 @@
+"""Who is who among the engines: chosen by `settings.name`, imported only when asked for.
+
+Each engine's module offers `describe(settings) -> EngineInfo`, pure and light, for recipes and `pagefold plan`, and
+`make(settings) -> Engine`, not started yet.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Protocol, cast
+
+from schemas.settings import EngineName, EngineSettings
+from workers.engines.engine import Engine, EngineInfo, EngineStartError
+
+
+class _EngineModule(Protocol):
+    def describe(self, settings: EngineSettings) -> EngineInfo: ...
+    def make(self, settings: EngineSettings) -> Engine: ...
+
+
+MODULES: dict[EngineName, str] = {
+    "classic": "workers.engines.classic",
+    "server": "workers.engines.server",
+    "ovis": "workers.engines.ovis",
+    "scripted": "workers.engines.scripted",
+}
+
+# What the extra `ovis` brings. Any other missing module is a bug of ours and flies.
+_EXTRA_OVIS = frozenset({"torch", "transformers", "safetensors", "llguidance"})
+
+
+def describe_engine(settings: EngineSettings) -> EngineInfo:
+    """What identifies the engine in recipes and rows. Loads no model. Raises EngineStartError."""
+    with _missing_extra_explained(settings.name):
+        return _module(settings.name).describe(settings)
+
+
+def make_engine(settings: EngineSettings) -> Engine:
+    """The engine, to be started by `await engine.start()`. Raises EngineStartError."""
+    with _missing_extra_explained(settings.name):
+        return _module(settings.name).make(settings)
+
+
+def _module(name: EngineName) -> _EngineModule:
+    return cast(_EngineModule, import_module(MODULES[name]))
+
+
+@contextmanager
+def _missing_extra_explained(name: EngineName) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if name == "ovis" and missing in _EXTRA_OVIS:
+            raise EngineStartError(f"The engine `ovis` needs {missing}: pip install 'pagefold[ovis]'.") from error
+        if error.name == MODULES[name]:
+            raise EngineStartError(f"This version of pagefold has no engine `{name}` yet.") from error
+        raise
