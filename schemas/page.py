@@ -180,6 +180,8 @@ class Chunk(BaseModel):
     """Only these (page_index, region_index) are asked for charts (a retry); None: all."""
     failures: list[Failure] = []
     """Failures of the document as a whole; the chunk with position 0 carries them."""
+    blocked: Failure | None = None
+    """Why none of these pages can be rendered: the source went away after other chunks of it were staged."""
 
     @property
     def name(self) -> str:

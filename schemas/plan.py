@@ -52,6 +52,8 @@ class Plan(Frozen):
     created_at: datetime
     ingest_date: date
     input: str
+    epoch: int
+    """Of the lease it was made under. A plan of a lower epoch than the plan before it is a dead run's and is abandoned."""
     recipes: dict[Task, Recipe]
     chunk_pages: int
     page_range: str | None = None
@@ -72,6 +74,8 @@ class SourceFailure(Frozen):
     task: Task | None
     page_index: int | None
     region_index: int | None
+    needs_ocr: bool = False
+    """The region was found in the OCR answer of a scan, so reading it again starts there."""
 
 
 class CommittedSource(Frozen):
@@ -84,7 +88,14 @@ class CommittedSource(Frozen):
     attempt: int
     num_pages: int | None
     num_pages_read: int
+    pages: list[int] | None = None
+    regions: list[tuple[int, int]] | None = None
+    """As planned: None where the whole source was read."""
     failures: list[SourceFailure] = []
+
+    @property
+    def source(self) -> Source:
+        return Source(uri=self.uri, etag=self.etag, size_bytes=self.size_bytes, last_modified=self.last_modified)
 
 
 class Manifest(Frozen):

@@ -77,6 +77,8 @@ class EngineInfo:
     model: str | None = None
     revision: str | None = None
     tasks: tuple[Task, ...] = ("ocr", "chart")
+    takes_prompts: bool = True
+    """False: a changed prompt changes none of its answers, and so not its recipe."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """All else of the engine that changes its answers."""
 
