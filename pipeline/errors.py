@@ -1,0 +1,30 @@
+"""What the operator did wrong, or cannot have: one sentence, no traceback."""
+
+
+class OperatorError(Exception):
+    """Ends the command before any work. `str(error)` is one sentence that says what to change; the exit code is 2."""
+
+
+EXIT_FINISHED = 0
+"""Everything planned is committed; failures of single pages are rows, and reported."""
+EXIT_INCOMPLETE = 1
+"""Interrupted, or another run holds the lease: the same command goes on."""
+EXIT_OPERATOR = 2
+"""An operator mistake; nothing was done."""
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code of an error meant for the operator, or None for a bug, which shall fly.
+
+    The imports are here because an engine's error class costs Arrow, and `--help` shall not.
+    """
+    from pipeline.lease import LeaseHeld
+    from pipeline.store import StoreError
+    from workers.engines.engine import EngineStartError
+    from workers.listing import InputError
+
+    if isinstance(error, LeaseHeld):
+        return EXIT_INCOMPLETE
+    if isinstance(error, OperatorError | StoreError | EngineStartError | InputError):
+        return EXIT_OPERATOR
+    return None
