@@ -1,1 +1,17 @@
-"""In what order, and where."""
+"""In what order, and where. From Python: `pipeline.run(input, output, settings)` returns the run's summary."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.runner import retry, run
+
+__all__ = ["retry", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imported on first use: `pagefold --help` shall not wait for Arrow."""
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module("pipeline.runner"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

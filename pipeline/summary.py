@@ -59,6 +59,10 @@ class PlanReport:
     num_new: int
     num_changed: int
     """Same uri, another version than the one that was read."""
+    num_redone: int = 0
+    """Read before, but not under these recipes."""
+    num_left_for_limit: int = 0
+    """Would be read, but for `input.limit`."""
     num_retried: int
     """With failures that the next run tries again by itself."""
     num_bytes: int
@@ -69,3 +73,8 @@ class PlanReport:
     unfinished_plan_id: str | None = None
     """An earlier run's plan that would be finished first."""
     num_unfinished_sources: int = 0
+    """Sources of its shards that are not committed."""
+    abandons_unfinished: bool = False
+    """The unfinished plan asks for answers of other recipes: it is closed and its sources are planned anew."""
+    tasks_left_out: tuple[str, ...] = ()
+    """Asked for, but the engine cannot do them."""

@@ -55,7 +55,9 @@ KINDS: dict[FailureKind, KindInfo] = {
     FailureKind.changed: KindInfo("the object changed between listing and reading", "the next run reads the new version"),
     FailureKind.access_denied: KindInfo("the store refused to hand the object out", "grant s3:GetObject, then `pagefold retry`"),
     FailureKind.throttled: KindInfo("the store or the engine kept asking us to slow down", "lower the concurrency", True),
-    FailureKind.fetch_failed: KindInfo("the object could not be read in full (network, 5xx, truncated body)", "look at the store", True),
+    FailureKind.fetch_failed: KindInfo(
+        "the object could not be read in full (network, 5xx, truncated body)", "look at the store", True
+    ),
     FailureKind.empty: KindInfo("the object has no bytes", "ask whoever wrote it"),
     FailureKind.too_large_object: KindInfo("the object is larger than `fetch.max_object_bytes`", "raise the limit"),
     FailureKind.unsupported_type: KindInfo("the bytes are neither a PDF nor an image we decode", "convert it, or leave it out"),
@@ -65,8 +67,12 @@ KINDS: dict[FailureKind, KindInfo] = {
     FailureKind.too_many_pages: KindInfo("pages beyond `render.max_pages` were left unread", "raise the limit"),
     FailureKind.unreadable: KindInfo("the renderer refused this page", "ask whoever wrote it"),
     FailureKind.too_large: KindInfo("the page or image has more pixels than we decode", "raise `render.max_decoded_pixels`"),
-    FailureKind.render_timeout: KindInfo("rendering this page took longer than its limit", "raise `render.wall_s` and `render.cpu_s`"),
-    FailureKind.render_out_of_memory: KindInfo("rendering this page took more memory than its limit", "raise `render.memory_bytes`"),
+    FailureKind.render_timeout: KindInfo(
+        "rendering this page took longer than its limit", "raise `render.wall_s` and `render.cpu_s`"
+    ),
+    FailureKind.render_out_of_memory: KindInfo(
+        "rendering this page took more memory than its limit", "raise `render.memory_bytes`"
+    ),
     FailureKind.render_crashed: KindInfo("the renderer died on this page", "report the file to MuPDF"),
     FailureKind.engine_unavailable: KindInfo("the engine could not be reached", "look at the endpoint", True),
     FailureKind.engine_error: KindInfo("the engine failed on this request", "look at the message, then `pagefold retry`"),

@@ -176,6 +176,8 @@ class Chunk(BaseModel):
     """page_index of each page; empty only when the document failed before it had pages."""
     num_selected: int = 0
     """Positions the document has in this plan: all chunks of a document agree on it."""
+    planned_pages: list[int] | None = None
+    """The pages planned of the document (a retry); None: all that the plan's page range selects."""
     regions: list[tuple[int, int]] | None = None
     """Only these (page_index, region_index) are asked for charts (a retry); None: all."""
     failures: list[Failure] = []

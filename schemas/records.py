@@ -1,5 +1,6 @@
 """What lands: one typed record per row of a table. `schemas.tables` spells out the same columns for Arrow."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -243,3 +244,23 @@ class RunRecord(Record):
     read_s: float = 0.0
     cost: float | None = None
     message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkRecords:
+    """All rows that reading one chunk came to."""
+
+    pages: list[PageRecord] = field(default_factory=list)
+    blocks: list[BlockRecord] = field(default_factory=list)
+    charts: list[ChartRecord] = field(default_factory=list)
+    chart_points: list[ChartPointRecord] = field(default_factory=list)
+    failures: list[FailureRecord] = field(default_factory=list)
+
+    @classmethod
+    def joined(cls, parts: Iterable["ChunkRecords"]) -> "ChunkRecords":
+        """One after the other."""
+        whole = cls()
+        for part in parts:
+            for item in fields(cls):
+                getattr(whole, item.name).extend(getattr(part, item.name))
+        return whole

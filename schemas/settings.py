@@ -49,8 +49,10 @@ class RenderSettings(Stage):
     max_decoded_pixels: int = Field(
         120_000_000, ge=1, description="An image of more pixels is not decoded at all: `too_large` (a decompression bomb)."
     )
-    max_pages: int = Field(5000, ge=1, description="Pages read of one document; the rest is a failure `too_many_pages`.")
-    memory_bytes: int = Field(1536 * MEBI, ge=256 * MEBI, description="Address space a render process may add to what it starts with.")
+    max_pages: int = Field(5000, ge=1, le=99_999, description="Pages read of one document; the rest is a failure `too_many_pages`.")
+    memory_bytes: int = Field(
+        1536 * MEBI, ge=256 * MEBI, description="Address space a render process may add to what it starts with."
+    )
     cpu_s: float = Field(30, gt=0, description="CPU seconds one page may take.")
     wall_s: float = Field(60, gt=0, description="Seconds one page, or opening a document, may take.")
 
@@ -79,7 +81,9 @@ class ServerSettings(Stage):
 
 
 class ScriptedSettings(Stage):
-    script: Path | None = Field(None, description="JSON file of answers, delays and faults; without it every page reads `scripted`.")
+    script: Path | None = Field(
+        None, description="JSON file of answers, delays and faults; without it every page reads `scripted`."
+    )
 
 
 class OvisSettings(Stage):
@@ -117,7 +121,9 @@ class EngineSettings(Stage):
 
 
 class ReadSettings(Stage):
-    tasks: list[Task] = Field(["ocr", "chart"], min_length=1, description="What to ask of each page; an engine leaves out what it cannot.")
+    tasks: list[Task] = Field(
+        ["ocr", "chart"], min_length=1, description="What to ask of each page; an engine leaves out what it cannot."
+    )
     max_output_tokens: int = Field(8192, ge=16, description="Upper length of one answer, tokens.")
     max_asks: int = Field(3, ge=1, description="How often one question is asked until its answer validates.")
     temperature: float = Field(0.0, ge=0, le=2, description="Of the first ask; later asks go hotter.")
@@ -141,12 +147,14 @@ class OutputSettings(Stage):
 
 
 class RaySettings(Stage):
-    address: str | None = Field(None, description="Ray cluster to join; a private local one by default (`RAY_ADDRESS` also names one).")
+    address: str | None = Field(
+        None, description="Ray cluster to join; a private local one by default (`RAY_ADDRESS` also names one)."
+    )
     num_cpus: int | None = Field(None, ge=1, description="Logical CPUs of the private local Ray; all cores by default.")
     object_store_bytes: int = Field(512 * MEBI, ge=80 * MEBI, description="Object store of the private local Ray.")
     render_workers: int | None = Field(None, ge=1, description="Render processes; one per CPU of the cluster by default.")
-    probe_workers: int = Field(2, ge=1, description="Probe processes.")
-    stage_workers: int = Field(2, ge=1, description="Staging processes.")
+    probe_workers: int | None = Field(None, ge=1, description="Probe processes; one per four CPUs of the cluster by default.")
+    stage_workers: int = Field(1, ge=1, description="Staging processes.")
     grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to finish what is in flight.")
 
 

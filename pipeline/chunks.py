@@ -1,0 +1,137 @@
+"""From a planned source to its chunks: names, positions, and what an earlier run has staged already."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.layout import ChunkName
+from pipeline.selection import first_selected_pages, selected_pages
+from schemas.failure import Failure, FailureKind, PageError, Stage
+from schemas.page import Chunk
+from schemas.plan import PlannedSource
+from schemas.source import Document
+
+
+class Work(BaseModel):
+    """A planned source on its way to the probe: the row that enters the graph."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan_id: str
+    shard_index: int
+    source_index: int
+    planned: PlannedSource
+    chunk_pages: int
+    page_range: str | None
+    max_pages: int
+    staged: list[ChunkName] = []
+    """Chunks of this source that stand in staging: the first answer is final, they are not read again."""
+
+
+def chunks(work: Work, document: Document) -> Iterator[Chunk]:
+    """All that is still to be read of a document that opened."""
+    planned = work.planned
+    pages = selected_pages(document.num_pages or 0, planned.pages, work.page_range, work.max_pages)
+    if not pages:
+        failure = Failure(stage="probe", kind=FailureKind.no_pages, message="the document has none of the pages asked for")
+        yield _chunk(work, document, 0, [], 0, failures=[failure])
+        return
+    uncapped = selected_pages(document.num_pages or 0, planned.pages, work.page_range, work.max_pages + 1)
+    failures = []
+    if len(uncapped) > len(pages):
+        message = f"{document.num_pages} pages, of which {work.max_pages} are read"
+        failures.append(Failure(stage="probe", kind=FailureKind.too_many_pages, message=message))
+    yield from _missing(work, document, pages, failures=failures)
+
+
+def failed_chunks(work: Work, document: Document, error: PageError, stage: Stage) -> Iterator[Chunk]:
+    """What is left of a source that cannot be read: one chunk without pages, or, where an earlier run staged some of its
+    chunks, the others with every page blocked, so that its chunks still cover it."""
+    failure = error.failure(stage)
+    if not work.staged:
+        yield _chunk(work, document, 0, [], 0, failures=[failure])
+        return
+    pages = first_selected_pages(work.staged[0].num_selected, work.planned.pages, work.page_range)
+    yield from _missing(work, document, pages, blocked=failure)
+
+
+def _missing(
+    work: Work, document: Document, pages: list[int], *, failures: list[Failure] | None = None, blocked: Failure | None = None
+) -> Iterator[Chunk]:
+    done = {str(name) for name in work.staged}
+    for first in range(0, len(pages), work.chunk_pages):
+        chunk = _chunk(
+            work,
+            document,
+            first,
+            pages[first : first + work.chunk_pages],
+            len(pages),
+            failures=(failures or []) if first == 0 else [],
+            blocked=blocked,
+        )
+        if chunk.name not in done:
+            yield chunk
+
+
+def _chunk(
+    work: Work,
+    document: Document,
+    first: int,
+    pages: list[int],
+    num_selected: int,
+    *,
+    failures: list[Failure],
+    blocked: Failure | None = None,
+) -> Chunk:
+    return Chunk(
+        plan_id=work.plan_id,
+        shard_index=work.shard_index,
+        source_index=work.source_index,
+        source=work.planned.source,
+        document=document,
+        attempt=work.planned.attempt,
+        tasks=work.planned.tasks,
+        first=first,
+        pages=pages,
+        num_selected=num_selected,
+        planned_pages=work.planned.pages,
+        regions=work.planned.regions,
+        failures=failures,
+        blocked=blocked,
+    )
+
+
+class Coverage:
+    """Which chunks of one source are staged, and whether they cover it."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, set[ChunkName]] = {}
+
+    def add(self, name: ChunkName) -> None:
+        self._names.setdefault(name.num_selected, set()).add(name)
+
+    def complete(self) -> list[ChunkName] | None:
+        """The chunks that cover the source exactly, in page order; None while some are missing.
+
+        A source that went away between two runs may have been staged under two page counts by a run that was thought dead;
+        the smallest count that is covered is taken, always the same one.
+        """
+        for num_selected, names in sorted(self._names.items()):
+            ordered = sorted(names)
+            if num_selected == 0 or _tiles(ordered, num_selected):
+                return ordered
+        return None
+
+    def staged(self) -> list[ChunkName]:
+        """What a run that goes on need not read again: of the page count that is furthest."""
+        groups = sorted(self._names.values(), key=lambda names: (-len(names), min(names)))
+        return sorted(groups[0]) if groups else []
+
+
+def _tiles(ordered: list[ChunkName], num_selected: int) -> bool:
+    position = 0
+    for name in ordered:
+        if name.first != position:
+            return False
+        position = name.last + 1
+    return position == num_selected

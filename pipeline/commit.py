@@ -1,0 +1,296 @@
+"""How a shard becomes final: staged chunks that exactly cover its documents, compacted into one Parquet file a table, then a
+manifest created with If-None-Match. The files are a pure function of the staged chunks, so writing them twice is writing them once.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.chunks import Coverage
+from pipeline.layout import (
+    ChunkName,
+    begins_prefix,
+    chunk_name,
+    manifest_path,
+    staged_path,
+    staging_prefix,
+    table_path,
+)
+from pipeline.staging import CHUNK_TABLES, StagedChunk, decode
+from pipeline.store import Exists, Store
+from schemas.plan import CommittedFile, CommittedSource, Manifest, Plan, SourceFailure
+from schemas.records import DocumentRecord, DocumentStatus, Lineage
+from schemas.settings import OutputSettings
+from schemas.tables import TABLES, arrow_schema, to_table
+
+
+class ShardProgress:
+    """What of one shard is staged."""
+
+    def __init__(self, plan: Plan, shard_index: int, staged: Iterable[ChunkName] = ()) -> None:
+        self.shard_index = shard_index
+        self.sources = [Coverage() for _ in plan.shards[shard_index]]
+        self._incomplete = set(range(len(self.sources)))
+        for name in staged:
+            self.add(name)
+
+    def add(self, name: ChunkName) -> bool:
+        """True when it completes its source."""
+        self.sources[name.source_index].add(name)
+        if name.source_index in self._incomplete and self.sources[name.source_index].complete() is not None:
+            self._incomplete.discard(name.source_index)
+            return True
+        return False
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._incomplete
+
+    @property
+    def num_complete(self) -> int:
+        return len(self.sources) - len(self._incomplete)
+
+    def is_source_complete(self, source_index: int) -> bool:
+        return source_index not in self._incomplete
+
+    def chunks(self) -> list[ChunkName]:
+        """In the order of their rows: by source, then page. Only of a complete shard."""
+        return [name for coverage in self.sources for name in coverage.complete() or []]
+
+
+def list_staged(store: Store, plan: Plan, shard_index: int) -> list[ChunkName]:
+    listed = store.list(staging_prefix(plan.plan_id, shard_index))
+    return [name for stored in listed if (name := chunk_name(stored.path))]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What compaction needs of a plan; small enough to send along."""
+
+    plan_id: str
+    shard_index: int
+    ingest_date: date
+    recipe_ids: dict[str, str]
+    planned: list[tuple[list[int] | None, list[tuple[int, int]] | None]]
+    """(pages, regions) as planned, by source_index."""
+
+    @classmethod
+    def of(cls, plan: Plan, shard_index: int) -> "Shard":
+        return cls(
+            plan.plan_id,
+            shard_index,
+            plan.ingest_date,
+            {task: recipe.recipe_id for task, recipe in plan.recipes.items()},
+            [(planned.pages, planned.regions) for planned in plan.shards[shard_index]],
+        )
+
+
+def compact(
+    store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings
+) -> tuple[list[CommittedFile], list[CommittedSource]]:
+    """Write the shard's files from its staged chunks, `documents` last. Same chunks, same bytes."""
+    writers = {table: _Writer(table, settings) for table in TABLES}
+    documents: dict[int, _DocumentCounts] = defaultdict(_DocumentCounts)
+    for name in names:
+        staged = decode(store.get(staged_path(shard.plan_id, shard.shard_index, str(name))))
+        documents[name.source_index].add(staged)
+        for table in CHUNK_TABLES:
+            writers[table].add(staged.tables[table])
+    records = [counts.record(shard.recipe_ids) for _, counts in sorted(documents.items())]
+    writers["documents"].add(to_table("documents", [record.row() for record in records]))
+
+    files = []
+    for table in sorted(TABLES, key=lambda table: table == "documents"):
+        if (body := writers[table].finish()) is not None:
+            path = table_path(table, shard.ingest_date, shard.plan_id, shard.shard_index)
+            store.put(path, body)
+            files.append(CommittedFile(path=path, size_bytes=len(body), rows=writers[table].num_rows))
+    return files, [counts.committed(*shard.planned[index]) for index, counts in sorted(documents.items())]
+
+
+class _Writer:
+    """A Parquet file in memory, flushed row group by row group."""
+
+    def __init__(self, table: str, settings: OutputSettings) -> None:
+        self._schema, self._settings = arrow_schema(table), settings
+        self._sink = pa.BufferOutputStream()
+        self._writer: pq.ParquetWriter | None = None
+        self._pending: list[pa.Table] = []
+        self._num_pending = 0
+        self.num_rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        self.num_rows += rows.num_rows
+        self._num_pending += rows.num_rows
+        self._pending.append(rows)
+        if self._num_pending >= self._settings.row_group_rows:
+            self._flush()
+
+    def finish(self) -> bytes | None:
+        """The file's bytes; None where there is no row."""
+        if not self.num_rows:
+            return None
+        self._flush()
+        assert self._writer is not None
+        self._writer.close()
+        return self._sink.getvalue().to_pybytes()
+
+    def _flush(self) -> None:
+        if not self._num_pending:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._sink,
+                self._schema,
+                compression="zstd",
+                compression_level=self._settings.compression_level,
+                write_statistics=True,
+                store_schema=True,
+            )
+        self._writer.write_table(pa.concat_tables(self._pending), row_group_size=self._settings.row_group_rows)
+        self._pending, self._num_pending = [], 0
+
+
+_COUNTED = {
+    "pages": ["status", "num_chart_candidates"],
+    "charts": ["status", "page_index", "region_index", "region_origin"],
+    "chart_points": ["point_index"],
+    "failures": ["kind", "task", "page_index", "region_index"],
+}
+"""The columns that a document's row is made of: the texts of a 2,000-page document shall not pile up."""
+
+
+@dataclass
+class _DocumentCounts:
+    """A document's row, gathered from its chunks."""
+
+    chunks: list[StagedChunk] = field(default_factory=list)
+
+    def add(self, staged: StagedChunk) -> None:
+        counted = {table: staged.tables[table].select(columns) for table, columns in _COUNTED.items()}
+        self.chunks.append(StagedChunk(staged.chunk, staged.run_id, counted))
+
+    def _all(self, table: str) -> pa.Table:
+        return pa.concat_tables(chunk.tables[table] for chunk in self.chunks)
+
+    def record(self, recipe_ids: dict[str, str]) -> DocumentRecord:
+        first = self.chunks[0].chunk
+        # the chunk that opened the document knows most: a blocked one (the source is gone by now) knows nothing
+        document = max((staged.chunk.document for staged in self.chunks), key=lambda document: document.num_pages or -1)
+        pages, charts, failures = self._all("pages"), self._all("charts"), self._all("failures")
+        statuses = {row["values"]: row["counts"] for row in pc.value_counts(pages["status"]).to_pylist()}
+        return DocumentRecord(
+            lineage=Lineage(
+                uri=first.source.uri,
+                source_id=first.source.source_id,
+                source_version=first.source.etag,
+                version_id=document.version_id,
+                document_id=document.document_id,
+                plan_id=first.plan_id,
+                run_id=self.chunks[0].run_id,
+                attempt=first.attempt,
+            ),
+            status=_status(statuses, failures.num_rows, charts["status"].to_pylist()),
+            name=first.source.uri.rstrip("/").rpartition("/")[2],
+            media_type=document.media_type,
+            size_bytes=first.source.size_bytes,
+            last_modified=first.source.last_modified,
+            title=document.title,
+            producer=document.producer,
+            is_encrypted=document.is_encrypted,
+            is_repaired=document.is_repaired,
+            num_pages=document.num_pages,
+            num_pages_read=first.num_selected,
+            num_pages_ok=statuses.get("ok", 0),
+            num_pages_blank=statuses.get("blank", 0),
+            num_pages_partial=statuses.get("partial", 0),
+            num_pages_failed=statuses.get("failed", 0),
+            num_chart_candidates=pc.sum(pages["num_chart_candidates"]).as_py() or 0,
+            num_charts=sum(status in ("ok", "partial") for status in charts["status"].to_pylist()),
+            num_chart_points=self._all("chart_points").num_rows,
+            num_failures=failures.num_rows,
+            tasks=[*first.tasks],
+            ocr_recipe_id=recipe_ids.get("ocr") if "ocr" in first.tasks else None,
+            chart_recipe_id=recipe_ids.get("chart") if "chart" in first.tasks else None,
+        )
+
+    def committed(self, pages: list[int] | None, regions: list[tuple[int, int]] | None) -> CommittedSource:
+        first = self.chunks[0].chunk
+        record = self.record({})
+        origins = {(row["page_index"], row["region_index"]): row["region_origin"] for row in self._all("charts").to_pylist()}
+        return CommittedSource(
+            uri=first.source.uri,
+            etag=first.source.etag,
+            size_bytes=first.source.size_bytes,
+            last_modified=first.source.last_modified,
+            document_id=record.lineage.document_id,
+            tasks=first.tasks,
+            attempt=first.attempt,
+            num_pages=record.num_pages,
+            num_pages_read=record.num_pages_read,
+            pages=pages,
+            regions=regions,
+            failures=[_source_failure(row, origins) for row in self._all("failures").to_pylist()],
+        )
+
+
+def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | None]) -> SourceFailure:
+    key = (row["page_index"], row["region_index"])
+    return SourceFailure(
+        kind=row["kind"],
+        task=row["task"],
+        page_index=row["page_index"],
+        region_index=row["region_index"],
+        needs_ocr=origins.get(key) == "answer",
+    )
+
+
+def _status(pages: dict[str, int], num_failures: int, charts: list[str]) -> DocumentStatus:
+    """Derived, never set by hand: a document with any failure is not plain `ok`."""
+    if num_failures == 0 and not pages.get("failed") and not pages.get("partial"):
+        return "ok"
+    has_something = any(pages.get(status) for status in ("ok", "blank", "partial")) or any(
+        status in ("ok", "none", "partial") for status in charts
+    )
+    return "partial" if has_something else "failed"
+
+
+def write_manifest(
+    store: Store,
+    plan: Plan,
+    shard_index: int,
+    run_id: str,
+    files: list[CommittedFile],
+    sources: list[CommittedSource],
+    check: Callable[[], None],
+) -> bool:
+    """The commit. `check` raises if the lease is gone. False: another run committed the shard first, with the same files."""
+    manifest = Manifest(
+        plan_id=plan.plan_id,
+        shard_index=shard_index,
+        run_id=run_id,
+        committed_at=datetime.now(UTC),
+        recipe_ids={task: recipe.recipe_id for task, recipe in plan.recipes.items()},
+        page_range=plan.page_range,
+        files=files,
+        sources=sources,
+    )
+    body = manifest.model_dump_json().encode()
+    check()
+    try:
+        store.create(manifest_path(plan.ingest_date, plan.plan_id, shard_index), body)
+    except Exists:
+        return False
+    return True
+
+
+def delete_staging(store: Store, plan: Plan, shard_index: int) -> None:
+    """After the commit: what a zombie stages later is never read, and `pagefold gc` removes it."""
+    for prefix in (staging_prefix(plan.plan_id, shard_index), begins_prefix(plan.plan_id, shard_index)):
+        store.delete([stored.path for stored in store.list(prefix)])

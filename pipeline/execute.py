@@ -1,0 +1,189 @@
+"""Carry out a plan: stream its sources through the graph, commit each shard as soon as its chunks cover it."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.exceptions import RayTaskError
+
+from pipeline.chunks import Work
+from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.graph import Context, build, configure
+from pipeline.layout import ChunkName, chunk_name
+from pipeline.observer import Observer, Receipt
+from pipeline.store import Store
+from schemas.plan import CommittedFile, CommittedSource, Plan
+from schemas.settings import RaySettings, Settings
+from workers.engines.engine import EngineStartError
+
+_MAX_BLOCKS = 400
+"""Blocks that the sources enter the graph in: one source each in small runs, a handful in large ones."""
+
+
+def execute(
+    plan: Plan,
+    pending: Sequence[int],
+    *,
+    settings: Settings,
+    run_id: str,
+    store: Store,
+    check_lease: Callable[[], None],
+    observer: Observer,
+    committed: Callable[[int], None],
+) -> None:
+    """Work on the plan's pending shards until all are committed. `committed` hears how many documents each commit holds.
+
+    Raises EngineStartError when the engine cannot start; whatever else ends it early, the same call goes on from there.
+    """
+    work = {index: list(plan.shards[index]) for index in pending}
+    observer.planned(
+        sum(len(sources) for sources in work.values()),
+        sum(planned.source.size_bytes for sources in work.values() for planned in sources),
+    )
+    progress = {index: ShardProgress(plan, index, list_staged(store, plan, index)) for index in pending}
+    rows = [row.model_dump_json() for index in pending for row in _work_left(plan, progress[index])]
+    with _cluster(settings.ray, observer) as num_cpus, _Committer(plan, store, settings, run_id, check_lease) as committer:
+
+        def close(shards: Iterator[int]) -> None:
+            for index in shards:
+                committed(len(plan.shards[index]))
+                observer.shard_committed(len(plan.shards) - len(pending) + committer.num_committed, len(plan.shards))
+
+        for shard in progress.values():
+            if shard.is_complete:
+                committer.start(shard)
+        if rows:
+            context = Context(settings, plan.recipes, run_id, store, num_cpus)
+            for receipt in _receipts(rows, context, observer):
+                check_lease()
+                shard, name = progress[receipt.shard_index], chunk_name(receipt.name)
+                assert name is not None
+                shard.add(name)
+                observer.chunk_done(receipt, sum(each.num_complete for each in progress.values()))
+                if shard.is_complete and not committer.knows(shard):
+                    committer.start(shard)
+                close(committer.finished(wait=False))
+        observer.phase("committing")
+        close(committer.finished(wait=True))
+    if left := [index for index, shard in progress.items() if not shard.is_complete]:
+        raise RuntimeError(f"the graph ended with shards {left} of plan {plan.plan_id} not covered by their chunks")
+
+
+def _work_left(plan: Plan, shard: ShardProgress) -> Iterator[Work]:
+    for source_index, planned in enumerate(plan.shards[shard.shard_index]):
+        if not shard.is_source_complete(source_index):
+            yield Work(
+                plan_id=plan.plan_id,
+                shard_index=shard.shard_index,
+                source_index=source_index,
+                planned=planned,
+                chunk_pages=plan.chunk_pages,
+                page_range=plan.page_range,
+                max_pages=plan.max_pages,
+                staged=shard.sources[source_index].staged(),
+            )
+
+
+def _receipts(rows: list[str], context: Context, observer: Observer) -> Iterator[Receipt]:
+    per_block = -(-len(rows) // _MAX_BLOCKS)
+    blocks = [pa.table({"work": rows[start : start + per_block]}) for start in range(0, len(rows), per_block)]
+    configure()
+    observer.phase("reading")
+    receipts = build(ray.data.from_arrow(blocks), context)
+    try:
+        for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for body in batch.column("receipt").to_pylist():
+                yield Receipt.model_validate_json(body)
+    except (RayTaskError, ray.exceptions.RayError) as error:
+        if start_error := _cause(error, EngineStartError):
+            raise EngineStartError(str(start_error)) from None
+        raise
+
+
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """Ray wraps what a worker raised, more than once."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, kind):
+            return error
+        seen.add(id(error))
+        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
+    return None
+
+
+class _Committer:
+    """Compaction in Ray tasks, manifests from here, deletions in a thread."""
+
+    def __init__(self, plan: Plan, store: Store, settings: Settings, run_id: str, check_lease: Callable[[], None]) -> None:
+        self._plan, self._store, self._settings, self._run_id, self._check = plan, store, settings, run_id, check_lease
+        self._task = ray.remote(num_cpus=0, max_retries=3)(compact)
+        self._running: dict[Any, int] = {}
+        self._known: set[int] = set()
+        self._cleaner = ThreadPoolExecutor(1)
+        self.num_committed = 0
+
+    def __enter__(self) -> "_Committer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._cleaner.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
+    def knows(self, shard: ShardProgress) -> bool:
+        return shard.shard_index in self._known
+
+    def start(self, shard: ShardProgress) -> None:
+        self._known.add(shard.shard_index)
+        names: list[ChunkName] = shard.chunks()
+        task = self._task.remote(self._store, Shard.of(self._plan, shard.shard_index), names, self._settings.output)
+        self._running[task] = shard.shard_index
+
+    def finished(self, *, wait: bool) -> Iterator[int]:
+        """Commit what is compacted; gives each committed shard's index. `wait`: until none is left."""
+        while self._running:
+            done, _ = ray.wait(list(self._running), num_returns=1, timeout=None if wait else 0)
+            if not done:
+                return
+            files, sources = ray.get(done[0])
+            index = self._running.pop(done[0])
+            self._commit(index, files, sources)
+            yield index
+
+    def _commit(self, index: int, files: list[CommittedFile], sources: list[CommittedSource]) -> None:
+        write_manifest(self._store, self._plan, index, self._run_id, files, sources, self._check)
+        self.num_committed += 1
+        if not self._settings.output.keep_staging:
+            self._cleaner.submit(delete_staging, self._store, self._plan, index)
+
+
+@contextlib.contextmanager
+def _cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
+    """Ray as the settings say: the one this process has joined already, a cluster's, or a private one that ends with the run.
+
+    Gives the number of CPUs in the cluster.
+    """
+    own = not ray.is_initialized()
+    if own:
+        address = settings.address or os.environ.get("RAY_ADDRESS")
+        observer.phase("starting", f"Ray at {address}" if address else "a private Ray on this machine")
+        if address:
+            ray.init(address=address, log_to_driver=False)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=settings.num_cpus,
+                object_store_memory=settings.object_store_bytes,
+                include_dashboard=False,
+                log_to_driver=False,
+                _node_ip_address="127.0.0.1",
+            )
+    try:
+        yield max(1, int(ray.cluster_resources().get("CPU", 1)))
+    finally:
+        if own:
+            ray.shutdown()
+            sys.stdout.flush()

@@ -1,0 +1,106 @@
+"""The whole run on one screen: sources in, receipts out, everything between streams.
+
+One row is one chunk: pixels travel once and nothing needs a shuffle. Committing is not Ray Data's: see `pipeline.commit`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.data import ActorPoolStrategy, Dataset
+
+from pipeline.stages import ProbeDocuments, ReadPages, RenderPages, StageChunk
+from pipeline.store import Store
+from schemas.failure import Task
+from schemas.plan import Recipe
+from schemas.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the stages need beside their settings."""
+
+    settings: Settings
+    recipes: Mapping[Task, Recipe]
+    run_id: str
+    store: Store
+    num_cpus: int
+    """Of the whole cluster."""
+
+
+def build(work: Dataset, context: Context) -> Dataset:
+    """Compose the run. Lazy: nothing starts until the receipts are consumed."""
+    return (
+        work
+        .map_batches(ProbeDocuments, **on_cpu(_probes(context)), fn_constructor_args=_rendering(context))
+        .repartition(target_num_rows_per_block=1)  # else all chunks of a document are one block, and one process renders them
+        .map_batches(RenderPages, **on_cpu(_renders(context)), fn_constructor_args=_rendering(context))
+        .map_batches(ReadPages, **on_gpu(context.settings), fn_constructor_args=_reading(context))
+        .map_batches(StageChunk, **on_cpu(context.settings.ray.stage_workers), fn_constructor_args=(context.store,))
+    )  # fmt: skip
+
+
+_PLAIN: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow", "zero_copy_batch": True}
+
+# Fractions, because a stage that asks for whole CPUs gets too few processes (14 pages/s against 23 on 2 cores), and the sum of
+# all minima must fit into 1 CPU or the graph waits for ever without a word. The pools' sizes are the bound.
+_CPU_SHARE = 0.05
+_MAX_RESTARTS = 20
+
+
+def on_cpu(num_workers: int) -> dict[str, Any]:
+    """A fixed pool of `num_workers` processes, spread over the nodes. It may be restarted, but not for ever (Ray's default)."""
+    return _PLAIN | {
+        "compute": ActorPoolStrategy(size=num_workers, max_tasks_in_flight_per_actor=2),
+        "num_cpus": _CPU_SHARE,
+        "scheduling_strategy": "SPREAD",
+        "max_restarts": _MAX_RESTARTS,
+        "max_task_retries": _MAX_RESTARTS,
+    }
+
+
+def on_gpu(settings: Settings) -> dict[str, Any]:
+    """A pool that grows from `min_actors` to `max_actors`; each has many chunks in flight, so that the engine's batches stay
+    full (33.3 s with one in flight, 5.2 s with 16). Restarted without end: begin markers see to it that a poison page ends."""
+    engine = settings.engine
+    return _PLAIN | {
+        "compute": ActorPoolStrategy(
+            min_size=engine.min_actors,
+            max_size=engine.max_actors,
+            max_tasks_in_flight_per_actor=2 * engine.max_in_flight,
+            max_concurrent_calls_per_actor=engine.max_in_flight,
+        ),
+        "num_cpus": _CPU_SHARE,
+        "num_gpus": engine.num_gpus,
+    }
+
+
+def _probes(context: Context) -> int:
+    return context.settings.ray.probe_workers or max(1, context.num_cpus // 4)
+
+
+def _renders(context: Context) -> int:
+    return context.settings.ray.render_workers or context.num_cpus
+
+
+def _rendering(context: Context) -> tuple[Any, ...]:
+    settings = context.settings
+    passwords = [password.get_secret_value() for password in settings.input.passwords]
+    return settings.fetch, settings.render, settings.regions, passwords
+
+
+def _reading(context: Context) -> tuple[Any, ...]:
+    settings = context.settings
+    cell_px = settings.render.cell_px
+    return settings.engine, settings.read, settings.regions, cell_px, context.recipes, context.run_id, context.store
+
+
+def configure() -> None:
+    """Ray Data's switches for this process: no bars of its own, rows in any order, no error is dropped."""
+    data = ray.data.DataContext.get_current()
+    data.enable_progress_bars = False
+    data.print_on_execution_start = False
+    data.max_errored_blocks = 0
+    data.execution_options.preserve_order = False
+    data.execution_options.verbose_progress = False

@@ -1,0 +1,92 @@
+"""Names of everything below the output root. Engines skip names that start with `_`."""
+
+import re
+from datetime import date
+from typing import NamedTuple
+
+PLANS = "_pagefold/plans/"
+STAGING = "_pagefold/staging/"
+BEGINS = "_pagefold/begins/"
+MANIFESTS = "_pagefold/manifests/"
+RUNS = "runs/"
+
+_MANIFEST = re.compile(r"_pagefold/manifests/(\d{4}-\d\d-\d\d)/(\d{6})-(\d{5}|abandoned)\.json")
+_PLAN = re.compile(r"_pagefold/plans/(\d{6})\.json")
+_CHUNK = re.compile(r"(\d{5})\.(\d{5})-(\d{5})\.of-(\d{5})")
+
+
+class ManifestName(NamedTuple):
+    ingest_date: str
+    plan_id: str
+    shard_index: int | None
+    """None: the plan was abandoned."""
+
+
+class ChunkName(NamedTuple):
+    """What the name of a staged chunk says; positions count the document's selected pages."""
+
+    source_index: int
+    first: int
+    last: int
+    num_selected: int
+
+    def __str__(self) -> str:
+        return f"{self.source_index:05d}.{self.first:05d}-{self.last:05d}.of-{self.num_selected:05d}"
+
+    @property
+    def num_pages(self) -> int:
+        return self.last - self.first + 1 if self.num_selected else 0
+
+
+def plan_path(plan_id: str) -> str:
+    return f"{PLANS}{plan_id}.json"
+
+
+def plan_id_of(path: str) -> str | None:
+    match = _PLAN.fullmatch(path)
+    return match and match[1]
+
+
+def next_plan_id(last: str | None) -> str:
+    return f"{int(last or 0) + 1:06d}"
+
+
+def manifest_path(ingest_date: date, plan_id: str, shard_index: int | None) -> str:
+    """shard_index None names the manifest that abandons the plan."""
+    shard = "abandoned" if shard_index is None else f"{shard_index:05d}"
+    return f"{MANIFESTS}{ingest_date.isoformat()}/{plan_id}-{shard}.json"
+
+
+def manifest_name(path: str) -> ManifestName | None:
+    match = _MANIFEST.fullmatch(path)
+    return match and ManifestName(match[1], match[2], None if match[3] == "abandoned" else int(match[3]))
+
+
+def staging_prefix(plan_id: str, shard_index: int) -> str:
+    return f"{STAGING}{plan_id}/{shard_index:05d}/"
+
+
+def staged_path(plan_id: str, shard_index: int, chunk: str) -> str:
+    return f"{staging_prefix(plan_id, shard_index)}{chunk}.arrow"
+
+
+def chunk_name(path: str) -> ChunkName | None:
+    """The chunk that a staged object's path (or bare name) names; None for anything else."""
+    match = _CHUNK.fullmatch(path.rpartition("/")[2].removesuffix(".arrow"))
+    return match and ChunkName(*(int(group) for group in match.groups()))
+
+
+def begin_path(plan_id: str, shard_index: int, name: str, run_id: str, number: int) -> str:
+    return f"{BEGINS}{plan_id}/{shard_index:05d}/{name}.{run_id}.{number}"
+
+
+def begins_prefix(plan_id: str, shard_index: int) -> str:
+    return f"{BEGINS}{plan_id}/{shard_index:05d}/"
+
+
+def table_path(table: str, ingest_date: date, plan_id: str, shard_index: int) -> str:
+    return f"{table}/ingest_date={ingest_date.isoformat()}/{plan_id}-{shard_index:05d}.parquet"
+
+
+def run_path(run_id: str) -> str:
+    return f"{RUNS}{run_id}.parquet"

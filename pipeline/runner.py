@@ -1,0 +1,361 @@
+"""A run from Python: `run(input, output, settings)`; the CLI does nothing else."""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from types import FrameType
+from typing import Any
+
+from pipeline.errors import OperatorError
+from pipeline.layout import run_path
+from pipeline.lease import Lease
+from pipeline.ledger import Ledger, load_ledger
+from pipeline.observer import Observer, Receipt, Silent
+from pipeline.plan import (
+    Counts,
+    Unfinished,
+    abandon,
+    find_unfinished,
+    is_outdated,
+    list_plan_ids,
+    make_shards,
+    plan_retries,
+    plan_sources,
+    write_plan,
+)
+from pipeline.recipes import make_recipes
+from pipeline.store import Store, open_store, probe_store
+from pipeline.summary import PlanReport, Summary
+from schemas.failure import FailureKind, Task
+from schemas.plan import PlannedSource, Recipe
+from schemas.records import RunRecord
+from schemas.settings import Settings
+from schemas.tables import to_table
+from workers.engines.engine import EngineInfo
+from workers.engines.registry import describe_engine
+from workers.listing import list_sources
+
+
+class Interrupted(Exception):
+    """SIGTERM or Ctrl-C: what is staged stays, the same command goes on."""
+
+
+def run(input: str, output: str, settings: Settings | None = None, *, observer: Observer | None = None) -> Summary:
+    """Read what is new or changed under `input` into the tables under `output`.
+
+    Failures of pages are rows, not exceptions. Raises OperatorError (and the StoreError, InputError, EngineStartError it stands
+    for) before any work when something is set up wrong, LeaseHeld when another run is at work on the same output.
+    """
+
+    def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> list[PlannedSource]:
+        return _new_work(input, ledger, recipes, settings, Counts())
+
+    return _Run(input, output, settings or Settings(), observer or Silent()).run(choose)
+
+
+def retry(
+    output: str,
+    settings: Settings | None = None,
+    *,
+    kinds: Sequence[FailureKind] | None = None,
+    observer: Observer | None = None,
+) -> Summary:
+    """Read again what failed (`kinds` None: for any reason), under the recipes of `settings`: another engine may be tried."""
+
+    def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> list[PlannedSource]:
+        return plan_retries(ledger, recipes, kinds, Counts())
+
+    return _Run("", output, settings or Settings(), observer or Silent()).run(choose)
+
+
+def plan(input: str, output: str, settings: Settings | None = None) -> PlanReport:
+    """What `run` would do. Reads listings and manifests, writes nothing, starts nothing."""
+    settings = settings or Settings()
+    _refuse_output_in_input(input, output)
+    info = describe_engine(settings.engine)
+    recipes = _recipes(settings, info)
+    store = _open(output, settings)
+    plan_ids = list_plan_ids(store)
+    unfinished = find_unfinished(store, plan_ids)
+    counts = Counts()
+    planned = _new_work(input, load_ledger(store), recipes, settings, counts)
+    outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, plan_ids)
+    return PlanReport(
+        num_sources_found=counts.num_listed,
+        num_done=counts.num_done,
+        num_new=counts.num_new,
+        num_changed=counts.num_changed,
+        num_redone=counts.num_redone,
+        num_retried=counts.num_retried,
+        num_left_for_limit=counts.num_left_for_limit,
+        num_bytes=counts.num_bytes,
+        num_shards=len(make_shards(planned, settings.plan)),
+        recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
+        unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
+        num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
+        abandons_unfinished=outdated,
+        tasks_left_out=tuple(task for task in settings.read.tasks if task not in recipes),
+    )
+
+
+def _num_sources(unfinished: Unfinished) -> int:
+    return sum(len(unfinished.plan.shards[index]) for index in unfinished.pending)
+
+
+def _new_work(input: str, ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings, counts: Counts) -> list[PlannedSource]:
+    sources = list_sources(input, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
+    return plan_sources(
+        sources,
+        ledger,
+        recipes,
+        settings.plan,
+        page_range=settings.input.pages,
+        limit=settings.input.limit,
+        counts=counts,
+    )
+
+
+def _recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
+    recipes = make_recipes(settings, info, settings.read.tasks)
+    if not recipes:
+        asked, known = ", ".join(settings.read.tasks), ", ".join(info.tasks)
+        raise OperatorError(f"The engine `{info.name}` does {known} only, and only {asked} is asked for.")
+    return recipes
+
+
+def _open(output: str, settings: Settings) -> Store:
+    return open_store(output, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
+
+
+def _refuse_output_in_input(input: str, output: str) -> None:
+    """An output below the input would be read by the next run."""
+    inner, outer = (_comparable(place) for place in (output, input))
+    if inner == outer or inner.startswith(outer + "/"):
+        raise OperatorError(f"The output {output} lies inside the input {input}: its files would be read as input.")
+
+
+def _comparable(place: str) -> str:
+    return place.rstrip("/") if "://" in place else os.path.realpath(place)
+
+
+def new_run_id() -> str:
+    """Sorts by start, to the second."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@dataclass
+class _Totals:
+    """What this run has staged and committed so far."""
+
+    pages: Counter[str] = field(default_factory=Counter)
+    failures: Counter[FailureKind] = field(default_factory=Counter)
+    num_charts: int = 0
+    num_chart_points: int = 0
+    num_prompt_tokens: int = 0
+    num_output_tokens: int = 0
+    render_s: float = 0.0
+    read_s: float = 0.0
+    num_documents: int = 0
+    plan_ids: list[str] = field(default_factory=list)
+
+    def add(self, receipt: Receipt) -> None:
+        self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
+        self.failures.update(receipt.failures)
+        for name in ("num_charts", "num_chart_points", "num_prompt_tokens", "num_output_tokens", "render_s", "read_s"):
+            setattr(self, name, getattr(self, name) + getattr(receipt, name))
+
+
+class _Run:
+    """One run: lease, unfinished plan first, then a new one; a row in `runs` at start and end."""
+
+    def __init__(self, input: str, output: str, settings: Settings, observer: Observer) -> None:
+        self.input, self.output, self.settings, self.observer = input, output, settings, observer
+        self.info = describe_engine(settings.engine)
+        self.recipes = _recipes(settings, self.info)
+        if input:
+            _refuse_output_in_input(input, output)
+        self.store = _open(output, settings)
+        self.run_id = new_run_id()
+        self.started_at = datetime.now(UTC)
+        self.started = time.monotonic()
+        self.totals = _Totals()
+
+    def run(self, choose: Callable[[Ledger, dict[Task, Recipe], Settings], list[PlannedSource]]) -> Summary:
+        self.observer.phase("listing", self.input)
+        if not self._has_work(choose):
+            return self._summary("nothing_to_do")
+        if not self.settings.output.unsafe_single_writer:
+            probe_store(self.store)
+        with Lease.acquire(
+            self.store, owner=socket.gethostname(), run_id=self.run_id, ttl_s=self.settings.output.lease_ttl_s
+        ) as lease:
+            return self._run_under(lease, choose)
+
+    def _has_work(self, choose: Callable[..., list[PlannedSource]]) -> bool:
+        """Looked at before the lease and before Ray: most scheduled runs find nothing."""
+        return find_unfinished(self.store, list_plan_ids(self.store)) is not None or bool(
+            choose(load_ledger(self.store), self.recipes, self.settings)
+        )
+
+    def _run_under(self, lease: Lease, choose: Callable[..., list[PlannedSource]]) -> Summary:
+        self._write_row("running")
+        status, message = "finished", None
+        try:
+            with _signals_raise():
+                for plan in self._plans(lease, choose):
+                    self.totals.plan_ids.append(plan.plan.plan_id)
+                    self._execute(plan, lease)
+        except (Interrupted, KeyboardInterrupt) as stop:
+            status, message = "incomplete", str(stop) or "interrupted"
+        except BaseException as error:
+            self._write_row("failed", f"{type(error).__name__}: {error}")
+            raise
+        self._write_row(status, message)
+        return self._summary(status, message)
+
+    def _plans(self, lease: Lease, choose: Callable[..., list[PlannedSource]]) -> Iterator[Unfinished]:
+        """What to work on: an unfinished plan as it stands, then a new one."""
+        plan_ids = list_plan_ids(self.store)
+        unfinished = find_unfinished(self.store, plan_ids)
+        if unfinished and is_outdated(self.store, unfinished.plan, self.recipes, plan_ids):
+            abandon(self.store, unfinished.plan, self.run_id)
+            self.observer.message(f"plan {unfinished.plan.plan_id} asked for other answers: closed, its sources are planned anew")
+        elif unfinished:
+            self.observer.message(f"plan {unfinished.plan.plan_id} is unfinished: going on with it")
+            yield unfinished
+        self.observer.phase("planning")
+        planned = choose(load_ledger(self.store), self.recipes, self.settings)
+        if not planned:
+            return
+        lease.check()
+        plan = write_plan(
+            self.store,
+            planned,
+            self.recipes,
+            self.settings.plan,
+            input=self.input,
+            epoch=lease.epoch,
+            page_range=self.settings.input.pages if self.input else None,
+            max_pages=self.settings.render.max_pages,
+            last_plan_id=plan_ids[-1] if plan_ids else None,
+        )
+        yield Unfinished(plan, list(range(len(plan.shards))))
+
+    def _execute(self, unfinished: Unfinished, lease: Lease) -> None:
+        from pipeline.execute import execute  # Ray is imported only where there is work
+
+        def committed(num_documents: int) -> None:
+            self.totals.num_documents += num_documents
+
+        execute(
+            unfinished.plan,
+            unfinished.pending,
+            settings=self.settings,
+            run_id=self.run_id,
+            store=self.store,
+            check_lease=lease.check,
+            observer=_Counting(self.observer, self.totals),
+            committed=committed,
+        )
+
+    def _write_row(self, status: Any, message: str | None = None) -> None:
+        totals, seconds = self.totals, time.monotonic() - self.started
+        num_pages = sum(totals.pages.values())
+        record = RunRecord(
+            run_id=self.run_id,
+            status=status,
+            started_at=self.started_at,
+            ended_at=None if status == "running" else datetime.now(UTC),
+            input=self.input,
+            output=self.output,
+            plan_ids=totals.plan_ids,
+            engine=self.info.name,
+            model=self.info.model,
+            model_revision=self.info.revision,
+            host=socket.gethostname(),
+            version=version("pagefold"),
+            settings_json=self.settings.model_dump_json(),
+            num_documents=totals.num_documents,
+            num_pages=num_pages,
+            num_charts=totals.num_charts,
+            num_chart_points=totals.num_chart_points,
+            num_failures=sum(totals.failures.values()),
+            num_prompt_tokens=totals.num_prompt_tokens,
+            num_output_tokens=totals.num_output_tokens,
+            seconds=seconds,
+            pages_per_s=num_pages / seconds if num_pages else None,
+            render_s=totals.render_s,
+            read_s=totals.read_s,
+            message=message,
+        )
+        self.store.put(run_path(self.run_id), _parquet(record))
+
+    def _summary(self, status: Any, message: str | None = None) -> Summary:
+        totals = self.totals
+        return Summary(
+            run_id=self.run_id,
+            status=status,
+            output=self.output,
+            plan_ids=tuple(totals.plan_ids),
+            num_documents=totals.num_documents,
+            num_pages=dict(totals.pages),
+            num_charts=totals.num_charts,
+            num_chart_points=totals.num_chart_points,
+            failures=dict(totals.failures),
+            num_prompt_tokens=totals.num_prompt_tokens,
+            num_output_tokens=totals.num_output_tokens,
+            seconds=time.monotonic() - self.started,
+            render_s=totals.render_s,
+            read_s=totals.read_s,
+            message=message,
+        )
+
+
+def _parquet(record: RunRecord) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(to_table("runs", [record.row()]), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+class _Counting:
+    """Counts receipts on their way to the observer."""
+
+    def __init__(self, observer: Observer, totals: _Totals) -> None:
+        self._observer, self._totals = observer, totals
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self._totals.add(receipt)
+        self._observer.chunk_done(receipt, num_documents_done)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._observer, name)
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does. Only in the main thread; elsewhere signals are not ours."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Interrupted(f"stopped by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,253 @@
+"""The Ray-facing side of each stage: plain rows in, plain rows out, typed objects and worker calls in between.
+
+Every stage gives exactly one row for a chunk, whatever happened to it; probing gives one row for each chunk of a document.
+"""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from pipeline.begins import SUSPECT_AFTER, Begins
+from pipeline.chunks import Work, chunks, failed_chunks
+from pipeline.layout import staged_path
+from pipeline.observer import Receipt
+from pipeline.staging import encode
+from pipeline.store import Exists, Store
+from schemas.failure import Failure, FailureKind, PageError, Stage, Task
+from schemas.page import Chunk, RenderedChunk, RenderedPage, pack, unpack
+from schemas.plan import Recipe
+from schemas.records import ChunkRecords
+from schemas.settings import EngineSettings, FetchSettings, ReadSettings, RegionSettings, RenderSettings
+from schemas.source import Document
+from workers.engines.registry import describe_engine, make_engine
+from workers.fetch import Fetcher
+from workers.read_pages import PageReader
+from workers.render import Renderer
+
+Answer = TypeVar("Answer")
+
+CHUNK = pa.schema([pa.field("chunk", pa.string(), nullable=False)])
+RENDERED = pa.schema(
+    [
+        pa.field("chunk", pa.string(), nullable=False),
+        pa.field("pages", pa.string(), nullable=False),
+        pa.field("buffers", pa.list_(pa.large_binary()), nullable=False),
+    ]
+)
+STAGED = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("body", pa.large_binary(), nullable=False),
+        pa.field("receipt", pa.string(), nullable=False),
+    ]
+)
+RECEIPT = pa.schema([pa.field("receipt", pa.string(), nullable=False)])
+
+
+class _Rendering:
+    """What probing and rendering share: a fetcher and a sandboxed renderer, one of each per process."""
+
+    def __init__(self, fetch: FetchSettings, render: RenderSettings, regions: RegionSettings, passwords: list[str]) -> None:
+        self.fetcher = Fetcher(fetch)
+        self.renderer = Renderer(render, regions, passwords)
+
+
+class ProbeDocuments(_Rendering):
+    """Fetch, sniff, open and count: from a planned source to its chunks."""
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        for body in batch.column("work").to_pylist():
+            rows = [{"chunk": chunk.model_dump_json()} for chunk in self.probe(Work.model_validate_json(body))]
+            yield pa.Table.from_pylist(rows, schema=CHUNK)
+
+    def probe(self, work: Work) -> list[Chunk]:
+        document = Document()
+        try:
+            with self.fetcher.open(work.planned.source) as fetched:
+                document = Document(document_id=fetched.document_id, version_id=fetched.version_id)
+                document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id)
+        except PageError as error:
+            stage: Stage = "fetch" if document.document_id is None else "probe"
+            return list(failed_chunks(work, document, error, stage))
+        return list(chunks(work, document))
+
+
+class RenderPages(_Rendering):
+    """From a chunk to its pages' pixels, text layers and regions."""
+
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        for body in batch.column("chunk").to_pylist():
+            chunk = Chunk.model_validate_json(body)
+            pages, buffers = pack(self.render(chunk))
+            yield pa.Table.from_pylist([{"chunk": body, "pages": pages, "buffers": buffers}], schema=RENDERED)
+
+    def render(self, chunk: Chunk) -> list[RenderedPage]:
+        if chunk.blocked is not None:
+            return _failed(chunk.pages, chunk.blocked)
+        if not chunk.pages:
+            return []
+        try:
+            with self.fetcher.open(chunk.source, chunk.document.document_id) as fetched:
+                return list(self.renderer.render(fetched.path, chunk.pages))
+        except PageError as error:
+            return _failed(chunk.pages, error.failure("fetch"))
+
+
+def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
+    return [
+        RenderedPage(page_index=page_index, failure=failure.model_copy(update={"page_index": page_index})) for page_index in pages
+    ]
+
+
+class ReadPages:
+    """From pixels to records. Many chunks at once in one process, so that the engine's batches never drain at a chunk's border."""
+
+    def __init__(
+        self,
+        engine: EngineSettings,
+        read: ReadSettings,
+        regions: RegionSettings,
+        cell_px: int,
+        recipes: Mapping[Task, Recipe],
+        run_id: str,
+        store: Store,
+    ) -> None:
+        self._loop = asyncio.new_event_loop()  # the engine's own, so that it starts, and fails to start, here and now
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="engine").start()
+        started = make_engine(engine)
+        self._reader = PageReader(
+            started,
+            describe_engine(engine),
+            recipes,
+            read,
+            max_requests=engine.max_requests,
+            run_id=run_id,
+            regions=regions,
+            cell_px=cell_px,
+        )
+        self._run_id = run_id
+        self._begins = Begins(store, run_id)
+        self._gate = _Gate()
+        self._run(started.start()).result()
+
+    async def __call__(self, batch: pa.Table) -> pa.Table:
+        rows = [await asyncio.wrap_future(self._run(self._row(row))) for row in batch.to_pylist()]
+        return pa.Table.from_pylist(rows, schema=STAGED)
+
+    def _run(self, coroutine: Coroutine[Any, Any, Answer]) -> "asyncio.Future[Answer] | Any":
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+        rendered = RenderedChunk(chunk=Chunk.model_validate_json(row["chunk"]), pages=unpack(row["pages"], row["buffers"]))
+        records = await self.read(rendered)
+        return {
+            "path": staged_path(rendered.chunk.plan_id, rendered.chunk.shard_index, rendered.chunk.name),
+            "body": await asyncio.to_thread(encode, rendered.chunk, records, self._run_id),
+            "receipt": _receipt(rendered.chunk, records).model_dump_json(),
+        }
+
+    async def read(self, rendered: RenderedChunk) -> ChunkRecords:
+        """Read the chunk; alone and page by page if it was begun twice and never ended."""
+        if not any(page.image for page in rendered.pages):
+            return await self._reader.read_chunk(rendered)
+        marker, unfinished = await self._begin(rendered.chunk, rendered.chunk.name)
+        if unfinished < SUSPECT_AFTER:
+            async with self._gate.shared():
+                records = await self._reader.read_chunk(rendered)
+        else:
+            async with self._gate.alone():
+                records = await self._read_page_by_page(rendered)
+        await asyncio.to_thread(self._begins.end, marker)
+        return records
+
+    async def _read_page_by_page(self, rendered: RenderedChunk) -> ChunkRecords:
+        parts = []
+        for position, page in enumerate(rendered.pages):
+            chunk = rendered.chunk.model_copy(
+                update={"pages": [page.page_index], "failures": rendered.chunk.failures if position == 0 else []}
+            )
+            marker, unfinished = await self._begin(chunk, f"{rendered.chunk.name}.page-{page.page_index}")
+            if unfinished:
+                failure = Failure(
+                    stage="read",
+                    kind=FailureKind.crashed_worker,
+                    message="the reader process died each time it read this page",
+                    page_index=page.page_index,
+                )
+                page = RenderedPage(page_index=page.page_index, failure=failure)
+            parts.append(await self._reader.read_chunk(RenderedChunk(chunk=chunk, pages=[page])))
+            if not unfinished:
+                await asyncio.to_thread(self._begins.end, marker)
+        return ChunkRecords.joined(parts)
+
+    async def _begin(self, chunk: Chunk, name: str) -> tuple[str, int]:
+        return await asyncio.to_thread(self._begins.begin, chunk.plan_id, chunk.shard_index, name)
+
+
+class _Gate:
+    """Many readers, or one alone. The one that waits holds back those that come after it."""
+
+    def __init__(self) -> None:
+        self._turnstile = asyncio.Lock()
+        self._num_inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @asynccontextmanager
+    async def shared(self) -> Any:
+        async with self._turnstile:
+            self._num_inside += 1
+            self._empty.clear()
+        try:
+            yield
+        finally:
+            self._num_inside -= 1
+            if not self._num_inside:
+                self._empty.set()
+
+    @asynccontextmanager
+    async def alone(self) -> Any:
+        async with self._turnstile:
+            await self._empty.wait()
+            yield
+
+
+class StageChunk:
+    """Put the chunk's answer where it stays. The first answer is final: what stands already is left as it is."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        for row in batch.to_pylist():
+            try:
+                self._store.create(row["path"], row["body"])
+            except Exists:
+                continue
+        return batch.select(["receipt"])
+
+
+def _receipt(chunk: Chunk, records: ChunkRecords) -> Receipt:
+    statuses = Counter(page.status for page in records.pages)
+    asked = [*records.pages, *records.charts]
+    return Receipt(
+        shard_index=chunk.shard_index,
+        name=chunk.name,
+        uri=chunk.source.uri,
+        num_ok=statuses["ok"],
+        num_blank=statuses["blank"],
+        num_partial=statuses["partial"],
+        num_failed=statuses["failed"],
+        failures=Counter(failure.kind for failure in records.failures),
+        num_charts=sum(chart.status in ("ok", "partial") for chart in records.charts),
+        num_chart_points=len(records.chart_points),
+        num_prompt_tokens=sum(row.num_prompt_tokens or 0 for row in asked),
+        num_output_tokens=sum(row.num_output_tokens or 0 for row in asked),
+        render_s=sum(page.render_s for page in records.pages),
+        read_s=sum(row.read_s for row in asked),
+    )

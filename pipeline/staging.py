@@ -1,0 +1,59 @@
+"""A staged chunk: one Arrow IPC file of one row, with every table's rows as a list and the chunk beside them.
+
+Built in memory and created by one PUT: an exception inside a pyarrow output stream still publishes a truncated file.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from schemas import SCHEMA_VERSION
+from schemas.page import Chunk
+from schemas.records import ChunkRecords, Record
+from schemas.tables import arrow_schema, to_table
+
+CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "failures")
+"""The tables that chunks carry rows of; `documents` is derived when a shard is committed."""
+
+_SCHEMA = pa.schema(
+    [pa.field("chunk", pa.string(), nullable=False), pa.field("run_id", pa.string(), nullable=False)]
+    + [pa.field(table, pa.list_(pa.struct(list(arrow_schema(table)))), nullable=False) for table in CHUNK_TABLES],
+    metadata={"pagefold.schema_version": str(SCHEMA_VERSION)},
+)
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+@dataclass(frozen=True)
+class StagedChunk:
+    chunk: Chunk
+    run_id: str
+    """The run that read it."""
+    tables: dict[str, pa.Table]
+
+
+def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
+    rows: dict[str, list[Record]] = {
+        "pages": [*records.pages],
+        "blocks": [*records.blocks],
+        "charts": [*records.charts],
+        "chart_points": [*records.chart_points],
+        "failures": [*records.failures],
+    }
+    columns: list[pa.Array] = [pa.array([chunk.model_dump_json()]), pa.array([run_id])]
+    for table in CHUNK_TABLES:
+        struct = to_table(table, [record.row() for record in rows[table]]).to_struct_array().combine_chunks()
+        columns.append(pa.ListArray.from_arrays(pa.array([0, len(struct)], pa.int32()), struct))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, _SCHEMA, options=_OPTIONS) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+    return sink.getvalue().to_pybytes()
+
+
+def decode(body: bytes) -> StagedChunk:
+    """Raises pa.ArrowInvalid when the bytes are no staged chunk."""
+    row = pa.ipc.open_file(pa.py_buffer(body)).read_all()
+    tables = {}
+    for table in CHUNK_TABLES:
+        struct = row.column(table).combine_chunks().flatten()
+        tables[table] = pa.Table.from_struct_array(struct).cast(arrow_schema(table))
+    return StagedChunk(Chunk.model_validate_json(row["chunk"][0].as_py()), row["run_id"][0].as_py(), tables)
