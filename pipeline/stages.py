@@ -21,7 +21,7 @@ from pipeline.store import Exists, Store
 from schemas.failure import Failure, FailureKind, PageError, Stage, Task
 from schemas.page import Chunk, RenderedChunk, RenderedPage, pack, unpack
 from schemas.plan import Recipe
-from schemas.records import ChunkRecords
+from schemas.records import ChartRecord, ChunkRecords, PageRecord
 from schemas.settings import EngineSettings, FetchSettings, ReadSettings, RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.engines.registry import describe_engine, make_engine
@@ -234,7 +234,7 @@ class StageChunk:
 
 def _receipt(chunk: Chunk, records: ChunkRecords) -> Receipt:
     statuses = Counter(page.status for page in records.pages)
-    asked = [*records.pages, *records.charts]
+    asked: list[PageRecord | ChartRecord] = [*records.pages, *records.charts]
     return Receipt(
         shard_index=chunk.shard_index,
         name=chunk.name,

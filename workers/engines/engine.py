@@ -27,7 +27,7 @@ class Request:
     """One question about one image."""
 
     label: str
-    """For logs, and for `scripted` to choose by: `<uri>#page=<page_index>[&region=<region_index>]`. No engine derives an answer from it otherwise."""
+    """For logs, and for `scripted` to choose by: `<uri>#page=<page_index>[&region=<region_index>]`. No other engine looks at it."""
     task: Task
     image: PageImage
     prompt: Prompt
