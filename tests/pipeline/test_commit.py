@@ -19,7 +19,7 @@ from schemas.tables import TABLES, arrow_schema
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(str(tmp_path / "out"))
 
@@ -34,7 +34,7 @@ def rows(store: LocalStore, table: str) -> list[dict[str, object]]:
     return pq.read_table(store.uri(path), partitioning=None).to_pylist()
 
 
-@pytest.fixture()
+@pytest.fixture
 def plan(store: LocalStore) -> Plan:
     """a: three pages in two chunks, the last failed; b: could not be opened; c: all well."""
     items = [planned("a.pdf"), planned("b.pdf"), planned("c.pdf")]

@@ -25,7 +25,7 @@ from schemas.source import Source
 from tests.pipeline.made import NOON, RECIPES, make_plan, make_recipe, make_source, planned
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     return LocalStore(str(tmp_path / "out"))
 
