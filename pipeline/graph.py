@@ -46,23 +46,18 @@ _PLAIN: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow", "zero_copy
 # Fractions, because a stage that asks for whole CPUs gets too few processes (14 pages/s against 23 on 2 cores), and the sum of
 # all minima must fit into 1 CPU or the graph waits for ever without a word. The pools' sizes are the bound.
 _CPU_SHARE = 0.05
-_MAX_RESTARTS = 20
 
 
 def on_cpu(num_workers: int) -> dict[str, Any]:
-    """A fixed pool of `num_workers` processes, spread over the nodes. It may be restarted, but not for ever (Ray's default)."""
-    return _PLAIN | {
-        "compute": ActorPoolStrategy(size=num_workers, max_tasks_in_flight_per_actor=2),
-        "num_cpus": _CPU_SHARE,
-        "scheduling_strategy": "SPREAD",
-        "max_restarts": _MAX_RESTARTS,
-        "max_task_retries": _MAX_RESTARTS,
-    }
+    """A fixed pool of `num_workers` processes."""
+    compute = ActorPoolStrategy(size=num_workers, max_tasks_in_flight_per_actor=2)
+    return _PLAIN | {"compute": compute, "num_cpus": _CPU_SHARE}
 
 
 def on_gpu(settings: Settings) -> dict[str, Any]:
     """A pool that grows from `min_actors` to `max_actors`; each has many chunks in flight, so that the engine's batches stay
-    full (33.3 s with one in flight, 5.2 s with 16). Restarted without end: begin markers see to it that a poison page ends."""
+    full (33.3 s with one in flight, 5.2 s with 16). Ray restarts a dead process without end: begin markers see to it that a
+    poison page does not bring it down for ever (see `pipeline.begins`)."""
     engine = settings.engine
     return _PLAIN | {
         "compute": ActorPoolStrategy(
