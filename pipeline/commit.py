@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,8 @@ from pipeline.layout import (
     staging_prefix,
     table_path,
 )
+from pipeline.ledger import list_manifests
+from pipeline.plan import list_plan_ids, read_plan
 from pipeline.staging import CHUNK_TABLES, StagedChunk, decode
 from pipeline.store import Exists, Store
 from schemas.plan import CommittedFile, CommittedSource, Manifest, Plan, SourceFailure
@@ -62,6 +64,41 @@ class ShardProgress:
     def chunks(self) -> list[ChunkName]:
         """In the order of their rows: by source, then page. Only of a complete shard."""
         return [name for coverage in self.sources for name in coverage.complete() or []]
+
+
+class PlanProgress(NamedTuple):
+    """How far the newest plan is; for `pagefold status`."""
+
+    plan_id: str
+    created_at: datetime
+    num_sources: int
+    num_sources_committed: int
+    num_shards: int
+    num_shards_committed: int
+    num_chunks_staged: int
+    """Of shards that are not committed yet."""
+    is_abandoned: bool
+
+
+def progress(store: Store) -> PlanProgress | None:
+    """None where nothing was ever planned."""
+    plan_ids = list_plan_ids(store)
+    if not plan_ids:
+        return None
+    plan = read_plan(store, plan_ids[-1])
+    committed = {name.shard_index for name, _ in list_manifests(store) if name.plan_id == plan.plan_id}
+    pending = [index for index in range(len(plan.shards)) if index not in committed]
+    num_sources = [len(shard) for shard in plan.shards]
+    return PlanProgress(
+        plan_id=plan.plan_id,
+        created_at=plan.created_at,
+        num_sources=sum(num_sources),
+        num_sources_committed=sum(num_sources) - sum(num_sources[index] for index in pending),
+        num_shards=len(plan.shards),
+        num_shards_committed=len(plan.shards) - len(pending),
+        num_chunks_staged=sum(len(list_staged(store, plan, index)) for index in pending),
+        is_abandoned=None in committed,
+    )
 
 
 def list_staged(store: Store, plan: Plan, shard_index: int) -> list[ChunkName]:

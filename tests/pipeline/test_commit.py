@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.chunks import Coverage
-from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, progress, write_manifest
 from pipeline.layout import chunk_name, staged_path
 from pipeline.local_store import LocalStore
 from pipeline.staging import decode, encode
@@ -59,13 +59,13 @@ def test_a_staged_chunk_comes_back_as_it_went() -> None:
 
 def test_a_shard_is_complete_when_every_source_is_covered(store: LocalStore, plan: Plan) -> None:
     names = list_staged(store, plan, 0)
-    progress = ShardProgress(plan, 0, names[:-1])
-    assert (progress.is_complete, progress.num_complete) == (False, 2)
+    shard = ShardProgress(plan, 0, names[:-1])
+    assert (shard.is_complete, shard.num_complete) == (False, 2)
 
-    assert progress.add(names[-1])
+    assert shard.add(names[-1])
 
-    assert progress.is_complete
-    assert [str(name) for name in progress.chunks()] == sorted(str(name) for name in names)
+    assert shard.is_complete
+    assert [str(name) for name in shard.chunks()] == sorted(str(name) for name in names)
 
 
 def test_a_document_is_one_row_that_says_what_became_of_it(store: LocalStore, plan: Plan) -> None:
@@ -168,3 +168,17 @@ def test_coverage_tells_a_resumed_run_what_to_leave_out() -> None:
         coverage.add(name)
 
     assert [str(name) for name in coverage.staged()] == ["00000.00000-00001.of-00005", "00000.00004-00004.of-00005"]
+
+
+def test_progress_counts_what_is_staged_and_committed(store: LocalStore, plan: Plan) -> None:
+    assert progress(store) is None
+    store.create("_pagefold/plans/000001.json", plan.model_dump_json().encode())
+
+    found = progress(store)
+    assert found is not None
+    assert (found.num_sources, found.num_sources_committed, found.num_chunks_staged) == (3, 0, 4)
+
+    write_manifest(store, plan, 0, "r1", [], [], check=lambda: None)
+    found = progress(store)
+    assert found is not None
+    assert (found.num_sources_committed, found.num_shards_committed, found.num_chunks_staged) == (3, 1, 0)
