@@ -1,0 +1,89 @@
+"""The processor of the `transformers` way: text with placeholders and images in, tensors for the model out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import BatchFeature, ProcessorMixin
+
+from workers.engines.ovis.configuration import Ovis2_5VisionConfig
+from workers.engines.ovis.image_processor import ImageProcessor
+from workers.engines.ovis.loading import locate, read_json, read_tokenizer
+from workers.engines.ovis.prompt import Turn, render, tokenise
+
+PAD_LEFT = "left"
+
+
+class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
+    """`processor(text, images)` -> input_ids (marks below zero), attention_mask, pixel_values, grid_thws.
+
+    Rows of different lengths are padded on the left, as generation needs it.
+    """
+
+    def __init__(self, images: ImageProcessor, tokenizer: Any) -> None:
+        self.images, self.tokenizer = images, tokenizer
+        self.chat_template = tokenizer.chat_template
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> "Ovis2_5Processor":
+        """Takes `revision`, `min_pixels` and `max_pixels`; files are read as data, never as code."""
+        folder = locate(str(pretrained_model_name_or_path), kwargs.get("revision"), weights=False)
+        limits = {key: kwargs[key] for key in ("min_pixels", "max_pixels") if kwargs.get(key) is not None}
+        vit = Ovis2_5VisionConfig(**read_json(folder / "config.json").get("vit_config", {}))
+        return cls(ImageProcessor(vit, read_json(folder / "preprocessor_config.json"), **limits), read_tokenizer(folder))
+
+    def __call__(
+        self,
+        text: str | Sequence[str],
+        images: Image.Image | Sequence[Image.Image] | None = None,
+        videos: Sequence[Sequence[Image.Image]] | None = None,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """`text`: one or more prompts with `<image>` or `<video>` (see `render`, `apply_chat_template`). `images`: all
+        of them, in order of appearance over the prompts; a video is its frames."""
+        texts = [text] if isinstance(text, str) else list(text)
+        visuals = [[image] for image in ([images] if isinstance(images, Image.Image) else images or [])]
+        visuals += [list(frames) for frames in videos or []]
+        if images and videos:
+            raise ValueError("a request holds images or a video, not both")
+        patches = [self.images.patches(frames) for frames in visuals]
+        rest = iter(patch.num_atoms for patch in patches)
+        rows = []
+        for prompt in texts:
+            num_placeholders = prompt.count("<image>") + prompt.count("<video>")
+            rows.append(tokenise(prompt, self.tokenizer, [next(rest, 0) for _ in range(num_placeholders)]))
+        if next(rest, None) is not None:
+            raise ValueError("there are more images than placeholders in the text")
+        longest = max(len(row) for row in rows)
+        pad = self.tokenizer.pad_token_id
+        data: dict[str, Any] = {
+            "input_ids": torch.tensor([[pad] * (longest - len(row)) + row for row in rows]),
+            "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
+        }
+        if patches:
+            levels = np.concatenate([self.images.normalise(patch.levels) for patch in patches])
+            data["pixel_values"] = torch.from_numpy(levels)
+            data["grid_thws"] = torch.tensor([patch.grid for patch in patches])
+        return BatchFeature(data)
+
+    def render(self, turns: Sequence[Turn], *, thinking: bool = False) -> str:
+        """The prompt of a conversation; `apply_chat_template` of the official template gives the same."""
+        return render(turns, thinking=thinking)
+
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any:
+        """The checkpoint's own template. Without `enable_thinking` it means thinking, as the authors wrote it."""
+        kwargs.setdefault("tokenize", False)
+        return self.tokenizer.apply_chat_template(conversation, **kwargs)
+
+    def batch_decode(self, *args: Any, **kwargs: Any) -> list[str]:
+        return list(self.tokenizer.batch_decode(*args, **kwargs))
+
+    def decode(self, *args: Any, **kwargs: Any) -> str:
+        return str(self.tokenizer.decode(*args, **kwargs))
+
+    @property
+    def model_input_names(self) -> list[str]:
+        return ["input_ids", "attention_mask", "pixel_values", "grid_thws"]
