@@ -1,0 +1,295 @@
+"""The rules of `current_*` and `open_failures`, one by one, on hand-written rows."""
+
+from collections import defaultdict
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from schemas.tables import COLUMNS, TABLES, to_table
+from tests.pipeline.lake import DAY, row
+
+
+class Lake:
+    """Rows by table, in DuckDB with the views over them."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+
+    def document(self, source: str, plan: int, *, uri: str = "a.pdf", bytes_seen: bool = True, **values: Any) -> None:
+        known = {"document_id": f"bytes of {source}", "num_pages": 2} if bytes_seen else {}
+        tasks = {"tasks": ["ocr", "chart"], "ocr_recipe_id": "o1", "chart_recipe_id": "c1"}
+        self._add("documents", source, plan, uri, known | tasks | values)
+
+    def page(self, source: str, plan: int, page: int, status: str, *, uri: str = "a.pdf", **values: Any) -> None:
+        self._add("pages", source, plan, uri, {"page_index": page, "status": status, "recipe_id": "o1"} | values)
+
+    def block(self, source: str, plan: int, page: int, text: str, **values: Any) -> None:
+        self._add("blocks", source, plan, "a.pdf", {"page_index": page, "text": text, "recipe_id": "o1"} | values)
+
+    def chart(self, source: str, plan: int, page: int, region: int, status: str, *, recipe: str = "c1", **values: Any) -> None:
+        key = {"page_index": page, "region_index": region, "status": status, "recipe_id": recipe}
+        self._add("charts", source, plan, "a.pdf", key | values)
+
+    def point(self, source: str, plan: int, page: int, region: int, value: float, *, recipe: str = "c1", **values: Any) -> None:
+        key = {"page_index": page, "region_index": region, "value": value, "recipe_id": recipe}
+        self._add("chart_points", source, plan, "a.pdf", key | values)
+
+    def failure(self, source: str, plan: int, kind: str, page: int | None = None, **values: Any) -> None:
+        self._add("failures", source, plan, "a.pdf", {"kind": kind, "page_index": page} | values)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        connection = duckdb.connect()
+        for table in COLUMNS:
+            rows = to_table(table, self.rows[table])
+            if table in TABLES:
+                rows = rows.append_column("ingest_date", pa.array([DAY] * rows.num_rows, pa.date32()))
+            connection.register(table, rows)
+        connection.execute(files("pipeline").joinpath("views.sql").read_text())
+        return sorted(connection.execute(sql).fetchall(), key=str)
+
+    def _add(self, table: str, source: str, plan: int, uri: str, values: dict[str, Any]) -> None:
+        key = {"source_id": source, "plan_id": f"{plan:06d}", "uri": uri}
+        self.rows[table].append(row(table, **key | values))
+
+
+@pytest.fixture
+def lake() -> Lake:
+    return Lake()
+
+
+PAGES = "SELECT page_index, plan_id, attempt, status FROM current_pages"
+
+
+def test_an_empty_lake_has_empty_views(lake):
+    for view in ("current_documents", "current_pages", "current_blocks", "current_charts", "current_chart_points", "open_failures"):
+        assert lake.ask(f"SELECT * FROM {view}") == []
+
+
+def test_views_have_the_columns_of_their_tables(lake):
+    for view, table in [("current_documents", "documents"), ("current_pages", "pages"), ("open_failures", "failures")]:
+        described = {name for (name, *_) in lake.ask(f"DESCRIBE {view}")}
+        assert described - {"place"} == {column.name for column in COLUMNS[table]} | {"ingest_date"}
+
+
+def test_rows_of_a_document_that_is_not_committed_yet_do_not_show(lake):
+    lake.document("v1", 1)
+    lake.page("v1", 1, 0, "ok")
+    lake.page("v1", 2, 0, "ok")
+    lake.page("other", 2, 0, "ok", uri="b.pdf")
+    lake.failure("v1", 2, "corrupt", 1)
+    assert lake.ask(PAGES) == [(0, "000001", 0, "ok")]
+    assert lake.ask("SELECT * FROM open_failures") == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "chosen"),
+    [
+        pytest.param([(1, 0, "ok"), (2, 1, "ok")], (2, 1, "ok"), id="a later good answer wins"),
+        pytest.param([(1, 0, "ok"), (2, 1, "failed")], (1, 0, "ok"), id="a failed redo takes nothing away"),
+        pytest.param([(1, 0, "ok"), (2, 1, "partial")], (1, 0, "ok"), id="nor does a partial one"),
+        pytest.param([(1, 0, "partial"), (2, 1, "failed")], (1, 0, "partial"), id="partial beats failed"),
+        pytest.param([(1, 0, "failed"), (2, 1, "failed")], (2, 1, "failed"), id="the newest failure where nothing is better"),
+        pytest.param([(1, 0, "failed"), (2, 1, "ok")], (2, 1, "ok"), id="a retry mends"),
+        pytest.param([(1, 0, "ok"), (2, 1, "blank")], (2, 1, "blank"), id="blank is as good as ok"),
+        pytest.param([(9, 0, "ok"), (10, 1, "ok")], (10, 1, "ok"), id="plans are in order beyond nine"),
+    ],
+)
+def test_the_newest_good_answer_of_a_page_is_chosen(lake, answers, chosen):
+    for plan, attempt, status in answers:
+        lake.document("v1", plan)
+        lake.page("v1", plan, 0, status, attempt=attempt, recipe_id=f"recipe of {plan}")
+    plan, attempt, status = chosen
+    assert lake.ask(PAGES) == [(0, f"{plan:06d}", attempt, status)]
+
+
+def test_only_the_newest_version_of_a_uri_shows(lake):
+    lake.document("v1", 1)
+    lake.page("v1", 1, 0, "ok")
+    lake.page("v1", 1, 1, "ok")
+    lake.failure("v1", 1, "truncated", 1)
+    lake.document("v2", 2)
+    lake.page("v2", 2, 0, "failed")
+    lake.document("w1", 1, uri="b.pdf")
+    lake.page("w1", 1, 0, "ok", uri="b.pdf")
+    assert lake.ask("SELECT source_id, page_index FROM current_pages") == [("v2", 0), ("w1", 0)]
+    assert lake.ask("SELECT source_id FROM current_documents") == [("v2",), ("w1",)]
+    assert lake.ask("SELECT * FROM open_failures") == []
+
+
+def test_a_late_retry_of_an_old_version_that_found_it_changed_does_not_bring_it_back(lake):
+    lake.document("v1", 1)
+    lake.document("v2", 2)
+    lake.document("v1", 3, bytes_seen=False, status="failed")
+    lake.failure("v1", 3, "changed")
+    assert lake.ask("SELECT source_id FROM current_documents") == [("v2",)]
+
+
+def test_an_old_version_that_was_put_back_and_read_again_is_current(lake):
+    lake.document("v1", 1)
+    lake.document("v2", 2)
+    lake.document("v1", 3)
+    assert lake.ask("SELECT source_id FROM current_documents") == [("v1",)]
+
+
+def test_a_new_version_that_could_not_be_fetched_still_supersedes(lake):
+    lake.document("v1", 1)
+    lake.document("v2", 2, bytes_seen=False)
+    lake.failure("v2", 2, "access_denied")
+    assert lake.ask("SELECT source_id, status FROM current_documents") == [("v2", "failed")]
+
+
+def test_blocks_follow_the_page_that_was_chosen(lake):
+    lake.document("v1", 1)
+    lake.document("v1", 2)
+    lake.page("v1", 1, 0, "ok")
+    lake.block("v1", 1, 0, "old")
+    lake.page("v1", 1, 1, "ok")
+    lake.block("v1", 1, 1, "kept")
+    lake.page("v1", 2, 0, "ok", attempt=1)
+    lake.block("v1", 2, 0, "new", attempt=1)
+    lake.page("v1", 2, 1, "failed", attempt=1)
+    lake.block("v1", 2, 1, "torn", attempt=1)
+    assert lake.ask("SELECT page_index, text FROM current_blocks") == [(0, "new"), (1, "kept")]
+
+
+def test_charts_and_their_points_are_chosen_by_region(lake):
+    lake.document("v1", 1)
+    lake.document("v1", 2)
+    lake.chart("v1", 1, 0, 0, "ok")
+    lake.point("v1", 1, 0, 0, 1.0)
+    lake.chart("v1", 1, 0, 1, "partial")
+    lake.point("v1", 1, 0, 1, 2.0)
+    lake.chart("v1", 2, 0, 0, "failed", attempt=1, recipe="c2")
+    lake.chart("v1", 2, 0, 1, "ok", attempt=1, recipe="c2")
+    lake.point("v1", 2, 0, 1, 3.0, attempt=1, recipe="c2")
+    lake.chart("v1", 2, 0, 2, "none", attempt=1, recipe="c2")
+    assert lake.ask("SELECT region_index, status FROM current_charts") == [(0, "ok"), (1, "ok"), (2, "none")]
+    assert lake.ask("SELECT region_index, value FROM current_chart_points") == [(0, 1.0), (1, 3.0)]
+
+
+OPEN = "SELECT plan_id, kind FROM open_failures"
+
+
+def test_a_failure_without_a_later_answer_is_open(lake):
+    lake.document("v1", 1)
+    lake.page("v1", 1, 0, "failed")
+    lake.failure("v1", 1, "bad_json", 0, task="ocr")
+    assert lake.ask(OPEN) == [("000001", "bad_json")]
+
+
+@pytest.mark.parametrize("task", ["ocr", None])
+def test_a_page_that_was_read_later_closes_its_failures(lake, task):
+    lake.document("v1", 1)
+    lake.failure("v1", 1, "render_timeout", 0, task=task)
+    lake.failure("v1", 1, "render_timeout", 1, task=task)
+    lake.document("v1", 2)
+    lake.page("v1", 2, 0, "ok", attempt=1)
+    assert lake.ask("SELECT page_index FROM open_failures") == [(1,)]
+
+
+def test_a_page_that_failed_again_has_only_its_newest_failure_open(lake):
+    lake.document("v1", 1)
+    lake.page("v1", 1, 0, "failed")
+    lake.failure("v1", 1, "engine_timeout", 0, task="ocr")
+    lake.document("v1", 2)
+    lake.page("v1", 2, 0, "failed", attempt=1)
+    lake.failure("v1", 2, "bad_json", 0, task="ocr", attempt=1)
+    assert lake.ask(OPEN) == [("000002", "bad_json")]
+
+
+def test_an_answer_of_an_older_plan_closes_nothing(lake):
+    lake.document("v1", 1)
+    lake.page("v1", 1, 0, "ok")
+    lake.document("v1", 2)
+    lake.page("v1", 2, 0, "failed", attempt=1)
+    lake.failure("v1", 2, "bad_json", 0, task="ocr", attempt=1)
+    assert lake.ask(OPEN) == [("000002", "bad_json")]
+
+
+def test_a_chart_failure_is_closed_by_its_own_region_only(lake):
+    lake.document("v1", 1)
+    lake.failure("v1", 1, "truncated", 0, region_index=0, task="chart")
+    lake.failure("v1", 1, "refused", 0, region_index=1, task="chart")
+    lake.document("v1", 2, tasks=["chart"], ocr_recipe_id=None)
+    lake.chart("v1", 2, 0, 0, "ok", attempt=1)
+    assert lake.ask(OPEN) == [("000001", "refused")]
+
+
+def test_reading_a_page_without_charts_leaves_chart_failures_open(lake):
+    lake.document("v1", 1)
+    lake.failure("v1", 1, "refused", 0, region_index=0, task="chart")
+    lake.document("v1", 2, tasks=["ocr"], chart_recipe_id=None)
+    lake.page("v1", 2, 0, "ok", attempt=1)
+    assert lake.ask(OPEN) == [("000001", "refused")]
+
+
+def test_a_region_that_a_later_reading_no_longer_finds_has_no_open_failure(lake):
+    lake.document("v1", 1)
+    lake.failure("v1", 1, "refused", 0, region_index=3, task="chart")
+    lake.document("v1", 2)
+    lake.page("v1", 2, 0, "ok", attempt=1)
+    assert lake.ask(OPEN) == []
+
+
+def test_a_document_that_opens_later_closes_its_failure(lake):
+    lake.document("v1", 1, bytes_seen=False)
+    lake.failure("v1", 1, "encrypted")
+    lake.document("v1", 2, num_pages_read=2)
+    lake.page("v1", 2, 0, "ok", attempt=1)
+    lake.page("v1", 2, 1, "ok", attempt=1)
+    assert lake.ask(OPEN) == []
+    assert lake.ask("SELECT status, num_pages_ok, num_failures FROM current_documents") == [("ok", 2, 0)]
+
+
+def test_retrying_one_page_does_not_close_what_is_wrong_with_the_whole_document(lake):
+    lake.document("v1", 1, num_pages_read=5000)
+    lake.failure("v1", 1, "too_many_pages")
+    lake.document("v1", 2, num_pages_read=1)
+    lake.page("v1", 2, 0, "ok", attempt=1)
+    assert lake.ask(OPEN) == [("000001", "too_many_pages")]
+
+
+def test_a_document_says_what_its_current_rows_say(lake):
+    lake.document("v1", 1, title="Old", status="failed")
+    lake.page("v1", 1, 0, "ok", num_chart_candidates=2)
+    lake.page("v1", 1, 1, "failed")
+    lake.failure("v1", 1, "render_timeout", 1)
+    lake.chart("v1", 1, 0, 0, "ok", num_points=3)
+    lake.chart("v1", 1, 0, 1, "none")
+    counts = "num_pages_read, num_pages_ok, num_pages_failed, num_chart_candidates, num_charts, num_chart_points, num_failures"
+    assert lake.ask(f"SELECT title, status, {counts} FROM current_documents") == [("Old", "partial", 2, 1, 1, 2, 1, 3, 1)]
+    # when the page is read later, by a plan that could not learn the title again
+    lake.document("v1", 2, bytes_seen=False)
+    lake.page("v1", 2, 1, "blank", attempt=1)
+    assert lake.ask(f"SELECT title, status, {counts} FROM current_documents") == [("Old", "ok", 2, 1, 0, 2, 1, 3, 0)]
+
+
+@pytest.mark.parametrize(
+    ("pages", "failed", "status"),
+    [
+        (["ok", "blank"], False, "ok"),
+        (["ok", "partial"], True, "partial"),
+        (["ok", "failed"], True, "partial"),
+        (["failed", "failed"], True, "failed"),
+        (["ok"], True, "partial"),
+        ([], True, "failed"),
+    ],
+)
+def test_status_is_derived(lake, pages, failed, status):
+    lake.document("v1", 1)
+    for index, page in enumerate(pages):
+        lake.page("v1", 1, index, page)
+    if failed:
+        lake.failure("v1", 1, "bad_json", 0)
+    assert lake.ask("SELECT status FROM current_documents") == [(status,)]
+
+
+def test_a_document_of_charts_alone_is_partial_when_one_failed(lake):
+    lake.document("v1", 1, tasks=["chart"], ocr_recipe_id=None)
+    lake.chart("v1", 1, 0, 0, "ok")
+    lake.chart("v1", 1, 0, 1, "failed")
+    lake.failure("v1", 1, "bad_json", 0, region_index=1, task="chart")
+    assert lake.ask("SELECT status, num_charts FROM current_documents") == [("partial", 1)]
