@@ -17,8 +17,8 @@ from typing import Any
 
 from pipeline.errors import OperatorError
 from pipeline.layout import run_path
-from pipeline.lease import Lease
-from pipeline.ledger import Ledger, load_ledger
+from pipeline.lease import Lease, LeaseLost
+from pipeline.ledger import Ledger, list_manifests, load_ledger, read_manifests
 from pipeline.observer import Observer, Receipt, Silent
 from pipeline.plan import (
     Counts,
@@ -33,7 +33,7 @@ from pipeline.plan import (
     write_plan,
 )
 from pipeline.recipes import make_recipes
-from pipeline.store import Store, open_store, probe_store
+from pipeline.store import Store, StoreError, open_store, probe_store
 from pipeline.summary import PlanReport, Summary
 from schemas.failure import FailureKind, Task
 from schemas.plan import PlannedSource, Recipe
@@ -43,6 +43,10 @@ from schemas.tables import to_table
 from workers.engines.engine import EngineInfo
 from workers.engines.registry import describe_engine
 from workers.listing import list_sources
+
+
+Choose = Callable[[Ledger, dict[Task, Recipe], Settings], list[PlannedSource]]
+"""What to read, given what is done."""
 
 
 class Interrupted(Exception):
@@ -152,6 +156,20 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What lies in the output and what of the input is left to do."""
+
+    plan_ids: list[str]
+    manifests: list[str]
+    unfinished: Unfinished | None
+    planned: list[PlannedSource]
+
+    @property
+    def has_work(self) -> bool:
+        return self.unfinished is not None or bool(self.planned)
+
+
 @dataclass
 class _Totals:
     """What this run has staged and committed so far."""
@@ -189,64 +207,71 @@ class _Run:
         self.started = time.monotonic()
         self.totals = _Totals()
 
-    def run(self, choose: Callable[[Ledger, dict[Task, Recipe], Settings], list[PlannedSource]]) -> Summary:
+    def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
-        if not self._has_work(choose):
+        look = self._look(choose)  # before the lease and before Ray: most scheduled runs find nothing
+        if not look.has_work:
             return self._summary("nothing_to_do")
         if not self.settings.output.unsafe_single_writer:
             probe_store(self.store)
-        with Lease.acquire(
-            self.store, owner=socket.gethostname(), run_id=self.run_id, ttl_s=self.settings.output.lease_ttl_s
-        ) as lease:
-            return self._run_under(lease, choose)
+        ttl_s = self.settings.output.lease_ttl_s
+        with Lease.acquire(self.store, owner=socket.gethostname(), run_id=self.run_id, ttl_s=ttl_s) as lease:
+            return self._run_under(lease, choose, look)
 
-    def _has_work(self, choose: Callable[..., list[PlannedSource]]) -> bool:
-        """Looked at before the lease and before Ray: most scheduled runs find nothing."""
-        return find_unfinished(self.store, list_plan_ids(self.store)) is not None or bool(
-            choose(load_ledger(self.store), self.recipes, self.settings)
-        )
+    def _look(self, choose: Choose) -> "_Look":
+        plan_ids, manifests = list_plan_ids(self.store), [path for _, path in list_manifests(self.store)]
+        unfinished = find_unfinished(self.store, plan_ids)
+        planned = choose(Ledger(read_manifests(self.store, manifests)), self.recipes, self.settings)
+        return _Look(plan_ids, manifests, unfinished, planned)
 
-    def _run_under(self, lease: Lease, choose: Callable[..., list[PlannedSource]]) -> Summary:
+    def _look_again(self, choose: Choose, look: "_Look") -> "_Look":
+        """Under the lease: the same, unless another run has planned or committed in between."""
+        manifests = [path for _, path in list_manifests(self.store)]
+        same = (list_plan_ids(self.store), manifests) == (look.plan_ids, look.manifests)
+        return look if same else self._look(choose)
+
+    def _run_under(self, lease: Lease, choose: Choose, look: "_Look") -> Summary:
         self._write_row("running")
         status, message = "finished", None
         try:
             with _signals_raise():
-                for plan in self._plans(lease, choose):
+                for plan in self._plans(lease, choose, self._look_again(choose, look)):
                     self.totals.plan_ids.append(plan.plan.plan_id)
                     self._execute(plan, lease)
-        except (Interrupted, KeyboardInterrupt) as stop:
+        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
         except BaseException as error:
             self._write_row("failed", f"{type(error).__name__}: {error}")
             raise
-        self._write_row(status, message)
+        with contextlib.suppress(StoreError):  # a store that is out of reach is why the run is incomplete
+            self._write_row(status, message)
         return self._summary(status, message)
 
-    def _plans(self, lease: Lease, choose: Callable[..., list[PlannedSource]]) -> Iterator[Unfinished]:
+    def _plans(self, lease: Lease, choose: Choose, look: "_Look") -> Iterator[Unfinished]:
         """What to work on: an unfinished plan as it stands, then a new one."""
-        plan_ids = list_plan_ids(self.store)
-        unfinished = find_unfinished(self.store, plan_ids)
-        if unfinished and is_outdated(self.store, unfinished.plan, self.recipes, plan_ids):
-            abandon(self.store, unfinished.plan, self.run_id)
-            self.observer.message(f"plan {unfinished.plan.plan_id} asked for other answers: closed, its sources are planned anew")
-        elif unfinished:
-            self.observer.message(f"plan {unfinished.plan.plan_id} is unfinished: going on with it")
-            yield unfinished
-        self.observer.phase("planning")
-        planned = choose(load_ledger(self.store), self.recipes, self.settings)
-        if not planned:
+        if look.unfinished:
+            plan = look.unfinished.plan
+            if is_outdated(self.store, plan, self.recipes, look.plan_ids):
+                abandon(self.store, plan, self.run_id)
+                self.observer.message(f"plan {plan.plan_id} asked for other answers: closed, its sources are planned anew")
+            else:
+                self.observer.message(f"plan {plan.plan_id} is unfinished: going on with it")
+                yield look.unfinished
+            self.observer.phase("planning")
+            look = self._look(choose)
+        if not look.planned:
             return
         lease.check()
         plan = write_plan(
             self.store,
-            planned,
+            look.planned,
             self.recipes,
             self.settings.plan,
             input=self.input,
             epoch=lease.epoch,
             page_range=self.settings.input.pages if self.input else None,
             max_pages=self.settings.render.max_pages,
-            last_plan_id=plan_ids[-1] if plan_ids else None,
+            last_plan_id=look.plan_ids[-1] if look.plan_ids else None,
         )
         yield Unfinished(plan, list(range(len(plan.shards))))
 
