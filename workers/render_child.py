@@ -1,0 +1,114 @@
+"""The sandboxed process: told what to open and which page to draw, it answers in frames. Started by `workers.render` only.
+
+It imports everything first, confines itself, says it is ready, and then reads requests until the end of stdin.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+# all of these while files and memory are still free to use
+import workers.image_pages
+import workers.pdf_pages
+from schemas.failure import FailureKind, PageError
+from schemas.page import RenderedPage, pack
+from schemas.settings import RegionSettings, RenderSettings
+from workers import sandbox
+from workers.documents import OpenDocument, open_document
+from workers.frames import Frame, read_frame, write_frame
+from workers.pdf_pages import raise_if_out_of_memory
+
+READY, DOCUMENT, FAILURE, PAGE, REGIONS = b"R", b"D", b"F", b"P", b"G"
+
+
+class Drawer:
+    """Keeps one document open between requests: the next chunk is often of the same one."""
+
+    def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: list[str]) -> None:
+        self._render, self._regions, self._passwords = render, regions, passwords
+        self._open: OpenDocument | None = None
+
+    def open(self, path: str) -> Frame:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+        try:
+            self._open = open_document(Path(path), self._render, self._regions, self._passwords)
+        except (PageError, MemoryError) as error:
+            kind, message = _reason(error)
+            return Frame(FAILURE, json.dumps([kind, message]).encode())
+        return Frame(DOCUMENT, self._open.document.model_dump_json().encode())
+
+    def page(self, page_index: int) -> RenderedPage:
+        """Without regions. Never raises."""
+        started = time.perf_counter()
+        try:
+            assert self._open is not None
+            page = self._open.render_page(page_index)
+        except Exception as error:  # noqa: BLE001 (whatever a library raises on this page costs this page)
+            failure = PageError(*_reason(error)).failure("render", page_index=page_index)
+            page = RenderedPage(page_index=page_index, failure=failure)
+        return page.model_copy(update={"render_s": time.perf_counter() - started})
+
+    def regions(self, page: RenderedPage) -> RenderedPage:
+        """A page with nothing but its regions (and how long they took). Never raises."""
+        started = time.perf_counter()
+        found = RenderedPage(page_index=page.page_index)
+        try:
+            assert self._open is not None
+            if page.image is not None:
+                found = found.model_copy(update={"regions": self._open.find_regions(page)})
+        except Exception as error:  # noqa: BLE001 (a fault here must not cost the page)
+            print(f"regions of page {page.page_index}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            found = found.model_copy(update={"flags": ["regions_failed"]})
+        return found.model_copy(update={"render_s": time.perf_counter() - started})
+
+
+def _reason(error: Exception) -> tuple[FailureKind, str]:
+    try:
+        raise_if_out_of_memory(error)
+    except MemoryError as out_of_memory:
+        error = out_of_memory
+    if isinstance(error, PageError):
+        return error.kind, error.message
+    if isinstance(error, MemoryError):
+        return FailureKind.render_out_of_memory, f"out of memory: {error}"
+    return FailureKind.unreadable, f"{type(error).__name__}: {error}"
+
+
+def _send(stream: IO[bytes], kind: bytes, page: RenderedPage) -> None:
+    body, buffers = pack([page])
+    write_frame(stream, Frame(kind, body.encode(), buffers))
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+    os.dup2(2, 1)  # whatever a library prints must not end up between the frames
+    requests = sys.stdin.buffer
+    setup = json.loads(read_frame(requests).body)
+    sandbox.die_with_parent(setup["parent_pid"])
+    render = RenderSettings.model_validate(setup["render"])
+    drawer = Drawer(render, RegionSettings.model_validate(setup["regions"]), setup["passwords"])
+    sandbox.confine(render.memory_bytes)
+    write_frame(answers, Frame(READY, b""))
+    while True:
+        try:
+            request = read_frame(requests)
+        except EOFError:
+            return
+        order = json.loads(request.body)
+        with sandbox.cpu_limit(render.cpu_s):
+            if "open" in order:
+                write_frame(answers, drawer.open(order["open"]))
+            else:
+                page = drawer.page(order["page"])
+                _send(answers, PAGE, page)
+                _send(answers, REGIONS, drawer.regions(page))
+
+
+assert workers.image_pages
+if __name__ == "__main__":
+    main()
