@@ -5,15 +5,16 @@ Blocks are keyed by their type (`{"paragraph": "…"}`: 1.05x the tokens of plai
 box of figures and charts (see `answer_schema`).
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.failure import Task
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-AnswerBox = tuple[Fraction, Fraction, Fraction, Fraction]
-"""(left, top, right, bottom) as shares of the image's width and height, [0,1)."""
+Share = Annotated[float, Field(allow_inf_nan=False)]
+AnswerBox = tuple[Share, Share, Share, Share]
+"""(left, top, right, bottom) as shares of the image's width and height, [0,1). What lies outside is for `workers.validate` to judge."""
 
 
 class Block(BaseModel):
@@ -92,6 +93,8 @@ ChartKind = Literal[
 
 
 class ChartAnswer(BaseModel):
+    """Fields stand in the order they are asked: the kind first, the data last."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     chart: ChartKind
@@ -109,10 +112,55 @@ class ChartAnswer(BaseModel):
     y2_unit: str | None = None
     printed: Literal["all", "some", "none"] | None = None
     series: list[str] = []
+    y2_series: list[str] = []
+    """Those of `series` that are measured on the second y axis, by name."""
     rows: list[list[str | None]] = []
-    """Shared x first, then one verbatim string per series; scatter and bubble: see `points`."""
+    """Shared x first, then one verbatim string per series; empty for scatter and bubble."""
+    points: list[list[list[str | None]]] = []
+    """Scatter and bubble only: one list per series of [x, y] or [x, y, size]."""
+
+
+BLOCK_TYPES: dict[str, type[Block]] = {
+    next(name for name in block.model_fields if name not in Block.model_fields): block for block in get_args(AnyBlock)
+}
+"""The block classes by their key, in the order of `AnyBlock`."""
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
+_ROWS = {"type": "array", "items": {"type": "array", "items": _TEXT_OR_NULL}}
+_BOX = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
 
 
 def answer_schema(task: Task) -> dict[str, Any]:
-    """JSON schema to constrain a generating model's answer to `task`."""
-    raise NotImplementedError
+    """JSON schema to constrain a generating model's answer to `task`.
+
+    Fit for OpenAI's strict mode (an object at the root, every property required, nullables as type unions, nothing additional)
+    and for llguidance; no `$ref`, no `maxLength`. `box` is asked for figures and charts only, `confidence` never.
+    """
+    if task == "ocr":
+        blocks = {"type": "array", "items": {"anyOf": [_block_schema(key) for key in BLOCK_TYPES]}}
+        return _object({"languages": {"type": "array", "items": _TEXT}, "blocks": blocks})
+    return _object({name: _chart_field(name) for name in ChartAnswer.model_fields})
+
+
+def _block_schema(key: str) -> dict[str, Any]:
+    if key == "table":
+        return _object({key: _ROWS})
+    return _object({key: _TEXT, "box": _BOX} if key in ("figure", "chart") else {key: _TEXT})
+
+
+def _chart_field(name: str) -> dict[str, Any]:
+    if name == "rows":
+        return _ROWS
+    if name == "points":
+        return {"type": "array", "items": _ROWS}
+    if name in ("series", "y2_series"):
+        return {"type": "array", "items": _TEXT}
+    if name == "chart":
+        return {"type": "string", "enum": list(get_args(ChartKind))}
+    choices = [choice for part in get_args(ChartAnswer.model_fields[name].annotation) for choice in get_args(part)]
+    return {"type": ["string", "null"], "enum": [*choices, None]} if choices else _TEXT_OR_NULL
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

@@ -1,0 +1,29 @@
+"""The closed list of flags: what a check or a repair found, in `pages.flags`, `charts.flags` and `chart_points.flags`."""
+
+FLAGS: dict[str, str] = {
+    # the answer's text -> JSON -> shape
+    "partial": "the answer stopped early; what was finished is kept",
+    "json_wrapped": "the answer's JSON stood among other text (code fence, a sentence, thinking), which was left out",
+    "json_repaired": "the answer's JSON was mended where only one reading was possible (trailing comma, bare escape, quotes, NaN)",
+    "shape_repaired": "the answer said the right thing in another shape than asked, and was rearranged",
+    "content_dropped": "a part of the answer could not be understood and was left out; see failures.raw_text where there is one",
+    "latex_repaired": 'LaTeX that JSON had swallowed was restored ("\\frac" read as form feed + "rac")',
+    "latex_suspect": "a line break, tab or return inside the text may be a swallowed LaTeX command (\\nu, \\to); left as it is",
+    # pages
+    "box_outside_page": "an engine's box lies outside the page, or is empty or inverted; the block is kept without it",
+    "ragged_table": "a table's rows had different lengths; they were padded with empty cells",
+    "table_span_outside": "a table's continued cell has nothing to continue; it was taken as empty",
+    "text_layer_disagrees": "the text shares less than half of its words with the PDF's own trusted text layer",
+    "empty_answer": "the page is not blank, yet the answer holds no text",
+    # charts
+    "row_length": "a row has more or fewer cells than the chart has series; what is missing is null, what is too much was left out",
+    "empty_chart": "the chart was named, yet no data was read",
+    "y2_unknown": "the series on the second axis could not be told; all are on the first",
+    "number_ambiguous": "a separator may be decimal or thousands (1.234), and no other number of the chart tells",
+    "not_a_number": "a value's text is no single number; `value` is null, the text is kept",
+    "values_outside_axis": "a value lies outside the range of the axis as printed",
+    "labels_not_in_text_layer": "less than half of the chart's labels are found in the PDF's own text in that place",
+    "sum_off": "the parts of a pie or a percent chart do not sum to the whole",
+    "log_not_positive": "a value on a logarithmic axis is zero or negative",
+}  # fmt: skip
+"""Flag -> what it means, for the README."""

@@ -1,0 +1,163 @@
+"""Tables between three forms: rows of cells as asked of a model, HTML with spans, Markdown."""
+
+import html
+import re
+from html.parser import HTMLParser
+from typing import NamedTuple
+
+Rows = list[list[str | None]]
+ABOVE = "^"
+MAX_SPAN = 64
+
+_SEPARATOR = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*")
+
+
+class Cell(NamedTuple):
+    text: str
+    row: int
+    column: int
+    num_rows: int
+    num_columns: int
+
+
+class Grid(NamedTuple):
+    cells: list[Cell]
+    rows: list[list[str]]
+    """Every row of one length; a spanned cell's text stands in its first place, its other places are empty."""
+    is_ragged: bool
+    is_span_outside: bool
+    """A continuation had nothing to continue (or no rectangle): taken as empty."""
+
+
+def grid_of(rows: Rows) -> Grid:
+    """Cells with their spans: None continues the cell on the left, "^" the one above.
+
+    The top row of a cell says its width; its height grows by a row as long as all its places there are "^" (or None after a "^").
+    """
+    num_columns = max((len(row) for row in rows), default=0)
+    padded = [[*row, *[""] * (num_columns - len(row))] for row in rows]
+    owner: list[list[int]] = [[-1] * num_columns for _ in padded]
+    cells: list[Cell] = []
+    is_span_outside = False
+    for row_index, row in enumerate(padded):
+        column = 0
+        while column < num_columns:
+            text = row[column]
+            above = owner[row_index - 1][column] if row_index and text == ABOVE else -1
+            width = 1
+            if above >= 0 and cells[above].column == column and _continues(row, column, cells[above].num_columns):
+                cell = cells[above]
+                cells[above] = cell._replace(num_rows=cell.num_rows + 1)
+                width = cell.num_columns
+                owner[row_index][column : column + width] = [above] * width
+            else:
+                is_span_outside |= text is None or text == ABOVE
+                while column + width < num_columns and row[column + width] is None:
+                    width += 1
+                owner[row_index][column : column + width] = [len(cells)] * width
+                cells.append(Cell("" if text is None or text == ABOVE else text, row_index, column, 1, width))
+            column += width
+    texts = [[""] * num_columns for _ in padded]
+    for cell in cells:
+        texts[cell.row][cell.column] = cell.text
+    return Grid(cells, texts, any(len(row) != num_columns for row in rows), is_span_outside)
+
+
+def _continues(row: list[str | None], column: int, width: int) -> bool:
+    """All places of the cell above are continued in this row, and no more than these."""
+    places = row[column : column + width]
+    after = row[column + width] if column + width < len(row) else ""
+    return len(places) == width and all(place is None or place == ABOVE for place in places) and after is not None
+
+
+def to_html(grid: Grid) -> str:
+    """`<table>` with rowspan and colspan; text is escaped, Markdown inside it stays as it is."""
+    by_row: dict[int, list[str]] = {row: [] for row in range(len(grid.rows))}
+    for cell in grid.cells:
+        spans = f' rowspan="{cell.num_rows}"' * (cell.num_rows > 1) + f' colspan="{cell.num_columns}"' * (cell.num_columns > 1)
+        text = html.escape(cell.text, quote=False).replace("\n", "<br>")
+        by_row[cell.row].append(f"<td{spans}>{text}</td>")
+    return "<table>" + "".join(f"<tr>{''.join(row)}</tr>" for row in by_row.values()) + "</table>"
+
+
+def to_markdown(grid: Grid) -> str:
+    """Pipe table, first row as its head; a spanned cell's text once, in its first place."""
+    if not grid.rows or not grid.rows[0]:
+        return ""
+    lines = ["| " + " | ".join(_pipe_cell(text) for text in row) + " |" for row in grid.rows]
+    lines.insert(1, "|" + " --- |" * len(grid.rows[0]))
+    return "\n".join(lines)
+
+
+def _pipe_cell(text: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))
+
+
+def rows_of_table_text(text: str) -> Rows | None:
+    """Rows of a table given as HTML or as a Markdown pipe table; None where it is neither."""
+    if "<tr" in text.lower():
+        reader = _HtmlRows()
+        reader.feed(text)
+        reader.close()
+        return reader.rows or None
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if len(lines) < 2 or not _SEPARATOR.fullmatch(lines[1]):
+        return None
+    return [
+        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.removeprefix("|").removesuffix("|"))]
+        for index, line in enumerate(lines)
+        if index != 1
+    ]
+
+
+class _HtmlRows(HTMLParser):
+    """`<tr>`, `<td>` and `<th>` with their spans as rows of None and "^"."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.rows: Rows = []
+        self._continued: dict[tuple[int, int], int] = {}
+        """(row, column) that a cell from above reaches down to -> its width."""
+        self._text: list[str] | None = None
+        self._span = (1, 1)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self._end_cell()
+            self.rows.append([])
+            self._fill()
+        elif tag in ("td", "th") and self.rows:
+            self._end_cell()
+            given = dict(attrs)
+            self._span = _span(given.get("rowspan")), _span(given.get("colspan"))
+            self._text = []
+        elif tag == "br" and self._text is not None:
+            self._text.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "tr", "table"):
+            self._end_cell()
+
+    def handle_data(self, data: str) -> None:
+        if self._text is not None:
+            self._text.append(data)
+
+    def _end_cell(self) -> None:
+        if self._text is None:
+            return
+        num_rows, num_columns = self._span
+        row = self.rows[-1]
+        for below in range(num_rows - 1):
+            self._continued[len(self.rows) + below, len(row)] = num_columns
+        row += ["".join(self._text).strip(), *[None] * (num_columns - 1)]
+        self._text = None
+        self._fill()
+
+    def _fill(self) -> None:
+        row = self.rows[-1]
+        while width := self._continued.pop((len(self.rows) - 1, len(row)), 0):
+            row += [ABOVE, *[None] * (width - 1)]
+
+
+def _span(text: str | None) -> int:
+    return min(int(text), MAX_SPAN) if text and text.isascii() and text.isdigit() and int(text[:6]) > 0 else 1

@@ -1,0 +1,64 @@
+"""Undoing what JSON does to LaTeX: in JSON, `"\\frac"` is a form feed and "rac".
+
+Works on decoded text. A backspace or form feed before a letter can only be a swallowed `\\b…` or `\\f…`. Tabs, line feeds and
+returns also occur in honest text, so they are taken for LaTeX only where a known command is completed as a whole word, inside
+a formula (or `$…$`), or where the rest is no English word ("heta"); what may be either is left and flagged.
+"""
+
+import re
+from typing import NamedTuple
+
+_SURE = {
+    "\t": "heta|imes|ext(?:bf|it|rm|sf|tt|style)|frac|riangle(?:left|right|down|q)?|herefore|ilde|woheadrightarrow|rianglelefteq",
+    "\n": "abla|eq|eg|leq|geq|otin|exists|mid|onumber|subseteq|supseteq|olimits|parallel|earrow|warrow|prec|succ|ewcommand|ewline",
+    "\r": "ho|ight(?:arrow|harpoonup|leftharpoons)?|angle|ceil|floor|brace|brack|aisebox|elax|isingdotseq|times",
+}
+"""What completes a command and is no word of its own; restored inside formulas."""
+_MAYBE = {"\t": "ext|au|anh?|op?|ag|o", "\n": "u|e|i|ot|eg|atural|orm|sim", "\r": "m|e|ef"}
+"""What completes a command but may be a variable or a word; restored never, flagged inside formulas."""
+_IN_TEXT = {"\t": "heta|imes|ext(?:bf|it|rm|sf|tt)|herefore", "\n": "abla|otin|onumber", "\r": "ightarrow|floor"}
+"""What is LaTeX even outside a formula."""
+_LETTER = r"(?![A-Za-z])"
+_DOLLARS = re.compile(r"(\$\$[^$]{1,4000}\$\$|\$[^$]{1,1000}\$)")
+_LATEX_COMMAND = re.compile(r"\\[A-Za-z]")
+
+
+def _compiled(table: dict[str, str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<c{ord(char)}>{char}(?=(?:{rest}){_LETTER}))" for char, rest in table.items()))
+
+
+_SURE_RE, _MAYBE_RE, _IN_TEXT_RE = _compiled(_SURE), _compiled(_MAYBE), _compiled(_IN_TEXT)
+_ALWAYS_RE = re.compile(r"[\b\f](?=[A-Za-z])")
+_LETTER_OF = {"\b": "\\b", "\f": "\\f", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+class Mended(NamedTuple):
+    text: str
+    is_repaired: bool
+    is_suspect: bool
+    """Something stayed that may be LaTeX."""
+
+
+def mend_latex(text: str, *, is_formula: bool = False) -> Mended:
+    """Text with swallowed commands restored. `is_formula`: all of it is LaTeX; else only what stands between dollars."""
+    if not any(char in text for char in _LETTER_OF):
+        return Mended(text, False, False)
+    mended = _ALWAYS_RE.sub(_restore, text)
+    if is_formula:
+        mended, is_suspect = _mend_formula(mended)
+    else:
+        parts = _DOLLARS.split(mended)
+        formulas = [_mend_formula(part) for part in parts[1::2]]
+        parts[1::2] = [formula for formula, _ in formulas]
+        is_suspect = any(suspect for _, suspect in formulas)
+        mended = "".join(_IN_TEXT_RE.sub(_restore, part) if index % 2 == 0 else part for index, part in enumerate(parts))
+    return Mended(mended, mended != text, is_suspect)
+
+
+def _mend_formula(text: str) -> tuple[str, bool]:
+    mended = _SURE_RE.sub(_restore, text)
+    return mended, bool(_MAYBE_RE.search(mended))
+
+
+def _restore(match: re.Match[str]) -> str:
+    return _LETTER_OF[match.group()]
