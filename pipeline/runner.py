@@ -44,7 +44,6 @@ from workers.engines.engine import EngineInfo
 from workers.engines.registry import describe_engine
 from workers.listing import list_sources
 
-
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], list[PlannedSource]]
 """What to read, given what is done."""
 

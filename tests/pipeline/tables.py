@@ -1,0 +1,49 @@
+"""Tables of an output, as rows that two runs can be compared by."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.store import Store, open_store
+from schemas.tables import TABLES
+
+VOLATILE = {"run_id", "render_s", "read_s", "read_at", "failed_at"}
+"""What differs between two runs over the same input: who and when."""
+
+KEYS = {
+    "documents": ("source_id", "plan_id"),
+    "pages": ("source_id", "page_index", "recipe_id", "attempt"),
+    "blocks": ("source_id", "page_index", "recipe_id", "attempt", "block_index"),
+    "charts": ("source_id", "page_index", "region_index", "recipe_id", "attempt"),
+    "chart_points": ("source_id", "page_index", "region_index", "recipe_id", "attempt", "point_index"),
+}
+
+
+def read_rows(output: str | Path, table: str) -> list[dict[str, Any]]:
+    """All rows, without the volatile columns, in the order of their content."""
+    store = open_store(str(output))
+    rows = [row for path in _paths(store, table) for row in pq.read_table(pa.BufferReader(store.get(path))).to_pylist()]
+    return sorted(({key: value for key, value in row.items() if key not in VOLATILE} for row in rows), key=repr)
+
+
+def read_all(output: str | Path) -> dict[str, list[dict[str, Any]]]:
+    return {table: read_rows(output, table) for table in TABLES}
+
+
+def doubled_keys(output: str | Path) -> list[tuple[str, tuple[Any, ...]]]:
+    """Keys that stand in a table more than once; empty is right."""
+    doubled = []
+    for table, columns in KEYS.items():
+        seen = set()
+        for row in read_rows(output, table):
+            key = tuple(row[column] for column in columns)
+            if key in seen:
+                doubled.append((table, key))
+            seen.add(key)
+    return doubled
+
+
+def _paths(store: Store, table: str) -> list[str]:
+    return [stored.path for stored in store.list(f"{table}/")]

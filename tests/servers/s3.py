@@ -1,0 +1,49 @@
+"""A moto S3 on the loopback interface, for fixtures and for commands that want one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+_AWS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+
+@contextmanager
+def s3_endpoint() -> Iterator[str]:
+    """URL of a server on a free port; while it runs, the standard AWS variables lead to it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    before = dict(os.environ)
+    os.environ.update(_AWS, AWS_ENDPOINT_URL=f"http://{host}:{port}")
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        server.stop()
+
+
+def make_bucket() -> str:
+    """Name of a fresh bucket."""
+    from workers.s3 import make_client
+
+    name = f"test-{uuid4().hex[:12]}"
+    make_client().create_bucket(Bucket=name)
+    return name
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """Name of a fresh bucket on a server of its own."""
+    with s3_endpoint():
+        yield make_bucket()
