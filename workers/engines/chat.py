@@ -1,0 +1,148 @@
+"""The OpenAI chat-completions dialects: a request's body, what to leave out when it is refused, and what a reply says. No I/O."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from schemas.failure import Failure, FailureKind, clean_message
+from workers.engines.engine import Completion, Request, StopReason
+
+ResponseFormat = Literal["json_schema", "json_object", "text"]
+
+_LOOSER: dict[ResponseFormat, ResponseFormat] = {"json_schema": "json_object", "json_object": "text"}
+_FORMAT_WORDS = ("response_format", "response format", "json_schema", "json_object", "guided", "structured output", "grammar")
+_UNKNOWN_WORDS = ("supported", "unrecognized", "unknown", "permitted", "extra", "invalid", "instead", "allowed")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a server was found to take. It only ever gets looser, so asking again ends."""
+
+    response_format: ResponseFormat
+    limit_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    logprobs: bool = True
+    penalty_key: Literal["repetition_penalty", "frequency_penalty"] | None = "repetition_penalty"
+    temperature: bool = True
+
+    def looser(self, message: str, body: dict[str, Any]) -> "Dialect | None":
+        """The dialect to try after a 400 or 422 to `body` that says `message`; None: the refusal was about something else.
+
+        vLLM's "'max_tokens' … is too large … maximum context length" is about the request and not about the dialect.
+        """
+        text = message.lower()
+        if "context length" in text or "context_length" in text:
+            return None
+        is_unknown = any(word in text for word in _UNKNOWN_WORDS)
+        if self.limit_key == "max_tokens" and "max_completion_tokens" in text and is_unknown:
+            return replace(self, limit_key="max_completion_tokens")
+        if "logprobs" in body and "logprob" in text:
+            return replace(self, logprobs=False)
+        for key in ("repetition_penalty", "frequency_penalty"):
+            if key in body and key in text:
+                return replace(self, penalty_key="frequency_penalty" if key == "repetition_penalty" else None)
+        if "response_format" in body and any(word in text for word in _FORMAT_WORDS):
+            return replace(self, response_format=_LOOSER[self.response_format])
+        if "temperature" in body and "temperature" in text and is_unknown:
+            return replace(self, temperature=False)
+        return None
+
+
+def request_body(request: Request, model: str, image_url: str, dialect: Dialect) -> dict[str, Any]:
+    """`Request.label` stays here, and so does `answer_prefix`: the protocol has no way to go on from a prefix."""
+    content = [{"type": "image_url", "image_url": {"url": image_url}}, {"type": "text", "text": request.prompt.text}]
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": content}]}
+    body[dialect.limit_key] = request.max_output_tokens
+    if dialect.temperature:
+        body["temperature"] = request.temperature
+    if dialect.logprobs:
+        body["logprobs"] = True
+    if request.repetition_penalty > 1 and dialect.penalty_key == "repetition_penalty":
+        body["repetition_penalty"] = request.repetition_penalty
+    elif request.repetition_penalty > 1 and dialect.penalty_key == "frequency_penalty":
+        body["frequency_penalty"] = round(4 * (request.repetition_penalty - 1), 3)  # additive: 1.05 -> 0.2, 1.1 -> 0.4
+    if request.answer_schema is not None and dialect.response_format != "text":
+        body["response_format"] = _response_format(request, dialect.response_format)
+    return body
+
+
+def _response_format(request: Request, response_format: ResponseFormat) -> dict[str, Any]:
+    if response_format == "json_object":
+        return {"type": "json_object"}
+    schema = {"name": f"{request.task}_answer", "strict": True, "schema": request.answer_schema}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def read_reply(reply: Any) -> Completion:
+    """What a 200's JSON says; anything unexpected is a failure of this request. Numbers that are none count as not given."""
+    try:
+        choice = reply["choices"][0]
+        message = choice["message"]
+        text = _text(message.get("content"))
+        finish_reason = choice.get("finish_reason")
+    except (TypeError, KeyError, IndexError, AttributeError):
+        return failed(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
+    usage = reply.get("usage") if isinstance(reply.get("usage"), dict) else {}
+    num_prompt, num_output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if finish_reason == "content_filter" or (message.get("refusal") and not text):
+        said = str(message.get("refusal") or "the content filter stopped the answer")
+        return replace(failed(FailureKind.refused, said, text), num_prompt_tokens=num_prompt, num_output_tokens=num_output)
+    if finish_reason in ("error", "abort", "tool_calls", "function_call"):
+        return failed(FailureKind.engine_error, f"the answer ended with finish_reason {finish_reason}", text)
+    stop_reason: StopReason = "length" if finish_reason == "length" else "stop"
+    mean, least = _logprobs(choice.get("logprobs"))
+    return Completion(
+        text=text,
+        stop_reason=stop_reason,
+        num_prompt_tokens=num_prompt,
+        num_output_tokens=num_output,
+        mean_logprob=mean,
+        min_logprob=least,
+    )
+
+
+def failed(kind: FailureKind, message: str, text: str = "") -> Completion:
+    failure = Failure(stage="read", kind=kind, message=clean_message(message), raw_text=text or None)
+    return Completion(text=text, stop_reason="error", failure=failure)
+
+
+def _text(content: Any) -> str:
+    """A string; or parts, of which the texts count; or None."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type") == "text")
+    if content is None or isinstance(content, str):
+        return content or ""
+    raise TypeError("content is no text")
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _logprobs(given: Any) -> tuple[float | None, float | None]:
+    """Mean and minimum over tokens with a letter or digit: JSON's own punctuation is certain and would only flatter the mean."""
+    tokens = given.get("content") if isinstance(given, dict) else None
+    values = [
+        float(token["logprob"])
+        for token in tokens or ()
+        if isinstance(token, dict)
+        and isinstance(token.get("logprob"), (int, float))
+        and math.isfinite(token["logprob"])
+        and any(char.isalnum() for char in str(token.get("token", "")))
+    ]
+    return (sum(values) / len(values), min(values)) if values else (None, None)
+
+
+def error_message(body: Any) -> str:
+    """What an error reply says, in the three shapes that servers use: {"error": {"message": …}}, {"error": …}, {"detail": …}."""
+    error = _error_of(body)
+    if isinstance(error, dict):
+        error = error.get("message", error)
+    return str(error)
+
+
+def _error_of(body: Any) -> Any:
+    if isinstance(body, dict):
+        for key in ("error", "message", "detail"):
+            if body.get(key):
+                return body[key]
+    return body
