@@ -9,6 +9,9 @@ FLAGS: dict[str, str] = {
     "content_dropped": "a part of the answer could not be understood and was left out; see failures.raw_text where there is one",
     "latex_repaired": 'LaTeX that JSON had swallowed was restored ("\\frac" read as form feed + "rac")',
     "latex_suspect": "a line break, tab or return inside the text may be a swallowed LaTeX command (\\nu, \\to); left as it is",
+    # asking
+    "prompt_echo": "the answer repeats a line of the prompt: the model may not have read the page",
+    "places_asked_again": "the chart's place on a scan was asked anew, because its text was read earlier; that ask is in no other row",
     # pages
     "box_outside_page": "an engine's box lies outside the page, or is empty or inverted; the block is kept without it",
     "ragged_table": "a table's rows had different lengths; they were padded with empty cells",

@@ -63,7 +63,7 @@ TRUST = [
 ]
 FLAGS = Column("flags", STRINGS, "What a reader should know before trusting the row; see the README's list of flags.")
 READ_TIMES = [
-    Column("read_s", FLOAT, "Seconds from the first ask to the last answer."),
+    Column("read_s", FLOAT, "Seconds at the engine, summed over asks; waiting for a free slot is not counted."),
     _null("read_at", TIME, "When it was read."),
 ]
 

@@ -1,7 +1,7 @@
 """Pixels as a data URL. PNG is where a client's CPU goes: see tests/bench/encode.py for the figures behind the default.
 
 Measured on pages at 150 dpi (1275 x 1650), CPU ms and kB each: PNG level 1 40 ms, 483 kB; level 6 100 ms, 472 kB; lossless WebP
-49 ms, 406 kB; JPEG q95 5 ms, 346 kB with halved chroma and 8 ms, 380 kB with full chroma, which keeps a chart's thin coloured lines.
+49 ms, 406 kB; JPEG q95 5 ms, 346 kB with halved chroma and 8 ms, 380 kB with full chroma, which keeps thin coloured lines.
 """
 
 import base64

@@ -79,6 +79,8 @@ class EngineInfo:
     tasks: tuple[Task, ...] = ("ocr", "chart")
     takes_prompts: bool = True
     """False: a changed prompt changes none of its answers, and so not its recipe."""
+    takes_prefix: bool = False
+    """It can go on from `Request.answer_prefix`."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """All else of the engine that changes its answers."""
 

@@ -1,6 +1,6 @@
 """Any OpenAI-compatible chat-completions endpoint: vLLM, SGLang, llama.cpp, Ollama, or a hosted one.
 
-Plain httpx and not the openai package: retries, back-pressure and fallbacks are this engine's own work, and that brings another set.
+Plain httpx and not the openai package: retries, back-pressure and fallbacks are this engine's own work, and it brings another set.
 """
 
 import asyncio
@@ -215,8 +215,8 @@ class _Pause:
         self._until = max(self._until, time.monotonic() + seconds)
 
     async def over(self) -> None:
-        while (left := self._until - time.monotonic()) > 0:  # it may have grown meanwhile
-            await asyncio.sleep(left + random.uniform(0, min(left, 1.0)))  # noqa: ASYNC110  (a time, no event; not all at once)
+        while (left := self._until - time.monotonic()) > 0:  # noqa: ASYNC110  (a time, not an event; it may have grown meanwhile)
+            await asyncio.sleep(left + random.uniform(0, min(left, 1.0)))  # not all at once
 
 
 _full_jitter = wait_random_exponential(multiplier=BACKOFF_MIN_S, max=BACKOFF_MAX_S)
