@@ -8,7 +8,7 @@ class OperatorError(Exception):
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
-"""Interrupted, or another run holds the lease: the same command goes on."""
+"""Interrupted, or another run holds (or took) the lease: the same command goes on."""
 EXIT_OPERATOR = 2
 """An operator mistake; nothing was done."""
 
@@ -18,12 +18,12 @@ def exit_code(error: BaseException) -> int | None:
 
     The imports are here because an engine's error class costs Arrow, and `--help` shall not.
     """
-    from pipeline.lease import LeaseHeld
+    from pipeline.lease import LeaseHeld, LeaseLost
     from pipeline.store import StoreError
     from workers.engines.engine import EngineStartError
     from workers.listing import InputError
 
-    if isinstance(error, LeaseHeld):
+    if isinstance(error, LeaseHeld | LeaseLost):
         return EXIT_INCOMPLETE
     if isinstance(error, OperatorError | StoreError | EngineStartError | InputError):
         return EXIT_OPERATOR

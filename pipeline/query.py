@@ -11,6 +11,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from botocore.session import get_session
 from pyarrow import fs
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from pipeline.errors import OperatorError
 from pipeline.store import Store, open_store
@@ -27,6 +31,7 @@ VIEWS = (
     "open_failures",
     "current_sources",
 )
+ROWS_MAX = 200
 CELL_MAX_CHARS = 120
 """In a table on the terminal; CSV and JSON have all of it."""
 
@@ -50,8 +55,6 @@ def connect(output: str) -> duckdb.DuckDBPyConnection:
 def open_filesystem(output: str) -> tuple[fs.FileSystem, str]:
     """pyarrow's filesystem with boto3's credentials, region and endpoint, so that one chain serves reading and writing."""
     if not output.startswith("s3://"):
-        if "://" in output:
-            raise OperatorError(f"The output {output} is neither a local folder nor s3://bucket/prefix.")
         local = fs.LocalFileSystem()
         if local.get_file_info(output).type != fs.FileType.Directory:
             raise OperatorError(f"There is no folder {output}.")
@@ -133,3 +136,15 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False, default=str)
     return "" if value is None else str(value)
+
+
+def print_table(console: Console, result: pa.Table) -> None:
+    """Rows on a terminal, cells cropped; columns that do not fit are folded by rich."""
+    table = Table(
+        *(escape(clean_message(name)) for name in result.column_names), box=None, padding=(0, 2, 0, 0), header_style="bold"
+    )
+    for row in result.slice(0, ROWS_MAX).to_pylist():
+        table.add_row(*(Text(as_text(value)) for value in row.values()))
+    console.print(table)
+    if result.num_rows > ROWS_MAX:
+        console.print(f"… and {result.num_rows - ROWS_MAX} rows more; --csv, --json and --parquet have them all.")

@@ -111,7 +111,7 @@ def test_a_bucket_that_is_not_there_is_one_sentence(s3):
 )
 def test_a_mistake_is_the_operators(tmp_path, monkeypatch, output, sql, sentence):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(OperatorError, match=sentence):
+    with pytest.raises((OperatorError, StoreError), match=sentence):
         run_query(output, sql)
 
 

@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `pagefold`."""
+
+from pipeline.cli import main
+
+main()

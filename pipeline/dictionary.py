@@ -1,0 +1,53 @@
+"""The data dictionary, from `schemas.tables`: for `pagefold schema` and the README."""
+
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import OperatorError
+from schemas.tables import COLUMNS, TABLES, Column
+
+_TYPES = {
+    pa.string(): "string",
+    pa.int64(): "int64",
+    pa.float64(): "double",
+    pa.bool_(): "boolean",
+    pa.timestamp("us", tz="UTC"): "timestamp (UTC)",
+    pa.list_(pa.string()): "list of strings",
+}
+_PARTITION = Column("ingest_date", pa.date32(), "Day of the plan, UTC; the partition in the path, not in the files.")
+
+
+def dictionary(table: str | None = None) -> list[dict[str, Any]]:
+    """One entry per table, with its columns in order. Raises OperatorError for an unknown table."""
+    if table is not None and table not in COLUMNS:
+        raise OperatorError(f"there is no table {table!r}; there are {', '.join(COLUMNS)}.")
+    return [
+        {"table": name, "columns": [_entry(column) for column in columns_of(name)]} for name in COLUMNS if table in (None, name)
+    ]
+
+
+def columns_of(table: str) -> list[Column]:
+    return [*COLUMNS[table], *([_PARTITION] if table in TABLES else [])]
+
+
+def type_name(column: Column) -> str:
+    return "date" if column.type == pa.date32() else _TYPES[column.type]
+
+
+def _entry(column: Column) -> dict[str, Any]:
+    return {"name": column.name, "type": type_name(column), "nullable": column.nullable, "description": column.description}
+
+
+def print_dictionary(console: Console, entries: list[dict[str, Any]]) -> None:
+    for entry in entries:
+        table = Table("column", "type", "null", "what it says", box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for column in entry["columns"]:
+            null = "null" if column["nullable"] else ""
+            table.add_row(column["name"], column["type"], null, Text(column["description"]))
+        console.print(Text(entry["table"], "bold cyan"))
+        console.print(table)
+        console.print()

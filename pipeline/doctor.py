@@ -1,0 +1,206 @@
+"""`pagefold doctor`: would a run work here? Each finding is one check with its figures."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.report import quiet_ray, size
+from pipeline.store import StoreError, open_store, probe_store
+from schemas.failure import clean_message
+from schemas.settings import EngineSettings, RaySettings, Settings
+from workers.engines.engine import EngineStartError
+from workers.engines.registry import describe_engine
+from workers.listing import InputError, list_sources
+
+LIBRARIES = ("pagefold", "ray", "pymupdf", "pyarrow", "duckdb", "onnxruntime", "rapidocr", "pydantic", "boto3")
+OVIS_LIBRARIES = ("torch", "transformers", "safetensors", "llguidance")
+MEMORY_MIN_BYTES = 2 * 1024**3
+DISK_MIN_BYTES = 1024**3
+
+
+class Finding(NamedTuple):
+    check: str
+    verdict: Literal["ok", "warn", "fail"]
+    """warn: a run works, with less than it could have."""
+    detail: str
+
+
+def examine(settings: Settings, input: str | None, output: str | None, *, with_ray: bool) -> Iterator[Finding]:
+    """Everything that can be told without work; with input and output, those too; Ray only when asked (it takes seconds)."""
+    yield from _python()
+    yield from _machine(settings)
+    yield from _sandbox()
+    yield from _models()
+    yield from _engine(settings.engine)
+    if input is not None:
+        yield _input(input)
+    if output is not None:
+        yield _output(output, unsafe=settings.output.unsafe_single_writer)
+    if with_ray:
+        yield _ray(settings.ray)
+
+
+def _python() -> Iterator[Finding]:
+    good = sys.version_info >= (3, 11)
+    yield Finding("python", "ok" if good else "fail", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    found = {name: _version(name) for name in LIBRARIES}
+    missing = [name for name, number in found.items() if number is None]
+    detail = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    yield Finding("libraries", "fail" if missing else "ok", f"missing: {', '.join(missing)}" if missing else detail)
+
+
+def _machine(settings: Settings) -> Iterator[Finding]:
+    yield Finding("cpu", "ok", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores")
+    memory = available_memory_bytes()
+    if memory is not None:
+        enough = memory >= MEMORY_MIN_BYTES + settings.ray.object_store_bytes
+        yield Finding("memory", "ok" if enough else "warn", f"{size(memory)} available")
+    for name, folder in (("disk", tempfile.gettempdir()), ("shared memory", "/dev/shm")):
+        if os.path.isdir(folder):
+            free = shutil.disk_usage(folder).free
+            wanted = settings.ray.object_store_bytes if name == "shared memory" else DISK_MIN_BYTES
+            why = "" if free >= wanted else f"; {size(wanted)} wanted (ray.object_store_bytes)" if name != "disk" else ""
+            yield Finding(name, "ok" if free >= wanted else "warn", f"{size(free)} free in {folder}{why}")
+
+
+def available_memory_bytes() -> int | None:
+    """Of the machine or of the control group, whichever is less; None where neither says."""
+    found = []
+    for path, parse in _MEMORY_FILES.items():
+        try:
+            with open(path, encoding="ascii") as file:
+                found.append(parse(file.read()))
+        except (OSError, ValueError, StopIteration):
+            continue
+    return min(found, default=None)
+
+
+_MEMORY_FILES: dict[str, Callable[[str], int]] = {
+    "/proc/meminfo": lambda text: (
+        1024 * int(next(line for line in text.splitlines() if line.startswith("MemAvailable")).split()[1])
+    ),
+    "/sys/fs/cgroup/memory.max": lambda text: int(text),  # `max` is no number: no limit
+}
+
+
+def _sandbox() -> Iterator[Finding]:
+    from workers.sandbox import capabilities
+
+    for capability in capabilities():
+        yield Finding(f"sandbox: {capability.name}", "ok" if capability.enforced else "warn", capability.detail)
+
+
+def _models() -> Iterator[Finding]:
+    folder = files("rapidocr").joinpath("models")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".onnx")) if folder.is_dir() else []
+    yield Finding("ocr models", "ok" if names else "warn", ", ".join(names) or "none: pages without a text layer will fail")
+
+
+def _engine(settings: EngineSettings) -> Iterator[Finding]:
+    try:
+        info = describe_engine(settings)
+    except EngineStartError as error:
+        yield Finding(f"engine {settings.name}", "fail", str(error))
+        return
+    model = f", model {info.model}" if info.model else ""
+    yield Finding(f"engine {settings.name}", "ok", f"{' and '.join(info.tasks)}{model}")
+    if settings.name == "server":
+        yield _endpoint(settings)
+    if settings.name == "ovis":
+        found = ", ".join(f"{name} {_version(name) or 'missing'}" for name in OVIS_LIBRARIES)
+        yield Finding("ovis libraries", "fail" if "missing" in found else "ok", found)
+
+
+def _endpoint(settings: EngineSettings) -> Finding:
+    import httpx
+
+    if not settings.server.base_url:
+        return Finding("endpoint", "fail", "engine.server.base_url is not set")
+    key = os.environ.get(settings.server.api_key_env)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    started = time.monotonic()
+    try:
+        answer = httpx.get(f"{settings.server.base_url.rstrip('/')}/models", headers=headers, timeout=10)
+        names = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return Finding("endpoint", "fail", f"{settings.server.base_url}: {error}")
+    took = f"answered in {time.monotonic() - started:.2f} s"
+    if settings.model and settings.model not in names:
+        return Finding("endpoint", "warn", f"{took}; it does not list {settings.model}, but {', '.join(names[:5])}")
+    return Finding("endpoint", "ok", f"{took}; models: {', '.join(names[:5])}")
+
+
+def _input(input: str) -> Finding:
+    try:
+        found = list(islice(list_sources(input, timeout_s=10, max_tries=2), 1000))
+    except InputError as error:
+        return Finding("input", "fail", str(error))
+    if not found:
+        return Finding("input", "warn", f"{input}: nothing in it")
+    return Finding("input", "ok", f"{input}: {len(found)}{' or more' if len(found) == 1000 else ''} objects")
+
+
+def _output(output: str, *, unsafe: bool) -> Finding:
+    try:
+        probe_store(open_store(output, timeout_s=10, max_tries=2))
+    except StoreError as error:
+        return Finding("output", "warn" if unsafe else "fail", str(error))
+    return Finding("output", "ok", f"{output}: can be written; racing writes have one winner each")
+
+
+def _ray(settings: RaySettings) -> Finding:
+    import ray
+
+    address = settings.address or os.environ.get("RAY_ADDRESS")
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="pagefold-") as folder, quiet_ray(Path(folder) / "ray.log"):
+        try:
+            if address:
+                ray.init(address=address, log_to_driver=False)
+            else:
+                ray.init(
+                    address="local",
+                    num_cpus=settings.num_cpus,
+                    object_store_memory=settings.object_store_bytes,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    _node_ip_address="127.0.0.1",
+                )
+            ray.get(ray.remote(num_cpus=0)(platform.node).remote(), timeout=60)
+            resources = ray.cluster_resources()
+        except Exception as error:  # noqa: BLE001  # whatever stops Ray is the finding
+            return Finding("ray", "fail", clean_message(f"{type(error).__name__}: {error}"))
+        finally:
+            ray.shutdown()
+    what = f"{resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
+    return Finding("ray", "ok", f"{address or 'private'}: {what}; a task ran {time.monotonic() - started:.1f} s after the start")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def print_findings(console: Console, findings: list[Finding]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for finding in findings:
+        table.add_row(Text(finding.verdict, _STYLES[finding.verdict]), finding.check, Text(clean_message(finding.detail)))
+    console.print(table)

@@ -1,0 +1,177 @@
+"""What stands in an output and what a run would add: for `pagefold plan`, `status` and `failures`."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.commit import ShardProgress, list_staged
+from pipeline.lease import read_lease
+from pipeline.plan import find_unfinished, list_plan_ids
+from pipeline.query import as_text, connect
+from pipeline.report import duration, failures_table, size
+from pipeline.store import open_store
+from pipeline.summary import PlanReport
+from schemas.failure import FailureKind, clean_message
+
+NUM_RUNS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputStatus:
+    """Where an output stands."""
+
+    output: str
+    state: Literal["running", "dead", "idle"]
+    """dead: a run's lease ran out before the run gave it back; the next run takes over."""
+    run_id: str | None = None
+    """Of the lease's holder, now or last."""
+    owner: str | None = None
+    lease_age_s: float | None = None
+    num_plans: int = 0
+    unfinished_plan_id: str | None = None
+    num_shards: int = 0
+    """Of the unfinished plan; so are the counts below."""
+    num_shards_committed: int = 0
+    num_sources: int = 0
+    num_sources_done: int = 0
+    """Staged in full, or committed."""
+    documents: Mapping[str, int] = field(default_factory=dict)
+    """Current documents by status."""
+    open_failures: Mapping[str, int] = field(default_factory=dict)
+    """By kind."""
+    runs: Sequence[Mapping[str, Any]] = ()
+    """The last ones, newest first."""
+
+
+def read_status(output: str) -> OutputStatus:
+    """From the lease, the plans, the staged chunks and the tables; changes nothing."""
+    connection = connect(output)
+    store = open_store(output)
+    plan_ids = list_plan_ids(store)
+    unfinished = find_unfinished(store, plan_ids)
+    shards = sources = shards_done = sources_done = 0
+    if unfinished is not None:
+        plan, pending = unfinished.plan, unfinished.pending
+        shards, sources = len(plan.shards), sum(map(len, plan.shards))
+        shards_done = shards - len(pending)
+        staged = sum(ShardProgress(plan, index, list_staged(store, plan, index)).num_complete for index in pending)
+        sources_done = sum(len(shard) for index, shard in enumerate(plan.shards) if index not in pending) + staged
+    lease = read_lease(store)
+    runs = connection.sql(
+        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, message "
+        f"FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
+    )
+    return OutputStatus(
+        output=output,
+        state="idle" if lease is None or lease[0].is_released else "running" if lease[1] <= lease[0].ttl_s else "dead",
+        run_id=lease[0].run_id if lease else None,
+        owner=lease[0].owner if lease else None,
+        lease_age_s=lease[1] if lease else None,
+        num_plans=len(plan_ids),
+        unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
+        num_shards=shards,
+        num_shards_committed=shards_done,
+        num_sources=sources,
+        num_sources_done=sources_done,
+        documents=dict(connection.sql("SELECT status, count(*) FROM current_documents GROUP BY 1 ORDER BY 1").fetchall()),
+        open_failures=dict(connection.sql("SELECT kind, count(*) FROM open_failures GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()),
+        runs=runs.to_arrow_table().to_pylist(),
+    )
+
+
+def print_status(console: Console, status: OutputStatus) -> None:
+    who = Text(f"run {clean_message(status.run_id or '')} on {clean_message(status.owner or '')}")
+    if status.state == "running":
+        console.print(
+            Text.assemble(("Running: ", "bold green"), who, f", last sign of life {duration(status.lease_age_s or 0)} ago")
+        )
+    elif status.state == "dead":
+        console.print(
+            Text.assemble(("Dead: ", "bold red"), who, f" was last seen {duration(status.lease_age_s or 0)} ago; run again")
+        )
+    else:
+        console.print(Text("Idle: no run is at work here.", "bold"))
+    if status.unfinished_plan_id:
+        done = (
+            f"{status.num_sources_done}/{status.num_sources} sources read, {status.num_shards_committed}/{status.num_shards} shards"
+        )
+        console.print(Text(f"Plan {status.unfinished_plan_id} is unfinished: {done} committed."))
+    documents = ", ".join(f"{count} {kind}" for kind, count in status.documents.items())
+    console.print(Text(f"Documents: {documents or 'none yet'}."))
+    kinds = ", ".join(f"{kind} {count}" for kind, count in status.open_failures.items())
+    console.print(Text(f"Open failures: {kinds or 'none'}."))
+    if not status.runs:
+        return
+    table = Table("run", "status", "started", "took", "documents", "pages", "failures", "engine", box=None, header_style="bold")
+    for run in status.runs:
+        started: datetime = run["started_at"]
+        took = "" if run["status"] == "running" else duration(run["seconds"])
+        counts = [str(run[name]) for name in ("num_documents", "num_pages", "num_failures")]
+        table.add_row(run["run_id"], run["status"], f"{started:%Y-%m-%d %H:%M:%S}", took, *counts, run["engine"])
+    console.print()
+    console.print(table)
+
+
+def open_failures(output: str, kinds: Sequence[FailureKind] | None) -> pa.Table:
+    """Open failures, by kind, document and page; of these kinds only."""
+    chosen = "" if kinds is None else f"WHERE kind IN ({', '.join(repr(kind.value) for kind in kinds)})"
+    return (
+        connect(output)
+        .sql(
+            "SELECT kind, uri, page_index, region_index, task, stage, message, is_transient, attempt, failed_at, source_id "
+            f"FROM open_failures {chosen} ORDER BY kind, uri, page_index NULLS FIRST, region_index NULLS FIRST"
+        )
+        .to_arrow_table()
+    )
+
+
+def print_failures(console: Console, rows: pa.Table, output: str) -> None:
+    if rows.num_rows == 0:
+        console.print("No open failures.")
+        return
+    console.print(failures_table(Counter(FailureKind(kind) for kind in rows.column("kind").to_pylist())))
+    console.print()
+    table = Table("kind", "file", "page", "message", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    shown = 50
+    for row in rows.slice(0, shown).to_pylist():
+        page = "" if row["page_index"] is None else str(row["page_index"] + 1)
+        region = "" if row["region_index"] is None else f", chart {row['region_index'] + 1}"
+        table.add_row(row["kind"], Text(as_text(row["uri"])), page + region, Text(as_text(row["message"])))
+    console.print(table)
+    if rows.num_rows > shown:
+        console.print(f"… and {rows.num_rows - shown} more; --json has them all.")
+    console.print()
+    console.print(Text(f"Read them again: pagefold retry {clean_message(output)} [--kind KIND]"))
+
+
+def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("found", str(report.num_sources_found))
+    table.add_row("done", str(report.num_done), "left out: read under these recipes")
+    for name, count, meaning in [
+        ("new", report.num_new, ""),
+        ("changed", report.num_changed, "another version was read before"),
+        ("other recipe", report.num_redone, "read before, but asked in another way"),
+        ("tried again", report.num_retried, "failed for passing reasons"),
+        ("over the limit", report.num_left_for_limit, "left for later by --limit"),
+    ]:
+        if count or name == "new":
+            table.add_row(name, str(count), meaning)
+    table.add_row("to read", size(report.num_bytes), f"in {report.num_shards} shards")
+    for task, recipe in report.recipes.items():
+        table.add_row("recipe", Text(recipe), task)
+    console.print(table)
+    for task in report.tasks_left_out:
+        console.print(Text(f"The engine does not do {task}: left out.", "yellow"))
+    if report.unfinished_plan_id:
+        what = "is closed, and its sources are planned anew" if report.abandons_unfinished else "is finished first"
+        console.print(Text(f"Plan {report.unfinished_plan_id} with {report.num_unfinished_sources} sources left {what}."))
+    settings = ", ".join(f"{name}={value}" for name, value in changed.items()) or "all at their defaults"
+    console.print(Text(f"Settings: {clean_message(settings)} (--json has all)"))

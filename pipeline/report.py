@@ -1,0 +1,299 @@
+"""What a person sees of a run: live progress on a terminal, plain lines elsewhere, a summary at the end.
+
+Texts of others (names, messages) are stripped of control characters and never read as markup.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.observer import Observer, Receipt, Silent
+from pipeline.summary import Summary
+from schemas.failure import KINDS, FailureKind, clean_message
+
+LINE_EVERY_S = 5.0
+QUIET_FOR_S = 30.0
+"""Without news for this long, a line says which phase waits."""
+
+
+class Progress:
+    """An Observer that counts; what follows shows the counts. All texts in it are clean."""
+
+    def __init__(self) -> None:
+        self.started = self.news = time.monotonic()
+        self.phase_name, self.phase_detail = "starting", ""
+        self.num_documents = self.num_documents_done = self.num_bytes = 0
+        self.pages: Counter[str] = Counter()
+        self.num_charts = 0
+        self.failures: Counter[FailureKind] = Counter()
+        self.shards = (0, 0)
+        self.messages: list[str] = []
+        self.first_page: float | None = None
+        """When the first page was done: rates and the time left are counted from `reading`, not from Ray's start."""
+        self.reading_since: float | None = None
+
+    def phase(self, name: str, detail: str = "") -> None:
+        if name == "reading" and self.reading_since is None:
+            self.reading_since = time.monotonic()
+        self._news()
+        self.phase_name, self.phase_detail = clean_message(name), clean_message(detail)
+
+    def planned(self, num_documents: int, num_bytes: int) -> None:
+        self._news()
+        self.num_documents += num_documents
+        self.num_bytes += num_bytes
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self._news()
+        self.num_documents_done = num_documents_done
+        self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
+        self.failures.update(receipt.failures)
+        self.num_charts += receipt.num_charts
+
+    def shard_committed(self, num_committed: int, num_shards: int) -> None:
+        self._news()
+        self.shards = (num_committed, num_shards)
+
+    def message(self, text: str) -> None:
+        self._news()
+        self.messages.append(clean_message(text))
+
+    @property
+    def num_pages(self) -> int:
+        return self.pages.total()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def silent_s(self) -> float:
+        return time.monotonic() - self.news
+
+    @property
+    def pages_per_s(self) -> float | None:
+        """Since reading began; None before the first page."""
+        if not self.num_pages or self.reading_since is None:
+            return None
+        return self.num_pages / max(time.monotonic() - self.reading_since, 1e-3)
+
+    @property
+    def left_s(self) -> float | None:
+        """By documents done, as their pages are not known before they are opened; None while it cannot be told."""
+        left = self.num_documents - self.num_documents_done
+        if self.reading_since is None or not self.num_documents_done or left <= 0:
+            return None
+        return (time.monotonic() - self.reading_since) / self.num_documents_done * left
+
+    def line(self) -> str:
+        """Where the run stands, for a log."""
+        parts = [f"{self.num_documents_done}/{self.num_documents} documents", f"{self.num_pages} pages"]
+        if (rate := self.pages_per_s) is not None:
+            parts.append(f"{rate:.1f} pages/s")
+        if self.failures:
+            parts.append("failures: " + ", ".join(f"{kind} {count}" for kind, count in self.failures.most_common()))
+        if (left := self.left_s) is not None:
+            parts.append(f"about {duration(left)} left")
+        return f"{self.phase_name}: " + " · ".join(parts)
+
+    def waiting(self) -> str:
+        detail = f" ({self.phase_detail})" if self.phase_detail else ""
+        return f"no news for {duration(self.silent_s)}; waiting in phase `{self.phase_name}`{detail}"
+
+    def _news(self) -> None:
+        self.news = time.monotonic()
+
+
+class _Screen:
+    """`Progress` as what rich's Live draws anew several times a second, on its own thread."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __rich__(self) -> Group:
+        progress = self._progress
+        head = Text.assemble(
+            (progress.phase_name, "bold"), f" {progress.phase_detail}".rstrip(), f"  {duration(progress.elapsed_s)}"
+        )
+        if progress.silent_s > QUIET_FOR_S:
+            head.append(f"  {progress.waiting()}", "yellow")
+        lines: list[Text | Table] = [head]
+        if progress.num_documents:
+            row = Table.grid(padding=(0, 2))
+            pages = f"{progress.num_pages} pages"
+            rate = "" if progress.pages_per_s is None else f"{progress.pages_per_s:.1f} pages/s"
+            left = "" if progress.left_s is None else f"about {duration(progress.left_s)} left"
+            bar = ProgressBar(progress.num_documents, progress.num_documents_done, width=30)
+            row.add_row(bar, f"{progress.num_documents_done}/{progress.num_documents} documents", pages, rate, left)
+            lines.append(row)
+        if progress.failures:
+            kinds = ", ".join(f"{kind} {count}" for kind, count in progress.failures.most_common(6))
+            lines.append(Text(f"failures: {kinds}", "yellow"))
+        return Group(*lines)
+
+
+@contextlib.contextmanager
+def show_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Observer]:
+    """An observer that shows the run on `stream`: live on a terminal, a line every few seconds elsewhere, nothing when quiet."""
+    if quiet:
+        yield Silent()
+        return
+    progress = Progress()
+    if stream.isatty():
+        console = Console(file=stream, highlight=False, width=_width_of(stream))
+        with Live(_Screen(progress), console=console, refresh_per_second=5, transient=True):
+            yield progress
+        for text in progress.messages:
+            console.print(Text(text))
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=_write_lines, args=(progress, stream, stop), daemon=True, name="progress")
+    thread.start()
+    try:
+        yield progress
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _write_lines(progress: Progress, stream: TextIO, stop: threading.Event) -> None:
+    """Phases and messages as they come, counts every few seconds where they changed, a sign of life where nothing does."""
+    phase, num_messages, last, since = "", 0, progress.line(), time.monotonic()
+    silence = QUIET_FOR_S
+    ended = False
+    while not ended:
+        ended = stop.wait(0.1)
+        lines = progress.messages[num_messages:]
+        num_messages += len(lines)
+        now = time.monotonic()
+        if (named := f"{progress.phase_name} {progress.phase_detail}".strip()) != phase:
+            phase, last = named, progress.line()
+            lines = [*lines, named]
+        elif now - since >= LINE_EVERY_S and (line := progress.line()) != last and progress.num_documents:
+            since, last = now, line
+            lines = [*lines, line]
+        if progress.silent_s < QUIET_FOR_S:
+            silence = QUIET_FOR_S
+        elif progress.silent_s >= silence:
+            silence *= 2
+            lines = [*lines, progress.waiting()]
+        for text in lines:
+            stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+        if lines:
+            stream.flush()
+
+
+@contextlib.contextmanager
+def quiet_ray(log: Path) -> Iterator[TextIO]:
+    """Everything that this process and its children write to stdout and stderr goes to `log`; gives the real stderr.
+
+    File descriptors are moved, not Python's streams: raylet, gcs and the workers' dying words come from C++. Undone at the end,
+    so that a bug's traceback is on the terminal.
+    """
+    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a FutureWarning about num_gpus=0
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no questions, and nothing is sent
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(1), os.dup(2)]
+    with log.open("ab") as file, os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace") as real:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield real
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            for descriptor in saved:
+                os.close(descriptor)
+
+
+def new_log() -> Path:
+    """An empty file of this user's alone."""
+    return Path(tempfile.mkdtemp(prefix="pagefold-")) / "run.log"
+
+
+def print_summary(console: Console, summary: Summary, *, log: Path | None = None) -> None:
+    """How it ended, what failed and what to do about it, where the results are."""
+    output = clean_message(summary.output)
+    if summary.status == "nothing_to_do":
+        console.print(Text.assemble(("Nothing to do: ", "bold"), f"all of it is in {output} already."))
+        return
+    if summary.status == "incomplete":
+        console.print(Text(f"Incomplete: {clean_message(summary.message or 'interrupted')}. The same command goes on.", "bold red"))
+    else:
+        console.print(Text.assemble(("Finished ", "bold green"), f"in {duration(summary.seconds)}."))
+    rows = Table.grid(padding=(0, 2))
+    rows.add_row("documents", str(summary.num_documents))
+    pages = ", ".join(f"{count} {status}" for status, count in summary.num_pages.items() if count)
+    rate = "" if summary.pages_per_s is None else f"; {summary.pages_per_s:.1f} pages/s, start-up included"
+    rows.add_row("pages", f"{summary.num_pages_read}" + (f" ({pages}{rate})" if pages else ""))
+    rows.add_row("charts", f"{summary.num_charts}, with {summary.num_chart_points} data points")
+    if summary.num_output_tokens:
+        rows.add_row("tokens", f"{summary.num_prompt_tokens} prompt, {summary.num_output_tokens} output")
+    rows.add_row("failures", str(summary.num_failures))
+    rows.add_row("results", Text(output))
+    if log is not None:
+        rows.add_row("log", Text(str(log)))
+    console.print(rows)
+    if summary.failures:
+        console.print()
+        console.print(failures_table(summary.failures))
+    console.print()
+    console.print(Text(f'Next: pagefold query {output} "select name, status, num_pages from current_documents"'))
+    if summary.failures:
+        console.print(Text(f"      pagefold failures {output}"))
+
+
+def failures_table(failures: Mapping[FailureKind, int]) -> Table:
+    """Kinds by count, with what they mean and what to do."""
+    table = Table("failures", "kind", "what it means", "what to do", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.columns[0].justify = "right"
+    for kind, count in sorted(failures.items(), key=lambda item: (-item[1], item[0])):
+        info = KINDS[kind]
+        again = " (the next runs try again by themselves)" if info.is_transient else ""
+        table.add_row(str(count), kind.value, Text(info.meaning), Text(info.what_to_do + again))
+    return table
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `3 min 05 s`, `2 h 03 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(num_bytes: int) -> str:
+    """`512 B`, `3.4 MiB`."""
+    value = float(num_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def _width_of(stream: TextIO) -> int | None:
+    """rich asks stdin first and then descriptors that point to the log by now."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return None
