@@ -1,0 +1,47 @@
+# Each target sets up all it needs in a fresh clone, into $(VENV), once: stamps follow pyproject.toml and constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PROJECT := pyproject.toml constraints.txt
+
+.PHONY: demo test lint bench docs clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/pagefold demo
+
+test: $(VENV)/.installed-all
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Ratios and figures of this machine; see README, Speed.
+bench: $(VENV)/.installed-all
+	$(BIN)/python -m tests.bench
+
+# Refreshes what the README generates from the code; tests/test_docs.py compares. With DEMO=1 also the pasted demo.
+docs: $(VENV)/.installed-all
+	$(BIN)/python -m tests.refresh_readme $(if $(DEMO),--demo)
+
+clean:
+	rm -rf $(VENV) demo-out build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pagefold needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# What a run needs: no torch.
+$(VENV)/.installed-demo: $(PROJECT) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# Everything. torch comes first and by its constraint; --group needs pip 25.1.
+$(VENV)/.installed-all: $(PROJECT) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ovis]' --group dev
+	@touch $@ $(VENV)/.installed-demo
