@@ -1,0 +1,268 @@
+"""Which vector drawings of a page may be charts: marks, clusters of marks, and what in them speaks for a chart.
+
+All boxes here are in points of the *unrotated* page, as MuPDF's line art device gives them. Work is bounded whatever the page
+holds: at most MAX_MARKS marks are kept (evenly thinned beyond), at most MAX_ITEMS segments of a path are looked at, and
+clusters are found on a grid of CELL_PT.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pymupdf
+
+from schemas.page import Box
+
+MAX_MARKS = 20_000  # a dense scatter plot has 5,000; a map 100,000, and a fifth of it shows where it is
+MAX_ITEMS = 400
+CELL_PT = 4.0
+THIN_PT = 2.0
+MARKER_PT = 12.0
+WHITE = 0.97
+
+Shape = Literal["rule", "box", "slanted", "curve"]
+
+
+class Mark(NamedTuple):
+    """Something drawn. A path of several rectangles or rules is several marks; a polyline or a curve is one."""
+
+    box: Box
+    shape: Shape
+    fill: tuple[float, ...] | None
+    """Colour, None when only stroked."""
+    length_pt: float = 0.0
+    """Of its slanted segments or curves."""
+
+    @property
+    def is_inked(self) -> bool:
+        return self.fill is not None and min(self.fill, default=1.0) < 0.9
+
+
+class Marks:
+    """Collects a page's marks; beyond MAX_MARKS it keeps every second, fourth, … path: every part of the page stays seen."""
+
+    def __init__(self, page_box: Box) -> None:
+        self.page_box = page_box
+        self.kept: list[Mark] = []
+        self.num_paths = 0
+        self.stride = 1
+
+    def add(self, path: Mapping[str, Any]) -> None:
+        self.num_paths += 1
+        if self.num_paths % self.stride:
+            return
+        self.kept.extend(mark for mark in marks_of(path, self.page_box))
+        if len(self.kept) > MAX_MARKS:
+            self.kept = self.kept[::2]
+            self.stride *= 2
+
+
+def page_marks(page: pymupdf.Page, page_box: Box) -> Marks:
+    """The page's visible marks, backgrounds and page frames left out. `page_box`: the unrotated page."""
+    marks = Marks(page_box)
+    page.get_cdrawings(callback=marks.add)
+    return marks
+
+
+def marks_of(path: Mapping[str, Any], page_box: Box) -> Iterator[Mark]:
+    """One path of MuPDF's line art device as marks."""
+    if "rect" not in path or path.get("type") not in ("f", "s", "fs"):
+        return
+    stroke, fill = path.get("color"), path.get("fill")
+    if fill is not None and (path.get("fill_opacity", 1) == 0 or min(fill, default=1.0) > WHITE):
+        fill = None
+    if fill is None and (stroke is None or path.get("stroke_opacity", 1) == 0):
+        return
+    slanted_pt = curved_pt = 0.0
+    rules: list[Mark] = []
+    for item in path["items"][:MAX_ITEMS]:
+        kind = item[0]
+        if kind == "re":
+            yield from _box_mark(Box(*item[1]), fill, page_box)
+        elif kind == "qu":
+            points = item[1]
+            yield from _box_mark(_hull(points), fill, page_box)
+        elif kind == "l":
+            start, end = item[1], item[2]
+            width, height = abs(start[0] - end[0]), abs(start[1] - end[1])
+            if min(width, height) <= 0.02 * max(width, height):
+                rules.append(Mark(_hull((start, end)), "rule", None))
+            else:
+                slanted_pt += math.hypot(width, height)
+        elif kind == "c":
+            curved_pt += math.dist(item[1], item[4])
+    box = Box(*path["rect"])
+    if curved_pt or slanted_pt:
+        clipped = box.intersection(page_box)
+        if clipped.right > clipped.left or clipped.bottom > clipped.top:
+            yield Mark(clipped, "curve" if curved_pt > slanted_pt else "slanted", fill, curved_pt + slanted_pt)
+    elif fill is not None and rules:
+        yield from _box_mark(box, fill, page_box)
+    else:
+        for rule in rules:
+            yield from _box_mark(rule.box, None, page_box)
+
+
+def _box_mark(box: Box, fill: tuple[float, ...] | None, page_box: Box) -> Iterator[Mark]:
+    """A rectangle or a straight line: a rule when thin; nothing when off the page, or the page's frame, panel or column rule."""
+    box = Box(min(box.left, box.right), min(box.top, box.bottom), max(box.left, box.right), max(box.top, box.bottom))
+    box = box.intersection(page_box)
+    if box.width < 0 or box.height < 0 or box.width + box.height == 0:
+        return
+    if box.height > 0.7 * page_box.height and (box.width > 0.7 * page_box.width or box.width <= THIN_PT):
+        return
+    if box.width > 0.9 * page_box.width and (box.height <= THIN_PT or box.area > 0.5 * page_box.area):
+        return
+    yield Mark(box, "rule" if min(box.width, box.height) <= THIN_PT else "box", fill)
+
+
+def _hull(points: Sequence[Sequence[float]]) -> Box:
+    xs, ys = [point[0] for point in points], [point[1] for point in points]
+    return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def clusters(marks: Sequence[Mark], page_box: Box) -> list[tuple[Box, list[Mark]]]:
+    """Marks that lie together (closer than about three cells, or with overlapping boxes), and the box around them."""
+    columns, rows = (max(1, math.ceil(side / CELL_PT) + 2) for side in (page_box.width, page_box.height))
+    grid = np.zeros((rows, columns), dtype=bool)
+    for mark in marks:
+        left, top, right, bottom = _cells(mark.box, page_box)
+        grid[top : bottom + 1, left : right + 1] = True  # boxes with an inside too: what lies in a frame belongs to it
+    grown = grid.copy()
+    grown[1:] |= grid[:-1]
+    grown[:-1] |= grid[1:]
+    across = grown.copy()
+    grown[:, 1:] |= across[:, :-1]
+    grown[:, :-1] |= across[:, 1:]
+    labels = _label(grown)
+    groups: dict[int, list[Mark]] = {}
+    for mark in marks:
+        left, top, _, _ = _cells(mark.box, page_box)
+        groups.setdefault(int(labels[top, left]), []).append(mark)
+    found = [(_around(group), group) for group in groups.values()]
+    return _merge_overlapping(found)
+
+
+def _cells(box: Box, page_box: Box) -> tuple[int, int, int, int]:
+    return (
+        int((box.left - page_box.left) / CELL_PT),
+        int((box.top - page_box.top) / CELL_PT),
+        int((box.right - page_box.left) / CELL_PT),
+        int((box.bottom - page_box.top) / CELL_PT),
+    )
+
+
+def _label(grid: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Connected parts (edge neighbours), numbered from 1: flood fill by runs of a row."""
+    labels = np.zeros(grid.shape, dtype=np.int32)
+    parent = [0]
+
+    def root(label: int) -> int:
+        while parent[label] != label:
+            parent[label] = parent[parent[label]]
+            label = parent[label]
+        return label
+
+    for row in range(grid.shape[0]):
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], grid[row].astype(np.int8), [0]))))
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            above = {root(int(label)) for label in np.unique(labels[row - 1, start:end]) if label} if row else set()
+            label = min(above, default=len(parent))
+            if not above:
+                parent.append(label)
+            for other in above:
+                parent[other] = label
+            labels[row, start:end] = label
+    return np.array([root(label) for label in range(len(parent))], dtype=np.int32)[labels]
+
+
+def _around(marks: Sequence[Mark]) -> Box:
+    return Box(
+        min(mark.box.left for mark in marks),
+        min(mark.box.top for mark in marks),
+        max(mark.box.right for mark in marks),
+        max(mark.box.bottom for mark in marks),
+    )
+
+
+def _merge_overlapping(found: list[tuple[Box, list[Mark]]]) -> list[tuple[Box, list[Mark]]]:
+    """Clusters whose boxes overlap are one: an axis and its corner hold the points between them."""
+    done: list[tuple[Box, list[Mark]]] = []
+    for box, marks in sorted(found, key=lambda cluster: -cluster[0].area)[:2000]:  # the rest are dots
+        gathered = list(marks)
+        while touching := [other for other in done if _overlap(box, other[0])]:
+            for other in touching:
+                done.remove(other)
+                box, gathered = box.union(other[0]), gathered + other[1]
+        done.append((box, gathered))
+    return done
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    """Also for boxes without area (rules)."""
+    shared = one.intersection(other)
+    return shared.width >= 0 and shared.height >= 0
+
+
+class Evidence(NamedTuple):
+    """What in a cluster speaks for a chart."""
+
+    has_bars: bool
+    has_line: bool
+    has_pie: bool
+    has_markers: bool
+    has_heatmap: bool
+
+    @property
+    def any(self) -> bool:
+        return self.has_bars or self.has_line or self.has_pie or self.has_markers or self.has_heatmap
+
+
+def evidence(box: Box, marks: Sequence[Mark], num_words_in: Callable[[Box], int]) -> Evidence:
+    """`num_words_in`: words of the text layer whose centre lies in a box; a rectangle around text is no bar."""
+    side = max(box.width, box.height)
+    bars = [mark for mark in marks if mark.shape == "box" and mark.is_inked and not num_words_in(mark.box)]
+    sticks = [mark for mark in marks if mark.shape == "rule" and mark.box.height > 2 * THIN_PT and mark.box.width <= THIN_PT]
+    lines = [mark for mark in marks if mark.shape in ("slanted", "curve") and min(mark.box.width, mark.box.height) > MARKER_PT / 2]
+    open_lines = [mark for mark in lines if mark.fill is None or num_words_in(mark.box) <= 3]
+    blobs = [mark for mark in open_lines if mark.fill is not None and min(mark.box.width, mark.box.height) >= 18]
+    small = [mark.box for mark in marks if mark.shape != "rule" and max(mark.box.width, mark.box.height) <= MARKER_PT]
+    return Evidence(
+        has_bars=_are_bars([mark.box for mark in bars], 3, 2) or _are_bars([mark.box for mark in sticks], 6, 5),
+        has_line=any(mark.box.width >= 0.25 * box.width and mark.length_pt >= 0.25 * side for mark in open_lines)
+        or sum(mark.length_pt for mark in open_lines if mark.fill is None) >= 0.5 * side,
+        has_pie=len(blobs) >= 2 and len({mark.fill for mark in blobs}) >= 2,
+        has_markers=len(small) >= 6 and _spread(small),
+        has_heatmap=_are_cells(bars),
+    )
+
+
+def _are_bars(boxes: Sequence[Box], num_needed: int, num_lengths: int) -> bool:
+    """Boxes that share a base line or a width, and differ in length; upright or lying."""
+    for start, end, low, high in ((1, 3, 0, 2), (0, 2, 1, 3)):
+        by_end, by_start, by_width = defaultdict(list), defaultdict(list), defaultdict(list)
+        for box in boxes:
+            length = round((box[end] - box[start]) / 2)
+            by_end[round(box[end])].append(length)
+            by_start[round(box[start])].append(length)
+            by_width[round(box[high] - box[low])].append(length)
+        for lengths in (*by_end.values(), *by_start.values(), *by_width.values()):
+            if len(lengths) >= num_needed and len(set(lengths)) >= num_lengths:
+                return True
+    return False
+
+
+def _are_cells(bars: Sequence[Mark]) -> bool:
+    """Many boxes of one size in four colours or more."""
+    sizes = Counter((round(mark.box.width), round(mark.box.height)) for mark in bars)
+    if not sizes:
+        return False
+    size, count = sizes.most_common(1)[0]
+    return count >= 12 and len({mark.fill for mark in bars if (round(mark.box.width), round(mark.box.height)) == size}) >= 4
+
+
+def _spread(boxes: Sequence[Box]) -> bool:
+    """Not all in one row or column, as bullets and check boxes are."""
+    return len({round(box.left / 3) for box in boxes}) >= 5 and len({round(box.top / 3) for box in boxes}) >= 5
