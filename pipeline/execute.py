@@ -1,8 +1,5 @@
 """Carry out a plan: stream its sources through the graph, commit each shard as soon as its chunks cover it."""
 
-import contextlib
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,13 +9,14 @@ import ray
 from ray.exceptions import RayTaskError
 
 from pipeline.chunks import Work
+from pipeline.cluster import cluster
 from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName, chunk_name
 from pipeline.observer import Observer, Receipt
 from pipeline.store import Store
 from schemas.plan import CommittedFile, CommittedSource, Plan
-from schemas.settings import RaySettings, Settings
+from schemas.settings import Settings
 from workers.engines.engine import EngineStartError
 
 _MAX_BLOCKS = 400
@@ -47,7 +45,7 @@ def execute(
     )
     progress = {index: ShardProgress(plan, index, list_staged(store, plan, index)) for index in pending}
     rows = [row.model_dump_json() for index in pending for row in _work_left(plan, progress[index])]
-    with _cluster(settings.ray, observer) as num_cpus, _Committer(plan, store, settings, run_id, check_lease) as committer:
+    with cluster(settings.ray, observer) as num_cpus, _Committer(plan, store, settings, run_id, check_lease) as committer:
 
         def close(shards: Iterator[int]) -> None:
             for index in shards:
@@ -158,32 +156,3 @@ class _Committer:
         self.num_committed += 1
         if not self._settings.output.keep_staging:
             self._cleaner.submit(delete_staging, self._store, self._plan, index)
-
-
-@contextlib.contextmanager
-def _cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
-    """Ray as the settings say: the one this process has joined already, a cluster's, or a private one that ends with the run.
-
-    Gives the number of CPUs in the cluster.
-    """
-    own = not ray.is_initialized()
-    if own:
-        address = settings.address or os.environ.get("RAY_ADDRESS")
-        observer.phase("starting", f"Ray at {address}" if address else "a private Ray on this machine")
-        if address:
-            ray.init(address=address, log_to_driver=False)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=settings.num_cpus,
-                object_store_memory=settings.object_store_bytes,
-                include_dashboard=False,
-                log_to_driver=False,
-                _node_ip_address="127.0.0.1",
-            )
-    try:
-        yield max(1, int(ray.cluster_resources().get("CPU", 1)))
-    finally:
-        if own:
-            ray.shutdown()
-            sys.stdout.flush()

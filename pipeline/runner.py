@@ -15,6 +15,7 @@ from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
+from pipeline.cluster import keep_to_loopback
 from pipeline.errors import OperatorError
 from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
@@ -275,6 +276,7 @@ class _Run:
         yield Unfinished(plan, list(range(len(plan.shards))))
 
     def _execute(self, unfinished: Unfinished, lease: Lease) -> None:
+        keep_to_loopback(self.settings.ray)
         from pipeline.execute import execute  # Ray is imported only where there is work
 
         def committed(num_documents: int) -> None:

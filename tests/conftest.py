@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.servers import s3
+from tests.servers.s3_proxy import Proxy, s3_proxy
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -21,6 +23,21 @@ def s3_endpoint() -> Iterator[str]:
 def bucket(s3_endpoint: str) -> str:
     """Name of a fresh bucket."""
     return s3.make_bucket()
+
+
+@pytest.fixture
+def s3_faults(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy before the S3 server, to which AWS_ENDPOINT_URL leads for this test; its `faults` break requests."""
+    with s3_proxy(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield proxy
+
+
+@pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries of botocore and of ours wait no time."""
+    for module in ("botocore.endpoint", "workers.fetch", "pipeline.s3_store"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 @pytest.fixture(scope="session")

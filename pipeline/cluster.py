@@ -1,0 +1,57 @@
+"""Which Ray a run uses: the one this process has joined, a cluster's, or a private one that ends with the run."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from pipeline.errors import OperatorError
+from pipeline.observer import Observer
+from schemas.settings import RaySettings
+
+
+def cluster_address(settings: RaySettings) -> str | None:
+    """None: a private Ray."""
+    return settings.address or os.environ.get("RAY_ADDRESS")
+
+
+def keep_to_loopback(settings: RaySettings) -> None:
+    """A private Ray listens on 127.0.0.1 only. Ray reads the switch when it is imported, so call this first: `_node_ip_address`
+    of `ray.init` is turned back into the machine's own address."""
+    if cluster_address(settings) is None:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
+@contextlib.contextmanager
+def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
+    """Gives the number of CPUs that Ray has. Raises OperatorError where the cluster cannot be joined."""
+    keep_to_loopback(settings)
+    import ray
+
+    if ray.is_initialized():
+        yield _num_cpus()
+        return
+    address = cluster_address(settings)
+    observer.phase("starting", f"Ray at {address}" if address else "a private Ray on this machine")
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=settings.num_cpus,
+                object_store_memory=settings.object_store_bytes,
+                include_dashboard=False,
+                log_to_driver=False,
+            )
+    except ConnectionError as error:
+        raise OperatorError(f"No Ray cluster answers at {address}: {error}") from error
+    try:
+        yield _num_cpus()
+    finally:
+        ray.shutdown()
+
+
+def _num_cpus() -> int:
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
