@@ -1,0 +1,69 @@
+"""Begin markers and the gate: what tells a poison page from its neighbours."""
+
+import asyncio
+from pathlib import Path
+
+from pipeline.begins import Begins
+from pipeline.local_store import LocalStore
+
+
+def test_what_was_begun_and_not_ended_is_counted(tmp_path: Path) -> None:
+    begins = Begins(LocalStore(str(tmp_path)), "run-1")
+
+    _, first = begins.begin("000001", 0, "chunk")
+    _, second = begins.begin("000001", 0, "chunk")
+    marker, third = begins.begin("000001", 0, "chunk")
+    begins.end(marker)
+    _, fourth = begins.begin("000001", 0, "chunk")
+
+    assert (first, second, third, fourth) == (0, 1, 2, 2)
+
+
+def test_what_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    begins = Begins(store, "run-1")
+
+    marker, _ = begins.begin("000001", 0, "chunk")
+    begins.end(marker)
+
+    assert begins.begin("000001", 0, "chunk")[1] == 0
+
+
+def test_begins_of_a_killed_run_say_nothing_about_the_chunk(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    for _ in range(3):
+        Begins(store, "run-1").begin("000001", 0, "chunk")
+
+    assert Begins(store, "run-2").begin("000001", 0, "chunk")[1] == 0
+
+
+def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
+    from pipeline.stages import _Gate
+
+    events: list[str] = []
+
+    async def reader(name: str, gate: _Gate, seconds: float) -> None:
+        async with gate.shared():
+            events.append(f"{name} in")
+            await asyncio.sleep(seconds)
+            events.append(f"{name} out")
+
+    async def loner(gate: _Gate) -> None:
+        async with gate.alone():
+            events.append("alone in")
+            await asyncio.sleep(0.01)
+            events.append("alone out")
+
+    async def scene() -> None:
+        gate = _Gate()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reader("a", gate, 0.03))
+            group.create_task(reader("b", gate, 0.01))
+            await asyncio.sleep(0)
+            group.create_task(loner(gate))
+            await asyncio.sleep(0)
+            group.create_task(reader("late", gate, 0))
+
+    asyncio.run(scene())
+
+    assert events == ["a in", "b in", "b out", "a out", "alone in", "alone out", "late in", "late out"]

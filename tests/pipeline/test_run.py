@@ -1,0 +1,240 @@
+"""Whole runs through Ray with the scripted engine: what lands, what a second run finds, and what a killed one leaves behind."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import OperatorError
+from pipeline.local_store import LocalStore
+from pipeline.observer import Receipt, Silent
+from pipeline.runner import plan, retry, run
+from pipeline.store import open_store
+from schemas.failure import FailureKind
+from schemas.settings import Settings
+from tests.pipeline.made_input import make_drop, make_pdf
+from tests.pipeline.tables import doubled_keys, read_all, read_rows
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+
+def settings(script: Path | None = None, **changes: Any) -> Settings:
+    plain: dict[str, Any] = {
+        "engine": {"name": "scripted", "scripted": {"script": script}},
+        "plan": {"chunk_pages": 2, "shard_sources": 2},
+        "ray": {"render_workers": 1, "probe_workers": 1},
+    }
+    return Settings.model_validate(plain | changes)
+
+
+def write_script(path: Path, *rules: dict[str, object]) -> Path:
+    path.write_text(json.dumps({"counters": str(path.with_suffix(".counters")), "rules": rules}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def drop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drop") / "in"
+    make_drop(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(drop: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
+    """The output of a run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("reference") / "out"
+    summary = run(str(drop), str(out), settings())
+    assert summary.status == "finished"
+    return out
+
+
+def test_every_input_ends_in_documents_and_every_page_in_pages(reference: Path) -> None:
+    documents = {row["name"]: (row["status"], row["num_pages_ok"]) for row in read_rows(reference, "documents")}
+
+    assert documents == {
+        "three.pdf": ("ok", 3),
+        "eleven pages + more%20.pdf": ("ok", 11),
+        "bild ü.png": ("ok", 1),
+        "garbage.pdf": ("failed", 0),
+        "empty.pdf": ("failed", 0),
+    }
+    assert Counter(row["uri"].rpartition("/")[2] for row in read_rows(reference, "pages")) == {
+        "three.pdf": 3,
+        "eleven pages + more%20.pdf": 11,
+        "bild ü.png": 1,
+    }
+    assert {row["kind"] for row in read_rows(reference, "failures")} == {"unsupported_type", "empty"}
+    assert doubled_keys(reference) == []
+
+
+def test_every_page_row_says_where_it_comes_from(reference: Path) -> None:
+    (row,) = [row for row in read_rows(reference, "pages") if row["uri"].endswith("three.pdf") and row["page_index"] == 1]
+
+    assert row["engine"] == "scripted"
+    assert len(row["source_id"]) == 32
+    assert len(row["document_id"]) == 64
+    assert len(row["recipe_id"]) == 16
+    assert (row["plan_id"], row["attempt"], row["status"]) == ("000001", 0, "ok")
+    assert (row["width_px"] % 32, row["height_px"] % 32) == (0, 0)
+
+
+def test_nothing_is_left_in_staging_and_the_run_has_a_row(reference: Path) -> None:
+    store = open_store(str(reference))
+
+    assert list(store.list("_pagefold/staging/")) == []
+    assert list(store.list("_pagefold/begins/")) == []
+    (row,) = read_rows(reference, "runs")
+    assert (row["status"], row["num_documents"], row["num_pages"]) == ("finished", 5, 15)
+    assert json.loads(row["settings_json"])["engine"]["name"] == "scripted"
+
+
+def test_a_second_run_finds_nothing_to_do_and_a_third_only_what_is_new(drop: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    make_drop(folder)
+    first = run(str(folder), str(out), settings())
+    before = read_all(out)
+
+    second = run(str(folder), str(out), settings())
+    assert (first.status, second.status, second.num_documents) == ("finished", "nothing_to_do", 0)
+    assert read_all(out) == before
+
+    make_pdf(folder / "new.pdf", 2)
+    assert plan(str(folder), str(out), settings()).num_new == 1
+    third = run(str(folder), str(out), settings())
+    assert (third.num_documents, third.num_pages["ok"], third.plan_ids) == (1, 2, ("000002",))
+    assert doubled_keys(out) == []
+
+
+class Killer(Silent):
+    """Ends the run from inside after so many chunks: whatever it staged stays, whatever it held is lost."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_tables(drop: Path, reference: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    for after in (0, 3):
+        summary = run(str(drop), str(out), settings(), observer=Killer(after))
+        assert (summary.status, summary.exit_code) == ("incomplete", 1)
+    summary = run(str(drop), str(out), settings())
+
+    assert summary.status == "finished"
+    assert read_all(out) == read_all(reference)
+    assert doubled_keys(out) == []
+
+
+def test_a_run_that_goes_on_with_another_k_keeps_the_plan_s(drop: Path, reference: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(str(drop), str(out), settings(), observer=Killer(2))
+
+    run(str(drop), str(out), settings(plan={"chunk_pages": 3, "shard_sources": 1}))
+
+    assert read_all(out) == read_all(reference)
+
+
+def test_a_plan_of_another_recipe_is_closed_and_its_sources_planned_anew(drop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(str(drop), str(out), settings(), observer=Killer(1))
+
+    summary = run(str(drop), str(out), settings(engine={"name": "scripted", "model": "another"}))
+
+    assert summary.plan_ids == ("000002",)
+    current = [row for row in read_rows(out, "pages") if row["model"] == "another"]
+    assert len(current) == 15
+    assert doubled_keys(out) == []
+
+
+def test_s3_in_and_out_gives_the_same_rows(drop: Path, reference: Path, bucket: str) -> None:
+    from workers.s3 import make_client
+
+    client = make_client()
+    client.put_object(Bucket=bucket, Key="drop/placeholder/", Body=b"")
+    for path in drop.iterdir():
+        client.put_object(Bucket=bucket, Key=f"drop/sub/{path.name}", Body=path.read_bytes())
+
+    run(f"s3://{bucket}/drop", f"s3://{bucket}/lake", settings(), observer=Killer(2))
+    summary = run(f"s3://{bucket}/drop", f"s3://{bucket}/lake", settings())
+
+    assert summary.status == "finished"
+    found, expected = read_all(f"s3://{bucket}/lake"), read_all(reference)
+    assert [row["text_plain"] for row in found["pages"]] != []
+    for table, key in [("documents", "name"), ("pages", "page_index"), ("blocks", "block_index"), ("failures", "kind")]:
+        assert Counter(row[key] for row in found[table]) == Counter(row[key] for row in expected[table])
+    assert doubled_keys(f"s3://{bucket}/lake") == []
+
+
+def test_a_page_that_kills_its_reader_costs_that_page_only(drop: Path, tmp_path: Path) -> None:
+    script = write_script(tmp_path / "script.json", {"label": "*eleven*#page=5", "task": "ocr", "fault": "exit"})
+
+    summary = run(str(drop), str(tmp_path / "out"), settings(script))
+
+    assert summary.status == "finished"
+    failures = [(row["kind"], row["page_index"]) for row in read_rows(tmp_path / "out", "failures") if row["stage"] == "read"]
+    assert failures == [("crashed_worker", 5)]
+    assert Counter(row["status"] for row in read_rows(tmp_path / "out", "pages")) == {"ok": 14, "failed": 1}
+
+
+def test_retry_reads_what_failed_and_nothing_else(drop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    script = write_script(tmp_path / "script.json", {"label": "*three*#page=1", "task": "ocr", "fault": "garbage", "times": 3})
+    first = run(str(drop), str(out), settings(script))
+    assert first.failures[FailureKind.bad_json] == 1
+
+    second = retry(str(out), settings(script), kinds=[FailureKind.bad_json])
+
+    assert (second.status, second.num_documents, second.num_pages["ok"]) == ("finished", 1, 1)
+    rows = [row for row in read_rows(out, "pages") if row["uri"].endswith("three.pdf") and row["page_index"] == 1]
+    assert sorted((row["attempt"], row["status"]) for row in rows) == [(0, "failed"), (1, "ok")]
+    assert doubled_keys(out) == []
+    assert run(str(drop), str(out), settings(script)).status == "nothing_to_do"
+
+
+def test_a_source_that_changes_after_planning_closes_its_shard(drop: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    make_drop(folder)
+    run(str(folder), str(out), settings(plan={"chunk_pages": 1, "shard_sources": 9}), observer=Killer(4))
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes() + b"\n")
+
+    summary = run(str(folder), str(out), settings(plan={"chunk_pages": 1, "shard_sources": 9}))
+
+    assert summary.status == "finished"
+    kinds = Counter(row["kind"] for row in read_rows(out, "failures") if row["plan_id"] == "000001")
+    assert kinds["changed"] > 0
+    statuses = {row["name"]: row["status"] for row in read_rows(out, "documents") if row["plan_id"] == "000002"}
+    assert statuses["three.pdf"] == "ok"
+    assert doubled_keys(out) == []
+
+
+def test_an_empty_input_is_nothing_to_do_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+
+    assert run(str(tmp_path / "in"), str(tmp_path / "out"), settings()).status == "nothing_to_do"
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_inside_the_input_is_refused(drop: Path) -> None:
+    with pytest.raises(OperatorError, match="inside the input"):
+        run(str(drop), str(drop / "out"), settings())
+
+
+def test_an_engine_that_cannot_start_ends_the_run_with_its_sentence(drop: Path, tmp_path: Path) -> None:
+    from workers.engines.engine import EngineStartError
+
+    unreachable = {"name": "server", "model": "m", "server": {"base_url": "http://127.0.0.1:9/v1"}, "max_tries": 1}
+    with pytest.raises(EngineStartError, match=r"127\.0\.0\.1"):
+        run(str(drop), str(tmp_path / "out"), settings(engine=unreachable))
+
+    (row,) = read_rows(tmp_path / "out", "runs")
+    assert row["status"] == "failed"
+    assert LocalStore(str(tmp_path / "out")).get("_pagefold/plans/000001.json")
