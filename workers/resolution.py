@@ -51,7 +51,7 @@ def fit(width_px: float, height_px: float, *, cell_px: int, min_pixels: int, max
     most, least = max(1, max_pixels // cell_px**2), math.ceil(min_pixels / cell_px**2)
 
     def distance(cells: tuple[int, int]) -> float:
-        return max(abs(math.log(cells[0] / columns)), abs(math.log(cells[1] / rows)))
+        return abs(math.log(cells[0] / columns)) + abs(math.log(cells[1] / rows))
 
     near = [_within_aspect(across, down) for across in _neighbours(columns) for down in _neighbours(rows)]
     fitting = [cells for cells in near if least <= cells[0] * cells[1] <= most] or [

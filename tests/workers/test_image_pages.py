@@ -1,0 +1,296 @@
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from schemas.failure import FailureKind, PageError
+from schemas.page import RenderedPage
+from schemas.settings import RegionSettings, RenderSettings
+from workers.render import Renderer
+
+Pixel = tuple[int, ...]
+
+
+def pixels_of(page: RenderedPage) -> np.ndarray:
+    assert page.image is not None, page.failure
+    return np.frombuffer(page.image.rgb(), np.uint8).reshape(page.image.height_px, page.image.width_px, 3)
+
+
+@pytest.fixture
+def read(renderer: Renderer, tmp_path: Path) -> Callable[..., list[RenderedPage]]:
+    """Save an image (or raw bytes) under a meaningless name and render all its pages."""
+
+    def run(image: Image.Image | bytes, kind: str = "PNG", **options: object) -> list[RenderedPage]:
+        path = tmp_path / "object"
+        if isinstance(image, bytes):
+            path.write_bytes(image)
+        else:
+            image.save(path, kind, **options)
+        return list(renderer.render(path, range(renderer.probe(path, None, None).num_pages or 0)))
+
+    return run
+
+
+def halves(left: Pixel | int, right: Pixel | int, mode: str = "RGB", size: tuple[int, int] = (640, 448)) -> Image.Image:
+    image = Image.new(mode, size, left)
+    image.paste(right, (size[0] // 2, 0, *size))
+    return image
+
+
+def left_and_right(page: RenderedPage) -> tuple[list[int], list[int]]:
+    pixels = pixels_of(page)
+    row = pixels.shape[0] // 2
+    return pixels[row, pixels.shape[1] // 4].tolist(), pixels[row, -pixels.shape[1] // 4].tolist()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF"])
+def test_every_format_is_read_by_its_bytes(read: Callable[..., list[RenderedPage]], kind: str) -> None:
+    (page,) = read(halves((0, 0, 0), (255, 255, 255)), kind)
+
+    dark, light = left_and_right(page)
+    assert max(dark) < 12
+    assert min(light) > 243
+    assert (page.is_scan, page.is_blank, page.is_reduced, page.dpi, page.text_layer) == (True, False, False, None, None)
+
+
+def test_a_big_tiff_is_read(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(halves(0, 255, "L"), "TIFF", big_tiff=True)
+
+    assert left_and_right(page) == ([0, 0, 0], [255, 255, 255])
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "expected"),
+    [
+        pytest.param(halves((200, 10, 10), (10, 10, 200)), {}, ([200, 10, 10], [10, 10, 200]), id="RGB"),
+        pytest.param(halves(30, 220, "L"), {}, ([30] * 3, [220] * 3), id="L"),
+        pytest.param(halves(0, 1, "1"), {}, ([0] * 3, [255] * 3), id="1-bit"),
+        pytest.param(halves((9, 9, 9, 0), (9, 9, 9, 255), "RGBA"), {}, ([255] * 3, [9] * 3), id="alpha is laid on white"),
+        pytest.param(halves((0, 128), (0, 255), "LA"), {}, ([127] * 3, [0] * 3), id="grey with alpha"),
+        pytest.param(halves(5, 90, "L"), {"transparency": 5}, ([255] * 3, [90] * 3), id="a transparent grey level"),
+        pytest.param(halves((1, 2, 3), (250, 0, 0)).convert("P"), {}, None, id="palette"),
+    ],
+)
+def test_modes_become_rgb_on_white(
+    read: Callable[..., list[RenderedPage]], image: Image.Image, options: dict[str, object], expected: object
+) -> None:
+    (page,) = read(image, "PNG", **options)
+
+    wanted = expected or tuple(list(image.convert("RGB").getpixel(at)) for at in ((10, 200), (600, 200)))
+    assert left_and_right(page) == wanted
+
+
+def test_a_transparent_palette_entry_is_white(read: Callable[..., list[RenderedPage]]) -> None:
+    image = halves(0, 1, "P")
+    image.putpalette([0, 0, 0, 200, 0, 0])
+
+    (page,) = read(image, "PNG", transparency=0)
+
+    assert left_and_right(page) == ([255] * 3, [200, 0, 0])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_ink_is_dark_and_paper_is_light(read: Callable[..., list[RenderedPage]], kind: str) -> None:
+    (page,) = read(halves((0, 0, 0, 255), (0, 0, 0, 0), "CMYK"), kind)
+
+    ink, paper = left_and_right(page)
+    assert max(ink) < 12
+    assert min(paper) > 243
+
+
+def test_lab_colours_are_converted(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(halves((0, 128, 128), (255, 128, 128), "LAB"), "TIFF")
+
+    ink, paper = left_and_right(page)
+    assert max(ink) < 12
+    assert min(paper) > 243
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_keep_their_declared_range(read: Callable[..., list[RenderedPage]], kind: str) -> None:
+    values = np.zeros((448, 640), np.uint16)
+    values[:, 320:] = 32768  # the middle of the range, and of nothing else
+
+    (page,) = read(Image.fromarray(values), kind)
+
+    assert left_and_right(page) == ([0] * 3, [128] * 3)
+
+
+def test_twelve_bits_in_sixteen_are_not_black(read: Callable[..., list[RenderedPage]]) -> None:
+    values = np.zeros((448, 640), np.uint16)
+    values[:, 320:] = 4000
+
+    (page,) = read(Image.fromarray(values), "TIFF")
+
+    assert left_and_right(page) == ([0] * 3, [255] * 3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0, 1e6])
+def test_floats_are_scaled_by_what_they_hold(read: Callable[..., list[RenderedPage]], scale: float) -> None:
+    values = np.zeros((448, 640), np.float32)
+    values[:, 320:] = scale
+    values[0, 0] = np.nan
+
+    (page,) = read(Image.fromarray(values), "TIFF")
+
+    assert left_and_right(page) == ([0] * 3, [255] * 3)
+
+
+ORIENTED = [
+    # orientation, how the stored picture must be turned so that the tag undoes it, degrees applied
+    (1, None, 0),
+    (2, Image.Transpose.FLIP_LEFT_RIGHT, 0),
+    (3, Image.Transpose.ROTATE_180, 180),
+    (4, Image.Transpose.FLIP_TOP_BOTTOM, 180),
+    (5, Image.Transpose.TRANSPOSE, 270),
+    (6, Image.Transpose.ROTATE_90, 90),
+    (7, Image.Transpose.TRANSVERSE, 90),
+    (8, Image.Transpose.ROTATE_270, 270),
+]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize(("orientation", "turn", "degrees"), ORIENTED)
+def test_exif_orientation_is_applied(
+    read: Callable[..., list[RenderedPage]], kind: str, orientation: int, turn: Image.Transpose | None, degrees: int
+) -> None:
+    upright = Image.new("RGB", (640, 448), "white")
+    ImageDraw.Draw(upright).rectangle((0, 0, 200, 100), fill="black")  # a mark top left, nowhere else
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    (page,) = read(upright.transpose(turn) if turn is not None else upright, kind, exif=exif)
+
+    pixels = pixels_of(page)
+    assert pixels.shape == (448, 640, 3)
+    assert pixels[50, 100].max() < 30
+    assert min(pixels[-50, 100].min(), pixels[50, -100].min(), pixels[-50, -100].min()) > 225
+    assert page.rotation == degrees
+
+
+def test_a_broken_exif_block_does_not_cost_the_page(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(halves(0, 255, "L"), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7fgarbage")
+
+    assert page.failure is None
+    assert page.image is not None
+
+
+def test_a_tiff_has_a_page_for_each_frame(read: Callable[..., list[RenderedPage]]) -> None:
+    frames = [Image.new("L", (640, 448), level) for level in (10, 120, 240)]
+
+    pages = read(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+
+    assert [int(pixels_of(page)[0, 0, 0]) for page in pages] == [10, 120, 240]
+    assert [page.page_index for page in pages] == [0, 1, 2]
+
+
+def test_tiff_pages_can_be_read_in_any_order(renderer: Renderer, tmp_path: Path) -> None:
+    frames = [Image.new("L", (640, 448), level) for level in (10, 120, 240)]
+    frames[0].save(tmp_path / "t.tif", save_all=True, append_images=frames[1:])
+
+    pages = list(renderer.render(tmp_path / "t.tif", [2, 0]))
+
+    assert [int(pixels_of(page)[0, 0, 0]) for page in pages] == [240, 10]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_frame_is_read(read: Callable[..., list[RenderedPage]], kind: str) -> None:
+    frames = [Image.new("RGB", (640, 448), "red"), Image.new("RGB", (640, 448), "blue")]
+
+    pages = read(frames[0], kind, save_all=True, append_images=frames[1:])
+
+    assert len(pages) == 1
+    assert pixels_of(pages[0])[0, 0, 0] > 200
+
+
+def test_a_blank_image_is_blank_and_has_no_region(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(Image.new("RGB", (1000, 1000), (250, 250, 248)), "JPEG")
+
+    assert page.is_blank
+    assert page.regions == []
+
+
+@pytest.mark.parametrize("ink", [0, 128, 245])
+def test_one_faint_word_is_not_blank(read: Callable[..., list[RenderedPage]], ink: int) -> None:
+    image = Image.new("L", (1240, 1754), 255)
+    ImageDraw.Draw(image).text((300, 300), "faint", fill=ink)
+
+    (page,) = read(image)
+
+    assert not page.is_blank
+
+
+def test_an_image_is_one_standalone_region_as_large_as_its_page(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(halves(0, 255, "L"))
+
+    (region,) = page.regions
+    assert (region.origin, region.image, region.bbox_px) == ("standalone", None, (0, 0, 640, 448))
+
+
+def test_a_large_image_is_reduced_and_carries_its_own_pixels(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(halves(0, 255, "L", (4000, 3000)), "JPEG")
+
+    assert page.image is not None
+    assert page.is_reduced
+    assert page.image.width_px * page.image.height_px <= 1344 * 1792
+    assert Image.open(io.BytesIO(page.full_image)).size == (4000, 3000)
+
+
+def test_the_full_image_is_upright_too(read: Callable[..., list[RenderedPage]]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    (page,) = read(halves(0, 255, "L", (4000, 3000)), "JPEG", exif=exif)
+
+    assert Image.open(io.BytesIO(page.full_image)).size == (3000, 4000)
+
+
+def test_a_bomb_is_not_decoded(read: Callable[..., list[RenderedPage]]) -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+    with pytest.raises(PageError) as caught:
+        read(png)
+
+    assert caught.value.kind is FailureKind.too_large
+
+
+def test_the_pixel_limit_is_a_setting(tmp_path: Path) -> None:
+    halves(0, 255, "L").save(tmp_path / "a.png")
+    tight = RenderSettings(max_decoded_pixels=640 * 448 - 1)
+    with Renderer(tight, RegionSettings(), []) as renderer, pytest.raises(PageError) as caught:
+        renderer.probe(tmp_path / "a.png", None, None)
+    assert caught.value.kind is FailureKind.too_large
+
+
+def test_a_truncated_image_fails_its_page(read: Callable[..., list[RenderedPage]]) -> None:
+    out = io.BytesIO()
+    Image.effect_noise((640, 448), 80).save(out, "PNG")
+
+    (page,) = read(out.getvalue()[:20_000])
+
+    assert page.failure is not None
+    assert page.failure.kind is FailureKind.unreadable
+
+
+@pytest.mark.parametrize("head", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"GIF89a", b"BM", b"RIFF\0\0\0\0WEBP"])
+def test_a_header_and_nothing_else_is_corrupt(read: Callable[..., list[RenderedPage]], head: bytes) -> None:
+    with pytest.raises(PageError) as caught:
+        read(head + bytes(40))
+
+    assert caught.value.kind is FailureKind.corrupt
+
+
+def test_an_extreme_strip_stays_within_the_limits(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(Image.new("L", (40_000, 10), 0))
+
+    assert page.image is not None
+    assert (page.image.width_px, page.image.height_px) == (6336, 32)

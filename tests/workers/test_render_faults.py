@@ -1,0 +1,215 @@
+"""What a page can do to its renderer, and that it costs this page only."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from schemas.failure import FailureKind
+from schemas.settings import MEBI, RegionSettings, RenderSettings
+from workers import sandbox
+from workers.render import Renderer
+
+FAULTS = Path(__file__).parent / "faults"
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="seccomp and RLIMIT_AS are Linux")
+SETTINGS = RenderSettings(wall_s=2, cpu_s=1, memory_bytes=512 * MEBI)
+
+
+class FaultyRenderer(Renderer):
+    _child_module = "faulty_child"
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[Renderer]:
+    with pytest.MonkeyPatch.context() as patch, FaultyRenderer(SETTINGS, RegionSettings(), ["a-secret-password"]) as renderer:
+        patch.syspath_prepend(FAULTS)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "top-secret")
+        patch.setenv("OPENAI_API_KEY", "top-secret")
+        yield renderer
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "says"),
+    [
+        ("segfault", FailureKind.render_crashed, "SIGSEGV"),
+        ("abort", FailureKind.render_crashed, "SIGABRT"),
+        ("leave", FailureKind.render_crashed, "exit status 3"),
+        ("hang", FailureKind.render_timeout, "2 s"),
+        ("spin", FailureKind.render_timeout, "1 s of CPU"),
+        pytest.param("blow", FailureKind.render_out_of_memory, "out of memory", marks=linux_only),
+    ],
+)
+def test_a_page_that_breaks_its_renderer_costs_that_page(
+    faulty: Renderer, pdf_of: Callable[..., Path], act: str, kind: FailureKind, says: str
+) -> None:
+    path = pdf_of("before", act, "after")
+
+    before, broken, after = faulty.render(path, [0, 1, 2])
+
+    assert before.failure is None
+    assert after.failure is None
+    assert after.image is not None
+    assert broken.failure is not None
+    assert (broken.page_index, broken.failure.kind, broken.failure.stage) == (1, kind, "render")
+    assert says in broken.failure.message
+
+
+@pytest.mark.parametrize("act", ["regions-raise", "regions-crash"])
+def test_a_fault_in_the_search_for_regions_costs_the_regions_only(faulty: Renderer, pdf_of: Callable[..., Path], act: str) -> None:
+    broken, after = faulty.render(pdf_of(act, "after"), [0, 1])
+
+    assert broken.failure is None
+    assert broken.image is not None
+    assert "regions_failed" in broken.flags
+    assert "regions_failed" not in after.flags
+
+
+@linux_only
+@pytest.mark.parametrize(
+    ("act", "outcome"),
+    [
+        ("socket", "PermissionError"),
+        ("unix", "PermissionError"),
+        ("exec", "PermissionError"),
+        ("fork", "PermissionError"),
+        ("run", "PermissionError"),
+        ("kill", "PermissionError"),
+        ("write", "PermissionError"),
+        ("mkdir", "PermissionError"),
+        ("unlink", "PermissionError"),
+        ("thread", "a thread ran"),
+    ],
+)
+def test_the_render_process_can_draw_and_nothing_else(
+    faulty: Renderer, pdf_of: Callable[..., Path], act: str, outcome: str
+) -> None:
+    (page,) = faulty.render(pdf_of(act), [0])
+
+    assert page.failure is not None
+    assert page.failure.message == outcome
+
+
+def test_no_secret_reaches_the_render_process(faulty: Renderer, pdf_of: Callable[..., Path]) -> None:
+    environ, argv = faulty.render(pdf_of("environ", "argv"), [0, 1])
+
+    assert environ.failure is not None
+    assert "top-secret" not in environ.failure.message
+    assert "AWS" not in environ.failure.message
+    assert argv.failure is not None
+    assert "a-secret-password" not in environ.failure.message + argv.failure.message
+
+
+def test_a_renderer_killed_between_pages_is_replaced_without_a_failure(renderer: Renderer, pdf_of: Callable[..., Path]) -> None:
+    pages = renderer.render(pdf_of("one", "two"), [0, 1])
+    first = next(pages)
+    killed = renderer.pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    time.sleep(0.1)
+
+    second = next(pages)
+
+    assert (first.failure, second.failure) == (None, None)
+    assert renderer.pid != killed
+
+
+def test_a_renderer_killed_in_the_middle_of_a_page_fails_that_page(faulty: Renderer, pdf_of: Callable[..., Path]) -> None:
+    path = pdf_of("before", "hang", "after")
+    pages = faulty.render(path, [0, 1, 2])
+    next(pages)
+    assert faulty.pid is not None
+    threading.Timer(0.3, os.kill, (faulty.pid, signal.SIGKILL)).start()
+
+    killed, after = pages
+
+    assert killed.failure is not None
+    assert killed.failure.kind is FailureKind.render_crashed
+    assert "SIGKILL" in killed.failure.message
+    assert after.failure is None
+
+
+def test_the_renderer_is_reused_across_documents(renderer: Renderer, pdf_of: Callable[..., Path]) -> None:
+    list(renderer.render(pdf_of("one", name="a.pdf"), [0]))
+    first = renderer.pid
+    list(renderer.render(pdf_of("two", name="b.pdf"), [0]))
+
+    assert renderer.pid == first
+
+
+def test_a_changed_file_of_the_same_name_is_opened_again(renderer: Renderer, pdf_of: Callable[..., Path]) -> None:
+    assert renderer.probe(pdf_of("one"), None, None).num_pages == 1
+    assert renderer.probe(pdf_of("one", "two"), None, None).num_pages == 2
+
+
+def test_the_render_process_dies_with_its_parent(pdf_of: Callable[..., Path]) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from workers.render import Renderer\n"
+        "from schemas.settings import RegionSettings, RenderSettings\n"
+        "renderer = Renderer(RenderSettings(), RegionSettings(), [])\n"
+        "list(renderer.render(Path(sys.argv[1]), [0])); print(renderer.pid, flush=True); time.sleep(600)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, pdf_of("page")], stdout=subprocess.PIPE, env=sandbox.environment(os.environ)
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    child.wait(timeout=5)  # raises when it lives on
+
+
+def test_a_renderer_started_by_a_thread_that_ended_lives_on(pdf_of: Callable[..., Path]) -> None:
+    path = pdf_of("one", "two")
+    with Renderer(RenderSettings(), RegionSettings(), []) as renderer:
+        thread = threading.Thread(target=lambda: renderer.probe(path, None, None))
+        thread.start()
+        thread.join()
+        first = renderer.pid
+        pages = list(renderer.render(path, [0, 1]))
+
+        assert [page.failure for page in pages] == [None, None]
+        assert renderer.pid == first
+
+
+def test_close_ends_the_child_and_a_later_page_starts_another(pdf_of: Callable[..., Path]) -> None:
+    path = pdf_of("one")
+    renderer = Renderer(RenderSettings(), RegionSettings(), [])
+    list(renderer.render(path, [0]))
+    assert renderer.pid is not None
+    child = psutil.Process(renderer.pid)
+
+    renderer.close()
+
+    assert not child.is_running()
+    assert next(renderer.render(path, [0])).failure is None
+    renderer.close()
+
+
+def test_a_child_that_does_not_start_is_a_bug_and_says_why(pdf_of: Callable[..., Path]) -> None:
+    class Missing(Renderer):
+        _child_module = "no_such_module"
+
+    with pytest.raises(RuntimeError, match="no_such_module"):
+        Missing(RenderSettings(), RegionSettings(), []).probe(pdf_of("one"), None, None)
+
+
+@linux_only
+def test_every_capability_is_enforced_on_linux() -> None:
+    missing = [each for each in sandbox.capabilities() if not each.enforced]
+
+    assert missing == []
+
+
+def test_a_missing_file_flies(renderer: Renderer, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        renderer.probe(tmp_path / "absent.pdf", None, None)
