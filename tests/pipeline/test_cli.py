@@ -1,0 +1,416 @@
+"""The command line: what it passes on, what it prints, and how it exits. Runs are replaced by fakes here."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline import cli, report, runner
+from pipeline.config import all_settings
+from pipeline.doctor import Finding, available_memory_bytes, examine
+from pipeline.errors import OperatorError
+from pipeline.lease import LeaseBody, LeaseHeld
+from pipeline.observer import Receipt
+from pipeline.store import StoreError
+from pipeline.summary import PlanReport, Summary
+from schemas.failure import FailureKind
+from schemas.settings import Settings
+from schemas.tables import COLUMNS
+from tests.pipeline.lake import row, write_lake
+from workers.engines.engine import EngineStartError
+from workers.listing import InputError
+
+DONE = Summary(
+    run_id="r1",
+    status="finished",
+    output="out",
+    num_documents=2,
+    num_pages={"ok": 3, "failed": 1, "blank": 0},
+    failures={FailureKind.bad_json: 1},
+    seconds=2.0,
+)
+
+
+class Pagefold:
+    """`pagefold ARGS` in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capfd = monkeypatch, capfd
+
+    def __call__(self, *args: str) -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["pagefold", *args])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = self._capfd.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
+
+
+@pytest.fixture
+def pagefold(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Pagefold:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for setting in all_settings():
+        monkeypatch.delenv(setting.env, raising=False)
+    return Pagefold(monkeypatch, capfd)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> str:
+    key = {"source_id": "s1", "plan_id": "000001", "uri": "/in/odd [bold]name.pdf"}
+    rows = {
+        "documents": [row("documents", document_id="d", num_pages=2, **key | {"name": "odd"})],
+        "pages": [row("pages", page_index=0, status="ok", recipe_id="o", text_plain="Hello", **key)],
+        "failures": [
+            row("failures", page_index=1, kind="bad_json", message="no \x1b[31mJSON", task="ocr", **key),
+            row("failures", kind="throttled", message="slow down", **key),
+        ],
+        "runs": [row("runs", run_id="r1", status="finished", seconds=3.2)],
+    }
+    return str(write_lake(tmp_path / "lake", rows))
+
+
+def test_help_names_every_command_and_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from pipeline.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'ray', 'pyarrow', 'pymupdf', 'duckdb', 'numpy', 'boto3', 'torch', 'pydantic'} & sys.modules.keys()\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("run", "plan", "status", "failures", "retry", "query", "schema", "doctor", "demo"):
+        assert f"  {command} " in done.stdout
+    assert time.monotonic() - started < 5  # 0.15 s on an idle core; CI machines are not idle
+
+
+def test_flags_become_settings(pagefold, monkeypatch):
+    seen = {}
+
+    def run(input: str, output: str, settings: Settings, *, observer: object) -> Summary:
+        seen.update(input=input, output=output, settings=settings)
+        return DONE
+
+    monkeypatch.setattr(runner, "run", run)
+    code, *_ = pagefold(
+        *("run", "in", "out", "--engine", "server", "--model", "m", "--base-url", "http://h/v1", "--tasks", "ocr"),
+        *("--limit", "3", "--pages", "1-2,9-", "--ray-address", "auto", "--unsafe-single-writer", "-q"),
+        *("--set", "render.dpi_max=200", "--set", "engine.max_tries=2"),
+    )
+    settings = seen["settings"]
+    assert (code, seen["input"], seen["output"]) == (0, "in", "out")
+    assert (settings.engine.name, settings.engine.model, settings.engine.server.base_url) == ("server", "m", "http://h/v1")
+    assert (settings.read.tasks, settings.input.limit, settings.input.pages) == (["ocr"], 3, "1-2,9-")
+    assert (settings.ray.address, settings.output.unsafe_single_writer) == ("auto", True)
+    assert (settings.render.dpi_max, settings.engine.max_tries) == (200, 2)
+
+
+def test_a_config_file_is_read(pagefold, monkeypatch, tmp_path):
+    (tmp_path / "mine.toml").write_text("[engine]\nname = 'scripted'\n")
+    monkeypatch.setattr(runner, "run", lambda *args, **_: DONE if args[2].engine.name == "scripted" else None)
+    assert pagefold("run", "in", "out", "--config", "mine.toml", "-q")[0] == 0
+
+
+def test_the_summary_says_what_failed_and_what_to_do(pagefold, monkeypatch):
+    monkeypatch.setattr(runner, "run", lambda *_, **__: DONE)
+    code, out, err = pagefold("run", "in", "out")
+    assert code == 0
+    for part in ("Finished", "4 (3 ok, 1 failed; 2.0 pages/s", "bad_json", "see failures.raw_text", "pagefold query out"):
+        assert part in out
+    assert "Traceback" not in err
+
+
+def test_json_is_for_programs(pagefold, monkeypatch):
+    monkeypatch.setattr(runner, "run", lambda *_, **__: DONE)
+    code, out, _ = pagefold("run", "in", "out", "--json", "-q")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["run_id"], told["num_pages"]["ok"], told["failures"], told["pages_per_s"]) == ("r1", 3, {"bad_json": 1}, 2.0)
+
+
+HELD = LeaseHeld(LeaseBody(owner="host", run_id="r0", epoch=1, ttl_s=60, nonce="n"), 3)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "part"),
+    [
+        (Summary(run_id="r", status="incomplete", output="out", message="stopped by SIGTERM"), 1, "stopped by SIGTERM"),
+        (Summary(run_id="r", status="nothing_to_do", output="out"), 0, "Nothing to do"),
+        (OperatorError("This is wrong."), 2, "pagefold: This is wrong."),
+        (StoreError("No bucket."), 2, "pagefold: No bucket."),
+        (InputError("No \x1b[31minput."), 2, "pagefold: No [31minput."),
+        (EngineStartError("No weights."), 2, "pagefold: No weights."),
+        (HELD, 1, "pagefold: Run r0 on host is at work"),
+        (KeyboardInterrupt(), 1, "the same command goes on"),
+    ],
+)
+def test_exit_codes_and_sentences(pagefold, monkeypatch, outcome, code, part):
+    def run(*_: object, **__: object) -> Summary:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(runner, "run", run)
+    got, out, err = pagefold("run", "in", "out")
+    assert got == code
+    assert part in out + err
+    assert "Traceback" not in err
+
+
+def test_a_bug_flies_and_names_the_log(monkeypatch, capfd, tmp_path):
+    def run(*_: object, **__: object) -> Summary:
+        os.write(2, b"last words of Ray\n")
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(sys, "argv", ["pagefold", "run", "in", "out", "-q"])
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main()
+    err = capfd.readouterr().err
+    log = Path(err.rpartition(" ")[2].strip())
+    assert log.read_text() == "last words of Ray\n"
+    assert "last words" not in err
+    log.unlink()
+    log.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["run", "in"], "Missing argument"),
+        (["run", "in", "out", "--engin", "x"], "No such option"),
+        (["run", "in", "out", "--engine", "gpt"], "engine.name: input should be"),
+        (["run", "in", "out", "--set", "render.dpimax=2"], "did you mean render.dpi_max"),
+        (["plan", "in", "out", "--pages", "x"], "input.pages: string should match"),
+        (["retry", "out", "--kind", "bad_jsn"], "did you mean bad_json"),
+        (["failures", "out", "--kind", "zzz"], "no failure kind 'zzz'"),
+        (["query", "missing", "select 1"], "There is no folder missing"),
+        (["query", ".", "select nothing"], "nothing"),
+        (["schema", "--table", "page"], "there are documents, pages"),
+        (["status", "gs://b/x"], "neither a local folder"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_an_operator_mistake_is_one_sentence_and_exit_code_2(pagefold, args, part):
+    code, out, err = pagefold(*args)
+    assert (code, out) == (2, "")
+    assert part in err
+    assert "Traceback" not in err
+
+
+def test_retry_passes_kinds_and_settings(pagefold, monkeypatch):
+    seen = {}
+
+    def retry(output: str, settings: Settings, *, kinds: object, observer: object) -> Summary:
+        seen.update(output=output, kinds=kinds, engine=settings.engine.name)
+        return DONE
+
+    monkeypatch.setattr(runner, "retry", retry)
+    assert pagefold("retry", "out", "--kind", "bad_json", "--kind", "refused", "--engine", "server", "-q")[0] == 0
+    assert seen == {"output": "out", "kinds": [FailureKind.bad_json, FailureKind.refused], "engine": "server"}
+    assert pagefold("retry", "out", "-q")[0] == 0
+    assert seen["kinds"] is None
+
+
+def test_plan_says_what_would_be_done(pagefold, monkeypatch):
+    plan = PlanReport(
+        num_sources_found=9,
+        num_done=4,
+        num_new=3,
+        num_changed=1,
+        num_retried=1,
+        num_bytes=3_500_000,
+        num_shards=2,
+        recipes={"ocr": "abc"},
+        unfinished_plan_id="000007",
+        num_unfinished_sources=5,
+        tasks_left_out=("chart",),
+    )
+    monkeypatch.setattr(runner, "plan", lambda *_: plan)
+    code, out, _ = pagefold("plan", "in", "out", "--set", "render.dpi_max=200")
+    assert code == 0
+    for part in (
+        "3.3 MiB",
+        "in 2 shards",
+        "Plan 000007 with 5 sources left is finished first",
+        "does not do chart",
+        "render.dpi_max=200",
+    ):
+        assert part in out
+    told = json.loads(pagefold("plan", "in", "out", "--json")[1])
+    assert (told["num_new"], told["settings"]["render"]["dpi_max"]) == (3, 300)
+
+
+def test_failures_are_listed_with_what_to_do_and_harmless_to_the_terminal(pagefold, lake):
+    code, out, _ = pagefold("failures", lake)
+    assert code == 0
+    for part in ("bad_json", "see failures.raw_text", "odd [bold]name.pdf", "no [31mJSON", "try again by themselves"):
+        assert part in out
+    assert "\x1b" not in out
+    rows = [json.loads(line) for line in pagefold("failures", lake, "--json", "--kind", "bad_json")[1].splitlines()]
+    assert [(row["kind"], row["page_index"]) for row in rows] == [("bad_json", 1)]
+
+
+def test_status_of_an_idle_output(pagefold, lake):
+    code, out, _ = pagefold("status", lake)
+    assert code == 0
+    for part in ("Idle", "Documents: 1 partial", "bad_json 1, throttled 1", "3.2 s"):
+        assert part in out
+    told = json.loads(pagefold("status", lake, "--json")[1])
+    assert (told["state"], told["documents"], told["open_failures"]) == ("idle", {"partial": 1}, {"bad_json": 1, "throttled": 1})
+
+
+def test_query_prints_tables_csv_json_and_parquet(pagefold, lake, tmp_path):
+    sql = "select name, num_failures from current_documents"
+    assert pagefold("query", lake, sql)[1].split() == ["name", "num_failures", "odd", "2"]
+    assert pagefold("query", lake, sql, "--csv")[1] == "name,num_failures\nodd,2\n"
+    assert json.loads(pagefold("query", lake, sql, "--json")[1]) == {"name": "odd", "num_failures": 2}
+    assert pagefold("query", lake, sql, "--parquet", str(tmp_path / "x.parquet"))[0] == 0
+    assert pagefold("query", lake, f"select * from '{tmp_path}/x.parquet'", "--csv")[1] == "name,num_failures\nodd,2\n"
+
+
+def test_schema_prints_every_column(pagefold):
+    told = json.loads(pagefold("schema", "--json")[1])
+    assert {entry["table"]: len(entry["columns"]) for entry in told} == {
+        name: len(columns) + (name != "runs") for name, columns in COLUMNS.items()
+    }
+    text = pagefold("schema", "--table", "charts")[1]
+    assert all(column.name in text for column in COLUMNS["charts"])
+
+
+def test_doctor_checks_input_and_output(tmp_path):
+    (tmp_path / "in").mkdir()
+    found = {finding.check: finding for finding in examine(Settings(), str(tmp_path / "in"), str(tmp_path / "out"), with_ray=False)}
+    assert (found["python"].verdict, found["libraries"].verdict) == ("ok", "ok")
+    assert (found["input"].verdict, found["output"].verdict) == ("warn", "ok")
+    assert any(check.startswith("sandbox") for check in found)
+    missing = {finding.check: finding for finding in examine(Settings(), str(tmp_path / "nope"), "gs://b", with_ray=False)}
+    assert (missing["input"].verdict, missing["output"].verdict) == ("fail", "fail")
+    assert (available_memory_bytes() or 0) > 10**8
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("ok", 0), ("warn", 0), ("fail", 1)])
+def test_doctor_exits_1_when_a_run_would_not_work(pagefold, monkeypatch, verdict, code):
+    monkeypatch.setattr("pipeline.doctor.examine", lambda *_, **__: iter([Finding("x", verdict, "y\x1b[31m")]))
+    got, out, _ = pagefold("doctor")
+    assert got == code
+    assert out.split() == [verdict, "x", "y", "[31m"]
+
+
+def test_version_is_printed(pagefold):
+    assert pagefold("--version")[1].startswith("pagefold 0")
+
+
+class Stream(io.StringIO):
+    """A file that may say it is a terminal."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+    def fileno(self) -> int:
+        raise OSError
+
+
+def _a_run(observer: report.Observer) -> None:
+    observer.phase("reading")
+    observer.planned(4, 1000)
+    observer.message("plan 000001 is \x1b[31munfinished")
+    observer.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=2, failures={FailureKind.bad_json: 1}), 1)
+
+
+def test_without_a_terminal_progress_is_plain_lines(monkeypatch):
+    monkeypatch.setattr(report, "LINE_EVERY_S", 0.05)
+    monkeypatch.setattr(report, "QUIET_FOR_S", 0.5)
+    stream = Stream(is_terminal=False)
+    with report.show_progress(stream) as observer:
+        _a_run(observer)
+        time.sleep(1.2)
+    text = stream.getvalue()
+    assert "plan 000001 is [31munfinished" in text
+    assert "reading: 1/4 documents · 2 pages" in text
+    assert "bad_json 1" in text
+    assert "waiting in phase `reading`" in text
+    assert "\x1b" not in text
+
+
+def test_on_a_terminal_progress_is_live():
+    stream = Stream(is_terminal=True)
+    with report.show_progress(stream) as observer:
+        _a_run(observer)
+        time.sleep(0.5)
+    assert "1/4 documents" in stream.getvalue()
+    assert "failures: bad_json 1" in stream.getvalue()
+
+
+def test_quiet_shows_nothing():
+    stream = Stream(is_terminal=True)
+    with report.show_progress(stream, quiet=True) as observer:
+        _a_run(observer)
+    assert stream.getvalue() == ""
+
+
+def test_noise_of_this_process_and_its_children_goes_to_the_log(tmp_path):
+    program = """
+import os, subprocess, sys
+from pathlib import Path
+from pipeline.report import quiet_ray
+with quiet_ray(Path("log")) as real:
+    os.write(1, b"from C++\\n")
+    print("from Python", flush=True)
+    subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+    real.write("progress\\n")
+print("after")
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(report.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("after\n", "progress\n")
+    assert (tmp_path / "log").read_text().splitlines() == ["from C++", "from Python", "from a child"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (7390, "2 h 03 min")],
+)
+def test_durations_read_well(seconds, text):
+    assert report.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("num_bytes", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**4, "5.0 TiB")])
+def test_sizes_read_well(num_bytes, text):
+    assert report.size(num_bytes) == text
+
+
+def test_time_left_is_told_only_once_a_document_is_done():
+    progress = report.Progress()
+    progress.planned(4, 100)
+    progress.phase("reading")
+    assert progress.left_s is None
+    assert progress.pages_per_s is None
+    progress.reading_since = time.monotonic() - 10
+    progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=20), 1)
+    assert progress.left_s == pytest.approx(30, abs=1)
+    assert progress.pages_per_s == pytest.approx(2, abs=0.1)
+
+
+def test_the_summary_escapes_what_others_wrote():
+    console = Console(file=io.StringIO(), width=100)
+    report.print_summary(console, Summary(run_id="r", status="incomplete", output="[red]o\x1b[1m", message="[bold]why\x1b[0m"))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[bold]why" in text
+    assert "[red]o" in text
+    assert "\x1b" not in text
