@@ -1,26 +1,31 @@
 """One run at a time: a lease in the output, renewed by a thread, fenced by clocks that need not agree.
 
-Age is the store's `Date` minus the lease's `Last-Modified`: one clock, the store's. The holder trusts its own monotonic clock and
-stops at 2/3 of the TTL after its last renewal, so it has stopped before anybody may take over.
+Age is the store's `Date` minus the lease's `Last-Modified`: one clock, the store's. The holder trusts its own steady clock and
+stops at 2/3 of the TTL after its last renewal, so it has stopped before anybody may take over. A holder that was killed on the
+machine of its successor is known to be dead, and need not be waited for.
 """
 
 import contextlib
+import logging
 import threading
 import time
 from secrets import token_hex
 from types import TracebackType
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipeline.processes import is_dead, this_process
 from pipeline.store import Conflict, Exists, Store, StoreError, Versioned
 
 LEASE = "_pagefold/lease.json"
 _RESOLUTION_S = 1.0
 """Last-Modified and Date count whole seconds: an age is trusted only beyond one more."""
 
+_log = logging.getLogger(__name__)
+
 
 class LeaseBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version's lease is a lease
 
     owner: str
     run_id: str
@@ -29,6 +34,8 @@ class LeaseBody(BaseModel):
     ttl_s: float
     nonce: str
     """Of this one write."""
+    process: str | None = None
+    """See `pipeline.processes`."""
     is_released: bool = False
 
 
@@ -36,12 +43,15 @@ class LeaseHeld(Exception):
     """Another run is at work on this output."""
 
     def __init__(self, body: LeaseBody, age_s: float) -> None:
-        left = max(0.0, body.ttl_s - age_s)
+        left_s = max(0.0, body.ttl_s + _RESOLUTION_S - age_s)
         super().__init__(
             f"Run {body.run_id} on {body.owner} is at work on this output (its lease was renewed {age_s:.0f} s ago); "
-            f"if it is dead, its lease can be taken over in {left + _RESOLUTION_S:.0f} s."
+            f"if it is dead, its lease can be taken over in {left_s:.0f} s."
         )
         self.body, self.age_s = body, age_s
+
+    def __reduce__(self) -> tuple[type["LeaseHeld"], tuple[LeaseBody, float]]:
+        return LeaseHeld, (self.body, self.age_s)
 
 
 class LeaseLost(Exception):
@@ -54,37 +64,43 @@ def read_lease(store: Store) -> tuple[LeaseBody, float] | None:
     return found and (found[0], _age_s(found[1]))
 
 
+def is_held(body: LeaseBody, age_s: float) -> bool:
+    """False: released, run out, or its process is known to be dead."""
+    return not (body.is_released or age_s > body.ttl_s + _RESOLUTION_S or (body.process is not None and is_dead(body.process)))
+
+
 class Lease:
     """Held while the context is open. `check` before whatever must not happen twice."""
 
-    def __init__(self, store: Store, body: LeaseBody, etag: str, since: float) -> None:
+    def __init__(self, store: Store, body: LeaseBody, etag: str, since_s: float) -> None:
         self._store, self._body, self._etag = store, body, etag
-        self._renewed = since
+        self._renewed_s = since_s
         self._lost: str | None = None
-        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True, name="lease")
 
     @classmethod
     def acquire(cls, store: Store, *, owner: str, run_id: str, ttl_s: float) -> "Lease":
-        """Raises LeaseHeld while another holder's lease is younger than its TTL."""
-        since = time.monotonic()
+        """Raises LeaseHeld while another holder's lease is younger than its TTL and its process not known to be dead."""
+        store = store.limited(timeout_s=ttl_s / 6, max_tries=2)  # two tries fit between two renewals
+        since_s = steady_s()
+        body = LeaseBody(owner=owner, run_id=run_id, epoch=1, ttl_s=ttl_s, nonce=token_hex(16), process=this_process())
         found = _read(store)
         if found is None:
-            body = LeaseBody(owner=owner, run_id=run_id, epoch=1, ttl_s=ttl_s, nonce=token_hex(16))
             try:
-                return cls(store, body, store.create(LEASE, _encode(body)), since)
+                return cls(store, body, store.create(LEASE, _encode(body)), since_s)
             except Exists:
                 found = _read(store)
                 if found is None:
-                    raise StoreError(f"{store.root}: the lease comes and goes.") from None
+                    raise StoreError(f"{store.root}: its lease comes and goes, though nobody deletes leases.") from None
         current, versioned = found
-        age_s = _age_s(versioned)
-        if not current.is_released and age_s <= current.ttl_s + _RESOLUTION_S:
-            raise LeaseHeld(current, age_s)
-        body = LeaseBody(owner=owner, run_id=run_id, epoch=current.epoch + 1, ttl_s=ttl_s, nonce=token_hex(16))
+        if is_held(current, _age_s(versioned)):
+            raise LeaseHeld(current, _age_s(versioned))
+        if not current.is_released:
+            _log.warning("run %s on %s left its lease behind: taken over", current.run_id, current.owner)
+        body = body.model_copy(update={"epoch": current.epoch + 1})
         try:
-            return cls(store, body, store.replace(LEASE, _encode(body), versioned.etag), since)
+            return cls(store, body, store.replace(LEASE, _encode(body), versioned.etag), since_s)
         except Conflict:
             winner = _read(store)
             raise LeaseHeld(winner[0] if winner else current, 0.0) from None
@@ -94,8 +110,8 @@ class Lease:
         return self._body.epoch
 
     def check(self) -> None:
-        """Raises LeaseLost."""
-        if self._lost is None and time.monotonic() - self._renewed > self._body.ttl_s * 2 / 3:
+        """Raises LeaseLost. Costs nothing: it asks the clock, not the store."""
+        if self._lost is None and steady_s() - self._renewed_s > self._body.ttl_s * 2 / 3:
             self._lost = "it was not renewed in time (the store did not answer, or this process was paused)"
         if self._lost is not None:
             raise LeaseLost(f"The lease of run {self._body.run_id} is lost: {self._lost}.")
@@ -105,30 +121,46 @@ class Lease:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Mark it released, so that the next run starts at once. Not deleted: few stores can delete on a condition."""
         self._stop.set()
         self._thread.join()
-        with contextlib.suppress(LeaseLost, Conflict, StoreError), self._lock:
-            self.check()
-            released = self._body.model_copy(update={"is_released": True, "nonce": token_hex(16)})
-            self._store.replace(LEASE, _encode(released), self._etag)
+        with contextlib.suppress(LeaseLost, Conflict, StoreError):
+            self._write(is_released=True)
 
     def _keep(self) -> None:
-        while not self._stop.wait(self._body.ttl_s / 4):
+        pause_s = self._body.ttl_s / 4
+        while not self._stop.wait(pause_s):
             try:
-                self._renew()
-            except StoreError:
-                continue  # tried again; `check` counts the time
-            except (Conflict, LeaseLost) as error:
-                self._lost = self._lost or (str(error) if isinstance(error, LeaseLost) else "another run took it over")
+                self._write()
+                pause_s = self._body.ttl_s / 4
+            except StoreError as error:
+                _log.warning("the lease could not be renewed, trying again: %s", error)
+                pause_s = self._body.ttl_s / 20  # `check` counts the time
+            except LeaseLost:
+                return
+            except Conflict:
+                self._lost = "another run took it over"
                 return
 
-    def _renew(self) -> None:
-        with self._lock:
-            self.check()
-            since = time.monotonic()
-            body = self._body.model_copy(update={"nonce": token_hex(16)})
+    def _write(self, *, is_released: bool = False) -> None:
+        """Called by one thread at a time: the keeper, then, once it has ended, whoever leaves the context."""
+        self.check()
+        since_s = steady_s()
+        body = self._body.model_copy(update={"nonce": token_hex(16), "is_released": is_released})
+        try:
             self._etag = self._store.replace(LEASE, _encode(body), self._etag)
-            self._body, self._renewed = body, since
+        except Conflict:
+            found = _read(self._store)
+            if found is None or (found[0].run_id, found[0].epoch) != (body.run_id, body.epoch):
+                raise
+            # An earlier renewal that seemed to fail arrived after all.
+            self._etag = self._store.replace(LEASE, _encode(body), found[1].etag)
+        self._body, self._renewed_s = body, since_s
+
+
+def steady_s() -> float:
+    """Seconds on a clock that nobody sets and that counts while the machine sleeps (CLOCK_MONOTONIC does not on Linux)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _read(store: Store) -> tuple[LeaseBody, Versioned] | None:
@@ -136,7 +168,10 @@ def _read(store: Store) -> tuple[LeaseBody, Versioned] | None:
         versioned = store.get_versioned(LEASE)
     except FileNotFoundError:
         return None
-    return LeaseBody.model_validate_json(versioned.body), versioned
+    try:
+        return LeaseBody.model_validate_json(versioned.body), versioned
+    except ValidationError:
+        raise StoreError(f"{store.uri(LEASE)} is no lease: remove it once you are sure that no run is at work.") from None
 
 
 def _age_s(versioned: Versioned) -> float:

@@ -6,7 +6,9 @@ If-Match, so that half is ours anyway; and there is one credential chain for lis
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from threading import Barrier
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
@@ -39,7 +41,7 @@ class Versioned(NamedTuple):
 
 
 class Store(Protocol):
-    """Picklable: clients are made anew in each process."""
+    """Picklable: clients are made anew in each process. All but the documented exceptions are StoreError."""
 
     root: str
     """As given, normalised; for messages."""
@@ -57,10 +59,11 @@ class Store(Protocol):
         """Raises FileNotFoundError."""
 
     def replace(self, path: str, body: bytes, etag: str) -> str:
-        """Write if that version is still there; gives the new ETag. Raises Conflict."""
+        """Write if that version is still there; gives the new ETag. Raises Conflict. `etag` is what `create`, `replace` or
+        `get_versioned` gave (a local listing has another, cheaper one)."""
 
     def list(self, prefix: str) -> Iterator[Stored]:
-        """All objects whose path starts with `prefix`, in the order of their paths."""
+        """All objects whose path starts with `prefix` (no folder is implied), in the order of their paths."""
 
     def delete(self, paths: Iterable[str]) -> None:
         """What is not there is no error."""
@@ -68,49 +71,85 @@ class Store(Protocol):
     def uri(self, path: str) -> str:
         """`s3://…` or an absolute path."""
 
+    def limited(self, *, timeout_s: float, max_tries: int) -> "Store":
+        """The same store with other limits for one request: a lease cannot wait as long as a table may."""
 
-def open_store(output: str, *, timeout_s: float = 60, max_tries: int = 5) -> Store:
-    """`s3://bucket/prefix` or a local folder, made when the first object is written. Raises StoreError."""
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written an hour ago."""
+
+
+def open_store(output: str, *, timeout_s: float = 60, max_tries: int = 5, unsafe_single_writer: bool = False) -> Store:
+    """`s3://bucket/prefix` or a local folder, made when the first object is written. Raises StoreError.
+
+    unsafe_single_writer: conditions are looked up before writing instead of being left to the store.
+    """
     if output.startswith("s3://"):
         from pipeline.s3_store import S3Store
 
-        return S3Store(output, timeout_s=timeout_s, max_tries=max_tries)
+        return S3Store(output, timeout_s=timeout_s, max_tries=max_tries, unsafe_single_writer=unsafe_single_writer)
     if "://" in output:
         raise StoreError(f"The output {output} is neither a local folder nor s3://bucket/prefix.")
     from pipeline.local_store import LocalStore
 
-    return LocalStore(output)
+    return LocalStore(output, unsafe_single_writer=unsafe_single_writer)
 
 
-_RACERS = 4
+_RACERS = 8
+_CLOCKS_APART_S = 30
 
 
 def probe_store(store: Store) -> None:
-    """Racing creates and replaces must have one winner each. Raises StoreError, with a clear sentence, where they have not."""
-    path = f"_pagefold/probe-{uuid4().hex}"
+    """Racing creates and replaces must have one winner each, and an old ETag must lose. Raises StoreError with a clear sentence.
+    Sweeps what killed runs left half-written.
+
+    A store that looks before it writes, but not in one step, may pass by luck: the race is run twice.
+    """
+    paths = [f"_pagefold/probe-{uuid4().hex}" for _ in range(2)]
+    store.sweep()
     try:
         with ThreadPoolExecutor(_RACERS) as pool:
-            created = list(pool.map(lambda number: _wins(store, path, number, None), range(_RACERS)))
-            if sum(created) == 1:
-                etag = store.get_versioned(path).etag
-                replaced = list(pool.map(lambda number: _wins(store, path, number, etag), range(_RACERS)))
+            broken = [condition for path in paths for condition in _broken_conditions(store, path, pool)]
+        versioned = store.get_versioned(paths[0])
     finally:
-        store.delete([path])
-    broken = "If-None-Match" if sum(created) != 1 else "If-Match" if sum(replaced) != 1 else None
+        with suppress(StoreError):  # of no interest beside the first one
+            store.delete(paths)
     if broken:
         raise StoreError(
-            f"{store.root} does not honour conditional writes ({broken}), so two runs could overwrite each other: use a store that "
-            "does, or promise that one run at a time writes there with --unsafe-single-writer."
+            f"{store.root} does not honour conditional writes ({broken[0]}), so two runs could overwrite each other: use a store "
+            "that does, or promise that one run at a time writes there with --unsafe-single-writer."
+        )
+    apart_s = abs((versioned.server_now - versioned.last_modified).total_seconds())
+    if apart_s > _CLOCKS_APART_S:
+        raise StoreError(
+            f"{store.root} answers with a Date {apart_s:.0f} s away from the Last-Modified of what was just written, so a lease "
+            "cannot be timed there: mend the clock of the store, or of the proxy before it."
         )
 
 
-def _wins(store: Store, path: str, number: int, etag: str | None) -> bool:
-    body = f"{number} {etag}".encode()
+def _broken_conditions(store: Store, path: str, pool: ThreadPoolExecutor) -> Iterator[str]:
+    start = Barrier(_RACERS, timeout=60)
+
+    def wins(number: int, etag: str | None) -> bool:
+        start.wait()
+        body = f"{number} {etag}".encode()
+        try:
+            if etag is None:
+                store.create(path, body)
+            else:
+                store.replace(path, body, etag)
+        except (Exists, Conflict):
+            return False
+        return True
+
+    if sum(pool.map(lambda number: wins(number, None), range(_RACERS))) != 1:
+        yield "If-None-Match"
+        return
+    old_etag = store.get_versioned(path).etag
+    if sum(pool.map(lambda number: wins(number, old_etag), range(_RACERS))) != 1:
+        yield "If-Match"
+        return
     try:
-        if etag is None:
-            store.create(path, body)
-        else:
-            store.replace(path, body, etag)
-    except (Exists, Conflict):
-        return False
-    return True
+        store.replace(path, b"late", old_etag)
+    except Conflict:
+        return
+    yield "If-Match"

@@ -1,25 +1,29 @@
-"""Bytes of a source as a local file, through a node-local cache that probing and rendering share."""
+"""Bytes of a source as a local file: a local file in place, an object through the cache that probing and rendering share."""
 
-import fcntl
+import errno
 import hashlib
 import os
-import tempfile
+import random
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from schemas.failure import FailureKind, PageError
 from schemas.settings import FetchSettings
 from schemas.source import Source
+from workers.cache import Cache
 from workers.listing import local_etag, local_path
 from workers.s3 import code_of, make_client, split_uri, status_of
 
 _BLOCK_BYTES = 1024**2
 _THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "ServiceUnavailable"}
+_DENIED = {"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Fetched(NamedTuple):
@@ -27,7 +31,7 @@ class Fetched(NamedTuple):
     document_id: str
     """sha256 of the bytes, hex."""
     version_id: str | None
-    """S3 VersionId; None where there is none, and when the bytes came out of the cache."""
+    """S3 VersionId; None without versioning, and where document_id was given (the store is not asked again for it)."""
 
 
 class _Broken(Exception):
@@ -35,18 +39,19 @@ class _Broken(Exception):
 
 
 class Fetcher:
-    """One per process; the cache folder is shared by all processes of a node."""
+    """One per process, or per thread; the cache folder is shared by all processes of a node."""
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
-        self._folder = settings.cache_dir or Path(tempfile.gettempdir(), f"pagefold-cache-{os.getuid()}")
+        self._cache = Cache(settings.cache_dir, settings.cache_bytes)
 
     @contextmanager
     def open(self, source: Source, document_id: str | None = None) -> Iterator[Fetched]:
         """The source's bytes at the listed version; the file stays as long as the context is open.
 
-        document_id, where it is known, spares hashing. Raises PageError: gone, changed, access_denied, throttled, fetch_failed,
-        too_large_object, empty.
+        document_id, where it is known from an earlier fetch, spares hashing, and for a cached object the question to the store.
+        Without it the store is always asked, so that what is gone or changed is so whatever the cache holds.
+        Raises PageError: gone, changed, access_denied, throttled, fetch_failed, too_large_object, empty; CacheError.
         """
         if source.size_bytes == 0:
             raise PageError(FailureKind.empty, "the object has no bytes")
@@ -61,108 +66,118 @@ class Fetcher:
 
     @contextmanager
     def _cached(self, source: Source, document_id: str | None) -> Iterator[Fetched]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        entry = self._folder / hashlib.sha256(f"{source.uri}\0{source.etag}".encode()).hexdigest()
-        with (self._folder / f"{entry.name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that want the same object download it once
-            version_id = None
-            if not entry.exists():
-                self._make_room(source.size_bytes)
-                document_id, version_id = self._download(source, entry)
-            fcntl.flock(lock, fcntl.LOCK_SH)  # pinned: eviction wants it exclusively
-            os.utime(entry)
-            yield Fetched(entry, document_id or _sha256(entry), version_id)
+        name = hashlib.sha256(f"{source.uri}\0{source.etag}".encode()).hexdigest()
+        version_id: str | None = None
 
-    def _download(self, source: Source, entry: Path) -> tuple[str, str | None]:
-        patient = retry(
-            retry=retry_if_exception_type(_Broken),
-            stop=stop_after_attempt(self._settings.max_tries),
-            wait=wait_random_exponential(multiplier=0.2, max=10),
-            reraise=True,
-        )
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="_tmp-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                digest, version_id = patient(self._get)(source, file)
-            os.replace(name, entry)
-        except _Broken as error:
-            raise PageError(FailureKind.fetch_failed, str(error)) from error
-        finally:
-            Path(name).unlink(missing_ok=True)
-        return digest, version_id
+        def fill(file: BinaryIO) -> None:
+            nonlocal document_id, version_id
+            document_id, version_id = self._download(source, file)
 
-    def _get(self, source: Source, file: IO[bytes]) -> tuple[str, str | None]:
-        file.seek(0)
-        file.truncate()
+        with self._cache.open(name, source.size_bytes, fill) as path:
+            if document_id is None:
+                document_id, version_id = _sha256(path), self._head_version(source)
+            yield Fetched(path, document_id, version_id)
+
+    def _download(self, source: Source, file: BinaryIO) -> tuple[str, str | None]:
+        """Fill `file`; gives sha256 and VersionId. A body that breaks off goes on where it broke."""
+        body = _Body(file)
+        has_evicted = False
+        version_id: str | None = None
+        for attempt in range(self._settings.max_tries):
+            try:
+                version_id = self._get(source, body)
+                break
+            except _Broken as error:
+                if attempt == self._settings.max_tries - 1:
+                    raise PageError(FailureKind.fetch_failed, str(error)) from error
+                time.sleep(random.uniform(0, min(10, 0.2 * 2**attempt)))
+            except OSError as error:
+                if error.errno in _DISK_FULL and not has_evicted:
+                    has_evicted = True
+                    self._cache.empty()
+                    body.restart()
+                    continue
+                raise PageError(FailureKind.fetch_failed, f"the cache cannot be written: {error.strerror}") from error
+        else:
+            raise PageError(FailureKind.fetch_failed, "the disk of the cache is full")
+        return body.digest.hexdigest(), version_id
+
+    def _get(self, source: Source, body: "_Body") -> str | None:
+        """Append what is missing of the object. Raises _Broken; OSError of the local disk."""
         bucket, key = split_uri(source.uri)
-        digest, num_bytes = hashlib.sha256(), 0
+        part = {"Range": f"bytes={body.num_bytes}-"} if body.num_bytes else {}
+        response = self._ask("get_object", Bucket=bucket, Key=key, IfMatch=f'"{source.etag}"', **part)
+        if part and response["ResponseMetadata"]["HTTPStatusCode"] != 206:
+            body.restart()  # this store does not do ranges
+        stream = response["Body"]
         try:
-            client = make_client(self._settings.timeout_s, self._settings.max_tries)
-            response: dict[str, Any] = client.get_object(Bucket=bucket, Key=key, IfMatch=f'"{source.etag}"')
-            for block in response["Body"].iter_chunks(_BLOCK_BYTES):
-                num_bytes += len(block)
-                digest.update(block)
-                _write(file, block)
+            while block := _read(stream):
+                if body.num_bytes + len(block) > source.size_bytes:
+                    raise PageError(FailureKind.changed, f"more than the {source.size_bytes} bytes it was listed with")
+                body.append(block)
+        finally:
+            stream.close()
+        if body.num_bytes != source.size_bytes:
+            raise _Broken(f"the body broke off after {body.num_bytes} of {source.size_bytes} bytes")
+        version_id: str | None = response.get("VersionId")
+        return version_id
+
+    def _head_version(self, source: Source) -> str | None:
+        bucket, key = split_uri(source.uri)
+        version_id: str | None = self._ask("head_object", Bucket=bucket, Key=key, IfMatch=f'"{source.etag}"').get("VersionId")
+        return version_id
+
+    def _ask(self, operation: str, **parameters: str) -> dict[str, Any]:
+        """botocore has its tries here; what is left after them is final."""
+        client = make_client(self._settings.timeout_s, self._settings.max_tries)
+        try:
+            response: dict[str, Any] = getattr(client, operation)(**parameters)
         except ClientError as error:
             raise _page_error(error) from error
         except BotoCoreError as error:
-            raise _Broken(f"the store did not hand the object out: {error}") from error
-        except OSError as error:
-            raise _Broken(f"the connection broke: {error}") from error
-        if num_bytes != source.size_bytes:
-            raise _Broken(f"{num_bytes} of {source.size_bytes} bytes came")
-        return digest.hexdigest(), response.get("VersionId")
-
-    def _make_room(self, num_bytes: int) -> None:
-        """Evict the least recently used objects that nobody has open, until `num_bytes` more fit."""
-        with (self._folder / "_evict.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            entries = sorted(
-                ((status.st_mtime, status.st_size, path) for path in self._folder.iterdir() if (status := _entry_status(path))),
-                key=lambda entry: entry[0],
-            )
-            excess = sum(size for _, size, _ in entries) + num_bytes - self._settings.cache_bytes
-            for _, size, path in entries:
-                if excess <= 0:
-                    return
-                if _evict(path):
-                    excess -= size
+            denied = "Credentials" in type(error).__name__ or "Token" in type(error).__name__
+            raise PageError(FailureKind.access_denied if denied else FailureKind.fetch_failed, str(error)) from error
+        return response
 
 
-def _write(file: IO[bytes], block: bytes) -> None:
+class _Body:
+    """What has come of an object so far."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.restart()
+
+    def restart(self) -> None:
+        self._file.truncate(0)
+        self.digest, self.num_bytes = hashlib.sha256(), 0
+
+    def append(self, block: bytes) -> None:
+        self._file.write(block)
+        self._file.flush()  # a full disk shows here, not when the file is closed
+        self.digest.update(block)
+        self.num_bytes += len(block)
+
+
+def _read(stream: Any) -> bytes:
     try:
-        file.write(block)
-    except OSError as error:
-        raise PageError(FailureKind.fetch_failed, f"the cache cannot be written: {error.strerror}") from error
-
-
-def _entry_status(path: Path) -> os.stat_result | None:
-    if path.suffix or path.name.startswith("_"):
-        return None
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
-
-
-def _evict(path: Path) -> bool:
-    """False where a process has it open. The lock file stays: to unlink it would let two processes hold "the" lock."""
-    with path.with_name(f"{path.name}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        path.unlink(missing_ok=True)
-        return True
+        block: bytes = stream.read(_BLOCK_BYTES)
+    except (BotoCoreError, OSError) as error:
+        raise _Broken(f"the body broke off: {error}") from error
+    return block
 
 
 def _in_place(source: Source, document_id: str | None) -> Fetched:
     path = Path(local_path(source.uri))
     try:
-        if local_etag(path.stat()) != source.etag:
-            raise PageError(FailureKind.changed, "size or time of the file changed since it was listed")
-        return Fetched(path, document_id or _sha256(path), None)
-    except FileNotFoundError:
+        _check_version(source, path.stat())
+        if document_id is None:
+            with path.open("rb") as file:
+                document_id = hashlib.file_digest(file, "sha256").hexdigest()
+                _check_version(source, os.fstat(file.fileno()))
+        elif not os.access(path, os.R_OK):
+            raise PermissionError
+        return Fetched(path, document_id, None)
+    except (FileNotFoundError, NotADirectoryError):
         raise PageError(FailureKind.gone, "the file is no longer there") from None
     except PermissionError:
         raise PageError(FailureKind.access_denied, "permission denied") from None
@@ -170,19 +185,26 @@ def _in_place(source: Source, document_id: str | None) -> Fetched:
         raise PageError(FailureKind.fetch_failed, f"the file cannot be read: {error.strerror}") from error
 
 
+def _check_version(source: Source, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode) or local_etag(status) != source.etag:
+        raise PageError(FailureKind.changed, "size or time of the file changed since it was listed")
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _page_error(error: ClientError) -> Exception:
+def _page_error(error: ClientError) -> PageError:
     status, code = status_of(error), code_of(error)
     if status == 412:
         return PageError(FailureKind.changed, "the object has another ETag than when it was listed")
     if status == 404:
         return PageError(FailureKind.gone, f"the store answers {code or 404}")
-    if status in (401, 403):
+    if code == "InvalidObjectState":
+        return PageError(FailureKind.access_denied, "the object is archived (Glacier): restore it first")
+    if status in (401, 403) or code in _DENIED:
         return PageError(FailureKind.access_denied, f"the store answers {code or status}")
-    if status == 429 or code in _THROTTLED:
+    if status in (429, 503) or code in _THROTTLED:
         return PageError(FailureKind.throttled, f"the store answers {code or status}, again and again")
     return PageError(FailureKind.fetch_failed, f"the store answers {code or status}")

@@ -1,5 +1,7 @@
 """S3 clients from the standard session, credential chain and AWS_* variables (AWS_ENDPOINT_URL names another store)."""
 
+import base64
+import hashlib
 import os
 import threading
 from functools import lru_cache
@@ -7,21 +9,27 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+S3Error = (ClientError, BotoCoreError)
+"""All that botocore raises, while a body is read too: the store said no, or did not answer."""
 
 _THREADS = 32
-_LOCK = threading.Lock()
 
 
 def make_client(timeout_s: float = 60, max_tries: int = 5) -> Any:
-    """One client per process and setting: thread-safe, and made anew after a fork."""
-    with _LOCK:  # sessions are not thread-safe while a client is made
-        return _client(
-            timeout_s, max_tries, os.getpid(), os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        )
+    """One client per process and setting: thread-safe, and made anew after a fork or a change of the AWS_* variables.
+
+    botocore retries throttling, 5xx and lost connections (mode `standard`, at most max_tries requests), but not a body that breaks
+    off while it is read. It addresses buckets by path where an endpoint is given, as most S3-compatible stores need.
+    """
+    environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    with _lock:  # sessions are not thread-safe while a client is made
+        return _client(timeout_s, max_tries, environment)
 
 
 @lru_cache(maxsize=8)
-def _client(timeout_s: float, max_tries: int, pid: int, endpoint: str | None) -> Any:
+def _client(timeout_s: float, max_tries: int, environment: tuple[tuple[str, str], ...]) -> Any:
     config = Config(
         connect_timeout=min(timeout_s, 10),
         read_timeout=timeout_s,
@@ -30,7 +38,32 @@ def _client(timeout_s: float, max_tries: int, pid: int, endpoint: str | None) ->
         request_checksum_calculation="when_required",  # S3-compatible stores often know none of the newer checksums
         response_checksum_validation="when_required",
     )
-    return boto3.session.Session().client("s3", config=config)
+    client = boto3.session.Session().client("s3", config=config)
+    client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
+    return client
+
+
+_lock = threading.Lock()
+
+
+def _forget_clients() -> None:
+    """In a forked child: the parent's sockets are not ours, and its lock may be held by a thread that is not here."""
+    global _lock
+    _lock = threading.Lock()
+    _client.cache_clear()
+
+
+os.register_at_fork(after_in_child=_forget_clients)
+
+
+def _add_md5(params: dict[str, Any], **_: Any) -> None:
+    """botocore sends a CRC32 here, which older stores do not count: they want Content-MD5 and refuse the request without it."""
+    params["headers"].setdefault("Content-MD5", md5_base64(params["body"]))
+
+
+def md5_base64(body: bytes) -> str:
+    """For the header Content-MD5: every store checks it, and buckets with Object Lock demand it."""
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -39,13 +72,38 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def status_of(error: Exception) -> int:
+def status_of(error: BaseException) -> int:
     """HTTP status of a botocore ClientError; 0 where there is none."""
     response = getattr(error, "response", None) or {}
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException) -> str:
     """The store's own error code, such as `NoSuchKey`."""
     response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
+
+
+_CREDENTIALS = {
+    "InvalidAccessKeyId": "the access key is not known there",
+    "SignatureDoesNotMatch": "the secret key is wrong",
+    "ExpiredToken": "the session token has expired",
+    "InvalidToken": "the session token is not valid",
+    "RequestTimeTooSkewed": "this machine's clock is too far off",
+}
+
+
+def explain(error: BaseException, bucket: str) -> str:
+    """A botocore error as half a sentence for the operator."""
+    name, code, status = type(error).__name__, code_of(error), status_of(error)
+    if name in ("NoCredentialsError", "PartialCredentialsError"):
+        return "there are no AWS credentials (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+    if code == "NoSuchBucket":
+        return f"the bucket {bucket} does not exist"
+    if code in _CREDENTIALS:
+        return _CREDENTIALS[code]
+    if status in (401, 403):
+        return f"access to the bucket {bucket} is denied"
+    if status == 501 or code == "NotImplemented":
+        return "the store does not know conditional writes; with --unsafe-single-writer one run at a time may use it"
+    return str(error).rstrip(".")

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from uuid import uuid4
 
 _AWS = {
@@ -20,6 +22,7 @@ def s3_endpoint() -> Iterator[str]:
     """URL of a server on a free port; while it runs, the standard AWS variables lead to it."""
     from moto.server import ThreadedMotoServer
 
+    _make_put_atomic()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -31,6 +34,20 @@ def s3_endpoint() -> Iterator[str]:
         os.environ.clear()
         os.environ.update(before)
         server.stop()
+
+
+@cache
+def _make_put_atomic() -> None:
+    """moto looks at the condition of a PUT first and writes later, so that two may win: here one PUT at a time."""
+    from moto.s3.responses import S3Response
+
+    lock, put_object = Lock(), S3Response.put_object
+
+    def atomic_put_object(response: S3Response) -> object:
+        with lock:
+            return put_object(response)
+
+    S3Response.put_object = atomic_put_object  # type: ignore[method-assign, assignment]
 
 
 def make_bucket() -> str:

@@ -1,0 +1,172 @@
+"""A node-local, size-capped folder of fetched objects, shared by all processes of a node.
+
+An entry is one file, named by its object and version. Two kinds of `flock` on it keep the peace, and end with the process that
+holds them: exclusive on `<name>.part` while it is being written (others that want it wait, and find it done), shared on `<name>`
+while it is in use (eviction takes it exclusively or leaves it). A lock counts only while its file still has its name, so nothing
+but the entries themselves needs to exist.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+_LOW_SHARE = 0.8
+"""Filled up to the cap, then emptied to this share of it: looking at every entry costs too much for each new one."""
+_ENTRY = re.compile(r"[0-9a-f]{64}(\.part)?")
+
+
+class CacheError(Exception):
+    """The cache folder cannot be used. One sentence for the operator."""
+
+
+class Cache:
+    def __init__(self, folder: Path | None, max_bytes: int) -> None:
+        """folder None: a private one below the system's temporary folder. Made on first use, for its user alone."""
+        self.folder = folder or Path(tempfile.gettempdir(), f"pagefold-cache-{os.getuid()}")
+        self._max_bytes = max_bytes
+
+    @contextmanager
+    def open(self, name: str, size_bytes: int, fill: Callable[[BinaryIO], None]) -> Iterator[Path]:
+        """The path of an entry (name: 64 hex digits), valid while the context is open. `fill` writes it where it is missing; what
+        it raises flies.
+
+        The cap may be exceeded by what is in use at the same time; an entry larger than the cap leaves when it is closed.
+        """
+        self._make_folder()
+        path = self.folder / name
+        while (file := _lock_existing(path)) is None:
+            self._fill(path, size_bytes, fill)
+        try:
+            os.utime(path)  # the least recently used leave first; access times may not be kept
+            yield path
+        finally:
+            _unlock(file)
+            if size_bytes > self._max_bytes:
+                _evict(path)
+
+    def empty(self) -> None:
+        """Evict all that nobody has open, for when the disk is full below the cap."""
+        with self._tally() as tally:
+            tally.write(self._evict_to(0))
+
+    def _fill(self, path: Path, size_bytes: int, fill: Callable[[BinaryIO], None]) -> None:
+        part = path.with_name(f"{path.name}.part")
+        with part.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # another process may be at it: then wait
+            if not _is_named(file, part):
+                return  # it is done: the part was renamed, or its writer failed and removed it
+            try:
+                self._reserve(size_bytes)
+                file.truncate(0)
+                fill(file)
+                file.flush()
+                os.rename(part, path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+
+    def _reserve(self, num_bytes: int) -> None:
+        """Count `num_bytes` in, evicting where they do not fit. What fails later stays counted until the next look."""
+        with self._tally() as tally:
+            total = tally.read() + num_bytes
+            if total > self._max_bytes:
+                total = self._evict_to(max(0, self._max_bytes * _LOW_SHARE - num_bytes)) + num_bytes
+            tally.write(total)
+
+    def _evict_to(self, num_bytes: float) -> int:
+        """Bytes that are left."""
+        entries = []
+        for entry in os.scandir(self.folder):
+            with contextlib.suppress(FileNotFoundError):
+                if _ENTRY.fullmatch(entry.name):  # the folder may hold what is not ours
+                    status = entry.stat(follow_symlinks=False)
+                    entries.append((status.st_mtime_ns, status.st_size, Path(entry.path)))
+        left = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if left <= num_bytes:
+                break
+            if _evict(path):
+                left -= size
+        return left
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self.folder.lstat()
+        except OSError as error:
+            raise CacheError(f"The cache folder {self.folder} cannot be made: {error.strerror}.") from error
+        if stat.S_ISLNK(status.st_mode) and status.st_uid == os.getuid():
+            status = self.folder.stat()
+        if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+            raise CacheError(f"The cache folder {self.folder} belongs to somebody else: name another with fetch.cache_dir.")
+
+    @contextmanager
+    def _tally(self) -> Iterator["_Tally"]:
+        with (self.folder / _Tally.NAME).open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield _Tally(file)
+
+
+class _Tally:
+    """The size of all entries as last counted, plus what came since: never less than what is there."""
+
+    NAME = "_tally"
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self) -> int:
+        self._file.seek(0)
+        text = self._file.read(32)
+        return int(text) if text.isdigit() else 2**62  # unknown: look
+
+    def write(self, num_bytes: int) -> None:
+        self._file.truncate(0)
+        self._file.write(b"%d" % num_bytes)
+        self._file.flush()
+
+
+def _lock_existing(path: Path) -> BinaryIO | None:
+    """The entry with a shared lock; None where there is none."""
+    while True:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        fcntl.flock(file, fcntl.LOCK_SH)
+        if _is_named(file, path):
+            return file
+        file.close()  # evicted between opening and locking
+
+
+def _unlock(file: BinaryIO) -> None:
+    fcntl.flock(file, fcntl.LOCK_UN)  # a forked child may hold the same descriptor: closing ours alone would not let go
+    file.close()
+
+
+def _is_named(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _evict(path: Path) -> bool:
+    """False where a process has it open, or writes it."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_named(file, path):
+                path.unlink()
+            return True
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
