@@ -43,6 +43,10 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def ray_session(s3_endpoint: str) -> Iterator[None]:
     """One private Ray; asks for S3 first, so that its workers inherit the way to it."""
+    from pipeline.cluster import keep_to_loopback
+    from schemas.settings import RaySettings
+
+    keep_to_loopback(RaySettings())
     import ray
 
     ray.init(
@@ -51,7 +55,6 @@ def ray_session(s3_endpoint: str) -> Iterator[None]:
         object_store_memory=256 * 1024**2,
         include_dashboard=False,
         log_to_driver=False,
-        _node_ip_address="127.0.0.1",
     )
     yield
     ray.shutdown()
