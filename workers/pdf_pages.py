@@ -14,6 +14,7 @@ from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.image_pages import FULL_IMAGE_PIXELS, full_image, is_uniform
 from workers.passwords import spellings
+from workers.regions import find_regions
 from workers.resolution import Native, PlacedImage, Size, fit, native_resolution
 from workers.text_layer import PdfText, read_words, scaled
 
@@ -89,11 +90,6 @@ class PdfDocument:
         shown = self._shown
         if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
             return []
-        try:
-            from workers.regions import find_regions
-        except ModuleNotFoundError:
-            return []
-
         found = find_regions(shown.page, shown.text.words, self._region_settings)
         return [shown.region(index, each.rect_pt, each.origin, each.dpi, self._region_settings) for index, each in enumerate(found)]
 

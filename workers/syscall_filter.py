@@ -17,7 +17,7 @@ from typing import NamedTuple
 _LD_W_ABS, _JEQ, _JSET, _RET = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NR, _ARCH, _ARG0, _ARG1, _ARG2 = 0, 4, 16, 24, 32  # offsets in struct seccomp_data; little endian, low words
-_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_SET_MODE_FILTER, _FILTER_FLAG_TSYNC = 1, 1
 _CLONE_THREAD = 0x10000
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -53,20 +53,21 @@ class _Machine(NamedTuple):
     clone: int
     tgkill: int
     prlimit64: int
+    seccomp: int
     opens: list[tuple[int, int]]
     """(number, offset of its flags)"""
 
 
 _MACHINES = {
-    "x86_64": _Machine(0xC000003E, [int(entry[0]) for entry in _ENTRIES], 56, 234, 302, [(2, _ARG1), (257, _ARG2)]),
-    "aarch64": _Machine(0xC00000B7, [int(entry[1]) for entry in _ENTRIES if entry[1] != "-"], 220, 131, 261, [(56, _ARG2)]),
+    "x86_64": _Machine(0xC000003E, [int(entry[0]) for entry in _ENTRIES], 56, 234, 302, 317, [(2, _ARG1), (257, _ARG2)]),
+    "aarch64": _Machine(0xC00000B7, [int(entry[1]) for entry in _ENTRIES if entry[1] != "-"], 220, 131, 261, 277, [(56, _ARG2)]),
 }
 
 
 def deny_dangerous_syscalls() -> bool:
     """Install the filter for this process for good. False where there is none for this platform, or the kernel refuses it.
 
-    PR_SET_NO_NEW_PRIVS must be set. Threads started later inherit it; threads already running do not.
+    PR_SET_NO_NEW_PRIVS must be set. All threads get it, also those that libraries started at import (six, here), and later ones.
     """
     machine = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
@@ -75,7 +76,8 @@ def deny_dangerous_syscalls() -> bool:
     buffer = ctypes.create_string_buffer(code, len(code))
     program = ctypes.create_string_buffer(struct.pack("H6xQ", len(code) // 8, ctypes.addressof(buffer)))
     libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.c_void_p(ctypes.addressof(program)), 0, 0) == 0)
+    address = ctypes.c_void_p(ctypes.addressof(program))
+    return bool(libc.syscall(machine.seccomp, _SET_MODE_FILTER, _FILTER_FLAG_TSYNC, address) == 0)
 
 
 def _program(machine: _Machine) -> bytes:

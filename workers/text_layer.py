@@ -3,9 +3,8 @@
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.page import BOLD, ITALIC, MONO, Box, TextLayer, Word
 
@@ -38,14 +37,26 @@ class PdfText:
 
 
 def scaled(word: Word, x: float, y: float) -> Word:
-    left, top, right, bottom = word.box.scaled(x, y)
-    return word._replace(
-        left=round(left, 2),
-        top=round(top, 2),
-        right=round(right, 2),
-        bottom=round(bottom, 2),
-        size_px=round(word.size_px * y, 2),
+    text, left, top, right, bottom, block, line, size, style = word
+    return Word(
+        text,
+        round(left * x, 2),
+        round(top * y, 2),
+        round(right * x, 2),
+        round(bottom * y, 2),
+        block,
+        line,
+        round(size * y, 2),
+        style,
     )
+
+
+class _Char(NamedTuple):
+    text: str
+    bbox: tuple[float, float, float, float]
+    size_pt: float
+    style: int
+    is_invisible: bool
 
 
 def read_words(raw: dict[str, Any], page_pt: Box) -> PdfText:
@@ -57,44 +68,46 @@ def read_words(raw: dict[str, Any], page_pt: Box) -> PdfText:
     text = PdfText()
     for block in raw["blocks"]:
         for line_index, line in enumerate(block.get("lines", ())):
-            chars: list[tuple[str, Any, dict[str, Any]]] = []
+            word: list[_Char] = []
             for span in line["spans"]:
+                look = round(span["size"], 1), _style(span["flags"]), _is_invisible(span)
                 for char in span["chars"]:
-                    if char["c"].isspace():
-                        _end_word(text, chars, block["number"], line_index, page_pt)
-                        chars = []
-                    elif all(map(math.isfinite, char["bbox"])):
-                        chars.append((char["c"], char["bbox"], span))
-            _end_word(text, chars, block["number"], line_index, page_pt)
+                    letter, bbox = char["c"], char["bbox"]
+                    if letter.isspace():
+                        if word:
+                            _end_word(text, word, block["number"], line_index, page_pt)
+                            word = []
+                    elif math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
+                        word.append(_Char(letter, bbox, *look))
+            if word:
+                _end_word(text, word, block["number"], line_index, page_pt)
     return text
 
 
-def _end_word(text: PdfText, chars: list[tuple[str, Any, dict[str, Any]]], block: int, line: int, page_pt: Box) -> None:
-    if not chars:
-        return
-    span = chars[0][2]
-    box = Box(
-        min(bbox[0] for _, bbox, _ in chars),
-        min(bbox[1] for _, bbox, _ in chars),
-        max(bbox[2] for _, bbox, _ in chars),
-        max(bbox[3] for _, bbox, _ in chars),
-    ).intersection(page_pt)
-    is_inside = box.right >= box.left and box.bottom >= box.top
+def _end_word(text: PdfText, chars: list[_Char], block: int, line: int, page_pt: Box) -> None:
+    letters, boxes, sizes, styles, invisible = zip(*chars, strict=True)
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    left, top = max(min(lefts), page_pt.left), max(min(tops), page_pt.top)
+    right, bottom = min(max(rights), page_pt.right), min(max(bottoms), page_pt.bottom)
+    is_inside = right >= left and bottom >= top
+    joined = "".join(letters)
     text.num_chars += len(chars)
-    text.num_unmapped += sum(map(_is_unmapped, (char for char, _, _ in chars)))
-    for _, _, part in chars:
-        if not is_inside or _is_invisible(part):
-            text.num_hidden += 1
-        else:
-            text.size_chars[round(part["size"], 1)] += 1
-    cleaned = clean_text(char for char, _, _ in chars)
-    if is_inside and cleaned:
-        text.words.append(Word(cleaned, *box, block=block, line=line, size_px=span["size"], style=_style(span["flags"])))
+    if not joined.isprintable():  # private use, control, surrogates and unassigned are not
+        text.num_unmapped += sum(map(_is_unmapped, letters))
+    else:
+        text.num_unmapped += joined.count("\ufffd")
+    text.num_hidden += sum(invisible) if is_inside else len(chars)
+    if not is_inside:
+        return
+    for size, is_invisible in zip(sizes, invisible, strict=True):
+        if not is_invisible:
+            text.size_chars[size] += 1
+    if cleaned := clean_text(joined):
+        text.words.append(Word(cleaned, left, top, right, bottom, block, line, sizes[0], styles[0]))
 
 
-def clean_text(chars: Iterable[str]) -> str:
+def clean_text(text: str) -> str:
     """Without control characters; a soft hyphen is a hyphen at the end and nothing inside; a lone surrogate becomes U+FFFD."""
-    text = "".join(chars)
     if text.isascii() and text.isprintable():
         return text
     if text.endswith(_SOFT_HYPHEN) and len(text) > 1:

@@ -32,7 +32,11 @@ ALLOWED: dict[str, set[str]] = {
     "huge": {"ok", "too_large", "render_timeout", "render_out_of_memory"},
     "corrupt": {"corrupt", "unsupported_type", "no_pages", "unreadable", "too_large", "render_timeout", *_OPENS},
 }
-ALLOWED["corrupt_maybe_repairable"] = ALLOWED["corrupt_or_bomb"] = ALLOWED["corrupt"] | {"render_out_of_memory", "render_crashed"}
+ALLOWED["corrupt_maybe_repairable"] = ALLOWED["corrupt_or_bomb"] = ALLOWED["corrupt"] | {
+    "encrypted",  # the encryption dictionary is what is damaged
+    "render_out_of_memory",
+    "render_crashed",
+}
 ALLOWED["corrupt_or_bomb_but_decodable"] = ALLOWED["corrupt"]
 
 
