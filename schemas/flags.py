@@ -11,7 +11,7 @@ FLAGS: dict[str, str] = {
     "latex_suspect": "a line break, tab or return inside the text may be a swallowed LaTeX command (\\nu, \\to); left as it is",
     # asking
     "prompt_echo": "the answer repeats a line of the prompt: the model may not have read the page",
-    "places_asked_again": "the chart's place on a scan was asked anew, because its text was read earlier; that ask is in no other row",
+    "places_asked_again": "the chart's place on a scan was asked anew: its text was read earlier; that ask is in no other row",
     # pages
     "box_outside_page": "an engine's box lies outside the page, or is empty or inverted; the block is kept without it",
     "ragged_table": "a table's rows had different lengths; they were padded with empty cells",
