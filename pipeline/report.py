@@ -41,9 +41,10 @@ class Progress:
         self.failures: Counter[FailureKind] = Counter()
         self.shards = (0, 0)
         self.messages: list[str] = []
-        self.first_page: float | None = None
-        """When the first page was done: rates and the time left are counted from `reading`, not from Ray's start."""
         self.reading_since: float | None = None
+        """Rates are counted from here, not from Ray's start."""
+        self.first_document: tuple[float, int] | None = None
+        """When the first documents were done, and how many: the time left is counted from here, when the workers had started."""
 
     def phase(self, name: str, detail: str = "") -> None:
         if name == "reading" and self.reading_since is None:
@@ -59,6 +60,8 @@ class Progress:
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         self._news()
         self.num_documents_done = num_documents_done
+        if num_documents_done and self.first_document is None:
+            self.first_document = time.monotonic(), num_documents_done
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
         self.failures.update(receipt.failures)
         self.num_charts += receipt.num_charts
@@ -93,16 +96,15 @@ class Progress:
     @property
     def left_s(self) -> float | None:
         """By documents done, as their pages are not known before they are opened; None while it cannot be told."""
-        left = self.num_documents - self.num_documents_done
-        if self.reading_since is None or not self.num_documents_done or left <= 0:
-            return None
-        return (time.monotonic() - self.reading_since) / self.num_documents_done * left
+        since, first = self.first_document or (0.0, self.num_documents_done)
+        done, left = self.num_documents_done - first, self.num_documents - self.num_documents_done
+        return (time.monotonic() - since) / done * left if done > 0 and left > 0 else None
 
     def line(self) -> str:
         """Where the run stands, for a log."""
         parts = [f"{self.num_documents_done}/{self.num_documents} documents", f"{self.num_pages} pages"]
         if (rate := self.pages_per_s) is not None:
-            parts.append(f"{rate:.1f} pages/s")
+            parts.append(f"{pace(rate)} pages/s")
         if self.failures:
             parts.append("failures: " + ", ".join(f"{kind} {count}" for kind, count in self.failures.most_common()))
         if (left := self.left_s) is not None:
@@ -134,7 +136,7 @@ class _Screen:
         if progress.num_documents:
             row = Table.grid(padding=(0, 2))
             pages = f"{progress.num_pages} pages"
-            rate = "" if progress.pages_per_s is None else f"{progress.pages_per_s:.1f} pages/s"
+            rate = "" if progress.pages_per_s is None else f"{pace(progress.pages_per_s)} pages/s"
             left = "" if progress.left_s is None else f"about {duration(progress.left_s)} left"
             bar = ProgressBar(progress.num_documents, progress.num_documents_done, width=30)
             row.add_row(bar, f"{progress.num_documents_done}/{progress.num_documents} documents", pages, rate, left)
@@ -241,7 +243,7 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
     rows = Table.grid(padding=(0, 2))
     rows.add_row("documents", str(summary.num_documents))
     pages = ", ".join(f"{count} {status}" for status, count in summary.num_pages.items() if count)
-    rate = "" if summary.pages_per_s is None else f"; {summary.pages_per_s:.1f} pages/s, start-up included"
+    rate = "" if summary.pages_per_s is None else f"; {pace(summary.pages_per_s)} pages/s, start-up included"
     rows.add_row("pages", f"{summary.num_pages_read}" + (f" ({pages}{rate})" if pages else ""))
     rows.add_row("charts", f"{summary.num_charts}, with {summary.num_chart_points} data points")
     if summary.num_output_tokens:
@@ -279,6 +281,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def pace(per_s: float) -> str:
+    """Two digits that count: `0.042`, `0.30`, `4.2`, `120`."""
+    return f"{per_s:.0f}" if per_s >= 10 else f"{per_s:.1f}" if per_s >= 1 else f"{per_s:.2g}"
 
 
 def size(num_bytes: int) -> str:

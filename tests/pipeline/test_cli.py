@@ -395,16 +395,22 @@ def test_sizes_read_well(num_bytes, text):
     assert report.size(num_bytes) == text
 
 
-def test_time_left_is_told_only_once_a_document_is_done():
+def test_time_left_is_counted_from_the_first_document_not_from_the_start_of_the_workers():
     progress = report.Progress()
-    progress.planned(4, 100)
+    progress.planned(6, 100)
     progress.phase("reading")
-    assert progress.left_s is None
     assert progress.pages_per_s is None
-    progress.reading_since = time.monotonic() - 10
     progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=20), 1)
-    assert progress.left_s == pytest.approx(30, abs=1)
-    assert progress.pages_per_s == pytest.approx(2, abs=0.1)
+    assert progress.left_s is None
+    progress.reading_since, progress.first_document = time.monotonic() - 40, (time.monotonic() - 10, 1)
+    progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=20), 3)
+    assert progress.left_s == pytest.approx(15, abs=1)
+    assert progress.pages_per_s == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(("per_s", "text"), [(0.0416, "0.042"), (0.3, "0.3"), (4.24, "4.2"), (123.4, "123")])
+def test_a_pace_has_two_digits_that_count(per_s, text):
+    assert report.pace(per_s) == text
 
 
 def test_the_summary_escapes_what_others_wrote():
