@@ -98,6 +98,9 @@ class OvisSettings(Stage):
     kv_block_tokens: int = Field(32, ge=16, le=64, description="Tokens in one block of the key/value cache.")
     max_batch: int = Field(64, ge=1, description="Requests decoded together.")
     max_vision_ahead: int = Field(8, ge=1, description="Images encoded ahead of the language model.")
+    chart_thinking_tokens: int = Field(
+        0, ge=0, le=32_768, description="A chart asked again may first think, up to this many tokens; 0: it never thinks."
+    )
 
 
 class EngineSettings(Stage):
