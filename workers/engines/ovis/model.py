@@ -44,14 +44,19 @@ class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type
         return self.visual_tokenizer.embed(self.visual_tokenizer.features(patches, grids), self.vte.weight)
 
     def embed_prompt(self, ids: Tensor, atoms: Tensor | None) -> Tensor:
-        """[..., num_tokens] with marks -> [..., num_tokens, hidden]; `atoms` fill the atom marks in order."""
-        embedded = self.llm.model.embed_tokens(ids.clamp(min=0))
+        """[..., num_tokens] with marks -> [..., num_tokens, hidden]; `atoms` fill the atom marks in order. Ids on the host are
+        looked through there, so that a device need not wait."""
+        device = self.vte.weight.device
+        embedded = self.llm.model.embed_tokens(ids.clamp(min=0).to(device, non_blocking=True))
+        rows, marks = embedded.view(-1, embedded.shape[-1]), ids.flatten()
         for index, mark in enumerate(INDICATORS):
-            embedded[ids == mark] = self.vte.weight[index - NUM_INDICATORS]
+            at = (marks == mark).nonzero()[:, 0].to(device, non_blocking=True)
+            rows[at] = self.vte.weight[index - NUM_INDICATORS]
+        at = (marks == ATOM).nonzero()[:, 0].to(device, non_blocking=True)
+        if len(at) != (0 if atoms is None else len(atoms)):
+            raise ValueError(f"the prompt has room for {len(at)} atoms, the images make {0 if atoms is None else len(atoms)}")
         if atoms is not None:
-            if int((ids == ATOM).sum()) != len(atoms):
-                raise ValueError(f"the prompt has room for {int((ids == ATOM).sum())} atoms, the images make {len(atoms)}")
-            embedded[ids == ATOM] = atoms.to(embedded.dtype)
+            rows[at] = atoms.to(rows.dtype)
         return embedded
 
     def forward(

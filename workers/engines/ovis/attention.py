@@ -1,0 +1,123 @@
+"""Attention over a paged key/value cache: one small interface, and a reference in SDPA that runs everywhere.
+
+Registered with transformers, so that its own Qwen3 layers call it; what a step needs travels as the keyword `step`. Another
+kernel is another function with `attend`'s signature, checked against it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AttentionInterface
+
+NAME = "pagefold_paged"
+
+
+@dataclass
+class Step:
+    """The layout of one forward: rows of requests, each with some new tokens, packed one after the other."""
+
+    keys: Tensor
+    """[layers, blocks, block_tokens, key/value heads, head_dim]"""
+    values: Tensor
+    slots: Tensor
+    """[num_tokens] int64: where each new token's key and value go, as block * block_tokens + offset."""
+    tables: Tensor
+    """[rows, blocks] int64: each row's blocks, padded with any valid block."""
+    num_new: Sequence[int]
+    """New tokens of each row."""
+    lengths: Sequence[int]
+    """Tokens of each row, the new ones included."""
+    _masks: dict[int | None, Tensor] = field(default_factory=dict)
+
+    @property
+    def is_uniform(self) -> bool:
+        """All rows have the same number of new tokens, and few of them: decoding, or verifying drafts."""
+        return len(set(self.num_new)) == 1 and self.num_new[0] <= 8
+
+    def mask(self, window: int | None) -> Tensor:
+        """[rows, 1, new, tokens] bool for a uniform step: what each new token may look at. Same for all layers, so made once."""
+        if window not in self._masks:
+            new = self.num_new[0]
+            # One copy to the device, pinned where there is one.
+            lengths = torch.tensor(self.lengths, device="cpu", pin_memory=self.slots.is_cuda).to(
+                self.slots.device, non_blocking=True
+            )
+            query_at = lengths[:, None] - new + torch.arange(new, device=lengths.device)
+            key_at = torch.arange(max(self.lengths), device=lengths.device)
+            allowed = key_at <= query_at[:, :, None]
+            if window is not None:
+                allowed &= key_at > query_at[:, :, None] - window
+            self._masks[window] = allowed[:, None]
+        return self._masks[window]
+
+
+def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *, scale: float, window: int | None = None) -> Tensor:
+    """[num_tokens, heads, head_dim] from query and [num_tokens, key/value heads, head_dim] key and value, which are written
+    to the cache first. Each row attends to its own past."""
+    keys, values = step.keys[layer], step.values[layer]
+    keys.view(-1, *keys.shape[2:]).index_copy_(0, step.slots, key)
+    values.view(-1, *values.shape[2:]).index_copy_(0, step.slots, value)
+    if step.is_uniform:
+        return _attend_uniform(query, keys, values, step, scale, window)
+    outputs = []
+    start = 0
+    for row, (new, length) in enumerate(zip(step.num_new, step.lengths, strict=True)):
+        span = slice(start, start + new)
+        start += new
+        if new == length:
+            own_keys, own_values = key[span], value[span]
+        else:
+            own_keys, own_values = (_gather(cache, step.tables[row : row + 1], length)[0] for cache in (keys, values))
+        outputs.append(_attend_one(query[span], own_keys, own_values, scale, window))
+    return torch.cat(outputs)
+
+
+def _attend_one(query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None) -> Tensor:
+    """One row's new tokens against all its tokens."""
+    new, length = len(query), len(key)
+    mask = None
+    if new != length or window is not None:
+        query_at = torch.arange(length - new, length, device=query.device)[:, None]
+        key_at = torch.arange(length, device=query.device)
+        mask = key_at <= query_at
+        if window is not None:
+            mask &= key_at > query_at - window
+    q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True)
+    return out[0].transpose(0, 1)
+
+
+def _attend_uniform(query: Tensor, keys: Tensor, values: Tensor, step: Step, scale: float, window: int | None) -> Tensor:
+    """All rows at once: the queries that share a key/value head become its queries, so that no key is repeated."""
+    rows, new, longest = len(step.num_new), step.num_new[0], max(step.lengths)
+    heads, head_dim = query.shape[1:]
+    kv_heads = keys.shape[2]
+    group = heads // kv_heads
+    k, v = (_gather(cache, step.tables, longest).transpose(1, 2) for cache in (keys, values))
+    q = query.view(rows, new, kv_heads, group, head_dim).permute(0, 2, 3, 1, 4).reshape(rows, kv_heads, group * new, head_dim)
+    mask = step.mask(window)
+    if new > 1:
+        mask = mask.repeat(1, 1, group, 1)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+    out = out.view(rows, kv_heads, group, new, head_dim).permute(0, 3, 1, 2, 4)
+    return out.reshape(rows * new, heads, head_dim)
+
+
+def _gather(cache: Tensor, tables: Tensor, length: int) -> Tensor:
+    """[rows, length, key/value heads, head_dim] out of the blocks."""
+    num_blocks = -(-length // cache.shape[1])
+    return cache[tables[:, :num_blocks]].flatten(1, 2)[:, :length]
+
+
+def _from_transformers(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: None, **kwargs: Any) -> tuple[Tensor, None]:
+    """transformers' calling convention: [1, heads, num_tokens, head_dim] in, [1, num_tokens, heads, head_dim] out."""
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    out = attend(module.layer_idx, q, k, v, kwargs["step"], scale=kwargs["scaling"], window=kwargs.get("sliding_window"))
+    return out[None], None
+
+
+AttentionInterface.register(NAME, _from_transformers)

@@ -1,0 +1,81 @@
+"""Where and how to compute: device, number format, and how much memory the key/value cache may have."""
+
+import logging
+import os
+from typing import Any
+
+import torch
+
+from schemas.settings import OvisSettings
+from workers.engines.engine import EngineStartError
+from workers.engines.ovis.decoder import block_bytes
+
+log = logging.getLogger(__name__)
+
+CUDA_SHARE = 0.9
+"""Of the GPU's memory (or of this actor's part of it) that we use at all; the rest is the driver's and fragmentation."""
+CUDA_WORK_BYTES = 3 * 2**30
+"""Kept for activations: one vision pass of 16,384 patches, a packed prefill, logits of a full batch."""
+CPU_SHARE = 0.25
+"""Of the memory free at start."""
+CPU_MAX_BYTES = 4 * 2**30
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Raises EngineStartError when a GPU is asked for and none is there."""
+    if wanted == "auto":
+        if not torch.cuda.is_available():
+            log.warning("no GPU here: Ovis2.5 runs on the CPU, which is right for trying things out and slow for anything else")
+            return torch.device("cpu")
+        return torch.device("cuda")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise EngineStartError(f"engine.ovis.device is {wanted!r}; auto, cuda and cpu are known.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise EngineStartError("engine.ovis.device is cuda, but torch sees no CUDA device here.")
+    if device.type not in ("cuda", "cpu"):
+        raise EngineStartError(f"engine.ovis.device is {wanted!r}; auto, cuda and cpu are known.")
+    return device
+
+
+def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    if wanted == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}[wanted]
+
+
+def num_blocks(config: Any, settings: OvisSettings, device: torch.device, dtype: torch.dtype, gpu_share: float) -> int:
+    """Blocks of the key/value cache: as many as the setting or the free memory allows, and no more than a full batch can use.
+
+    Raises EngineStartError when not even one short request would fit.
+    """
+    size = block_bytes(config, settings.kv_block_tokens, dtype)
+    most = settings.max_batch * -(-int(config.max_position_embeddings) // settings.kv_block_tokens)
+    given = settings.kv_cache_bytes if settings.kv_cache_bytes is not None else free_bytes(device, gpu_share)
+    blocks = min(given // size, most)
+    if blocks * settings.kv_block_tokens < 1024:
+        raise EngineStartError(
+            f"{given / 2**20:.0f} MiB are left for the key/value cache: {blocks * settings.kv_block_tokens} tokens, and a page "
+            "needs thousands; use a larger GPU, a smaller model, or raise engine.ovis.kv_cache_bytes."
+        )
+    return int(blocks)
+
+
+def free_bytes(device: torch.device, gpu_share: float) -> int:
+    """What the cache may take, the weights being loaded already."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        ours = int(total * min(1.0, gpu_share) * CUDA_SHARE) - torch.cuda.memory_allocated(device)
+        return max(0, min(ours, int(free * CUDA_SHARE)) - CUDA_WORK_BYTES)
+    return min(int(available_memory() * CPU_SHARE), CPU_MAX_BYTES)
+
+
+def available_memory() -> int:
+    """Bytes of host memory that can be had without swapping."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

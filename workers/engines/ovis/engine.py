@@ -1,0 +1,329 @@
+"""The engine `ovis`: questions about images in, completions out; one thread owns the model and batches whatever is in flight."""
+
+import asyncio
+import functools
+import logging
+import os
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from schemas.failure import Failure, FailureKind, clean_message
+from schemas.settings import EngineSettings
+from workers.engines.engine import Completion, EngineStartError, Request, StopReason
+from workers.engines.ovis.confidence import logprob_figures
+from workers.engines.ovis.cycles import find_cycle
+from workers.engines.ovis.decoder import Decoder
+from workers.engines.ovis.device import choose_device, choose_dtype, num_blocks
+from workers.engines.ovis.encoder import Encoder
+from workers.engines.ovis.grammar import GrammarError, Grammars
+from workers.engines.ovis.image_processor import ImageProcessor
+from workers.engines.ovis.loading import load_model, locate, read_json, read_tokenizer
+from workers.engines.ovis.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, question, render, sanitise, tokenise
+from workers.engines.ovis.scheduler import Scheduler, is_sticky
+from workers.engines.ovis.sequence import Picture, Sampling, Sequence
+from workers.engines.ovis.thinking import close_thinking
+from workers.loops import find_loop
+
+log = logging.getLogger(__name__)
+
+STICKY_EXIT_CODE = 70
+IDLE_WAIT_S = 0.05
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request made ready on a worker thread: pixels cut to patches, text cut to tokens."""
+
+    picture: Picture
+    prompt: list[int]
+    prefix: list[int]
+    matcher: Any
+
+
+class OvisEngine:
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self._inbox: deque[Sequence] = deque()
+        self._wake = threading.Condition()
+        self._is_closing = False
+        self._broken: str | None = None
+        self._thread: threading.Thread | None = None
+        self._workers: ThreadPoolExecutor | None = None
+
+    async def start(self) -> None:
+        """Loads, checks, and says one word. Raises EngineStartError."""
+        try:
+            await asyncio.to_thread(self._load)
+        except EngineStartError:
+            raise
+        except torch.OutOfMemoryError as error:
+            raise EngineStartError(f"The model {self.settings.model} does not fit this GPU's memory.") from error
+        self._workers = ThreadPoolExecutor(max(2, min(8, (os.cpu_count() or 2) // 2)), thread_name_prefix="ovis-prepare")
+        self._thread = threading.Thread(target=self._work, name="ovis", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """What is in flight is cancelled."""
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
+
+    async def read(self, request: Request) -> Completion:
+        """Never raises but when cancelled: one request's error is that request's completion."""
+        started = time.monotonic()
+        try:
+            completion = await self._read(request, deadline=started + self.settings.timeout_s)
+        except (GrammarError, ValueError, OSError, RuntimeError) as error:
+            completion = failed(request, FailureKind.engine_error, f"{type(error).__name__}: {error}")
+        return replace(completion, engine_s=time.monotonic() - started)
+
+    async def _read(self, request: Request, deadline: float) -> Completion:
+        loop = asyncio.get_running_loop()
+        budget = self._thinking_budget(request)
+        asked = await loop.run_in_executor(self._workers, functools.partial(self._prepare, request, thinking=budget > 0))
+        prompt, num_thought = asked.prompt, 0
+        flags: tuple[str, ...] = ()
+        if budget:
+            thought = await self._run(self._thought(asked, budget, request, deadline))
+            if thought.end != "stop" and thought.end != "length":
+                return self._completion(request, asked, thought, 0)
+            num_thought = thought.num_new
+            closed = close_thinking(thought.new_tokens, end=self._end_of_thinking, stops=(), out_of_budget=self._out_of_budget)
+            # A thought that ended by itself is followed by the blank line that the forced text brings along.
+            prompt = asked.prompt + (closed or []) + (self._blank_line if closed == thought.new_tokens else [])
+            flags = ("thought",)
+        left = request.max_output_tokens - num_thought
+        if left < 1:
+            return replace(failed(request, FailureKind.truncated, "thinking used up the whole length limit"), stop_reason="length")
+        answer = Sequence(
+            tokens=prompt + asked.prefix,
+            pictures=(asked.picture,),
+            max_new_tokens=left,
+            stops=self._stops,
+            sampling=self._sampling(request),
+            matcher=asked.matcher,
+            num_given=len(asked.prefix),
+            is_loop=self._is_loop,
+            deadline=deadline,
+        )
+        completion = self._completion(request, asked, await self._run(answer), num_thought)
+        return replace(completion, flags=(*completion.flags, *flags))
+
+    # from requests to sequences
+
+    def _prepare(self, request: Request, *, thinking: bool) -> _Asked:
+        image = Image.frombytes("RGB", (request.image.width_px, request.image.height_px), request.image.rgb())
+        patches = self.images.patches([image])
+        digest = blake2b(patches.levels.data, digest_size=16, person=b"%dx%dx%d" % patches.grid).digest()
+        picture = Picture(digest, patches.levels, patches.grid, patches.num_atoms)
+        text = render([question(sanitise(request.prompt.text, self.tokenizer))], thinking=thinking)
+        prompt = tokenise(text, self.tokenizer, [patches.num_atoms])
+        prefix = self._encode(sanitise(request.answer_prefix, self.tokenizer)) if request.answer_prefix else []
+        matcher = None
+        if request.answer_schema is not None:
+            matcher = self._grammars.matcher(request.answer_schema)
+            if prefix and matcher.try_consume_tokens(prefix) < len(prefix):
+                # It does not begin an answer of this shape: better to answer afresh than to end in an error.
+                matcher, prefix = self._grammars.matcher(request.answer_schema), []
+        return _Asked(picture, prompt, prefix, matcher)
+
+    def _thought(self, asked: _Asked, budget: int, request: Request, deadline: float) -> Sequence:
+        """Free text up to `</think>`, sampled as the authors do it; its blocks are found again by the answer."""
+        defaults = self._defaults
+        return Sequence(
+            tokens=asked.prompt,
+            pictures=(asked.picture,),
+            max_new_tokens=min(budget, request.max_output_tokens),
+            stops=frozenset((*self._stops, self._end_of_thinking)),
+            sampling=Sampling(
+                temperature=defaults.get("temperature") or 0.0,
+                top_p=defaults.get("top_p") or 1.0,
+                top_k=defaults.get("top_k") or 0,
+                repetition_penalty=defaults.get("repetition_penalty") or 1.0,
+                seed=seed_of(request, "thought"),
+            ),
+            deadline=deadline,
+        )
+
+    def _thinking_budget(self, request: Request) -> int:
+        """Charts that are asked again may think; an answer that goes on from a prefix has done so."""
+        may = request.task == "chart" and request.ask > 0 and not request.answer_prefix
+        return self.settings.ovis.chart_thinking_tokens if may else 0
+
+    def _sampling(self, request: Request) -> Sampling:
+        is_sampled = request.temperature > 0
+        return Sampling(
+            temperature=request.temperature,
+            top_p=(self._defaults.get("top_p") or 1.0) if is_sampled else 1.0,
+            top_k=(self._defaults.get("top_k") or 0) if is_sampled else 0,
+            repetition_penalty=request.repetition_penalty,
+            seed=seed_of(request, "answer"),
+        )
+
+    # from sequences to completions
+
+    async def _run(self, sequence: Sequence) -> Sequence:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Sequence] = loop.create_future()
+
+        def settle() -> None:
+            if not future.done():
+                future.set_result(sequence)
+
+        def done(_: Sequence) -> None:
+            loop.call_soon_threadsafe(settle)
+
+        sequence.done = done
+        with self._wake:
+            if self._broken is not None or self._is_closing:
+                raise RuntimeError(self._broken or "the engine is closed")
+            self._inbox.append(sequence)
+            self._wake.notify()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            sequence.is_cancelled = True
+            raise
+
+    def _completion(self, request: Request, asked: _Asked, sequence: Sequence, num_thought: int) -> Completion:
+        tokens = sequence.new_tokens
+        said = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
+        text = self.tokenizer.decode(asked.prefix + said, skip_special_tokens=True)
+        if sequence.end in ("length", "loop"):
+            text = text.rstrip("\ufffd")  # the last character may be cut in the middle of its bytes
+        is_json = request.answer_schema is not None
+        before = b"".join(map(self._bytes_of, asked.prefix))
+        pieces = [self._bytes_of(token) for token in said]
+        mean, least = logprob_figures(sequence.logprobs[: len(said)], pieces, before=before, is_json=is_json)
+        failure = None
+        if sequence.end == "error":
+            failure = Failure(stage="read", kind=FailureKind.engine_error, message=clean_message(sequence.error), task=request.task)
+        elif sequence.end == "timeout":
+            message = f"no answer after {self.settings.timeout_s:g} s ({len(said)} tokens so far)"
+            failure = Failure(stage="read", kind=FailureKind.engine_timeout, message=message, task=request.task)
+        return Completion(
+            text=text,
+            stop_reason=STOP_REASONS[sequence.end or "error"],
+            num_prompt_tokens=len(asked.prompt),
+            num_output_tokens=num_thought + sequence.num_new,
+            mean_logprob=mean,
+            min_logprob=least,
+            grammar_overrides=sequence.num_overridden / len(tokens) if asked.matcher is not None and tokens else None,
+            failure=failure,
+        )
+
+    def _is_loop(self, answer: list[int]) -> bool:
+        """The token ids go round, and the text does so by the same rule as everywhere."""
+        return find_cycle(answer) is not None and find_loop(self.tokenizer.decode(answer, skip_special_tokens=True)) is not None
+
+    def _bytes_of(self, token: int) -> bytes:
+        return bytes(self._grammars.tokenizer.decode_bytes([token]))
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    # the thread that owns the model
+
+    def _load(self) -> None:
+        settings = self.settings.ovis
+        if settings.num_threads is not None:
+            torch.set_num_threads(settings.num_threads)
+        device = choose_device(settings.device)
+        dtype = choose_dtype(settings.dtype, device)
+        cache = Path(settings.cache_dir).expanduser() if settings.cache_dir is not None else None
+        folder = locate(self.settings.model or "", self.settings.revision, cache_dir=cache)
+        self.tokenizer = read_tokenizer(folder)
+        self.model = model = load_model(folder, dtype=dtype, device=device)
+        self.images = ImageProcessor(model.config.vit_config, read_json(folder / "preprocessor_config.json"))
+        llm = model.config.llm_config
+        generation = folder / "generation_config.json"
+        self._defaults = read_json(generation) if generation.exists() else {}
+        self._stops = frozenset(_ids(llm.eos_token_id) | _ids(self._defaults.get("eos_token_id")))
+        if not self._stops:
+            raise EngineStartError(f"{folder} names no end token (eos_token_id).")
+        self._grammars = Grammars(self.tokenizer, llm.vocab_size, sorted(self._stops))
+        self._end_of_thinking = self.tokenizer.convert_tokens_to_ids(END_OF_THINKING)
+        self._out_of_budget, self._blank_line = self._encode(OUT_OF_THINKING_BUDGET), self._encode("\n\n")
+        blocks = num_blocks(llm, settings, device, dtype, self.settings.num_gpus or 1.0)
+        decoder = Decoder(model.llm, blocks, settings.kv_block_tokens)
+        levels = torch.from_numpy(self.images.levels).to(device)
+        encoder = Encoder(model.embed_images, levels, settings.max_vision_ahead)
+        self.scheduler = Scheduler(decoder, encoder, self._grammars, model.embed_prompt, max_batch=settings.max_batch)
+        log.info(
+            "Ovis2.5 on %s in %s: cache of %d tokens, batches of %d",
+            device,
+            dtype,
+            blocks * settings.kv_block_tokens,
+            settings.max_batch,
+        )
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._inbox and self.scheduler.is_idle and not self._is_closing:
+                    self._wake.wait()
+                arrived, self._inbox = list(self._inbox), deque()
+                if self._is_closing:
+                    for sequence in [*arrived, *self.scheduler.waiting, *self.scheduler.running]:
+                        sequence.is_cancelled = True
+            try:
+                for sequence in arrived:
+                    self.scheduler.add(sequence)
+                worked = self.scheduler.turn()
+            except Exception as error:  # noqa: BLE001  # `_break` says what becomes of it
+                self._break(error, arrived)
+                return
+            if self._is_closing and self.scheduler.is_idle:
+                return
+            if not worked:
+                time.sleep(IDLE_WAIT_S)
+
+    def _break(self, error: Exception, arrived: list[Sequence]) -> None:
+        """A CUDA error that sticks poisons every later call: the process ends, so that Ray starts another. Anything else here is
+        a bug of ours: all in flight end with it, and so does every later request."""
+        log.critical("the engine's thread broke", exc_info=error)
+        if is_sticky(error):
+            logging.shutdown()
+            os._exit(STICKY_EXIT_CODE)
+        with self._wake:
+            self._broken = f"the engine broke: {type(error).__name__}: {error}"
+            left = [*arrived, *self._inbox, *self.scheduler.waiting, *self.scheduler.running]
+        for sequence in left:
+            if sequence.end is None:
+                sequence.end, sequence.error = "error", self._broken
+                sequence.done(sequence)
+
+
+STOP_REASONS: dict[str, StopReason] = {
+    "stop": "stop", "length": "length", "loop": "loop", "cancelled": "cancelled", "timeout": "error", "error": "error",
+}  # fmt: skip
+
+
+def seed_of(request: Request, part: str) -> int:
+    """The same request draws the same numbers, whoever shares its batch."""
+    return int.from_bytes(
+        blake2b(f"{request.label}\0{request.task}\0{request.ask}\0{part}".encode(), digest_size=8).digest(), "big"
+    )
+
+
+def failed(request: Request, kind: FailureKind, message: str) -> Completion:
+    return Completion(
+        stop_reason="error", failure=Failure(stage="read", kind=kind, message=clean_message(message), task=request.task)
+    )
+
+
+def _ids(eos: int | list[int] | None) -> set[int]:
+    return set() if eos is None else {eos} if isinstance(eos, int) else set(eos)
