@@ -111,9 +111,9 @@ def _box_mark(box: Box, fill: tuple[float, ...] | None, page_box: Box) -> Iterat
     box = box.intersection(page_box)
     if box.width < 0 or box.height < 0 or box.width + box.height == 0:
         return
-    if box.height > 0.7 * page_box.height and (box.width > 0.7 * page_box.width or box.width <= THIN_PT):
-        return
-    if box.width > 0.9 * page_box.width and (box.height <= THIN_PT or box.area > 0.5 * page_box.area):
+    across, down = box.width / page_box.width, box.height / page_box.height
+    is_line = min(box.width, box.height) <= THIN_PT
+    if (max(across, down) > 0.96 and is_line) or (across > 0.9 and (down > 0.88 or (down > 0.55 and not is_line))):
         return
     yield Mark(box, "rule" if min(box.width, box.height) <= THIN_PT else "box", fill)
 
@@ -223,14 +223,19 @@ class Evidence(NamedTuple):
 def evidence(box: Box, marks: Sequence[Mark], num_words_in: Callable[[Box], int]) -> Evidence:
     """`num_words_in`: words of the text layer whose centre lies in a box; a rectangle around text is no bar."""
     side = max(box.width, box.height)
-    bars = [mark for mark in marks if mark.shape == "box" and mark.is_inked and not num_words_in(mark.box)]
-    sticks = [mark for mark in marks if mark.shape == "rule" and mark.box.height > 2 * THIN_PT and mark.box.width <= THIN_PT]
+    inked = [mark for mark in marks if mark.shape == "box" and mark.is_inked]
+    bars = [mark for mark in inked if not num_words_in(mark.box)]
+    labelled = [mark.box for mark in inked if num_words_in(mark.box) <= 1]  # a value printed in its bar; or a cell of a table
+    rules = [mark.box for mark in marks if mark.shape == "rule"]
+    sticks = [rule for rule in rules if rule.height > 2 * THIN_PT]
     lines = [mark for mark in marks if mark.shape in ("slanted", "curve") and min(mark.box.width, mark.box.height) > MARKER_PT / 2]
     open_lines = [mark for mark in lines if mark.fill is None or num_words_in(mark.box) <= 3]
     blobs = [mark for mark in open_lines if mark.fill is not None and min(mark.box.width, mark.box.height) >= 18]
     small = [mark.box for mark in marks if mark.shape != "rule" and max(mark.box.width, mark.box.height) <= MARKER_PT]
     return Evidence(
-        has_bars=_are_bars([mark.box for mark in bars], 3, 2) or _are_bars([mark.box for mark in sticks], 6, 5),
+        has_bars=_are_bars([mark.box for mark in bars], 3, 2, by_width=True)
+        or _are_bars(labelled, 3, 3)
+        or (2 * len(sticks) > len(rules) and _are_bars(sticks, 6, 5)),
         has_line=any(mark.box.width >= 0.25 * box.width and mark.length_pt >= 0.25 * side for mark in open_lines)
         or sum(mark.length_pt for mark in open_lines if mark.fill is None) >= 0.5 * side,
         has_pie=len(blobs) >= 2 and len({mark.fill for mark in blobs}) >= 2,
@@ -239,16 +244,17 @@ def evidence(box: Box, marks: Sequence[Mark], num_words_in: Callable[[Box], int]
     )
 
 
-def _are_bars(boxes: Sequence[Box], num_needed: int, num_lengths: int) -> bool:
-    """Boxes that share a base line or a width, and differ in length; upright or lying."""
+def _are_bars(boxes: Sequence[Box], num_needed: int, num_lengths: int, *, by_width: bool = False) -> bool:
+    """Boxes that share a base line (or, stacked, a width), and differ in length; upright or lying."""
     for start, end, low, high in ((1, 3, 0, 2), (0, 2, 1, 3)):
-        by_end, by_start, by_width = defaultdict(list), defaultdict(list), defaultdict(list)
+        groups: dict[tuple[str, int], list[int]] = defaultdict(list)
         for box in boxes:
             length = round((box[end] - box[start]) / 2)
-            by_end[round(box[end])].append(length)
-            by_start[round(box[start])].append(length)
-            by_width[round(box[high] - box[low])].append(length)
-        for lengths in (*by_end.values(), *by_start.values(), *by_width.values()):
+            groups["end", round(box[end])].append(length)
+            groups["start", round(box[start])].append(length)
+            if by_width:
+                groups["width", round(box[high] - box[low])].append(length)
+        for lengths in groups.values():
             if len(lengths) >= num_needed and len(set(lengths)) >= num_lengths:
                 return True
     return False

@@ -33,11 +33,15 @@ PAGE_SHARE = 0.85
 """An image or cluster of more than this share of the page is its background, or its scan."""
 TEXT_SHARE = 0.3
 """A cluster whose words cover more than this is a table or a box of text; charts of the bench have 0.02 to 0.2."""
+RULED_TEXT_SHARE = 0.18
+"""The same where most marks are rules, as in ruled tables."""
+FIGURE_WORDS = 150
+"""A page with fewer words that drawings fill may be one large chart."""
 FLAT_SHARE = 0.12
 """Charts have a plain ground: the commonest of 4,096 colours covers this much of them and more; photographs have less."""
 
 NUMBER = re.compile(
-    r"[-–−+±~<>≤≥(]*[$€£¥₹]?\d[\d.,'’:/٫٬\u202f ]*(?:[eE×x^][-−+\d]+)?\s?[%‰°٪]?(?:[kKmMbB]|bn|Mio|Mrd|兆|億|亿|万|%)?\)?"
+    r"[-–−+±~<>≤≥(]*[$€£¥₹]?\d[\d.,'’:/–٫٬\u202f ]*(?:[eE×x^][-−+\d]+)?\s?[%‰°٪]?(?:[kKmMbB]|bn|Mio|Mrd|兆|億|亿|万|%)?\)?"
 )
 CAPTION = re.compile(
     r"(fig|chart|graph|diagram|abb|grafik|gráf|gráfico|figur|schaubild|plate|图|圖|図|рис|диаграм|شكل|चित्र|आकृति)", re.IGNORECASE
@@ -198,6 +202,10 @@ def _drawing_candidates(
             charts.append(box)
         elif num_words_in(box) >= 6 and box.area <= PAGE_SHARE * page_box.area:
             tables.append(box)
+    if not charts and marks and len(words) <= FIGURE_WORDS:  # a page that is one figure, its axes taken for the page's frame
+        whole = _around([mark.box for mark in marks])
+        if _is_chart(whole, marks, page_box, words, lines, num_words_in, settings.min_side_pt):
+            charts.append(whole)
     return [Candidate(_with_legend(box, swatches, charts), "drawing", None) for box in charts], tables
 
 
@@ -212,7 +220,11 @@ def _is_chart(
 ) -> bool:
     if max(box.width, box.height) < 0.7 * min_side_pt or min(box.width, box.height) < 0.3 * min_side_pt:
         return False
-    if box.area > PAGE_SHARE * page_box.area or _text_share(box, words) > TEXT_SHARE:
+    if box.area > PAGE_SHARE * page_box.area and len(words) > FIGURE_WORDS:
+        return False
+    text_share = _text_share(box, words)
+    num_rules = sum(mark.shape == "rule" for mark in marks)
+    if text_share > (RULED_TEXT_SHARE if 2 * num_rules > len(marks) else TEXT_SHARE):
         return False
     seen = evidence(box, marks, num_words_in)
     if not seen.any:
