@@ -19,7 +19,7 @@ from workers.render import Renderer
 
 FAULTS = Path(__file__).parent / "faults"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="seccomp and RLIMIT_AS are Linux")
-SETTINGS = RenderSettings(wall_s=2, cpu_s=1, memory_bytes=512 * MEBI)
+SETTINGS = RenderSettings(wall_s=4, cpu_s=0.5, memory_bytes=512 * MEBI)
 
 
 class FaultyRenderer(Renderer):
@@ -41,8 +41,8 @@ def faulty() -> Iterator[Renderer]:
         ("segfault", FailureKind.render_crashed, "SIGSEGV"),
         ("abort", FailureKind.render_crashed, "SIGABRT"),
         ("leave", FailureKind.render_crashed, "exit status 3"),
-        ("hang", FailureKind.render_timeout, "2 s"),
-        ("spin", FailureKind.render_timeout, "1 s of CPU"),
+        ("hang", FailureKind.render_timeout, "4 s"),
+        ("spin", FailureKind.render_timeout, "0.5 s of CPU"),
         pytest.param("blow", FailureKind.render_out_of_memory, "out of memory", marks=linux_only),
     ],
 )
