@@ -14,7 +14,7 @@ from schemas.failure import Task
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(allow_inf_nan=False)]
 AnswerBox = tuple[Share, Share, Share, Share]
-"""(left, top, right, bottom) as shares of the image's width and height, [0,1). What lies outside is for `workers.validate` to judge."""
+"""(left, top, right, bottom) as shares of the image's width and height, [0,1); `workers.validate` judges what lies outside."""
 
 
 class Block(BaseModel):

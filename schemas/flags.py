@@ -12,6 +12,19 @@ FLAGS: dict[str, str] = {
     # asking
     "prompt_echo": "the answer repeats a line of the prompt: the model may not have read the page",
     "places_asked_again": "the chart's place on a scan was asked anew: its text was read earlier; that ask is in no other row",
+    # rendering
+    "repaired": "MuPDF had to repair the file to open it; pages may be missing",
+    "render_warnings": "MuPDF complained while drawing the page; something on it may be missing",
+    "text_layer_failed": "the page was drawn, but its own text could not be read",
+    "exif_unreadable": "the image's EXIF data could not be read; it was not rotated",
+    # the engine `classic`
+    "ocr_added": "the text layer leaves out what only a picture shows; OCR of the rest was added",
+    "hidden_text_layer": "the text is an invisible layer (an earlier OCR's)",
+    "low_confidence_lines_dropped": "lines recognised below `engine.classic.min_confidence` were left out",
+    "other_script_lines_dropped": "lines in a script that the engine does not read were left out",
+    "read_rotated_90": "the page was turned by 90 degrees to be read",
+    "read_rotated_180": "the page was turned by 180 degrees to be read",
+    "read_rotated_270": "the page was turned by 270 degrees to be read",
     # pages
     "box_outside_page": "an engine's box lies outside the page, or is empty or inverted; the block is kept without it",
     "ragged_table": "a table's rows had different lengths; they were padded with empty cells",

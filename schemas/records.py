@@ -169,6 +169,8 @@ class ChartPointRecord(Record):
     scale: float | None
     axis: Literal["y", "y2"]
     is_estimated: bool | None
+    size_text: str | None = None
+    size_value: float | None = None
     flags: list[str] = field(default_factory=list)
 
 

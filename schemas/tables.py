@@ -197,6 +197,8 @@ COLUMNS: dict[str, list[Column]] = {
         _null("scale", FLOAT, "Multiplier applied (1000 for `1.2k` or an axis in thousands); 1 when none."),
         Column("axis", STRING, "y or y2."),
         _null("is_estimated", BOOL, "True when the value was read off the axis, false when it is printed; null when unknown."),
+        _null("size_text", STRING, "Bubble charts: the bubble's size as answered, verbatim; null otherwise."),
+        _null("size_value", FLOAT, "Bubble charts: the size as a number."),
         FLAGS,
     ],
     "failures": [

@@ -65,7 +65,7 @@ def without_thinking(text: str) -> str:
     """What follows `</think>`; nothing where thinking was begun and not ended. An answer that merely mentions it stays whole."""
     is_thinking = text.lstrip().startswith("<think>")
     before, end, after = text.partition("</think>")
-    if end and (is_thinking or "{" in after and not _START.match(before.lstrip())):
+    if end and (is_thinking or ("{" in after and not _START.match(before.lstrip()))):
         return after
     return "" if is_thinking else text
 

@@ -13,7 +13,8 @@ from workers.latex import mend_latex
 from workers.lenient_json import NumberText, Pairs
 
 _BLOCK_NAMES = {
-    "text": "paragraph", "p": "paragraph", "plain_text": "paragraph", "abstract": "paragraph", "code": "paragraph", "quote": "paragraph",
+    "text": "paragraph", "p": "paragraph", "plain_text": "paragraph", "abstract": "paragraph", "code": "paragraph",
+    "quote": "paragraph",
     "h1": "title", "doc_title": "title", "document_title": "title",
     "section_header": "heading", "section_title": "heading", "subtitle": "heading", "subheading": "heading",
     "h2": "heading", "h3": "heading", "h4": "heading", "paragraph_title": "heading",

@@ -3,92 +3,158 @@
 Nothing here raises on odd content: what does not fit is null and flagged (`schemas.flags`).
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from typing import cast
 
-from schemas.answers import ChartAnswer, OcrAnswer
-from schemas.page import Box, Region, RenderedPage
+from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, ChartAnswer, OcrAnswer, Table
+from schemas.page import Box, PageImage, Region, RenderedPage
 from schemas.records import BlockKind
+from workers.align import Aligner
+from workers.chart_checks import AxisRange, axis_range, labels_found, sums_to_whole, values_in_range
+from workers.chart_points import ChartReader
+from workers.content import BlockContent, ChartContent, OcrContent, PointContent
+from workers.html_tables import grid_of, to_html, to_markdown
+from workers.language_tags import bcp47
+from workers.markdown import join_markdown, plain_rows, plain_text
+from workers.tokens import agreement, tokens_of
+from workers.trust import judge
 
+__all__ = ["BlockContent", "ChartContent", "OcrContent", "PointContent", "chart_content", "ocr_content"]
 
-@dataclass(frozen=True, kw_only=True)
-class BlockContent:
-    """The columns of `BlockRecord` that are about content; `block_index` is its place in the list."""
-
-    kind: BlockKind
-    text: str
-    html: str | None = None
-    bbox_px: Box | None = None
-    box_origin: Literal["text_layer", "engine"] | None = None
-    confidence: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class OcrContent:
-    """The columns of `PageRecord` that are about content, and the page's blocks."""
-
-    text_markdown: str
-    text_plain: str
-    languages: list[str]
-    num_chars: int
-    text_layer_agreement: float | None
-    flags: list[str] = field(default_factory=list)
-    blocks: list[BlockContent] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PointContent:
-    """The columns of `ChartPointRecord` that are about content."""
-
-    point_index: int
-    series_index: int
-    series: str | None
-    x_text: str | None
-    x_value: float | None
-    x_time: datetime | None
-    y_text: str | None
-    value: float | None
-    unit: str | None
-    scale: float | None
-    axis: Literal["y", "y2"]
-    is_estimated: bool | None
-    flags: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChartContent:
-    """The columns of `ChartRecord` that are about content, and the chart's points."""
-
-    status: Literal["ok", "none"]
-    kind: str | None = None
-    subtype: str | None = None
-    title: str | None = None
-    x_label: str | None = None
-    x_unit: str | None = None
-    x_kind: str | None = None
-    x_scale: str | None = None
-    y_label: str | None = None
-    y_unit: str | None = None
-    y_scale: str | None = None
-    y2_label: str | None = None
-    y2_unit: str | None = None
-    printed: str | None = None
-    series: list[str] = field(default_factory=list)
-    labels_in_text_layer: float | None = None
-    values_in_axis_range: bool | None = None
-    sum_ok: bool | None = None
-    flags: list[str] = field(default_factory=list)
-    points: list[PointContent] = field(default_factory=list)
-
-    @property
-    def num_points(self) -> int:
-        return len(self.points)
+BOX_TOLERANCE = 0.02
+"""Share of a side by which an engine's box may pass the page's edge; it is clamped."""
+MIN_AGREEMENT = 0.5
+MIN_LABELS = 3
+"""Labels below which their share raises no flag."""
+_KINDS = {block: cast(BlockKind, key) for key, block in BLOCK_TYPES.items()}
 
 
 def ocr_content(answer: OcrAnswer, page: RenderedPage) -> OcrContent:
-    raise NotImplementedError
+    """Blocks with boxes, and the page's text made of them.
+
+    Boxes come from the engine where it gave one, else from aligning the block's text with the words of the text layer.
+    `text_layer_agreement` is null unless the layer is trusted (`workers.trust`); it ignores order, punctuation and case.
+    """
+    flags: dict[str, None] = {}
+    aligner = Aligner(page.text_layer.words) if page.text_layer else None
+    blocks: list[BlockContent] = []
+    parts: list[tuple[BlockKind, str]] = []
+    plain: list[str] = []
+    for block in answer.blocks:
+        content, plain_block = _block(block, page.image, aligner, flags)
+        if content.text or content.kind in ("figure", "chart"):
+            blocks.append(content)
+            parts.append((content.kind, content.text))
+            plain.append(plain_block)
+    text_plain = "\n\n".join(text for text in plain if text)
+    num_chars = sum(not char.isspace() for char in text_plain)
+    if not num_chars and not page.is_blank:
+        flags["empty_answer"] = None
+    agreed = _agreement(text_plain, page)
+    if agreed is not None and agreed < MIN_AGREEMENT:
+        flags["text_layer_disagrees"] = None
+    return OcrContent(
+        text_markdown=join_markdown(parts),
+        text_plain=text_plain,
+        languages=bcp47(answer.languages),
+        num_chars=num_chars,
+        text_layer_agreement=agreed,
+        flags=list(flags),
+        blocks=blocks,
+    )
+
+
+def _block(block: AnyBlock, image: PageImage | None, aligner: Aligner | None, flags: dict[str, None]) -> tuple[BlockContent, str]:
+    """The block, and its plain text."""
+    kind = _KINDS[type(block)]
+    html = None
+    if isinstance(block, Table):
+        grid = grid_of(block.table)
+        text, plain, html = to_markdown(grid), plain_rows(grid.rows), to_html(grid)
+        if grid.is_ragged:
+            flags["ragged_table"] = None
+        if grid.is_span_outside:
+            flags["table_span_outside"] = None
+    else:
+        text = str(getattr(block, kind)).strip()
+        plain = text if kind == "formula" else plain_text(text).strip()
+    box = _box_px(block.box, image) if block.box else None
+    if block.box and box is None:
+        flags["box_outside_page"] = None
+    aligned = aligner.place(plain) if aligner and box is None else None
+    content = BlockContent(
+        kind=kind,
+        text=text,
+        html=html if text else None,
+        bbox_px=box or aligned,
+        box_origin="engine" if box else "text_layer" if aligned else None,
+        confidence=block.confidence,
+    )
+    return content, plain
+
+
+def _box_px(box: AnswerBox, image: PageImage | None) -> Box | None:
+    """Shares of the image as its pixels; None where they are no box on it."""
+    if image is None or any(not -BOX_TOLERANCE <= share <= 1 + BOX_TOLERANCE for share in box):
+        return None
+    left, top, right, bottom = (min(max(share, 0.0), 1.0) for share in box)
+    placed = Box(left, top, right, bottom).scaled(image.width_px, image.height_px)
+    return placed if placed.width > 0 and placed.height > 0 else None
+
+
+def _agreement(text: str, page: RenderedPage) -> float | None:
+    if page.text_layer is None or page.image is None:
+        return None
+    if not judge(page.text_layer, page.image.width_px, page.image.height_px).is_trusted:
+        return None
+    return agreement(tokens_of(text), [token for word in page.text_layer.words for token in tokens_of(word.text)])
 
 
 def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
-    raise NotImplementedError
+    """Columns and points of a chart, numbers parsed with one decimal convention, checked against the text in its place.
+
+    The region's words are believed only where the page's text layer is (`workers.trust`).
+    """
+    if answer.chart == "none":
+        return ChartContent(status="none")
+    is_trusted = page.image is not None and judge(page.text_layer, page.image.width_px, page.image.height_px).is_trusted
+    words = region.words if is_trusted else []
+    reader = ChartReader(answer, words)
+    points = reader.points()
+    flags = dict.fromkeys(reader.flags)
+    if not points:
+        flags["empty_chart"] = None
+    found = labels_found(answer, words)
+    if found and found.share < 0.5 and found.num_labels >= MIN_LABELS:
+        flags["labels_not_in_text_layer"] = None
+    ranges: dict[str, AxisRange | None] = {
+        "y": axis_range(words, reader, "y", is_horizontal=reader.is_horizontal),
+        "y2": axis_range(words, reader, "y2", is_horizontal=reader.is_horizontal) if reader.has_y2 else None,
+    }
+    in_range = values_in_range(points, ranges)
+    if in_range is False:
+        flags["values_outside_axis"] = None
+    sum_ok = sums_to_whole(answer, points)
+    if sum_ok is False:
+        flags["sum_off"] = None
+    return ChartContent(
+        status="ok",
+        kind=answer.chart,
+        subtype=answer.subtype,
+        title=answer.title,
+        x_label=answer.x,
+        x_unit=answer.x_unit,
+        x_kind=answer.x_kind,
+        x_scale=answer.x_scale,
+        y_label=answer.y,
+        y_unit=answer.unit,
+        y_scale=answer.scale,
+        y2_label=answer.y2,
+        y2_unit=answer.y2_unit,
+        printed=answer.printed,
+        series=[name or "" for name in reader.series],
+        labels_in_text_layer=found.share if found else None,
+        values_in_axis_range=in_range,
+        sum_ok=sum_ok,
+        flags=list(flags),
+        points=points,
+    )

@@ -1,0 +1,88 @@
+"""Where on the page a block's text stands, told by the words of the PDF's text layer: boxes without a single output token."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from rapidfuzz.distance import Indel
+
+from schemas.page import Box, Word
+from workers.tokens import tokens_of
+
+MIN_SHARE = 0.6
+"""Of a block's characters that must be found, in order, for its box to be told."""
+MAX_OCCURRENCES = 32
+"""Words and pairs of words that are more common than that don't vote on where a block begins."""
+MAX_VOTERS = 200
+SLACK = 8
+"""Tokens that the layer may have more, for a block of any size; and a quarter of its own number."""
+
+
+class Aligner:
+    """Blocks are placed one after the other, in reading order; a word of the layer belongs to one block."""
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        self._words = words
+        self._tokens: list[str] = []
+        self._word_of: list[int] = []
+        for index, word in enumerate(words):
+            tokens = tokens_of(word.text)
+            self._tokens += tokens
+            self._word_of += [index] * len(tokens)
+        self._places: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        """One word and two in a row -> where they stand. Pairs tell more, above all of scripts where a token is a character."""
+        for place, token in enumerate(self._tokens):
+            self._places[token,].append(place)
+            self._places[tuple(self._tokens[place : place + 2])].append(place)
+        self._is_used = [False] * len(self._tokens)
+        self._end = 0
+        """Where the block before ended; of equal places the next one is taken."""
+
+    def place(self, text: str) -> Box | None:
+        """Box of the words that `text` consists of, in the layer's pixels; None where too little of it is found."""
+        tokens = tokens_of(text)
+        start = self._start(tokens)
+        if start is None:
+            return None
+        slack = SLACK + len(tokens) // 4
+        low, high = max(0, start - SLACK), min(len(self._tokens), start + len(tokens) + slack)
+        free = [place for place in range(low, high) if not self._is_used[place]]
+        matched = _matches(tokens, [self._tokens[place] for place in free])
+        num_chars = sum(map(len, tokens))
+        if sum(len(self._tokens[free[index]]) for index in matched) < MIN_SHARE * num_chars:
+            return None
+        places = [free[index] for index in matched]
+        for place in places:
+            self._is_used[place] = True
+        self._end = places[-1] + 1
+        return _around([self._words[index].box for index in sorted({self._word_of[place] for place in places})])
+
+    def _start(self, tokens: list[str]) -> int | None:
+        """The place in the layer that most words agree on as the block's beginning, give or take 3."""
+        votes: Counter[int] = Counter()
+        step = max(1, len(tokens) // MAX_VOTERS)
+        for offset in range(0, len(tokens), step):
+            for key in {(tokens[offset],), tuple(tokens[offset : offset + 2])}:
+                places = self._places.get(key, ())
+                if len(places) <= MAX_OCCURRENCES or len(tokens) <= 3:
+                    votes.update(place - offset for place in places if not self._is_used[place])
+        if not votes:
+            return None
+        near = {start: sum(votes.get(start + shift, 0) for shift in range(-3, 4)) for start in votes}
+        return max(near, key=lambda start: (near[start], votes[start], -abs(start - self._end)))
+
+
+def _matches(left: list[str], right: list[str]) -> list[int]:
+    """Indices into `right` of the longest common subsequence."""
+    return [
+        index
+        for opcode in Indel.opcodes(left, right)
+        if opcode.tag == "equal"
+        for index in range(opcode.dest_start, opcode.dest_end)
+    ]
+
+
+def _around(boxes: list[Box]) -> Box:
+    box = boxes[0]
+    for other in boxes[1:]:
+        box = box.union(other)
+    return box
