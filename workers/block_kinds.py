@@ -1,0 +1,135 @@
+"""What a block of text is on its page, where that is cheaply known: by size, weight, place and first characters."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from schemas.page import Box
+
+BlockKind = Literal["title", "heading", "paragraph", "list_item", "caption", "header", "footer", "footnote", "table"]
+
+MARGIN = 0.08
+"""Share of the page's height, above and below, in which running headers and footers live."""
+HEADING = 1.15
+"""Font size of a heading over that of the body, at least."""
+TITLE = 1.4
+
+_BULLET = re.compile(r"^[•◦▪‣●○■□∙⁃►➢✓✔❖◆·–—*-]\s+\S")
+_NUMBERED = re.compile(r"^(\(?(\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+\S")
+_SECTION = re.compile(r"^(\d{1,2}(\.\d{1,2}){0,3}\.?|[IVX]{1,4}\.|[A-Z]\.)\s+[A-Z\u00c0-\uffff]")
+_PAGE_NUMBER = re.compile(r"^\W*(page\s+)?([0-9٠-٩۰-۹०-९]{1,4}|[ivxlc]{1,6})(\s*(/|of)\s*\d{1,4})?\W*$", re.IGNORECASE)
+_CAPTION = re.compile(
+    r"^(figure|fig\.|table|tab\.|chart|exhibit|abb\.|abbildung|tabelle|figura|tabla|tableau|图|圖|表|図|그림|표|рис\.|таблица)\s*\d",
+    re.IGNORECASE,
+)
+_NOTE_MARK = re.compile(r"^(\d{1,3}|[*†‡§]+|\[\d{1,3}\])\s*\S")
+
+
+class Paragraph(NamedTuple):
+    text: str
+    box: Box
+    size_px: float
+    is_bold: bool
+    num_lines: int
+    is_table: bool
+
+
+def starts_item(text: str) -> bool:
+    """A bullet opens a new block wherever it stands; a number might be one that a line happens to start with."""
+    return bool(_BULLET.match(text)) and not text.startswith(("- ", "– ", "— ", "* "))
+
+
+def kinds_of(paragraphs: Sequence[Paragraph], page_height: float) -> list[BlockKind]:
+    """One kind for each, in order. Without a sign it is a paragraph."""
+    body = _body_size(paragraphs)
+    header, footer = _margins(paragraphs, page_height, body)
+    kinds: list[BlockKind] = []
+    for index, paragraph in enumerate(paragraphs):
+        if paragraph.is_table:
+            kinds.append("table")
+        elif index in header:
+            kinds.append("header")
+        elif index in footer:
+            kinds.append("footer")
+        else:
+            kinds.append(_kind(paragraph, body, page_height))
+    return _one_title(kinds, paragraphs, body, page_height)
+
+
+def _kind(paragraph: Paragraph, body: float, page_height: float) -> BlockKind:
+    text = paragraph.text
+    if _CAPTION.match(text):
+        return "caption"
+    if _is_heading(paragraph, body):
+        return "heading"
+    if _BULLET.match(text) or _NUMBERED.match(text):
+        return "list_item"
+    is_low = paragraph.box.top > 0.6 * page_height
+    if is_low and paragraph.size_px < 0.92 * body and _NOTE_MARK.match(text):
+        return "footnote"
+    return "paragraph"
+
+
+def _is_heading(paragraph: Paragraph, body: float) -> bool:
+    text = paragraph.text
+    if len(text) > 200 or paragraph.num_lines > 4 or sum(map(str.isalpha, text)) < 2:
+        return False
+    if paragraph.size_px > HEADING * body:
+        return True
+    is_short = paragraph.num_lines <= 2 and len(text) <= 120 and not text.rstrip().endswith((".", ",", ";", "。", "।"))
+    return (
+        is_short
+        and paragraph.is_bold
+        and paragraph.size_px >= 0.9 * body
+        and (bool(_SECTION.match(text)) or not text.endswith(":"))
+    )
+
+
+def _body_size(paragraphs: Sequence[Paragraph]) -> float:
+    """The size most characters have."""
+    chars: Counter[float] = Counter()
+    for paragraph in paragraphs:
+        chars[round(paragraph.size_px, 1)] += len(paragraph.text)
+    if not chars:
+        return 1.0
+    total = sum(chars.values())
+    size, count = chars.most_common(1)[0]
+    if count > 0.3 * total:
+        return max(size, 1.0)
+    return max(statistics.median([s for s, n in chars.items() for _ in range(max(1, n // 20))]), 1.0)  # an OCR's sizes scatter
+
+
+def _margins(paragraphs: Sequence[Paragraph], page_height: float, body: float) -> tuple[set[int], set[int]]:
+    """Short small text within the margin, parted from the rest by more than a line."""
+    header: set[int] = set()
+    footer: set[int] = set()
+    for index, paragraph in enumerate(paragraphs):
+        is_slight = (
+            paragraph.num_lines <= 2 and len(paragraph.text) <= 200 and paragraph.size_px <= 1.1 * body and not paragraph.is_table
+        )
+        in_top, in_bottom = paragraph.box.bottom < MARGIN * page_height, paragraph.box.top > (1 - MARGIN) * page_height
+        if not is_slight or not (in_top or in_bottom):
+            continue
+        others = [p.box for p in paragraphs if p is not paragraph]
+        below = min((box.top for box in others if box.top >= paragraph.box.bottom - 1), default=None)
+        above = max((box.bottom for box in others if box.bottom <= paragraph.box.top + 1), default=None)
+        is_number = bool(_PAGE_NUMBER.match(paragraph.text))
+        if in_top and below is not None and (is_number or below - paragraph.box.bottom > 0.8 * body):
+            header.add(index)
+        if in_bottom and above is not None and (is_number or paragraph.box.top - above > 0.8 * body):
+            footer.add(index)
+    return header, footer
+
+
+def _one_title(kinds: list[BlockKind], paragraphs: Sequence[Paragraph], body: float, page_height: float) -> list[BlockKind]:
+    """The largest heading in the upper part of the page is its title, when it stands out."""
+    large = [
+        index
+        for index, kind in enumerate(kinds)
+        if kind == "heading" and paragraphs[index].size_px > TITLE * body and paragraphs[index].box.top < 0.45 * page_height
+    ]
+    if large:
+        kinds[max(large, key=lambda index: (paragraphs[index].size_px, -index))] = "title"
+    return kinds

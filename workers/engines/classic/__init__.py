@@ -1,0 +1,29 @@
+"""No GPU and no weights to fetch: the PDF's own text layer where it can be believed, else PP-OCR."""
+
+from schemas.settings import EngineSettings
+from workers.engines.classic.ppocr import MODELS, rapidocr_version
+from workers.engines.engine import Engine, EngineInfo
+
+READING_VERSION = 1
+"""Raised when the rules of trust, order or legibility change the text: then the recipe changes too."""
+
+
+def describe(settings: EngineSettings) -> EngineInfo:
+    return EngineInfo(
+        name="classic",
+        model=MODELS["Rec"].removesuffix(".onnx"),
+        revision=rapidocr_version() or None,
+        tasks=("ocr",),
+        takes_prompts=False,
+        options={
+            "models": sorted(MODELS.values()),
+            "min_confidence": settings.classic.min_confidence,
+            "reading_version": READING_VERSION,
+        },
+    )
+
+
+def make(settings: EngineSettings) -> Engine:
+    from workers.engines.classic.engine import ClassicEngine
+
+    return ClassicEngine(settings)

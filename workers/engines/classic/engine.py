@@ -1,0 +1,174 @@
+"""The engine `classic`: decides whom to believe, the text layer or the OCR, and answers in blocks."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from schemas.answers import AnyBlock, Caption, Footer, Footnote, Header, Heading, ListItem, OcrAnswer, Paragraph, Table, Title
+from schemas.failure import Failure, FailureKind
+from schemas.page import Box, PageImage, Word
+from schemas.settings import EngineSettings
+from workers.engines.classic.legible import READ_SCORE, Legible, legible
+from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
+from workers.engines.engine import Completion, EngineStartError, Request
+from workers.languages import languages_of
+from workers.reading_order import TextBlock, blocks_in_order
+from workers.trust import Trust, judge, uncovered_ink
+
+MIN_UNCOVERED = 0.1
+MIN_UNCOVERED_SHARE = 0.6
+"""A trusted layer is completed by OCR where a tenth of the page bears ink without words, and that is most of the ink: a scan with a
+stamped line, a slide pasted as a picture. Pages of text with figures mostly stay below (measured: 12 of 160)."""
+
+
+class ClassicEngine:
+    """One thread of its own does all the work, one request after the other: the event loop stays free, memory bounded."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings.classic
+        self._ocr: PpOcr | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="classic")
+
+    async def start(self) -> None:
+        try:
+            self._ocr = await asyncio.get_running_loop().run_in_executor(self._thread, PpOcr, self._settings.num_threads)
+        except ImportError as error:
+            raise EngineStartError(f"The engine `classic` cannot load its OCR: {error}.") from error
+
+    async def read(self, request: Request) -> Completion:
+        if request.task != "ocr":
+            failure = Failure(
+                stage="read", kind=FailureKind.engine_error, message="the engine `classic` reads text only", task=request.task
+            )
+            return Completion(stop_reason="error", failure=failure)
+        if request.is_blank:
+            return Completion(text=OcrAnswer(blocks=[]).model_dump_json(exclude_none=True), text_origin="ocr")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, request)
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read(self, request: Request) -> Completion:
+        start = time.monotonic()
+        image = request.image
+        words = request.text_layer.words if request.text_layer else []
+        trust = judge(request.text_layer, image.width_px, image.height_px)
+        completion = self._from_text_layer(image, words) if trust.is_trusted else self._from_pixels(image, words, trust)
+        return replace(completion, engine_s=time.monotonic() - start)
+
+    def _from_text_layer(self, image: PageImage, words: Sequence[Word]) -> Completion:
+        pixels = _pixels(image)
+        uncovered = uncovered_ink(pixels, words)
+        if uncovered > MIN_UNCOVERED and uncovered > MIN_UNCOVERED_SHARE * uncovered_ink(pixels, []):
+            found = self._legible(self._ocr_page(pixels), image)
+            lines = [line for line in found.lines if line.confidence >= READ_SCORE and not _is_covered(line.box, words)]
+            if lines:
+                blocks = blocks_in_order([*words, *_as_words(lines, upright=False)], image.width_px, image.height_px)
+                scores = [None] * len(words) + [line.confidence for line in lines]
+                boxes = [word.box for word in words] + [line.box for line in lines]
+                return _answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=("ocr_added",)))
+        blocks = blocks_in_order(words, image.width_px, image.height_px)
+        return _answered(blocks, [word.box for word in words], [None] * len(words), image, Completion(text_origin="text_layer"))
+
+    def _from_pixels(self, image: PageImage, words: Sequence[Word], trust: Trust) -> Completion:
+        page = self._ocr_page(_pixels(image))
+        found = self._legible(page, image)
+        flags = ["text_layer_untrusted"] if words else []
+        if found.is_foreign and trust.is_hidden:
+            blocks = blocks_in_order(words, image.width_px, image.height_px)
+            hidden = Completion(text_origin="text_layer", flags=("hidden_text_layer",))
+            return _answered(blocks, [word.box for word in words], [None] * len(words), image, hidden)
+        if found.is_foreign:
+            message = (
+                f"of {len(page.lines)} lines of text, {found.read_share:.0%} by area could be read: "
+                "a script that PP-OCR does not know, or illegible"
+            )
+            failure = Failure(stage="read", kind=FailureKind.unsupported_script, message=message, task="ocr")
+            return Completion(stop_reason="error", failure=failure, text_origin="ocr", flags=tuple(flags))
+        if found.num_faint:
+            flags.append("low_confidence_lines_dropped")
+        if found.num_foreign:
+            flags.append("other_script_lines_dropped")
+        if page.rotation:
+            flags.append(f"read_rotated_{page.rotation}")
+        blocks = blocks_in_order(_as_words(found.lines, upright=True), page.width_px, page.height_px)
+        boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
+        return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", flags=tuple(flags)))
+
+    def _ocr_page(self, pixels: Pixels) -> OcrPage:
+        if self._ocr is None:
+            raise RuntimeError("ClassicEngine.start() was not awaited")
+        return self._ocr.read(pixels)
+
+    def _legible(self, page: OcrPage, image: PageImage) -> Legible:
+        return legible(page.lines, image.width_px * image.height_px, self._settings.min_confidence)
+
+
+def _pixels(image: PageImage) -> Pixels:
+    return np.frombuffer(image.rgb(), dtype=np.uint8).reshape(image.height_px, image.width_px, 3)
+
+
+def _as_words(lines: Sequence[OcrLine], *, upright: bool) -> list[Word]:
+    """One word a line. Sizes near the usual one become it: the thickness of a line depends on its letters ("sense", "Jäger")."""
+    boxes = [line.upright if upright else line.box for line in lines]
+    sizes = [min(box.width, box.height) for box in boxes]
+    usual = float(np.median(np.repeat(sizes, [len(line.text) for line in lines]))) if lines else 0.0
+    sizes = [usual if 0.72 * usual < size < 1.32 * usual else size for size in sizes]
+    return [
+        Word(line.text, *box, block=-1 - index, line=0, size_px=0.75 * size)  # a line's box is taller than its font size
+        for index, (line, box, size) in enumerate(zip(lines, boxes, sizes, strict=True))
+    ]
+
+
+def _is_covered(box: Box, words: Sequence[Word]) -> bool:
+    return sum(box.intersection(word.box).area for word in words) > 0.3 * box.area
+
+
+def _answered(
+    blocks: Sequence[TextBlock], boxes: Sequence[Box], scores: Sequence[float | None], image: PageImage, completion: Completion
+) -> Completion:
+    """The completion with its text and confidence; `boxes` and `scores` are those of the words the blocks were made of."""
+    answer = OcrAnswer(
+        languages=languages_of("\n".join(block.text for block in blocks)),
+        blocks=[_block(block, [boxes[i] for i in block.members], _mean(block.members, scores, boxes), image) for block in blocks],
+    )
+    everything = [index for block in blocks for index in block.members]
+    confidence = _mean(everything, scores, boxes)
+    return replace(completion, text=answer.model_dump_json(exclude_none=True), confidence=confidence)
+
+
+def _mean(members: Sequence[int], scores: Sequence[float | None], boxes: Sequence[Box]) -> float | None:
+    """Weighted by area, about the number of characters; None where nothing was recognised."""
+    known = [(score, max(boxes[i].area, 1.0)) for i in members if (score := scores[i]) is not None]
+    return round(min(sum(s * w for s, w in known) / sum(w for _, w in known), 1.0), 4) if known else None
+
+
+def _block(block: TextBlock, boxes: Sequence[Box], confidence: float | None, image: PageImage) -> AnyBlock:
+    around = Box(min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes), max(b.bottom for b in boxes))
+    share = around.scaled(1 / image.width_px, 1 / image.height_px)
+    left, top, right, bottom = (round(min(max(value, 0.0), 1.0), 4) for value in share)
+    box = (left, top, right, bottom)
+    text = block.text
+    match block.kind:
+        case "title":
+            return Title(title=text, box=box, confidence=confidence)
+        case "heading":
+            return Heading(heading=text, box=box, confidence=confidence)
+        case "list_item":
+            return ListItem(list_item=text, box=box, confidence=confidence)
+        case "caption":
+            return Caption(caption=text, box=box, confidence=confidence)
+        case "header":
+            return Header(header=text, box=box, confidence=confidence)
+        case "footer":
+            return Footer(footer=text, box=box, confidence=confidence)
+        case "footnote":
+            return Footnote(footnote=text, box=box, confidence=confidence)
+        case "table":
+            return Table(table=[list(row) for row in block.rows], box=box, confidence=confidence)
+        case "paragraph":
+            return Paragraph(paragraph=text, box=box, confidence=confidence)

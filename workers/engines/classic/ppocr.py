@@ -1,0 +1,197 @@
+"""PP-OCR through rapidocr: lines of text with their boxes and scores, whichever way up the page lies. Never touches the network.
+
+rapidocr downloads what its wheel lacks; here every model is named by its path, and one that is missing ends the start.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.page import Box
+from workers.engines.engine import EngineStartError
+from workers.line_text import is_cjk
+
+MODELS = {"Det": "PP-OCRv6_det_small.onnx", "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx", "Rec": "PP-OCRv6_rec_small.onnx"}
+Rotation = Literal[0, 90, 180, 270]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class OcrLine(NamedTuple):
+    text: str
+    confidence: float
+    """Mean score of its characters, 0..1."""
+    upright: Box
+    """On the page turned upright and its lines laid level: for the order of reading."""
+    box: Box
+    """On the image as it came, in its pixels."""
+
+
+@dataclass(frozen=True)
+class OcrPage:
+    lines: list[OcrLine]
+    width_px: int
+    """Of the page turned upright."""
+    height_px: int
+    rotation: Rotation = 0
+    """Degrees clockwise that turn the image upright."""
+
+
+def rapidocr_version() -> str:
+    """Of the installed package; "" where there is none."""
+    try:
+        return version("rapidocr")
+    except PackageNotFoundError:
+        return ""
+
+
+def model_paths() -> dict[str, Path]:
+    """The models inside rapidocr's wheel. Raises EngineStartError when one is missing."""
+    spec = find_spec("rapidocr")
+    if spec is None or not spec.submodule_search_locations:
+        raise EngineStartError("The engine `classic` needs rapidocr: pip install rapidocr.")
+    folder = Path(spec.submodule_search_locations[0]) / "models"
+    paths = {part: folder / name for part, name in MODELS.items()}
+    missing = [path.name for path in paths.values() if not path.is_file()]
+    if missing:
+        raise EngineStartError(
+            f"rapidocr {rapidocr_version()} lacks {', '.join(missing)}: install the version named in constraints.txt."
+        )
+    return paths
+
+
+class PpOcr:
+    """The three networks. Not for several threads at once."""
+
+    def __init__(self, num_threads: int) -> None:
+        paths = model_paths()
+        import cv2
+        from rapidocr import RapidOCR
+
+        cv2.setNumThreads(num_threads)
+        params: dict[str, Any] = {f"{part}.model_path": str(path) for part, path in paths.items()}
+        params |= {
+            "Global.log_level": "error",
+            "EngineConfig.onnxruntime.intra_op_num_threads": num_threads,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+        self._ocr = RapidOCR(params=params)
+
+    def read(self, rgb: Pixels) -> OcrPage:
+        """`rgb` is (height_px, width_px, 3). No lines where no text is found; every line found is given, however low its score."""
+        height, width = rgb.shape[:2]
+        quads, crops = self._detect(np.ascontiguousarray(rgb[:, :, ::-1]))
+        if not crops:
+            return OcrPage([], width, height)
+        rotation, texts, scores = self._recognize(quads, crops)
+        upright_width, upright_height = (height, width) if rotation in (90, 270) else (width, height)
+        upright = _leveled(_turned(quads, rotation, width, height))
+        lines = [
+            OcrLine(_composed(text), float(score), level, _box(quad))
+            for text, score, level, quad in zip(texts, scores, upright, quads, strict=True)
+            if text.strip()
+        ]
+        return OcrPage(lines, upright_width, upright_height, rotation)
+
+    def _detect(self, bgr: Pixels) -> tuple[npt.NDArray[np.float64], list[Pixels]]:
+        from rapidocr.main import RapidOCRError
+        from rapidocr.utils.process_img import map_boxes_to_original
+
+        image, record = self._ocr.preprocess_img(bgr)
+        try:
+            crops, found = self._ocr.detect_and_crop(image, record)
+        except RapidOCRError:  # its way to say that there is no text
+            return np.zeros((0, 4, 2)), []
+        quads = map_boxes_to_original(np.asarray(found.boxes, dtype=np.float64), record, *bgr.shape[:2])
+        return quads, crops
+
+    def _recognize(self, quads: npt.NDArray[np.float64], crops: list[Pixels]) -> tuple[Rotation, list[str], list[float]]:
+        """Texts and scores in the order of the crops.
+
+        Lines vote on which way up the page lies. A vote for upside down is put to the test (handwriting votes at random), and
+        those outvoted are read both ways, for the vote of a short line is a guess.
+        """
+        votes_flipped = np.array(["180" in label for label, _ in self._ocr.cls_and_rotate(crops)[1].cls_res])
+        sides = np.linalg.norm(quads[:, 1] - quads[:, 0], axis=1), np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
+        lengths = np.maximum(*sides) / np.maximum(np.minimum(*sides), 1)  # about the number of characters
+        is_tall = sides[1] >= 1.5 * sides[0]  # rapidocr has turned such crops a quarter to the left
+        is_sideways = len(crops) >= 3 and bool((lengths * is_tall).sum() > 0.6 * lengths.sum())
+        voters = is_tall if is_sideways else ~is_tall
+        weights = lengths * voters * (lengths >= 3)
+        is_flipped = bool((weights * votes_flipped).sum() > 0.6 * weights.sum() > 0) and self._reads_better_flipped(crops, weights)
+
+        first = [_half_turn(crop) if is_flipped and voter else crop for crop, voter in zip(crops, voters, strict=True)]
+        texts, scores = self._texts(first)
+        outvoted = [i for i in range(len(crops)) if votes_flipped[i] != (is_flipped and voters[i]) and scores[i] < 0.9]
+        if outvoted:
+            for i, text, score in zip(outvoted, *self._texts([_half_turn(first[i]) for i in outvoted]), strict=True):
+                if score > scores[i]:
+                    texts[i], scores[i] = text, score
+        if not is_sideways:
+            return (180 if is_flipped else 0), texts, scores
+        if is_flipped:
+            return 90, texts, scores
+        # Columns of Chinese or Japanese read like a page lying on its right side; both are read from right to left.
+        return (0 if sum(map(is_cjk, "".join(texts))) > 0.5 * len("".join(texts)) else 270), texts, scores
+
+    def _reads_better_flipped(self, crops: list[Pixels], weights: npt.NDArray[np.float64]) -> bool:
+        longest = [crops[i] for i in np.argsort(-weights)[:6]]
+        return bool(np.mean(self._texts([_half_turn(crop) for crop in longest])[1]) > np.mean(self._texts(longest)[1]))
+
+    def _texts(self, crops: list[Pixels]) -> tuple[list[str], list[float]]:
+        found = self._ocr.recognize_txt(crops)
+        return list(found.txts), list(found.scores)
+
+
+def _half_turn(crop: Pixels) -> Pixels:
+    return np.ascontiguousarray(crop[::-1, ::-1])
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _turned(quads: npt.NDArray[np.float64], rotation: Rotation, width: int, height: int) -> npt.NDArray[np.float64]:
+    """Corners on the page turned clockwise by `rotation`."""
+    x, y = quads[..., 0], quads[..., 1]
+    if rotation == 90:
+        return np.stack([height - y, x], axis=-1)
+    if rotation == 180:
+        return np.stack([width - x, height - y], axis=-1)
+    if rotation == 270:
+        return np.stack([y, width - x], axis=-1)
+    return quads
+
+
+def _leveled(quads: npt.NDArray[np.float64]) -> list[Box]:
+    """Boxes after turning the page by the lines' usual slope, each as high as its line is thick."""
+    middle = quads.mean(axis=1)
+    ends = quads[np.arange(len(quads))[:, None], np.argsort(quads[..., 0], axis=1)]
+    run = ends[:, 2:].mean(axis=1) - ends[:, :2].mean(axis=1)
+    length = np.maximum(np.linalg.norm(run, axis=1), 1)
+    area = np.array([_area(quad) for quad in quads])
+    long = length > 4 * area / length
+    slope = float(np.median(run[long, 1] / np.maximum(run[long, 0], 1))) if long.sum() >= 3 else 0.0
+    angle = np.arctan(slope) if abs(slope) < 0.4 else 0.0
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    boxes = []
+    for center, quad in zip(middle @ turn.T, quads, strict=True):
+        around = (quad - quad.mean(axis=0)) @ turn.T
+        half_width, half_height = np.abs(around[:, 0]).mean(), np.abs(around[:, 1]).mean()
+        boxes.append(Box(center[0] - half_width, center[1] - half_height, center[0] + half_width, center[1] + half_height))
+    return boxes
+
+
+def _area(quad: npt.NDArray[np.float64]) -> float:
+    x, y = quad[:, 0], quad[:, 1]
+    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
+
+
+def _box(quad: npt.NDArray[np.float64]) -> Box:
+    return Box(*map(float, (quad[:, 0].min(), quad[:, 1].min(), quad[:, 0].max(), quad[:, 1].max())))
