@@ -1,7 +1,7 @@
 """A real HTTP server that speaks OpenAI's chat completions, of fixed capacity and with chosen faults: for tests and benchmarks.
 
 By hand on asyncio, so that it can do what servers do wrong: close a connection in the middle, never answer, answer garbage.
-As a program: `python tests/servers/fake_openai.py --port 8000 --capacity-per-s 20` serves until it is stopped.
+As a program: `python -m tests.servers.fake_openai --port 8000 --capacity-per-s 20` serves until it is stopped.
 """
 
 import argparse
