@@ -348,9 +348,13 @@ def _observe(work: Callable[["Observer"], "Summary"], quiet: bool) -> "tuple[Sum
 
 
 def _console() -> "Console":
+    """On stdout; into a file or a pipe 120 columns wide, unless COLUMNS says otherwise (rich: 80)."""
+    import os
+
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    return Console(highlight=False, width=width)
 
 
 def _print_json(value: Any) -> None:

@@ -1,11 +1,11 @@
 """`pagefold demo`: the examples that come along, read on this machine alone, and what came of it."""
 
 import os
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,21 +14,24 @@ from pipeline.config import resolve
 from pipeline.query import as_text, connect
 from pipeline.report import duration
 from pipeline.summary import Summary
-from schemas.failure import KINDS, FailureKind
+from schemas.failure import KINDS, FailureKind, clean_message
 from schemas.settings import MEBI, Settings
 
 EXAMPLES = Path(str(files("pipeline").joinpath("examples")))
 
-_DOCUMENTS = """
-SELECT name, status, coalesce(num_pages::varchar, '?') AS pages, num_chart_candidates AS charts_seen, num_failures AS failures
-FROM current_documents ORDER BY name"""
-_LINES = """
-SELECT name, p.page_index + 1 AS page, p.text_origin AS "from", p.text_plain
-FROM current_pages p JOIN current_documents d USING (source_id)
-WHERE p.num_chars > 0 AND p.page_index = 0 ORDER BY name"""
-_FAILURES = """
-SELECT name, f.kind, count(*) AS times, min(f.message) AS message
-FROM open_failures f JOIN current_documents d USING (source_id) GROUP BY ALL ORDER BY name, f.kind"""
+_DOCUMENTS = (
+    "select name, status, num_pages as pages, num_chart_candidates as chart_candidates, num_failures as failures "
+    "from current_documents order by name"
+)
+_WORDS = (
+    'select name, text_origin as "from", text_plain as text '
+    "from current_pages join current_documents using (source_id) where page_index = 0 and num_chars > 0 order by name"
+)
+_FAILURES = (
+    "select name, kind, page_index from open_failures join current_documents using (source_id) order by name, kind, page_index"
+)
+_NEXT = "select page_index, kind, text from current_blocks where uri like '%report.pdf' limit 20"
+_TEXT_CELLS = 60
 
 
 def demo_settings() -> Settings:
@@ -45,43 +48,40 @@ def print_findings(console: Console, output: str, summary: Summary) -> None:
     else:
         console.print(f"{summary.num_documents} documents, {summary.num_pages_read} pages in {duration(summary.seconds)}.")
     _heading(console, "Documents", _DOCUMENTS)
-    console.print(_table(connection.sql(_DOCUMENTS)))
-    _heading(console, "The first words of each", None)
-    lines = Table("name", "from", "text", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name, _, origin, text in connection.sql(_LINES).fetchall():
-        lines.add_row(as_text(name), as_text(origin), Text(_shortened(text)))
-    console.print(lines)
-    _heading(console, "What could not be read, and why", None)
-    failed = Table("name", "why", "times", "what to do", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name, kind, times, _ in connection.sql(_FAILURES).fetchall():
-        info = KINDS[FailureKind(kind)]
-        failed.add_row(as_text(name), f"{kind}: {info.meaning}", str(times), Text(info.what_to_do))
-    console.print(failed)
+    _print(console, ["name", "status", "pages", "chart candidates", "failures"], connection.sql(_DOCUMENTS).fetchall())
+    _heading(console, "The first words of each, and where they are from", _WORDS)
+    words = [(name, origin, _shortened(text)) for name, origin, text in connection.sql(_WORDS).fetchall()]
+    _print(console, ["name", "from", "text"], words)
+    _heading(console, "What could not be read, and why", _FAILURES)
+    failed = [(name, *_explained(kind, page)) for name, kind, page in connection.sql(_FAILURES).fetchall()]
+    _print(console, ["name", "why", "what to do"], failed)
     console.print()
-    if not summary_has_charts(connection):
-        console.print("Charts were found but not read: the engine `classic` has no model. `server` and `ovis` read them.")
-    console.print(Text(f'Ask on: .venv/bin/pagefold query {output} "select name, page_index, text_plain from current_pages …"'))
+    if connection.sql("select count(*) from current_charts").fetchall() == [(0,)]:
+        console.print("The chart candidates were not read: the engine `classic` has no model for that; `server` and `ovis` do.")
+    console.print(Text(f'Ask on: pagefold query {clean_message(output)} "{_NEXT}"'))
 
 
-def summary_has_charts(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.sql("SELECT count(*) FROM current_charts").fetchone()
-    return bool(found and found[0])
-
-
-def _heading(console: Console, title: str, sql: str | None) -> None:
+def _heading(console: Console, title: str, sql: str) -> None:
     console.print()
     console.print(Text(title, "bold cyan"))
-    if sql:
-        console.print(Text("  ".join(sql.split()), "dim"))
+    console.print(Text(sql, "dim"))
 
 
-def _table(relation: Any) -> Table:
-    table = Table(*relation.columns, box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for row in relation.fetchall():
+def _print(console: Console, names: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    table = Table(*names, box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for row in rows:
         table.add_row(*(Text(as_text(value)) for value in row))
-    return table
+    console.print(table)
+
+
+def _explained(kind: str, page_index: int | None) -> tuple[str, str]:
+    info = KINDS[FailureKind(kind)]
+    where = "" if page_index is None else f"page {page_index + 1}: "
+    return f"{where}{kind}: {info.meaning}", info.what_to_do
 
 
 def _shortened(text: str) -> str:
-    line = as_text(text)
-    return line if len(line) <= 60 else line[:59] + "…"
+    """By its width on the terminal: a Chinese character takes two cells."""
+    line = Text(clean_message(text))
+    line.truncate(_TEXT_CELLS, overflow="ellipsis")
+    return line.plain

@@ -1,0 +1,149 @@
+"""What the README generates from the code, between `<!-- name -->` and `<!-- /name -->`. `make docs` writes it.
+
+`--demo` also runs `pagefold demo` and pastes what it printed.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from pipeline.config import Setting, all_settings
+from pipeline.dictionary import columns_of, type_name
+from schemas.failure import KINDS
+from schemas.flags import FLAGS
+from schemas.tables import COLUMNS
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def settings() -> str:
+    lines = ["| setting | default | what it does |", "|---|---|---|"]
+    lines += [f"| `{setting.name}` | {_default(setting)} | {_cell(setting.info.description or '')} |" for setting in all_settings()]
+    return "\n".join(lines)
+
+
+def failures() -> str:
+    lines = ["| kind | what it means | what to do |", "|---|---|---|"]
+    for kind, info in KINDS.items():
+        again = "; the next runs try it again by themselves" if info.is_transient else ""
+        lines.append(f"| `{kind}` | {_cell(info.meaning)} | {_cell(info.what_to_do)}{again} |")
+    return "\n".join(lines)
+
+
+def flags() -> str:
+    return "\n".join(["| flag | what it means |", "|---|---|", *(f"| `{flag}` | {_cell(text)} |" for flag, text in FLAGS.items())])
+
+
+def columns() -> str:
+    parts = []
+    for table in COLUMNS:
+        rows = [
+            f"| `{column.name}` | {type_name(column)}{', null' if column.nullable else ''} | {_cell(column.description)} |"
+            for column in columns_of(table)
+        ]
+        head = [
+            f"<details><summary><code>{table}</code>: {len(rows)} columns</summary>",
+            "",
+            "| column | type | what it says |",
+            "|---|---|---|",
+        ]
+        parts.append("\n".join([*head, *rows, "", "</details>"]))
+    return "\n\n".join(parts)
+
+
+def commands() -> str:
+    from typer.main import get_command
+
+    from pipeline.cli import app
+
+    lines = ["| command | what it does |", "|---|---|"]
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        shown = "".join(f" {argument.metavar or argument.name.upper()}" for argument in arguments)
+        lines.append(f"| `pagefold {name}{shown}` | {_cell(' '.join((command.help or '').split()))} |")
+    return "\n".join(lines)
+
+
+GENERATED = {"settings": settings, "failures": failures, "flags": flags, "columns": columns, "commands": commands}
+
+
+def replaced(text: str, name: str, body: str) -> str:
+    """The README's text with the part of that name renewed. Raises ValueError where its markers are missing or doubled."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    text, count = pattern.subn(lambda match: f"{match[1]}{body}\n{match[2]}", text)
+    if count != 1:
+        raise ValueError(f"README.md has {count} parts called {name}")
+    return text
+
+
+def refreshed(text: str) -> str:
+    for name, make in GENERATED.items():
+        text = replaced(text, name, make())
+    return text
+
+
+def demo_output() -> str:
+    """What `pagefold demo` prints on stdout in a fresh folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "demo", "--quiet"],
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=True,
+        )
+    return done.stdout.rstrip()
+
+
+def steady(output: str) -> str:
+    """Without what differs from run to run and from machine to machine: times, and the spaces that tables pad with."""
+    output = re.sub(r"\d+ min \d+ s|[\d.]+ s\b", "N s", output)
+    return "\n".join(" ".join(line.split()) for line in output.splitlines()).strip()
+
+
+def pasted_demo(text: str) -> str:
+    match = re.search(r"<!-- demo -->\n```text\n(.*?)\n```\n<!-- /demo -->", text, re.DOTALL)
+    if match is None:
+        raise ValueError("README.md has no demo output")
+    return match[1]
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "110", "PYTHONIOENCODING": "utf-8"}
+
+
+def _default(setting: Setting) -> str:
+    value: Any = setting.default
+    if value is None or value == []:
+        return ""
+    if isinstance(value, SecretStr | bytes):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, list):
+        return f"`{','.join(map(str, value))}`"
+    if isinstance(value, int) and value >= 2**20 and value % 2**20 == 0:
+        return f"`{value}` ({value // 2**20} Mi)"
+    return f"`{value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    new = refreshed(README.read_text("utf-8"))
+    if "--demo" in sys.argv[1:]:
+        new = replaced(new, "demo", f"```text\n{demo_output()}\n```")
+    README.write_text(new, "utf-8")
