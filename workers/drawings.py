@@ -1,8 +1,8 @@
 """Which vector drawings of a page may be charts: marks, clusters of marks, and what in them speaks for a chart.
 
-All boxes here are in points of the *unrotated* page, as MuPDF's line art device gives them. Work is bounded whatever the page
-holds: at most MAX_MARKS marks are kept (evenly thinned beyond), at most MAX_ITEMS segments of a path are looked at, and
-clusters are found on a grid of CELL_PT.
+Boxes are in points: of the *unrotated* page, as MuPDF's line art device gives them, until the caller turns them. Work is
+bounded whatever the page holds: about MAX_MARKS marks are kept (evenly thinned beyond), at most MAX_ITEMS segments of a path are
+looked at, and clusters are found on a grid of at most MAX_CELLS a side.
 """
 
 import math
@@ -15,9 +15,10 @@ import pymupdf
 
 from schemas.page import Box
 
-MAX_MARKS = 20_000  # a dense scatter plot has 5,000; a map 100,000, and a fifth of it shows where it is
+MAX_MARKS = 8_000  # a dense scatter plot has 5,000; of a map's 100,000 every sixteenth shows where it is
 MAX_ITEMS = 400
 CELL_PT = 4.0
+MAX_CELLS = 1000
 THIN_PT = 2.0
 MARKER_PT = 12.0
 WHITE = 0.97
@@ -125,10 +126,11 @@ def _hull(points: Sequence[Sequence[float]]) -> Box:
 
 def clusters(marks: Sequence[Mark], page_box: Box) -> list[tuple[Box, list[Mark]]]:
     """Marks that lie together (closer than about three cells, or with overlapping boxes), and the box around them."""
-    columns, rows = (max(1, math.ceil(side / CELL_PT) + 2) for side in (page_box.width, page_box.height))
+    cell = max(CELL_PT, page_box.width / MAX_CELLS, page_box.height / MAX_CELLS)
+    columns, rows = (math.ceil(side / cell) + 2 for side in (page_box.width, page_box.height))
     grid = np.zeros((rows, columns), dtype=bool)
     for mark in marks:
-        left, top, right, bottom = _cells(mark.box, page_box)
+        left, top, right, bottom = _cells(mark.box, page_box, cell)
         grid[top : bottom + 1, left : right + 1] = True  # boxes with an inside too: what lies in a frame belongs to it
     grown = grid.copy()
     grown[1:] |= grid[:-1]
@@ -139,18 +141,18 @@ def clusters(marks: Sequence[Mark], page_box: Box) -> list[tuple[Box, list[Mark]
     labels = _label(grown)
     groups: dict[int, list[Mark]] = {}
     for mark in marks:
-        left, top, _, _ = _cells(mark.box, page_box)
+        left, top, _, _ = _cells(mark.box, page_box, cell)
         groups.setdefault(int(labels[top, left]), []).append(mark)
     found = [(_around(group), group) for group in groups.values()]
     return _merge_overlapping(found)
 
 
-def _cells(box: Box, page_box: Box) -> tuple[int, int, int, int]:
+def _cells(box: Box, page_box: Box, cell: float) -> tuple[int, int, int, int]:
     return (
-        int((box.left - page_box.left) / CELL_PT),
-        int((box.top - page_box.top) / CELL_PT),
-        int((box.right - page_box.left) / CELL_PT),
-        int((box.bottom - page_box.top) / CELL_PT),
+        int((box.left - page_box.left) / cell),
+        int((box.top - page_box.top) / cell),
+        int((box.right - page_box.left) / cell),
+        int((box.bottom - page_box.top) / cell),
     )
 
 

@@ -33,10 +33,12 @@ PAGE_SHARE = 0.85
 """An image or cluster of more than this share of the page is its background, or its scan."""
 TEXT_SHARE = 0.3
 """A cluster whose words cover more than this is a table or a box of text; charts of the bench have 0.02 to 0.2."""
-RULED_TEXT_SHARE = 0.18
-"""The same where most marks are rules, as in ruled tables."""
+RULED_TEXT_SHARE = 0.22
+"""The same where most marks are rules: a bar chart of the bench has 0.18, its ruled tables 0.25 and more."""
 FIGURE_WORDS = 150
 """A page with fewer words that drawings fill may be one large chart."""
+SHOT_PIXELS = 1_500_000
+"""Of the small rendering by which photographs are told from charts: 72 dpi up to A3, less on larger pages."""
 FLAT_SHARE = 0.12
 """Charts have a plain ground: the commonest of 4,096 colours covers this much of them and more; photographs have less."""
 
@@ -141,10 +143,11 @@ def _image_candidates(page: pymupdf.Page, page_box: Box, settings: RegionSetting
     images = [image for image in images if image.box.area <= PAGE_SHARE * page_box.area]
     if not images:
         return []
-    shot = page.get_pixmap(dpi=72, colorspace=pymupdf.csRGB, alpha=False)
+    zoom = min(1.0, math.sqrt(SHOT_PIXELS / page_box.area))
+    shot = page.get_pixmap(matrix=pymupdf.Matrix(zoom, zoom), colorspace=pymupdf.csRGB, alpha=False)
     pixels = np.frombuffer(shot.samples, dtype=np.uint8).reshape(shot.height, shot.stride)[:, : shot.width * 3]
     pixels = pixels.reshape(shot.height, shot.width, 3)
-    return [image for image in images if _looks_drawn(pixels, image.box)]
+    return [image for image in images if _looks_drawn(pixels, image.box.scaled(zoom, zoom))]
 
 
 def _joined(tiles: list[Candidate]) -> list[Candidate]:
