@@ -59,9 +59,16 @@ class Cache:
     def _fill(self, path: Path, size_bytes: int, fill: Callable[[BinaryIO], None]) -> None:
         part = path.with_name(f"{path.name}.part")
         with part.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # another process may be at it: then wait
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another is at it: wait with a lock that its readers, once it is done, do not hold up
+                fcntl.flock(file, fcntl.LOCK_SH)
+                return
             if not _is_named(file, part):
                 return  # it is done: the part was renamed, or its writer failed and removed it
+            if path.exists():  # done between our looking for it and our making a part of our own
+                part.unlink()
+                return
             try:
                 self._reserve(size_bytes)
                 file.truncate(0)

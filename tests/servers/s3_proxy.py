@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-Action = Literal["status", "reset", "truncate", "lose_reply", "drop_condition"]
+Action = Literal["status", "reset", "truncate", "lose_reply", "drop_condition", "drop_range"]
 
 
 @dataclass
@@ -32,6 +32,8 @@ class Proxy:
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     """(method, path) of all that came."""
+    num_bytes_sent: int = 0
+    """Of bodies."""
     before: Callable[[str, str], None] | None = None
     """Called with method and path before each request is passed on."""
 
@@ -68,6 +70,8 @@ def s3_proxy(upstream: str) -> Iterator[Proxy]:
             headers.pop("Expect", None)
             if fault and fault.action == "drop_condition":
                 headers = {name: value for name, value in headers.items() if name not in ("If-Match", "If-None-Match")}
+            if fault and fault.action == "drop_range":
+                headers.pop("Range", None)
             connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=30)
             connection.request(self.command, self.path, body, headers)
             reply = connection.getresponse()
@@ -92,6 +96,7 @@ def s3_proxy(upstream: str) -> Iterator[Proxy]:
             self.end_headers()
             if not is_head:
                 self.wfile.write(content[:num_bytes])
+                proxy.num_bytes_sent += len(content[:num_bytes])
 
         def hang_up(self) -> None:
             self.wfile.flush()
