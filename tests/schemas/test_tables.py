@@ -1,0 +1,138 @@
+"""The tables' schema: types that DuckDB, Athena and Spark read alike, the same columns in records and in Arrow, and round trips."""
+
+import dataclasses
+from datetime import UTC, datetime
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas import SCHEMA_VERSION
+from schemas.failure import FailureKind
+from schemas.page import Box
+from schemas.records import (
+    BlockRecord,
+    ChartPointRecord,
+    ChartRecord,
+    DocumentRecord,
+    FailureRecord,
+    Lineage,
+    PageRecord,
+    Reading,
+    Record,
+    RunRecord,
+)
+from schemas.tables import COLUMNS, TABLES, TIME, arrow_schema, to_table
+
+RECORDS: dict[str, type[Record]] = {
+    "documents": DocumentRecord,
+    "pages": PageRecord,
+    "blocks": BlockRecord,
+    "charts": ChartRecord,
+    "chart_points": ChartPointRecord,
+    "failures": FailureRecord,
+    "runs": RunRecord,
+}
+PORTABLE = {pa.string(), pa.int64(), pa.float64(), pa.bool_(), TIME, pa.list_(pa.string())}
+WHEN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def columns_of(record: type[Any]) -> dict[str, Any]:
+    """Column -> type hint, with lineage, reading and box laid out as `row` does."""
+    columns: dict[str, Any] = {}
+    for name, hint in get_type_hints(record).items():
+        if hint in (Lineage, Reading):
+            columns |= columns_of(hint)
+        elif name == "bbox_px":
+            columns |= dict.fromkeys(("left_px", "top_px", "right_px", "bottom_px"), float | None)
+        else:
+            columns[name] = hint
+    return columns
+
+
+def allows_none(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
+
+
+def test_every_table_has_a_record_and_the_committed_ones_are_named():
+    assert RECORDS.keys() == COLUMNS.keys()
+    assert {*TABLES, "runs"} == COLUMNS.keys()
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_records_have_exactly_the_columns_of_their_table(table):
+    assert set(columns_of(RECORDS[table])) == {column.name for column in COLUMNS[table]}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_what_a_record_may_leave_out_may_be_null(table):
+    hints = columns_of(RECORDS[table])
+    assert [column.name for column in COLUMNS[table] if allows_none(hints[column.name]) != column.nullable] == []
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_columns_are_described_portable_and_named_once(table):
+    names = [column.name for column in COLUMNS[table]]
+    assert len(names) == len(set(names))
+    for column in COLUMNS[table]:
+        assert column.type in PORTABLE, column.name
+        assert column.description.strip().endswith((".", ")", "…")), column.name
+        assert column.name == column.name.lower()
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_the_file_says_which_schema_it_has(table):
+    schema = arrow_schema(table)
+    assert schema.metadata == {b"pagefold.table": table.encode(), b"pagefold.schema_version": str(SCHEMA_VERSION).encode()}
+    assert schema.field(0).metadata[b"description"]
+
+
+def example(hint: Any) -> Any:
+    """A value of that type, never a null, empty or zero one."""
+    if allows_none(hint):
+        return example(next(part for part in get_args(hint) if part is not NoneType))
+    known = {str: 'ä\n"x"', int: 2**53 + 1, float: 0.1, bool: True, datetime: WHEN, list[str]: ["α", ""], Box: Box(1.5, 2, 3, 4)}
+    if hint in known:
+        return known[hint]
+    if hint is FailureKind:
+        return FailureKind.bad_json
+    if hint in (Lineage, Reading):
+        return hint(**{name: example(part) for name, part in get_type_hints(hint).items()})
+    return get_args(hint)[0]  # a Literal
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+@pytest.mark.parametrize("is_full", [True, False])
+def test_rows_come_back_from_parquet_as_they_were(table, is_full, tmp_path):
+    # given a record with everything, or with as little as it may have
+    hints = get_type_hints(RECORDS[table])
+    values = {
+        field.name: None if allows_none(hints[field.name]) and not is_full else example(hints[field.name])
+        for field in dataclasses.fields(RECORDS[table])  # type: ignore[arg-type]
+    }
+    row = RECORDS[table](**values).row()
+    # when
+    pq.write_table(to_table(table, [row]), tmp_path / "x.parquet", compression="zstd")
+    # then
+    assert pq.read_table(tmp_path / "x.parquet").to_pylist() == [row]
+    assert pq.read_schema(tmp_path / "x.parquet").equals(arrow_schema(table), check_metadata=False)
+    names = duckdb.sql(f"SELECT * FROM read_parquet('{tmp_path}/x.parquet')").columns
+    assert names == [column.name for column in COLUMNS[table]]
+
+
+def test_a_value_of_another_type_is_refused():
+    with pytest.raises(pa.ArrowInvalid):
+        to_table("runs", [{"run_id": "r", "num_pages": "many"}])
+
+
+def test_an_empty_table_has_all_columns():
+    assert to_table("pages", []).schema.equals(arrow_schema("pages"))
+
+
+def test_a_record_without_a_box_has_four_nulls():
+    lineage, reading = example(Lineage), example(Reading)
+    block = BlockRecord(lineage=lineage, page_index=0, reading=reading, block_index=0, kind="title", text="x")
+    assert [block.row()[name] for name in ("left_px", "top_px", "right_px", "bottom_px")] == [None] * 4
