@@ -4,6 +4,8 @@ A marker is created before reading and deleted after. What is left over was not 
 killed run leaves some behind that say nothing about the chunk.
 """
 
+from secrets import token_bytes
+
 from pipeline.layout import begin_path
 from pipeline.store import Exists, Store
 
@@ -21,7 +23,7 @@ class Begins:
         while True:
             marker = begin_path(plan_id, shard_index, name, self._run_id, number)
             try:
-                self._store.create(marker, b"")
+                self._store.create(marker, token_bytes(8))  # its own, so that a lost reply is told from another begin
             except Exists:
                 number += 1
             else:

@@ -137,7 +137,12 @@ def _recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
 
 
 def _open(output: str, settings: Settings) -> Store:
-    return open_store(output, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
+    return open_store(
+        output,
+        timeout_s=settings.fetch.timeout_s,
+        max_tries=settings.fetch.max_tries,
+        unsafe_single_writer=settings.output.unsafe_single_writer,
+    )
 
 
 def _refuse_output_in_input(input: str, output: str) -> None:
