@@ -58,13 +58,13 @@ def print_findings(console: Console, output: str, summary: Summary) -> None:
     console.print()
     if connection.sql("select count(*) from current_charts").fetchall() == [(0,)]:
         console.print("The chart candidates were not read: the engine `classic` has no model for that; `server` and `ovis` do.")
-    console.print(Text(f'Ask on: pagefold query {clean_message(output)} "{_NEXT}"'))
+    console.print(Text(f'Ask on: pagefold query {clean_message(output)} "{_NEXT}"'), soft_wrap=True)
 
 
 def _heading(console: Console, title: str, sql: str) -> None:
     console.print()
     console.print(Text(title, "bold cyan"))
-    console.print(Text(sql, "dim"))
+    console.print(Text(sql, "dim"), soft_wrap=True)
 
 
 def _print(console: Console, names: list[str], rows: Iterable[tuple[Any, ...]]) -> None:

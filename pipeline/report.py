@@ -257,7 +257,7 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
         console.print()
         console.print(failures_table(summary.failures))
     console.print()
-    console.print(Text(f'Next: pagefold query {output} "select name, status, num_pages from current_documents"'))
+    console.print(Text(f'Next: pagefold query {output} "select name, status, num_pages from current_documents"'), soft_wrap=True)
     if summary.failures:
         console.print(Text(f"      pagefold failures {output}"))
 
