@@ -1,0 +1,39 @@
+"""All benchmarks, one after the other: `make bench`. Those over shared inputs are skipped, and say so, where there are none."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+EXAMPLES = ROOT / "pipeline" / "examples"
+
+BENCHMARKS: list[tuple[str, list[str], bool]] = [
+    ("tests.bench.encode", [str(EXAMPLES / "report.pdf"), str(EXAMPLES / "two_columns.pdf")], False),
+    ("tests.bench.regions", [], True),
+    ("tests.bench.sweep_render", [], True),
+    ("tests.bench.cer", [], True),
+]
+"""Module, arguments, does it need shared inputs."""
+
+
+def main() -> int:
+    """Runs them all; 1 where one failed."""
+    failed = []
+    for module, arguments, needs_shared in BENCHMARKS:
+        print(f"\n== {module}", flush=True)
+        if needs_shared and not SHARED_DATA.is_dir():
+            print(f"skipped: it reads shared inputs beside the repository, and there are none ({SHARED_DATA})")
+            continue
+        started = time.monotonic()
+        if subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode:
+            failed.append(module)
+        print(f"-- {time.monotonic() - started:.0f} s", flush=True)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
