@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="the extra `ovis` (torch, transformers, llguidance) is not installed")
+torch = pytest.importorskip("torch", reason="the extra `ovis` (torch, transformers, llguidance) is not installed")
+torch.set_num_threads(1)  # tiny models; on a busy machine threads wait for each other more than they work
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
 
