@@ -87,10 +87,13 @@ def read_tokenizer(folder: Path) -> Any:
 
 def load_model(folder: Path, *, dtype: Any, device: Any) -> Any:
     """The model in eval mode on `device`, after its files were checked against the config. Raises CheckpointError."""
+    from transformers.utils import logging as transformers_logging
+
     from workers.engines.ovis.model import Ovis2_5ForConditionalGeneration
 
     config = read_config(folder)
     check_tensors(folder, config)
+    transformers_logging.disable_progress_bar()  # it would draw over the run's own display
     model = Ovis2_5ForConditionalGeneration.from_pretrained(
         str(folder), config=config, dtype=dtype, use_safetensors=True, local_files_only=True, attn_implementation="sdpa"
     )

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `ovis` (torch, transformers, llguidance) is not installed")
 torch.set_num_threads(1)  # tiny models; on a busy machine threads wait for each other more than they work
 
-from tests.workers.engines.ovis.tiny import make_checkpoint
+from tests.workers.engines.ovis.tiny import make_checkpoint  # noqa: E402  # it imports torch
 
 
 @pytest.fixture(scope="session")

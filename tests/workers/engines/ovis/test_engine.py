@@ -1,0 +1,224 @@
+"""The engine as the pipeline uses it: asynchronous, many requests at once, every completion accounted for."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
+from schemas.failure import FailureKind
+from schemas.page import PageImage
+from schemas.settings import EngineSettings, OvisSettings
+from workers.engines.engine import EngineStartError, Prompt, Request
+from workers.engines.registry import describe_engine, make_engine
+
+SMALL = {"kv_cache_bytes": 2**25, "max_batch": 8, "num_threads": 1}
+
+
+def settings_for(folder, *, timeout_s=300, **ovis):
+    return EngineSettings(name="ovis", model=str(folder), timeout_s=timeout_s, ovis=OvisSettings(**(SMALL | ovis)))
+
+
+@pytest.fixture
+async def started(untied_checkpoint):
+    """Starts engines and closes them again."""
+    engines = []
+
+    async def start(**given):
+        engine = make_engine(settings_for(given.pop("folder", untied_checkpoint), **given))
+        await engine.start()
+        engines.append(engine)
+        return engine
+
+    yield start
+    for engine in engines:
+        await engine.close()
+
+
+def image(seed=0, side=448):
+    pixels = np.random.default_rng(seed).integers(0, 256, side * side * 3, dtype=np.uint8)
+    return PageImage.from_rgb(side, side, pixels.tobytes())
+
+
+def request(seed=0, task="ocr", *, is_bound=True, num_tokens=100, **given):
+    return Request(
+        label=f"page {seed}",
+        task=task,
+        image=given.pop("image", None) or image(seed),
+        prompt=Prompt("Read all the text in the image.", "1"),
+        answer_schema=answer_schema(task) if is_bound else None,
+        max_output_tokens=num_tokens,
+        **given,
+    )
+
+
+SHORT = {  # a schema that ends: random weights close a string sooner or later, but not a list
+    "type": "object",
+    "properties": {
+        "chart": {"type": "string", "enum": ["bar", "line", "none"]},
+        "n": {"type": "integer", "minimum": 0, "maximum": 9},
+    },
+    "required": ["chart", "n"],
+    "additionalProperties": False,
+}
+
+
+async def test_every_finished_answer_parses(started):
+    engine = await started()
+    asked = [request(seed, task, num_tokens=600, temperature=0.7) for seed in range(4) for task in ("ocr", "chart")]
+    completions = await asyncio.gather(*(engine.read(one) for one in asked))
+    finished = [(one, said) for one, said in zip(asked, completions, strict=True) if said.stop_reason == "stop"]
+    for one, said in finished:
+        (OcrAnswer if one.task == "ocr" else ChartAnswer).model_validate_json(said.text)
+    assert all(said.failure is None for said in completions)
+    assert all(said.stop_reason in ("stop", "length", "loop") for said in completions)
+
+    short = await asyncio.gather(*(engine.read(replace(request(seed), answer_schema=SHORT)) for seed in range(8)))
+    for said in short:
+        assert said.stop_reason == "stop"
+        assert set(json.loads(said.text)) == {"chart", "n"}
+
+
+async def test_a_completion_says_what_it_cost_and_how_sure_it_was(started):
+    engine = await started()
+    said = await engine.read(request(num_tokens=50))
+    assert said.stop_reason == "length"
+    assert said.num_output_tokens == 50
+    assert said.num_prompt_tokens > 100
+    assert said.min_logprob <= said.mean_logprob < 0
+    assert 0 < said.grammar_overrides <= 1
+    assert said.engine_s > 0
+    free = await engine.read(request(num_tokens=20, is_bound=False))
+    assert free.grammar_overrides is None
+
+
+async def test_the_same_question_gets_the_same_answer_alone_and_in_a_crowd(started):
+    engine = await started()
+    alone = [await engine.read(request(seed, num_tokens=60)) for seed in range(3)]
+    await engine.close()
+    crowded = await started(max_batch=16)
+    together = await asyncio.gather(*(crowded.read(request(seed, num_tokens=60)) for seed in range(12)))
+    assert [said.text for said in together[:3]] == [said.text for said in alone]
+
+
+async def test_an_answer_goes_on_from_its_given_beginning(started):
+    engine = await started()
+    prefix = '{"languages": ["en"], "blocks": [{"paragraph": "total'
+    said = await engine.read(request(answer_prefix=prefix, num_tokens=30))
+    assert said.text.startswith(prefix)
+    assert len(said.text) > len(prefix)
+    assert said.num_output_tokens == 30
+
+
+async def test_a_beginning_that_fits_no_answer_is_left_out(started):
+    engine = await started()
+    said = await engine.read(request(answer_prefix="Sure! Here", num_tokens=30))
+    assert said.text.startswith('{"languages"')
+    assert said.failure is None
+
+
+async def test_one_bad_request_is_one_failure(started):
+    engine = await started()
+    broken = PageImage(width_px=448, height_px=448, pixels=b"no zstd")
+    bad = [
+        request(1, image=broken),
+        replace(request(2), answer_schema={"type": "nonsense"}),
+    ]
+    *failures, good = await asyncio.gather(*(engine.read(one) for one in [*bad, request(3, num_tokens=10)]))
+    assert [said.failure.kind for said in failures] == [FailureKind.engine_error] * 2
+    assert [said.stop_reason for said in failures] == ["error"] * 2
+    assert good.failure is None
+    assert good.num_output_tokens == 10
+
+
+async def test_a_request_that_takes_too_long_fails_as_such(started):
+    engine = await started(timeout_s=0.3)
+    said = await engine.read(request(num_tokens=3000, is_bound=False))
+    assert said.failure.kind == FailureKind.engine_timeout
+    assert said.stop_reason == "error"
+
+
+async def test_a_cancelled_request_makes_room(started):
+    engine = await started(max_batch=1)
+    task = asyncio.create_task(engine.read(request(1, num_tokens=3000)))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    said = await asyncio.wait_for(engine.read(request(2, num_tokens=5)), 30)
+    assert said.num_output_tokens == 5
+
+
+async def test_a_chart_asked_again_may_think_and_its_thoughts_are_no_answer(started):
+    engine = await started(chart_thinking_tokens=16)
+    first = await engine.read(replace(request(1, "chart", num_tokens=200), answer_schema=SHORT))
+    again = await engine.read(replace(request(1, "chart", num_tokens=200, ask=1), answer_schema=SHORT))
+    assert "thought" not in first.flags
+    assert "thought" in again.flags
+    assert set(json.loads(again.text)) == {"chart", "n"}
+    assert first.num_output_tokens < 40 < 16 + 40
+    assert again.num_output_tokens > first.num_output_tokens
+    # the answer found its question, image and all, in the cache
+    assert engine.scheduler.encoder.num_encoded <= 2
+
+
+async def test_thinking_that_leaves_no_room_for_an_answer_is_cut_off(started):
+    engine = await started(chart_thinking_tokens=50)
+    said = await engine.read(request(1, "chart", num_tokens=50, ask=1))
+    if said.failure is not None:
+        assert said.failure.kind == FailureKind.truncated
+        assert said.stop_reason == "length"
+
+
+async def test_a_closed_engine_refuses(started):
+    engine = await started()
+    await engine.close()
+    said = await engine.read(request())
+    assert said.failure.kind == FailureKind.engine_error
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"device": "cuda"}, "sees no CUDA device"),
+        ({"device": "abacus"}, "auto, cuda and cpu are known"),
+    ],
+)
+async def test_what_cannot_start_says_why_in_one_sentence(untied_checkpoint, given, message):
+    import torch
+
+    if torch.cuda.is_available() and given.get("device") == "cuda":
+        pytest.skip("there is a GPU here")
+    with pytest.raises(EngineStartError, match=message) as raised:
+        await make_engine(settings_for(untied_checkpoint, **given)).start()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model": None}, "needs a model"),
+        ({"model": "AIDC-AI/Ovis2.5-2B"}, "Pin the revision"),
+        ({"model": "/nowhere"}, "no folder"),
+    ],
+)
+async def test_a_model_that_is_not_named_well_stops_the_run(given, message):
+    with pytest.raises(EngineStartError, match=message):
+        await make_engine(EngineSettings(name="ovis", **given)).start()
+
+
+def test_what_changes_an_answer_is_in_the_recipe_and_torch_is_not_needed_to_say_so(checkpoint, untied_checkpoint):
+    first, second = (describe_engine(settings_for(folder)) for folder in (checkpoint, untied_checkpoint))
+    assert first.options["checkpoint"] != second.options["checkpoint"]
+    assert first.options != describe_engine(settings_for(checkpoint, chart_thinking_tokens=5)).options
+    assert first.options == describe_engine(settings_for(checkpoint, max_batch=3)).options
+    code = (
+        "import sys; from schemas.settings import EngineSettings; from workers.engines.registry import describe_engine;"
+        f"describe_engine(EngineSettings(name='ovis', model={str(checkpoint)!r}));"
+        "assert not {'torch', 'transformers', 'llguidance'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

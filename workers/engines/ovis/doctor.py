@@ -1,0 +1,98 @@
+"""What `pagefold doctor` says about this engine: versions, device, memory, number format, kernels and model files."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from schemas.settings import EngineSettings
+from workers.engines.engine import EngineStartError
+
+Check = tuple[str, bool, str]
+"""(name, whether it is fine, what was found and will be used)."""
+
+MINIMUM = {"torch": (2, 11), "transformers": (5, 10), "safetensors": (0, 6), "llguidance": (1, 5)}
+
+
+def checks(settings: EngineSettings) -> list[Check]:
+    """Loads no weights. A check that cannot run is not fine, and says why."""
+    found = [_package(name, minimum) for name, minimum in MINIMUM.items()]
+    if not all(ok for _, ok, _ in found):
+        return found
+    return [*found, *_device(settings), *_model(settings)]
+
+
+def _package(name: str, minimum: tuple[int, int]) -> Check:
+    wanted = ".".join(map(str, minimum))
+    try:
+        installed = version(name)
+    except PackageNotFoundError:
+        return name, False, f"not installed; pip install 'pagefold[ovis]' brings {name} >= {wanted}"
+    numbers = tuple(int(part) for part in installed.split("+")[0].split(".")[:2])
+    return name, numbers >= minimum, installed if numbers >= minimum else f"{installed}, but {wanted} or later is needed"
+
+
+def _device(settings: EngineSettings) -> list[Check]:
+    import torch
+
+    from workers.engines.ovis.device import available_memory, choose_device, choose_dtype
+
+    try:
+        device = choose_device(settings.ovis.device)
+    except EngineStartError as error:
+        return [("device", False, str(error))]
+    dtype = str(choose_dtype(settings.ovis.dtype, device)).removeprefix("torch.")
+    if device.type == "cpu":
+        threads = settings.ovis.num_threads or torch.get_num_threads()
+        return [
+            ("device", True, f"cpu, {threads} threads; slow, for trying things out"),
+            ("dtype", True, dtype),
+            ("memory", True, f"{available_memory() / 2**30:.1f} GiB free"),
+            ("attention", True, "SDPA over the paged cache (reference)"),
+        ]
+    free, total = torch.cuda.mem_get_info(device)
+    capability = torch.cuda.get_device_capability(device)
+    is_new = capability >= (8, 0)
+    sdp: Any = torch.backends.cuda  # its functions are not typed
+    kernels = [("flash", sdp.flash_sdp_enabled()), ("memory-efficient", sdp.mem_efficient_sdp_enabled())]
+    enabled = ", ".join(name for name, is_on in kernels if is_on) or "none: attention will be slow"
+    return [
+        ("device", True, f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"),
+        ("dtype", is_new or dtype != "bfloat16", dtype if is_new else f"{dtype}; bfloat16 needs compute capability 8.0"),
+        ("memory", free > 4 * 2**30, f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"),
+        ("attention", any(is_on for _, is_on in kernels), f"SDPA over the paged cache; kernels: {enabled}"),
+    ]
+
+
+def _model(settings: EngineSettings) -> list[Check]:
+    from workers.engines.ovis import describe
+    from workers.engines.ovis.loading import check_tensors, locate, read_config, read_tokenizer
+
+    name = str(settings.model)
+    try:
+        describe(settings)
+        if name.startswith("s3://"):
+            return [("model", True, f"{name}, fetched once per node when a run starts")]
+        if not Path(name).expanduser().is_dir():
+            return [("model", True, f"{name} at {settings.revision}, from the hub's cache or the hub when a run starts")]
+        folder = locate(name)
+        config = read_config(folder)
+        check_tensors(folder, config)
+        tokenizer = read_tokenizer(folder)
+    except EngineStartError as error:
+        return [("model", False, str(error))]
+    return [("model", True, f"{name}: {_size(config)}, {len(tokenizer)} tokens; every tensor is there"), _cache(settings, config)]
+
+
+def _size(config: Any) -> str:
+    llm, vit = config.llm_config, config.vit_config
+    return f"language model {llm.num_hidden_layers} x {llm.hidden_size}, vision {vit.num_hidden_layers} x {vit.hidden_size}"
+
+
+def _cache(settings: EngineSettings, config: Any) -> Check:
+    from workers.engines.ovis.decoder import block_bytes
+    from workers.engines.ovis.device import choose_device, choose_dtype
+
+    device = choose_device(settings.ovis.device)
+    dtype = choose_dtype(settings.ovis.dtype, device)
+    per_token = block_bytes(config.llm_config, 1, dtype)
+    return "cache", True, f"{per_token / 1024:.0f} KiB a token; a page of 3,000 tokens takes {3000 * per_token / 2**20:.0f} MiB"
