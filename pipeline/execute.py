@@ -1,12 +1,13 @@
 """Carry out a plan: stream its sources through the graph, commit each shard as soon as its chunks cover it."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError
 
 from pipeline.chunks import Work
 from pipeline.cluster import cluster
@@ -97,21 +98,11 @@ def _receipts(rows: list[str], context: Context, observer: Observer) -> Iterator
         for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             for body in batch.column("receipt").to_pylist():
                 yield Receipt.model_validate_json(body)
-    except (RayTaskError, ray.exceptions.RayError) as error:
-        if start_error := _cause(error, EngineStartError):
-            raise EngineStartError(str(start_error)) from None
+    except RayError as error:
+        # an actor that died in its constructor hands on its error as text only
+        if sentence := re.search(rf"{EngineStartError.__name__}: (.+)", str(error)):
+            raise EngineStartError(sentence[1]) from None
         raise
-
-
-def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    """Ray wraps what a worker raised, more than once."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, kind):
-            return error
-        seen.add(id(error))
-        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
-    return None
 
 
 class _Committer:
