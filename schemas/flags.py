@@ -18,6 +18,7 @@ FLAGS: dict[str, str] = {
     "text_layer_failed": "the page was drawn, but its own text could not be read",
     "exif_unreadable": "the image's EXIF data could not be read; it was not rotated",
     # the engine `classic`
+    "text_layer_untrusted": "the page has a text layer that cannot be believed; its pixels were read",
     "ocr_added": "the text layer leaves out what only a picture shows; OCR of the rest was added",
     "hidden_text_layer": "the text is an invisible layer (an earlier OCR's)",
     "low_confidence_lines_dropped": "lines recognised below `engine.classic.min_confidence` were left out",

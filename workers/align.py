@@ -16,6 +16,9 @@ MAX_VOTERS = 200
 SLACK = 8
 """Tokens that the layer may have more, for a block of any size; and a quarter of its own number."""
 
+MAX_GAP = 3
+"""Unmatched tokens of the layer in a row that belong to the block when its words stand on both sides."""
+
 
 class Aligner:
     """Blocks are placed one after the other, in reading order; a word of the layer belongs to one block."""
@@ -50,7 +53,7 @@ class Aligner:
         num_chars = sum(map(len, tokens))
         if sum(len(self._tokens[free[index]]) for index in matched) < MIN_SHARE * num_chars:
             return None
-        places = [free[index] for index in matched]
+        places = _bridged([free[index] for index in matched], self._is_used)
         for place in places:
             self._is_used[place] = True
         self._end = places[-1] + 1
@@ -78,6 +81,16 @@ def _matches(left: list[str], right: list[str]) -> list[int]:
         for opcode in Indel.opcodes(left, right)
         if opcode.tag == "equal"
         for index in range(opcode.dest_start, opcode.dest_end)
+    ]
+
+
+def _bridged(places: list[int], is_used: Sequence[bool]) -> list[int]:
+    """With the words in small gaps: misread letters, a word hyphenated at a line's end."""
+    return [
+        place
+        for first, following in zip(places, [*places[1:], places[-1] + 1], strict=True)
+        for place in range(first, following if following - first <= MAX_GAP + 1 else first + 1)
+        if not is_used[place]
     ]
 
 

@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 Rows = list[list[str | None]]
 ABOVE = "^"
+MAX_PADDED = 200_000
+"""Cells of a padded table; beyond, ragged rows stay ragged (one row of 30,000 cells among 10,000 rows of one)."""
 MAX_SPAN = 64
+MAX_SPANNED = 5_000
+"""Places of one HTML table that spans may fill; later spans count as 1 (a table of 2,000 wide spans would be 16 million places)."""
 
 _SEPARATOR = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*")
 
@@ -23,7 +27,7 @@ class Cell(NamedTuple):
 class Grid(NamedTuple):
     cells: list[Cell]
     rows: list[list[str]]
-    """Every row of one length; a spanned cell's text stands in its first place, its other places are empty."""
+    """Every row of one length (up to MAX_PADDED); a spanned cell's text stands in its first place, its other places are empty."""
     is_ragged: bool
     is_span_outside: bool
     """A continuation had nothing to continue (or no rectangle): taken as empty."""
@@ -34,16 +38,18 @@ def grid_of(rows: Rows) -> Grid:
 
     The top row of a cell says its width; its height grows by a row as long as all its places there are "^" (or None after a "^").
     """
-    num_columns = max((len(row) for row in rows), default=0)
+    widest = max((len(row) for row in rows), default=0)
+    is_ragged = any(len(row) != widest for row in rows)
+    num_columns = widest if widest * len(rows) <= MAX_PADDED else 0
     padded = [[*row, *[""] * (num_columns - len(row))] for row in rows]
-    owner: list[list[int]] = [[-1] * num_columns for _ in padded]
+    owner = [[-1] * len(row) for row in padded]
     cells: list[Cell] = []
     is_span_outside = False
     for row_index, row in enumerate(padded):
         column = 0
-        while column < num_columns:
+        while column < len(row):
             text = row[column]
-            above = owner[row_index - 1][column] if row_index and text == ABOVE else -1
+            above = owner[row_index - 1][column] if text == ABOVE and row_index and column < len(padded[row_index - 1]) else -1
             width = 1
             if above >= 0 and cells[above].column == column and _continues(row, column, cells[above].num_columns):
                 cell = cells[above]
@@ -52,15 +58,15 @@ def grid_of(rows: Rows) -> Grid:
                 owner[row_index][column : column + width] = [above] * width
             else:
                 is_span_outside |= text is None or text == ABOVE
-                while column + width < num_columns and row[column + width] is None:
+                while column + width < len(row) and row[column + width] is None:
                     width += 1
                 owner[row_index][column : column + width] = [len(cells)] * width
                 cells.append(Cell("" if text is None or text == ABOVE else text, row_index, column, 1, width))
             column += width
-    texts = [[""] * num_columns for _ in padded]
+    texts = [[""] * len(row) for row in padded]
     for cell in cells:
         texts[cell.row][cell.column] = cell.text
-    return Grid(cells, texts, any(len(row) != num_columns for row in rows), is_span_outside)
+    return Grid(cells, texts, is_ragged, is_span_outside)
 
 
 def _continues(row: list[str | None], column: int, width: int) -> bool:
@@ -99,6 +105,7 @@ def rows_of_table_text(text: str) -> Rows | None:
         reader = _HtmlRows()
         reader.feed(text)
         reader.close()
+        reader.handle_endtag("table")  # a last cell left open
         return reader.rows or None
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if len(lines) < 2 or not _SEPARATOR.fullmatch(lines[1]):
@@ -118,6 +125,7 @@ class _HtmlRows(HTMLParser):
         self.rows: Rows = []
         self._continued: dict[tuple[int, int], int] = {}
         """(row, column) that a cell from above reaches down to -> its width."""
+        self._num_spanned = 0
         self._text: list[str] | None = None
         self._span = (1, 1)
 
@@ -145,7 +153,8 @@ class _HtmlRows(HTMLParser):
     def _end_cell(self) -> None:
         if self._text is None:
             return
-        num_rows, num_columns = self._span
+        num_rows, num_columns = self._span if self._num_spanned < MAX_SPANNED else (1, 1)
+        self._num_spanned += num_rows * num_columns - 1
         row = self.rows[-1]
         for below in range(num_rows - 1):
             self._continued[len(self.rows) + below, len(row)] = num_columns

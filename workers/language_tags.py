@@ -6,15 +6,20 @@ from collections.abc import Iterable
 _TAG = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?")
 _NO_LANGUAGE = {"und", "mul", "mis", "zxx"}
 _CODES = {
-    "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "por": "pt", "ita": "it", "nld": "nl", "dut": "nl",
-    "rus": "ru", "ukr": "uk", "pol": "pl", "ces": "cs", "cze": "cs", "zho": "zh", "chi": "zh", "jpn": "ja", "kor": "ko", "ara": "ar",
-    "hin": "hi", "ben": "bn", "tam": "ta", "tel": "te", "vie": "vi", "tha": "th", "tur": "tr", "fas": "fa", "per": "fa", "heb": "he",
-    "ell": "el", "gre": "el", "lat": "la", "swe": "sv", "dan": "da", "nor": "no", "fin": "fi", "hun": "hu", "ron": "ro", "rum": "ro",
+    "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "por": "pt", "ita": "it", "nld": "nl",
+    "dut": "nl",
+    "rus": "ru", "ukr": "uk", "pol": "pl", "ces": "cs", "cze": "cs", "zho": "zh", "chi": "zh", "jpn": "ja", "kor": "ko",
+    "ara": "ar",
+    "hin": "hi", "ben": "bn", "tam": "ta", "tel": "te", "vie": "vi", "tha": "th", "tur": "tr", "fas": "fa", "per": "fa",
+    "heb": "he",
+    "ell": "el", "gre": "el", "lat": "la", "swe": "sv", "dan": "da", "nor": "no", "fin": "fi", "hun": "hu", "ron": "ro",
+    "rum": "ro",
     "ind": "id", "msa": "ms", "may": "ms", "urd": "ur",
 }  # fmt: skip
 """Three letters of ISO 639-2 where BCP 47 has two."""
 _NAMES = {
-    "arabic": "ar", "bengali": "bn", "chinese": "zh", "czech": "cs", "danish": "da", "dutch": "nl", "english": "en", "finnish": "fi",
+    "arabic": "ar", "bengali": "bn", "chinese": "zh", "czech": "cs", "danish": "da", "dutch": "nl", "english": "en",
+    "finnish": "fi",
     "french": "fr", "german": "de", "greek": "el", "hebrew": "he", "hindi": "hi", "hungarian": "hu", "indonesian": "id",
     "italian": "it", "japanese": "ja", "korean": "ko", "latin": "la", "malay": "ms", "norwegian": "no", "persian": "fa",
     "polish": "pl", "portuguese": "pt", "romanian": "ro", "russian": "ru", "spanish": "es", "swedish": "sv", "tamil": "ta",

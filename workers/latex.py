@@ -9,14 +9,18 @@ import re
 from typing import NamedTuple
 
 _SURE = {
-    "\t": "heta|imes|ext(?:bf|it|rm|sf|tt|style)|frac|riangle(?:left|right|down|q)?|herefore|ilde|woheadrightarrow|rianglelefteq",
+    "\t": "heta|imes|ext(?= ?\\{)|ag(?=\\{)|ext(?:bf|it|rm|sf|tt|style)|frac|riangle(?:left|right|down|q)?|herefore|ilde",
     "\n": "abla|eq|eg|leq|geq|otin|exists|mid|onumber|subseteq|supseteq|olimits|parallel|earrow|warrow|prec|succ|ewcommand|ewline",
     "\r": "ho|ight(?:arrow|harpoonup|leftharpoons)?|angle|ceil|floor|brace|brack|aisebox|elax|isingdotseq|times",
 }
 """What completes a command and is no word of its own; restored inside formulas."""
 _MAYBE = {"\t": "ext|au|anh?|op?|ag|o", "\n": "u|e|i|ot|eg|atural|orm|sim", "\r": "m|e|ef"}
 """What completes a command but may be a variable or a word; restored never, flagged inside formulas."""
-_IN_TEXT = {"\t": "heta|imes|ext(?:bf|it|rm|sf|tt)|herefore", "\n": "abla|otin|onumber", "\r": "ightarrow|floor"}
+_IN_TEXT = {
+    "\t": "heta|imes|ext(?= ?\\{)|ag(?=\\{)|ext(?:bf|it|rm|sf|tt)|herefore",
+    "\n": "abla|otin|onumber",
+    "\r": "ightarrow|floor",
+}
 """What is LaTeX even outside a formula."""
 _LETTER = r"(?![A-Za-z])"
 _DOLLARS = re.compile(r"(\$\$[^$]{1,4000}\$\$|\$[^$]{1,1000}\$)")

@@ -103,7 +103,7 @@ def _blocks(value: object, flags: set[str]) -> list[dict[str, Any]]:
     """One block as asked is one block; a duplicated or second key is one more, for its text was read as well."""
     if value is None or value == []:
         return []
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, NumberText):
         flags.add("shape_repaired")
         return [_block("paragraph", value, None, None, flags)]
     if not isinstance(value, Pairs):

@@ -25,7 +25,7 @@ _YEAR = r"(?P<year>1[5-9]\d\d|20\d\d|21\d\d)"
 _SHORT = r"(?P<short>\d\d)"
 _MONTH = r"(?P<month>0?[1-9]|1[0-2])"
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
-_NAME = r"(?P<name>[^\W\d_]{3,12})\.?"
+_NAME = r"(?P<name>[^\W\d_][^\s\d/.,'-]{2,14})\.?"  # vowel signs are no letters
 _PATTERNS = [
     re.compile(pattern)
     for pattern in (
