@@ -14,6 +14,9 @@ _FORMS = re.compile(r"[\ufb00-\ufb4f\ufb50-\ufdcf\ufdf0-\ufdf9\ufe70-\ufefc]")
 """Ligatures (ﬁ) and the contextual shapes of Arabic: glyphs that got code points, no letters of their own."""
 _REVERSED_LAM_ALEF = re.compile(r"ا([أإآ])ل")
 """A lam-alef ligature that opens a word after al-, taken apart in the wrong order: alef, hamza-alef, lam is not written."""
+_LEADER = re.compile(r"\s*[.·…](?:\s*[.·…]){4,}\s*")
+"""Dots that lead the eye from a heading to its page number: no text. One ellipsis stands for them."""
+_LEADER_END = re.compile(r"…\s*[\dA-Za-z-]{1,6}$")
 _HYPHENATED = re.compile(r"(\w*[^\W\d_])[-\u2010]$")
 _NEXT_WORD = re.compile(r"[^\W\d_]+")
 
@@ -26,6 +29,10 @@ def is_rtl(text: str) -> bool:
     """More letters of right-to-left scripts than others."""
     num_rtl = len(_RTL.findall(text))
     return num_rtl > 0 and num_rtl * 2 > sum(map(str.isalpha, text))
+
+
+def has_rtl(text: str) -> bool:
+    return bool(_RTL.search(text))
 
 
 def letters_of(text: str) -> str:
@@ -46,7 +53,12 @@ def join_words(words: Sequence[Word]) -> str:
             text += " "
         text += part
         end = word
-    return text
+    return _LEADER.sub(" … ", text).strip()
+
+
+def ends_with_leader(line: str) -> bool:
+    """A line of a table of contents."""
+    return bool(_LEADER_END.search(line))
 
 
 def _is_tight(text: str, part: str, before: Word, after: Word) -> bool:

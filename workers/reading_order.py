@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.page import BOLD, Box, Word
 from workers.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
-from workers.line_text import is_cjk, is_rtl, join_lines, join_words
+from workers.line_text import ends_with_leader, has_rtl, is_cjk, is_rtl, join_lines, join_words
 
 WORD_GAP = 1.8
 """In font sizes: a wider gap inside a line parts cells. Justified text reaches 1."""
@@ -176,7 +176,7 @@ def _right_to_left(line: Placed) -> Placed:
 
 
 def _runs_left_to_right(text: str) -> bool:
-    return any(map(str.isalnum, text)) and not is_rtl(text)
+    return any(map(str.isalnum, text)) and not has_rtl(text)
 
 
 # --- Pieces to columns ---
@@ -261,7 +261,7 @@ def _bands(spanning: list[Piece], beside: list[Piece]) -> list[list[Piece]]:
 class Gutter(NamedTuple):
     x: float
     conflict: float
-    """Share of the text that crosses the gutter beside other text: a title over two columns does not conflict, a third column does."""
+    """Share of the text that crosses it beside other text: a title over two columns does not conflict, a third column does."""
 
 
 def _gutter(pieces: list[Piece]) -> Gutter | None:
@@ -293,7 +293,7 @@ def _gutter(pieces: list[Piece]) -> Gutter | None:
 
 
 def _are_columns(left: list[Piece], right: list[Piece], size: float) -> bool:
-    """Side by side, and both filled with text (cells of a table are shorter than their column), or one with lines of its own pitch."""
+    """Side by side, and both full of text (a table's cells are shorter than their column), or one has lines of its own pitch."""
     tops = max(min(p.box.top for p in side) for side in (left, right))
     bottoms = min(max(p.box.bottom for p in side) for side in (left, right))
     shorter = min(max(p.box.bottom for p in side) - min(p.box.top for p in side) for side in (left, right))
@@ -396,18 +396,35 @@ def _continues_table(rows: list[list[Piece]], start: int, end: int) -> bool:
 
 
 def _is_table(rows: list[list[Piece]]) -> bool:
-    num_columns = len(_intervals(rows))
+    intervals = _intervals(rows)
+    num_columns = len(intervals)
     num_several = sum(len(row) >= 2 for row in rows)
-    widest = max(len(row) for row in rows)
+    num_too_many = sum(len(row) > num_columns for row in rows)
     left, right = min(p.box.left for row in rows for p in row), max(p.box.right for row in rows for p in row)
     fill = sum(p.box.width for row in rows for p in row) / (len(rows) * max(right - left, 1))
-    is_regular = num_several >= 3 and num_several >= 0.7 * len(rows) and 2 <= num_columns <= 24 and num_columns >= 0.6 * widest
-    return is_regular and fill < 0.8  # justified lines with wide gaps are fuller
+    is_regular = num_several >= 3 and num_several >= 0.7 * len(rows) and 2 <= num_columns <= 24 and num_too_many <= 0.2 * len(rows)
+    if not is_regular or fill >= 0.8:  # justified lines with wide gaps are fuller
+        return False
+    inside = [[p for row in rows for p in row if p.box.left >= start and p.box.right <= end] for start, end in intervals]
+    return sum(map(_is_aligned, inside)) >= 0.7 * num_columns
+
+
+def _is_aligned(cells: list[Piece]) -> bool:
+    """Most cells of a column share their left edge, right edge or middle; gaps in justified prose do not."""
+    if len(cells) < 2:
+        return True
+    for edges in ([p.box.left for p in cells], [p.box.right for p in cells], [p.box.left + p.box.right for p in cells]):
+        usual = statistics.median(edges)
+        if sum(abs(edge - usual) < 0.8 * p.size_px for edge, p in zip(edges, cells, strict=True)) >= 0.6 * len(cells):
+            return True
+    return False
 
 
 def _intervals(rows: list[list[Piece]]) -> list[tuple[float, float]]:
-    """x ranges of the columns: cells that overlap share one. A cell that spans several others (a heading) does not join them."""
-    single = [p for row in rows for p in row if not _spans_several(p, rows)]
+    """x ranges of the columns: cells that overlap share one. A few cells that span several others (headings) do not join them."""
+    pieces = [p for row in rows for p in row]
+    spanning = {id(p) for p in pieces if _spans_several(p, rows)}
+    single = [p for p in pieces if id(p) not in spanning] if len(spanning) <= 0.25 * len(rows) else pieces
     merged: list[tuple[float, float]] = []
     for piece in sorted(single, key=lambda p: p.box.left):
         if merged and piece.box.left < merged[-1][1]:
@@ -459,6 +476,7 @@ def _split(rows: list[list[Piece]]) -> list[Lines]:
             or all(p.is_bold for p in before) != all(p.is_bold for p in after)
             or _starts_paragraph(boxes[index], boxes[index + 1], edge, size, rtl, before[-1].text)
             or starts_item(after[0].text)
+            or ends_with_leader(before[-1].text)
         )
         if parts:
             groups.append([])

@@ -12,7 +12,7 @@ from schemas.answers import AnyBlock, Caption, Footer, Footnote, Header, Heading
 from schemas.failure import Failure, FailureKind
 from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
-from workers.engines.classic.legible import READ_SCORE, Legible, legible
+from workers.engines.classic.legible import READ_SCORE, legible
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.engine import Completion, EngineStartError, Request
 from workers.languages import languages_of
@@ -64,7 +64,7 @@ class ClassicEngine:
         pixels = _pixels(image)
         uncovered = uncovered_ink(pixels, words)
         if uncovered > MIN_UNCOVERED and uncovered > MIN_UNCOVERED_SHARE * uncovered_ink(pixels, []):
-            found = self._legible(self._ocr_page(pixels), image)
+            found = legible(self._ocr_page(pixels).lines, pixels, self._settings.min_confidence)
             lines = [line for line in found.lines if line.confidence >= READ_SCORE and not _is_covered(line.box, words)]
             if lines:
                 blocks = blocks_in_order([*words, *_as_words(lines, upright=False)], image.width_px, image.height_px)
@@ -75,8 +75,9 @@ class ClassicEngine:
         return _answered(blocks, [word.box for word in words], [None] * len(words), image, Completion(text_origin="text_layer"))
 
     def _from_pixels(self, image: PageImage, words: Sequence[Word], trust: Trust) -> Completion:
-        page = self._ocr_page(_pixels(image))
-        found = self._legible(page, image)
+        pixels = _pixels(image)
+        page = self._ocr_page(pixels)
+        found = legible(page.lines, pixels, self._settings.min_confidence)
         flags = ["text_layer_untrusted"] if words else []
         if found.is_foreign and trust.is_hidden:
             blocks = blocks_in_order(words, image.width_px, image.height_px)
@@ -84,8 +85,7 @@ class ClassicEngine:
             return _answered(blocks, [word.box for word in words], [None] * len(words), image, hidden)
         if found.is_foreign:
             message = (
-                f"of {len(page.lines)} lines of text, {found.read_share:.0%} by area could be read: "
-                "a script that PP-OCR does not know, or illegible"
+                f"{found.read_share:.0%} of what looks like text could be read: a script that PP-OCR does not know, or illegible"
             )
             failure = Failure(stage="read", kind=FailureKind.unsupported_script, message=message, task="ocr")
             return Completion(stop_reason="error", failure=failure, text_origin="ocr", flags=tuple(flags))
@@ -103,9 +103,6 @@ class ClassicEngine:
         if self._ocr is None:
             raise RuntimeError("ClassicEngine.start() was not awaited")
         return self._ocr.read(pixels)
-
-    def _legible(self, page: OcrPage, image: PageImage) -> Legible:
-        return legible(page.lines, image.width_px * image.height_px, self._settings.min_confidence)
 
 
 def _pixels(image: PageImage) -> Pixels:

