@@ -99,3 +99,4 @@ def configure() -> None:
     data.max_errored_blocks = 0
     data.execution_options.preserve_order = False
     data.execution_options.verbose_progress = False
+    data.issue_detectors_config.detectors = []  # its advice on memory is not for fixed pools

@@ -7,20 +7,19 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from types import FrameType
-from typing import Any
+from typing import Literal
 
 from pipeline.cluster import keep_to_loopback
 from pipeline.errors import OperatorError
 from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger, list_manifests, load_ledger, read_manifests
-from pipeline.observer import Observer, Receipt, Silent
+from pipeline.observer import Observer, Silent
 from pipeline.plan import (
     Counts,
     Unfinished,
@@ -35,12 +34,12 @@ from pipeline.plan import (
 )
 from pipeline.recipes import make_recipes
 from pipeline.store import Store, StoreError, open_store, probe_store
-from pipeline.summary import PlanReport, Summary
+from pipeline.summary import PlanReport, Summary, SummaryStatus
+from pipeline.totals import Counting, Totals, parquet_bytes
 from schemas.failure import FailureKind, Task
 from schemas.plan import PlannedSource, Recipe
-from schemas.records import RunRecord
+from schemas.records import RunStatus
 from schemas.settings import Settings
-from schemas.tables import to_table
 from workers.engines.engine import EngineInfo
 from workers.engines.registry import describe_engine
 from workers.listing import list_sources
@@ -175,28 +174,6 @@ class _Look:
         return self.unfinished is not None or bool(self.planned)
 
 
-@dataclass
-class _Totals:
-    """What this run has staged and committed so far."""
-
-    pages: Counter[str] = field(default_factory=Counter)
-    failures: Counter[FailureKind] = field(default_factory=Counter)
-    num_charts: int = 0
-    num_chart_points: int = 0
-    num_prompt_tokens: int = 0
-    num_output_tokens: int = 0
-    render_s: float = 0.0
-    read_s: float = 0.0
-    num_documents: int = 0
-    plan_ids: list[str] = field(default_factory=list)
-
-    def add(self, receipt: Receipt) -> None:
-        self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
-        self.failures.update(receipt.failures)
-        for name in ("num_charts", "num_chart_points", "num_prompt_tokens", "num_output_tokens", "render_s", "read_s"):
-            setattr(self, name, getattr(self, name) + getattr(receipt, name))
-
-
 class _Run:
     """One run: lease, unfinished plan first, then a new one; a row in `runs` at start and end."""
 
@@ -210,7 +187,7 @@ class _Run:
         self.run_id = new_run_id()
         self.started_at = datetime.now(UTC)
         self.started = time.monotonic()
-        self.totals = _Totals()
+        self.totals = Totals()
 
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
@@ -237,7 +214,8 @@ class _Run:
 
     def _run_under(self, lease: Lease, choose: Choose, look: "_Look") -> Summary:
         self._write_row("running")
-        status, message = "finished", None
+        status: Literal["finished", "incomplete"] = "finished"
+        message: str | None = None
         try:
             with _signals_raise():
                 for plan in self._plans(lease, choose, self._look_again(choose, look)):
@@ -294,84 +272,32 @@ class _Run:
             run_id=self.run_id,
             store=self.store,
             check_lease=lease.check,
-            observer=_Counting(self.observer, self.totals),
+            observer=Counting(self.observer, self.totals),
             committed=committed,
         )
 
-    def _write_row(self, status: Any, message: str | None = None) -> None:
-        totals, seconds = self.totals, time.monotonic() - self.started
-        num_pages = sum(totals.pages.values())
-        record = RunRecord(
+    def _write_row(self, status: RunStatus, message: str | None = None) -> None:
+        record = self.totals.record(
             run_id=self.run_id,
             status=status,
             started_at=self.started_at,
             ended_at=None if status == "running" else datetime.now(UTC),
             input=self.input,
             output=self.output,
-            plan_ids=totals.plan_ids,
             engine=self.info.name,
             model=self.info.model,
             model_revision=self.info.revision,
             host=socket.gethostname(),
             version=version("pagefold"),
             settings_json=self.settings.model_dump_json(),
-            num_documents=totals.num_documents,
-            num_pages=num_pages,
-            num_charts=totals.num_charts,
-            num_chart_points=totals.num_chart_points,
-            num_failures=sum(totals.failures.values()),
-            num_prompt_tokens=totals.num_prompt_tokens,
-            num_output_tokens=totals.num_output_tokens,
-            seconds=seconds,
-            pages_per_s=num_pages / seconds if num_pages else None,
-            render_s=totals.render_s,
-            read_s=totals.read_s,
-            message=message,
-        )
-        self.store.put(run_path(self.run_id), _parquet(record))
-
-    def _summary(self, status: Any, message: str | None = None) -> Summary:
-        totals = self.totals
-        return Summary(
-            run_id=self.run_id,
-            status=status,
-            output=self.output,
-            plan_ids=tuple(totals.plan_ids),
-            num_documents=totals.num_documents,
-            num_pages=dict(totals.pages),
-            num_charts=totals.num_charts,
-            num_chart_points=totals.num_chart_points,
-            failures=dict(totals.failures),
-            num_prompt_tokens=totals.num_prompt_tokens,
-            num_output_tokens=totals.num_output_tokens,
             seconds=time.monotonic() - self.started,
-            render_s=totals.render_s,
-            read_s=totals.read_s,
             message=message,
         )
+        self.store.put(run_path(self.run_id), parquet_bytes(record))
 
-
-def _parquet(record: RunRecord) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(to_table("runs", [record.row()]), sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
-
-
-class _Counting:
-    """Counts receipts on their way to the observer."""
-
-    def __init__(self, observer: Observer, totals: _Totals) -> None:
-        self._observer, self._totals = observer, totals
-
-    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
-        self._totals.add(receipt)
-        self._observer.chunk_done(receipt, num_documents_done)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._observer, name)
+    def _summary(self, status: SummaryStatus, message: str | None = None) -> Summary:
+        seconds = time.monotonic() - self.started
+        return self.totals.summary(run_id=self.run_id, status=status, output=self.output, seconds=seconds, message=message)
 
 
 @contextlib.contextmanager

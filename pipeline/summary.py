@@ -7,13 +7,15 @@ from typing import Literal
 from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 from schemas.failure import FailureKind
 
+SummaryStatus = Literal["finished", "incomplete", "nothing_to_do"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """How a run ended."""
 
     run_id: str
-    status: Literal["finished", "incomplete", "nothing_to_do"]
+    status: SummaryStatus
     output: str
     plan_ids: tuple[str, ...] = ()
     num_documents: int = 0

@@ -11,6 +11,7 @@ from schemas.page import Box
 PageStatus = Literal["ok", "blank", "partial", "failed"]
 ChartStatus = Literal["ok", "none", "partial", "failed"]
 DocumentStatus = Literal["ok", "partial", "failed"]
+RunStatus = Literal["running", "finished", "incomplete", "failed"]
 BlockKind = Literal[
     "title", "heading", "paragraph", "list_item", "formula", "caption", "header", "footer", "footnote", "table", "figure", "chart"
 ]
@@ -221,7 +222,7 @@ class DocumentRecord(Record):
 @dataclass(frozen=True, kw_only=True)
 class RunRecord(Record):
     run_id: str
-    status: Literal["running", "finished", "incomplete", "failed"]
+    status: RunStatus
     started_at: datetime
     ended_at: datetime | None = None
     input: str = ""
