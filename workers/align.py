@@ -49,15 +49,30 @@ class Aligner:
         slack = SLACK + len(tokens) // 4
         low, high = max(0, start - SLACK), min(len(self._tokens), start + len(tokens) + slack)
         free = [place for place in range(low, high) if not self._is_used[place]]
-        matched = _matches(tokens, [self._tokens[place] for place in free])
-        num_chars = sum(map(len, tokens))
-        if sum(len(self._tokens[free[index]]) for index in matched) < MIN_SHARE * num_chars:
+        there = [self._tokens[place] for place in free]
+        matched = _trimmed([(token, free[index]) for token, index in _tightened(_matches(tokens, there), there)])
+        if sum(len(tokens[token]) for token, _ in matched) < MIN_SHARE * sum(map(len, tokens)):
             return None
-        places = _bridged([free[index] for index in matched], self._is_used)
+        places = _bridged([place for _, place in matched], self._is_used)
+        places = [*self._before(places[0], matched[0][0]), *places, *self._after(places[-1], len(tokens) - 1 - matched[-1][0])]
         for place in places:
             self._is_used[place] = True
         self._end = places[-1] + 1
         return _around([self._words[index].box for index in sorted({self._word_of[place] for place in places})])
+
+    def _before(self, place: int, num_missing: int) -> list[int]:
+        """Places of misread words in front: as many as are missing, of the same paragraph of the PDF."""
+        return [near for near in range(max(0, place - min(num_missing, MAX_GAP)), place) if self._belongs(near, place)]
+
+    def _after(self, place: int, num_missing: int) -> list[int]:
+        return [
+            near
+            for near in range(place + 1, min(place + 1 + min(num_missing, MAX_GAP), len(self._tokens)))
+            if self._belongs(near, place)
+        ]
+
+    def _belongs(self, near: int, place: int) -> bool:
+        return not self._is_used[near] and self._words[self._word_of[near]].block == self._words[self._word_of[place]].block
 
     def _start(self, tokens: list[str]) -> int | None:
         """The place in the layer that most words agree on as the block's beginning, give or take 3."""
@@ -74,14 +89,42 @@ class Aligner:
         return max(near, key=lambda start: (near[start], votes[start], -abs(start - self._end)))
 
 
-def _matches(left: list[str], right: list[str]) -> list[int]:
-    """Indices into `right` of the longest common subsequence."""
+def _matches(left: list[str], right: list[str]) -> list[tuple[int, int]]:
+    """Longest common subsequence, as pairs of indices."""
     return [
-        index
+        (opcode.src_start + index, opcode.dest_start + index)
         for opcode in Indel.opcodes(left, right)
         if opcode.tag == "equal"
-        for index in range(opcode.dest_start, opcode.dest_end)
+        for index in range(opcode.src_end - opcode.src_start)
     ]
+
+
+def _tightened(matched: list[tuple[int, int]], there: list[str]) -> list[tuple[int, int]]:
+    """Of the equally long subsequences the one nearest to its own middle: a `the` of the heading above is left to it."""
+    matched = list(matched)
+    middle = len(matched) // 2
+    for number in range(middle - 1, -1, -1):
+        token, place = matched[number]
+        later = next((near for near in range(matched[number + 1][1] - 1, place, -1) if there[near] == there[place]), place)
+        matched[number] = token, later
+    for number in range(middle + 1, len(matched)):
+        token, place = matched[number]
+        sooner = next((near for near in range(matched[number - 1][1] + 1, place) if there[near] == there[place]), place)
+        matched[number] = token, sooner
+    return matched
+
+
+def _trimmed(matched: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Without a stray word or two at either end that stand apart in the layer, but not in the text: a neighbour's `the`."""
+    for _ in range(2):
+        for num_stray in (1, 2):
+            if len(matched) > 2 * num_stray:
+                (token, place), (next_token, next_place) = matched[num_stray - 1 : num_stray + 1]
+                if next_place - place - (next_token - token) > MAX_GAP:
+                    matched = matched[num_stray:]
+                    break
+        matched = [(-token, -place) for token, place in reversed(matched)]  # then from the other end
+    return matched
 
 
 def _bridged(places: list[int], is_used: Sequence[bool]) -> list[int]:

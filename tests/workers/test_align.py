@@ -85,3 +85,9 @@ def test_agreement_of_nothing_is_unknown_and_of_other_texts_is_low():
 def test_marks_belong_to_their_letters():
     assert tokens_of("हिन्दी में") == ["हिन्दी", "में"]
     assert tokens_of("ﬁne ½ don't soft\u00adhyphen 世界") == ["fine", "1", "2", "dont", "softhyphen", "世", "界"]
+
+
+def test_a_neighbours_common_word_does_not_stretch_the_box():
+    words = [*lines("the birth of the word"), *lines("somewhere between stands other text", "xhe tools of today", first_top=120)]
+
+    assert Aligner(words).place("the tools of today") == Box(100, 140, 253, 155)
