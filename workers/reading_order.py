@@ -312,11 +312,11 @@ def _share_lines(left: list[Piece], right: list[Piece], size: float) -> bool:
 
 
 def _is_filled(side: list[Piece], size: float) -> bool:
-    """Lines of at least 8 font sizes, half of which reach over 60 % of the side's width (over what most lines span: a stray wide
+    """Lines of at least 8 font sizes, half of which reach over 45 % of the side's width (over what most lines span: a stray wide
     piece does not make a column wide)."""
     widths = sorted(p.box.width for p in side)
     usual = widths[int(0.9 * (len(widths) - 1))]
-    num_long = sum(width > 0.6 * usual for width in widths)
+    num_long = sum(width > 0.45 * usual for width in widths)
     return usual > 8 * size and num_long >= 0.5 * len(side)
 
 

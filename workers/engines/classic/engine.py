@@ -110,15 +110,24 @@ def _pixels(image: PageImage) -> Pixels:
 
 
 def _as_words(lines: Sequence[OcrLine], *, upright: bool) -> list[Word]:
-    """One word a line. Sizes near the usual one become it: the thickness of a line depends on its letters ("sense", "Jäger")."""
+    """One word a line. The detector's boxes reach over the letters by about a fifth of their height, enough to close a gutter.
+
+    Sizes near the usual one become it: the thickness of a line depends on its letters ("sense", "Jäger").
+    """
     boxes = [line.upright if upright else line.box for line in lines]
     sizes = [min(box.width, box.height) for box in boxes]
     usual = float(np.median(np.repeat(sizes, [len(line.text) for line in lines]))) if lines else 0.0
     sizes = [usual if 0.72 * usual < size < 1.32 * usual else size for size in sizes]
     return [
-        Word(line.text, *box, block=-1 - index, line=0, size_px=0.75 * size)  # a line's box is taller than its font size
+        Word(
+            line.text, *_inset(box, 0.2 * min(box.width, box.height)), block=-1 - index, line=0, size_px=0.75 * size
+        )  # a line's box is taller than its font size
         for index, (line, box, size) in enumerate(zip(lines, boxes, sizes, strict=True))
     ]
+
+
+def _inset(box: Box, by: float) -> Box:
+    return Box(box.left + by, box.top + by / 2, box.right - by, box.bottom - by / 2)
 
 
 def _is_covered(box: Box, words: Sequence[Word]) -> bool:
