@@ -20,11 +20,12 @@ def exit_code(error: BaseException) -> int | None:
     """
     from pipeline.lease import LeaseHeld, LeaseLost
     from pipeline.store import StoreError
+    from workers.cache import CacheError
     from workers.engines.engine import EngineStartError
     from workers.listing import InputError
 
     if isinstance(error, LeaseHeld | LeaseLost):
         return EXIT_INCOMPLETE
-    if isinstance(error, OperatorError | StoreError | EngineStartError | InputError):
+    if isinstance(error, OperatorError | StoreError | CacheError | EngineStartError | InputError):
         return EXIT_OPERATOR
     return None

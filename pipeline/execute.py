@@ -1,6 +1,9 @@
 """Carry out a plan: stream its sources through the graph, commit each shard as soon as its chunks cover it."""
 
+import queue
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,13 +16,16 @@ from pipeline.chunks import Work
 from pipeline.cluster import cluster
 from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
 from pipeline.graph import Context, build, configure
-from pipeline.layout import ChunkName, chunk_name
+from pipeline.layout import ChunkName
 from pipeline.observer import Observer, Receipt
+from pipeline.stopping import Interrupted, signals_noted
 from pipeline.store import Store
 from schemas.plan import CommittedFile, CommittedSource, Plan
 from schemas.settings import Settings
+from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
 
+_TICK_S = 0.2
 _MAX_BLOCKS = 400
 """Blocks that the sources enter the graph in: one source each in small runs, a handful in large ones."""
 
@@ -46,29 +52,46 @@ def execute(
     )
     progress = {index: ShardProgress(plan, index, list_staged(store, plan, index)) for index in pending}
     rows = [row.model_dump_json() for index in pending for row in _work_left(plan, progress[index])]
-    with cluster(settings.ray, observer) as num_cpus, _Committer(plan, store, settings, run_id, check_lease) as committer:
+    with (
+        cluster(settings.ray, observer) as num_cpus,
+        signals_noted() as stop,
+        _Committer(plan, store, settings, run_id, check_lease) as committer,
+    ):
 
-        def close(shards: Iterator[int]) -> None:
-            for index in shards:
+        def commit(timeout_s: float) -> None:
+            """What is compacted by now, or within `timeout_s`."""
+            for index in committer.finished(timeout_s):
                 committed(len(plan.shards[index]))
                 observer.shard_committed(len(plan.shards) - len(pending) + committer.num_committed, len(plan.shards))
+            check_lease()
 
         for shard in progress.values():
             if shard.is_complete:
                 committer.start(shard)
-        if rows:
-            context = Context(settings, plan.recipes, run_id, store, num_cpus)
-            for receipt in _receipts(rows, context, observer):
-                check_lease()
-                shard, name = progress[receipt.shard_index], chunk_name(receipt.name)
-                assert name is not None
-                shard.add(name)
-                observer.chunk_done(receipt, sum(each.num_complete for each in progress.values()))
-                if shard.is_complete and not committer.knows(shard):
-                    committer.start(shard)
-                close(committer.finished(wait=False))
-        observer.phase("committing")
-        close(committer.finished(wait=True))
+        try:
+            if rows:
+                context = Context(settings, plan.recipes, run_id, store, num_cpus)
+                configure()
+                observer.phase("reading")
+                for receipt in _ticking(_receipts(rows, context)):
+                    if receipt is not None:
+                        shard = progress[receipt.shard_index]
+                        shard.add(ChunkName.parse(receipt.name))
+                        observer.chunk_done(receipt, sum(each.num_complete for each in progress.values()))
+                        if shard.is_complete and not committer.knows(shard):
+                            committer.start(shard)
+                    commit(timeout_s=0)
+                    stop.check()
+            observer.phase("committing")
+            while committer.is_busy:
+                commit(_TICK_S)
+                stop.check()
+        except Interrupted:
+            observer.phase("stopping", "what is read stays staged")
+            deadline = time.monotonic() + settings.ray.grace_s
+            while committer.is_busy and time.monotonic() < deadline:
+                commit(_TICK_S)
+            raise
     if left := [index for index, shard in progress.items() if not shard.is_complete]:
         raise RuntimeError(f"the graph ended with shards {left} of plan {plan.plan_id} not covered by their chunks")
 
@@ -88,11 +111,9 @@ def _work_left(plan: Plan, shard: ShardProgress) -> Iterator[Work]:
             )
 
 
-def _receipts(rows: list[str], context: Context, observer: Observer) -> Iterator[Receipt]:
+def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
     per_block = -(-len(rows) // _MAX_BLOCKS)
     blocks = [pa.table({"work": rows[start : start + per_block]}) for start in range(0, len(rows), per_block)]
-    configure()
-    observer.phase("reading")
     receipts = build(ray.data.from_arrow(blocks), context)
     try:
         for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
@@ -100,9 +121,39 @@ def _receipts(rows: list[str], context: Context, observer: Observer) -> Iterator
                 yield Receipt.model_validate_json(body)
     except RayError as error:
         # an actor that died in its constructor hands on its error as text only
-        if sentence := re.search(rf"{EngineStartError.__name__}: (.+)", str(error)):
-            raise EngineStartError(sentence[1]) from None
+        for kind in (EngineStartError, CacheError):
+            if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
+                raise kind(sentence[1]) from None
         raise
+
+
+def _ticking(receipts: Iterator[Receipt]) -> Iterator[Receipt | None]:
+    """The receipts, and None several times a second while there is none: commits, the lease and signals do not wait for pages.
+
+    They are drawn in a thread of their own, which ends with Ray when the run is left early.
+    """
+    drawn: queue.SimpleQueue[Receipt | BaseException | None] = queue.SimpleQueue()
+
+    def draw() -> None:
+        try:
+            for receipt in receipts:
+                drawn.put(receipt)
+            drawn.put(None)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread
+            drawn.put(error)
+
+    threading.Thread(target=draw, daemon=True, name="receipts").start()
+    while True:
+        try:
+            item = drawn.get(timeout=_TICK_S)
+        except queue.Empty:
+            yield None
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
 
 
 class _Committer:
@@ -131,14 +182,18 @@ class _Committer:
         task = self._task.remote(self._store, Shard.of(self._plan, shard.shard_index), names, self._settings.output)
         self._running[task] = shard.shard_index
 
-    def finished(self, *, wait: bool) -> Iterator[int]:
-        """Commit what is compacted; gives each committed shard's index. `wait`: until none is left."""
-        while self._running:
-            done, _ = ray.wait(list(self._running), num_returns=1, timeout=None if wait else 0)
-            if not done:
-                return
-            files, sources = ray.get(done[0])
-            index = self._running.pop(done[0])
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._running)
+
+    def finished(self, timeout_s: float) -> Iterator[int]:
+        """Commit what is compacted by now (or, where nothing is, within `timeout_s`); gives each committed shard's index."""
+        if not self._running:
+            return
+        done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
+        for task in done:
+            files, sources = ray.get(task)
+            index = self._running.pop(task)
             self._commit(index, files, sources)
             yield index
 

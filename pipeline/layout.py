@@ -1,5 +1,6 @@
 """Names of everything below the output root. Engines skip names that start with `_`."""
 
+import contextlib
 import re
 from datetime import date
 from typing import NamedTuple
@@ -29,6 +30,14 @@ class ChunkName(NamedTuple):
     first: int
     last: int
     num_selected: int
+
+    @classmethod
+    def parse(cls, text: str) -> "ChunkName":
+        """Raises ValueError where the text is no chunk's name."""
+        match = _CHUNK.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not the name of a chunk: {text}")
+        return cls(*(int(group) for group in match.groups()))
 
     def __str__(self) -> str:
         return f"{self.source_index:05d}.{self.first:05d}-{self.last:05d}.of-{self.num_selected:05d}"
@@ -72,8 +81,9 @@ def staged_path(plan_id: str, shard_index: int, chunk: str) -> str:
 
 def chunk_name(path: str) -> ChunkName | None:
     """The chunk that a staged object's path (or bare name) names; None for anything else."""
-    match = _CHUNK.fullmatch(path.rpartition("/")[2].removesuffix(".arrow"))
-    return match and ChunkName(*(int(group) for group in match.groups()))
+    with contextlib.suppress(ValueError):
+        return ChunkName.parse(path.rpartition("/")[2].removesuffix(".arrow"))
+    return None
 
 
 def begin_path(plan_id: str, shard_index: int, name: str, run_id: str, number: int) -> str:

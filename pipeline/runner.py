@@ -3,15 +3,12 @@
 import contextlib
 import os
 import secrets
-import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from types import FrameType
 from typing import Literal
 
 from pipeline.cluster import keep_to_loopback
@@ -33,6 +30,7 @@ from pipeline.plan import (
     write_plan,
 )
 from pipeline.recipes import make_recipes
+from pipeline.stopping import Interrupted, signals_raise
 from pipeline.store import Store, StoreError, open_store, probe_store
 from pipeline.summary import PlanReport, Summary, SummaryStatus
 from pipeline.totals import Counting, Totals, parquet_bytes
@@ -46,10 +44,6 @@ from workers.listing import list_sources
 
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], list[PlannedSource]]
 """What to read, given what is done."""
-
-
-class Interrupted(Exception):
-    """SIGTERM or Ctrl-C: what is staged stays, the same command goes on."""
 
 
 def run(input: str, output: str, settings: Settings | None = None, *, observer: Observer | None = None) -> Summary:
@@ -217,7 +211,7 @@ class _Run:
         status: Literal["finished", "incomplete"] = "finished"
         message: str | None = None
         try:
-            with _signals_raise():
+            with signals_raise():
                 for plan in self._plans(lease, choose, self._look_again(choose, look)):
                     self.totals.plan_ids.append(plan.plan.plan_id)
                     self._execute(plan, lease)
@@ -298,21 +292,3 @@ class _Run:
     def _summary(self, status: SummaryStatus, message: str | None = None) -> Summary:
         seconds = time.monotonic() - self.started
         return self.totals.summary(run_id=self.run_id, status=status, output=self.output, seconds=seconds, message=message)
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does. Only in the main thread; elsewhere signals are not ours."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _: FrameType | None) -> None:
-        raise Interrupted(f"stopped by {signal.Signals(number).name}")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -76,7 +76,7 @@ class ServerSettings(Stage):
     api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable with the key; unset means no key.")
     image_format: Literal["jpeg", "png", "webp"] = Field(
         "jpeg",
-        description="Encoding of the images sent. `jpeg` (q 95, full chroma) costs a fifth of the CPU of `png`; `webp` is lossless.",
+        description="Encoding of the images sent. `jpeg` (q 95, full chroma) takes a fifth of the CPU of `png`.",
     )
     response_format: Literal["json_schema", "json_object", "text"] = Field(
         "json_schema", description="Where to start; a server that refuses it is asked in the next looser one."

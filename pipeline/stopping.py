@@ -1,0 +1,70 @@
+"""How a run is told to stop: SIGTERM and Ctrl-C."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(Exception):
+    """What is staged stays, the same command goes on."""
+
+
+class Stop:
+    """A request to stop, to be looked at between two steps."""
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+
+    def check(self) -> None:
+        """Raises Interrupted once a signal came."""
+        if self._reason is not None:
+            raise Interrupted(self._reason)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self._reason is not None:
+            raise KeyboardInterrupt  # asked twice: at once
+        self._reason = _name(number)
+
+
+@contextlib.contextmanager
+def signals_raise() -> Iterator[None]:
+    """Both signals raise Interrupted wherever the run is: for listing and planning."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise Interrupted(_name(number))
+
+    with _handled_by(interrupt):
+        yield
+
+
+@contextlib.contextmanager
+def signals_noted() -> Iterator[Stop]:
+    """Both signals are noted only: an exception out of the middle of Ray's own code leaves it in disorder.
+
+    To be entered once Ray has started: it brings a SIGTERM handler of its own, in C++, that aborts the process.
+    """
+    stop = Stop()
+    with _handled_by(stop._note):
+        yield stop
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Only in the main thread; elsewhere signals are not ours."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _name(number: int) -> str:
+    return f"stopped by {signal.Signals(number).name}"

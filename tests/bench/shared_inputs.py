@@ -1,0 +1,70 @@
+"""Run the whole pipeline with `classic` over every input of the shared data: `python -m tests.bench.shared_inputs [OUT]`.
+
+Prints expected against what `documents` and `failures` say, then each disagreement. Exits 1 when there is one, or when an input
+is missing from `documents`.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from pipeline.query import run_query
+from pipeline.runner import run
+from schemas.settings import Settings
+from tests.bench.sweep_render import ALLOWED, SHARED_DATA, inputs
+
+OF_THE_ENGINE = {"unsupported_script", "engine_error", "engine_timeout"}
+"""The file opened and its pages were drawn; that `classic` cannot read them is another matter."""
+
+SQL = """
+select d.uri, d.status, d.num_pages_read, d.num_pages_blank, f.kinds
+from current_documents d left join (
+    select source_id, string_agg(distinct kind, ',' order by kind) as kinds from open_failures group by source_id
+) f using (source_id)
+"""
+
+
+def outcome(status: str, num_pages: int, num_blank: int, kinds: set[str]) -> str:
+    kinds -= OF_THE_ENGINE
+    if kinds:
+        return "partial" if status == "partial" else min(kinds)
+    return "blank" if num_pages and num_blank == num_pages else "ok"
+
+
+def main() -> int:
+    rows = inputs(SHARED_DATA)
+    with tempfile.TemporaryDirectory() as folder:
+        drop, out = Path(folder, "drop"), sys.argv[1] if len(sys.argv) > 1 else str(Path(folder, "out"))
+        for row in rows:  # links, because the folder also holds ground truth and licences
+            link = drop / row["path"]
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(SHARED_DATA / row["path"])
+        passwords = sorted({row["password"] for row in rows if row["password"]})
+        settings = Settings.model_validate(
+            {
+                "input": {"passwords": passwords, "pages": "1-4"},
+                "render": {"wall_s": 20, "cpu_s": 15},
+                "plan": {"shard_sources": 64},
+            }
+        )
+        summary = run(str(drop), out, settings)
+        found = {
+            str(Path(uri).relative_to(drop)): (status, outcome(status, num_pages, num_blank, set((kinds or "").split(",")) - {""}))
+            for uri, status, num_pages, num_blank, kinds in (tuple(row.values()) for row in run_query(out, SQL).to_pylist())
+        }
+    print(f"{summary.status} in {summary.seconds:.0f} s: {summary.num_documents} documents, pages {dict(summary.num_pages)}")
+    print("failures:", ", ".join(f"{kind} {count}" for kind, count in sorted(summary.failures.items())))
+    counts = Counter((row["expected"], *found.get(row["path"], ("missing", "missing"))) for row in rows)
+    print(f"\n{'expected':32}{'status':10}{'outcome':24}inputs")
+    for (expected, status, result), count in sorted(counts.items()):
+        print(f"{expected:32}{status:10}{result:24}{count:6}{'' if result in ALLOWED[expected] else '   <- not as expected'}")
+    wrong = [row for row in rows if found.get(row["path"], ("", "missing"))[1] not in ALLOWED[row["expected"]]]
+    print(f"\n{len(rows)} inputs, {len(wrong)} not as expected")
+    for row in wrong:
+        print(f"  {row['path']}: expected {row['expected']}, found {found.get(row['path'])}")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Runs that are killed or asked to stop: a few of the campaign's rounds, through the command line and its own Ray."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kill import ROOT, compare, run_once, run_until_finished
+from tests.pipeline.made_input import make_drop
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_tables(tmp_path: Path) -> None:
+    drop, log = tmp_path / "drop", tmp_path / "log"
+    make_drop(drop)
+    assert run_once(str(drop), str(tmp_path / "reference"), log, None) == 0, log.read_text()
+
+    killed = run_until_finished(str(drop), str(tmp_path / "out"), log, num_kills=2, longest_s=20, seed=7)
+
+    assert killed <= 2
+    assert compare(str(tmp_path / "reference"), str(tmp_path / "out")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    drop, out, script = tmp_path / "drop", tmp_path / "out", tmp_path / "script.json"
+    make_drop(drop)
+    script.write_text(json.dumps({"delay_s": 600}))
+    command = [sys.executable, "-m", "pipeline", "run", str(drop), str(out), "--engine", "scripted"]
+    command += ["--set", f"engine.scripted.script={script}", "--set", "ray.grace_s=2"]
+
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:  # the engine hangs, so the run is reading until it is told otherwise
+        seen.append(line)
+        if " reading" in line:
+            break
+    time.sleep(3)
+    process.send_signal(number)
+    try:
+        rest = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+
+    assert process.returncode == 1, "".join(seen) + rest
+    assert "Traceback" not in rest
+    status = subprocess.run(
+        [sys.executable, "-m", "pipeline", "status", str(out), "--json"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert json.loads(status.stdout)["runs"][0]["status"] == "incomplete"
