@@ -56,7 +56,7 @@ class Sample:
     reference: str
     pages: tuple[int, ...] = (0,)
     is_elsewhere: bool = False
-    """The reference is the whole document laid out in another way (footnotes at the end of chapters): each block of 20 characters and
+    """The reference is the whole document in another layout (footnotes at the end of chapters): each block of 20 characters and
     more is compared with the part of it that fits best. Says nothing of order, nor of what is left out."""
     ignores_case: bool = False
 
