@@ -1,19 +1,14 @@
 """Attention over a paged key/value cache: one small interface, and a reference in SDPA that runs everywhere.
 
-Registered with transformers, so that its own Qwen3 layers call it; what a step needs travels as the keyword `step`. Another
-kernel is another function with `attend`'s signature, checked against it.
+Another kernel is another function with `attend`'s signature, checked against it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import AttentionInterface
-
-NAME = "pagefold_paged"
 
 
 @dataclass
@@ -108,16 +103,8 @@ def _attend_uniform(query: Tensor, keys: Tensor, values: Tensor, step: Step, sca
 
 
 def _gather(cache: Tensor, tables: Tensor, length: int) -> Tensor:
-    """[rows, length, key/value heads, head_dim] out of the blocks."""
-    num_blocks = -(-length // cache.shape[1])
-    return cache[tables[:, :num_blocks]].flatten(1, 2)[:, :length]
-
-
-def _from_transformers(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: None, **kwargs: Any) -> tuple[Tensor, None]:
-    """transformers' calling convention: [1, heads, num_tokens, head_dim] in, [1, num_tokens, heads, head_dim] out."""
-    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
-    out = attend(module.layer_idx, q, k, v, kwargs["step"], scale=kwargs["scaling"], window=kwargs.get("sliding_window"))
-    return out[None], None
-
-
-AttentionInterface.register(NAME, _from_transformers)
+    """[rows, length, key/value heads, head_dim] out of the blocks. Whole blocks are copied by index_select: 0.07 ms where the same
+    by indexing took 0.74 ms (16 rows of 700 tokens, one CPU thread)."""
+    rows, num_blocks = len(tables), -(-length // cache.shape[1])
+    gathered = cache.flatten(1).index_select(0, tables[:, :num_blocks].flatten())
+    return gathered.view(rows, num_blocks * cache.shape[1], *cache.shape[2:])[:, :length]

@@ -1,0 +1,154 @@
+"""Continuous batching against one request after the other and against static batches, on the CPU with a tiny model, in one run.
+
+`python -m tests.bench.engine [--requests N] [--slots N] [--lengths tailed|uniform]`: throughput, ratios, and decode steps against
+the ideal. All three say the same tokens; a difference ends the benchmark with 1. One thread, and seconds are CPU seconds, so that
+the ratios hold on a machine that does other things too.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tests.workers.engines.ovis.tiny import make_checkpoint
+from workers.engines.ovis.decoder import Decoder
+from workers.engines.ovis.encoder import Encoder
+from workers.engines.ovis.image_processor import ImageProcessor
+from workers.engines.ovis.loading import load_model, read_json
+from workers.engines.ovis.prompt import ATOM, INDICATORS
+from workers.engines.ovis.scheduler import Scheduler
+from workers.engines.ovis.sequence import Picture, Sequence
+
+BLOCK_TOKENS = 32
+SEQUENTIAL_SHARE = 16
+"""Every sixteenth request is also run alone; the others would take as long a token."""
+
+
+class Bench:
+    def __init__(self, num_requests: int, num_slots: int, lengths: str, seed: int) -> None:
+        self.num_slots, self.lengths = num_slots, lengths
+        with tempfile.TemporaryDirectory() as folder:
+            # untied, because a tied tiny model says one token for ever; the sizes of a toy, where overhead is what is measured
+            checkpoint = make_checkpoint(Path(folder), llm={"tie_word_embeddings": False, "num_hidden_layers": 4})
+            self.engine, self.model = (load_model(checkpoint, dtype=torch.float32, device="cpu") for _ in range(2))
+            self.images = ImageProcessor(
+                self.model.config.vit_config, read_json(checkpoint / "preprocessor_config.json"), min_pixels=1024
+            )
+        self.requests = self._requests(num_requests, random.Random(seed))
+
+    def _requests(self, count: int, rng: random.Random) -> list[Sequence]:
+        """Prompts of 100 to 600 tokens, a third of them image; outputs of 20 to 300 tokens, of fixed length. `tailed`: as pages are,
+        most of them short and a few long (exponential, mean 80 above the least); `uniform`: any length as likely."""
+        requests = []
+        for index in range(count):
+            pixels = np.random.default_rng(index).integers(0, 256, (rng.choice([160, 256]), 320, 3), dtype=np.uint8)
+            patches = self.images.patches([Image.fromarray(pixels)])
+            picture = Picture(index.to_bytes(8, "little") * 2, patches.levels, patches.grid, patches.num_atoms)
+            text = [rng.randrange(400) for _ in range(rng.randrange(100, 600) - picture.num_atoms - 2)]
+            marks = [INDICATORS[0], *[ATOM] * picture.num_atoms, INDICATORS[1]]
+            requests.append(
+                Sequence(
+                    tokens=text[:3] + marks + text[3:],
+                    pictures=(picture,),
+                    max_new_tokens=rng.randrange(20, 301),
+                    stops=frozenset(),
+                )
+            )
+        return requests
+
+    def embedded(self, sequence: Sequence) -> torch.Tensor:
+        (picture,) = sequence.pictures
+        atoms = self.model.embed_images(torch.from_numpy(self.images.normalise(picture.levels)), [picture.grid])
+        return self.model.embed_prompt(torch.tensor(sequence.tokens[: sequence.num_prompt]), atoms)
+
+    def generate(self, embedded: torch.Tensor, mask: torch.Tensor | None, num_tokens: int) -> Any:
+        return self.model.generate(
+            inputs_embeds=embedded,
+            attention_mask=mask,
+            max_new_tokens=num_tokens,
+            min_new_tokens=num_tokens,
+            do_sample=False,
+            pad_token_id=0,
+        )
+
+    def sequential(self) -> dict[int, list[int]]:
+        chosen = range(0, len(self.requests), SEQUENTIAL_SHARE)
+        return {
+            index: self.generate(self.embedded(self.requests[index])[None], None, self.requests[index].max_new_tokens)[0].tolist()
+            for index in chosen
+        }
+
+    def static(self) -> dict[int, list[int]]:
+        """Left-padded batches in order of arrival, each as long as its longest request."""
+        said = {}
+        for start in range(0, len(self.requests), self.num_slots):
+            batch = self.requests[start : start + self.num_slots]
+            rows = [self.embedded(sequence) for sequence in batch]
+            longest = max(map(len, rows))
+            padded = torch.stack([torch.nn.functional.pad(row, (0, 0, longest - len(row), 0)) for row in rows])
+            mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+            out = self.generate(padded, mask, max(sequence.max_new_tokens for sequence in batch)).tolist()
+            said |= {start + row: tokens[: batch[row].max_new_tokens] for row, tokens in enumerate(out)}
+        return said
+
+    def continuous(self) -> dict[int, list[int]]:
+        num_blocks = self.num_slots * -(-1000 // BLOCK_TOKENS) + 64
+        encoder = Encoder(self.engine.embed_images, torch.from_numpy(self.images.levels), 8)
+        self.scheduler = Scheduler(
+            Decoder(self.engine.llm, num_blocks, BLOCK_TOKENS), encoder, None, self.engine.embed_prompt, max_batch=self.num_slots
+        )
+        for sequence in self.requests:
+            self.scheduler.add(sequence)
+        while not self.scheduler.is_idle:
+            self.scheduler.turn()
+        return {index: sequence.new_tokens for index, sequence in enumerate(self.requests)}
+
+
+def timed(run: Callable[[], dict[int, list[int]]]) -> tuple[dict[int, list[int]], float]:
+    """What was said, and tokens per CPU second."""
+    started = time.process_time()
+    with torch.inference_mode():
+        said = run()
+    return said, sum(map(len, said.values())) / (time.process_time() - started)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--slots", type=int, default=16)
+    parser.add_argument("--lengths", choices=["tailed", "uniform"], default="tailed")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    bench = Bench(given.requests, given.slots, given.lengths, given.seed)
+    bench.generate(bench.embedded(bench.requests[0])[None], None, 5)  # warm
+
+    alone, alone_rate = timed(bench.sequential)
+    static, static_rate = timed(bench.static)
+    ours, rate = timed(bench.continuous)
+
+    num_tokens = sum(map(len, ours.values()))
+    steps, ideal = bench.scheduler.statistics.num_decode_steps, num_tokens / given.slots
+    print(
+        f"{given.requests} requests, {num_tokens} tokens, {given.slots} slots, lengths {given.lengths}, one thread, torch {torch.__version__}"
+    )
+    print(f"one after the other  {alone_rate:8.0f} tokens/CPU s   (every {SEQUENTIAL_SHARE}th request)")
+    print(f"static batches       {static_rate:8.0f} tokens/CPU s")
+    print(f"continuous           {rate:8.0f} tokens/CPU s   {rate / alone_rate:.1f}x and {rate / static_rate:.1f}x")
+    print(f"decode steps         {steps:8d}            {steps / ideal:.3f}x of tokens / slots")
+    different = [index for index, tokens in ours.items() if tokens != static[index] or tokens != alone.get(index, tokens)]
+    if different:
+        print(f"requests that said something else: {different}")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
