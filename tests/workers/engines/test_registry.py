@@ -1,0 +1,42 @@
+import sys
+from importlib import import_module
+
+import pytest
+
+from schemas.settings import EngineSettings
+from workers.engines import registry
+from workers.engines.engine import EngineStartError
+
+
+def missing(name):
+    def load(module):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    return load
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers.models.qwen3", "llguidance"])
+def test_the_missing_extra_is_named_in_one_sentence(monkeypatch, package):
+    monkeypatch.setattr(registry, "import_module", missing(package))
+    with pytest.raises(EngineStartError, match=r"pip install 'pagefold\[ovis\]'"):
+        registry.make_engine(EngineSettings(name="ovis"))
+
+
+def test_any_other_missing_module_is_a_bug_and_flies(monkeypatch):
+    monkeypatch.setattr(registry, "import_module", missing("httpx"))
+    with pytest.raises(ModuleNotFoundError):
+        registry.make_engine(EngineSettings(name="server"))
+
+
+def test_describing_the_classic_engine_loads_no_model(monkeypatch):
+    for module in ("rapidocr", "onnxruntime", "cv2"):
+        monkeypatch.setitem(sys.modules, module, None)  # importing it would raise
+    for module in [name for name in sys.modules if name.startswith("workers.engines.classic")]:
+        monkeypatch.delitem(sys.modules, module)
+    assert registry.describe_engine(EngineSettings(name="classic")).name == "classic"
+
+
+@pytest.mark.parametrize("name", ["classic", "server", "scripted"])
+def test_every_engine_describes_itself_under_its_own_name(name):
+    assert import_module(registry.MODULES[name])
+    assert registry.describe_engine(EngineSettings(name=name)).name == name
