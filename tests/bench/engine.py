@@ -45,8 +45,8 @@ class Bench:
         self.requests = self._requests(num_requests, random.Random(seed))
 
     def _requests(self, count: int, rng: random.Random) -> list[Sequence]:
-        """Prompts of 100 to 600 tokens, a third of them image; outputs of 20 to 300 tokens, of fixed length. `tailed`: as pages are,
-        most of them short and a few long (exponential, mean 80 above the least); `uniform`: any length as likely."""
+        """Prompts of 100 to 600 tokens, a third of them image; outputs of 20 to 300 tokens, of fixed length. `tailed`: as pages
+        are, most of them short and a few long (exponential, mean 80 above the least); `uniform`: any length as likely."""
         requests = []
         for index in range(count):
             pixels = np.random.default_rng(index).integers(0, 256, (rng.choice([160, 256]), 320, 3), dtype=np.uint8)
@@ -137,9 +137,8 @@ def main() -> int:
 
     num_tokens = sum(map(len, ours.values()))
     steps, ideal = bench.scheduler.statistics.num_decode_steps, num_tokens / given.slots
-    print(
-        f"{given.requests} requests, {num_tokens} tokens, {given.slots} slots, lengths {given.lengths}, one thread, torch {torch.__version__}"
-    )
+    setting = f"{given.slots} slots, one thread, torch {torch.__version__}"
+    print(f"{given.requests} requests, {num_tokens} tokens ({given.lengths}), {setting}")
     print(f"one after the other  {alone_rate:8.0f} tokens/CPU s   (every {SEQUENTIAL_SHARE}th request)")
     print(f"static batches       {static_rate:8.0f} tokens/CPU s")
     print(f"continuous           {rate:8.0f} tokens/CPU s   {rate / alone_rate:.1f}x and {rate / static_rate:.1f}x")
