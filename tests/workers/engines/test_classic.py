@@ -229,3 +229,9 @@ def test_what_changes_an_answer_is_described():
     assert (info.name, info.model, info.tasks, info.takes_prompts) == ("classic", "PP-OCRv6_rec_small", ("ocr",), False)
     assert info.options["min_confidence"] == 0.7
     assert "num_threads" not in info.options  # as fast as it may be, it reads the same
+
+
+def test_what_the_detector_frames_in_a_picture_is_no_line_of_an_unknown_script():
+    frames = [line_of("***", 0.6, width=122, height=66), line_of("女", 0.4, top=90, width=128, height=72)]
+
+    assert not legible(frames, WHITE, 0.5).is_foreign
