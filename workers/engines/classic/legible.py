@@ -28,7 +28,7 @@ MIN_READ_SHARE = 0.4
 MIN_BANDS = 6
 MIN_READ_BANDS = 0.3
 MIN_TEXT_ASPECT = 2.5
-"""The detector frames faces, logos and bars too, in boxes of any shape; what is not read and no longer than this is no line of text.
+"""The detector frames faces, logos and bars too, in boxes of any shape; what is not read and not longer is no line of text.
 Of 35 images of the shared data that were taken for an unknown script, 30 were pictures whose boxes have 0.5 to 2.3."""
 MIN_TEXT_AREA = 0.003
 """Share of the image: specks that look like a letter are no text in an unknown script."""
