@@ -53,15 +53,9 @@ class Bench:
             patches = self.images.patches([Image.fromarray(pixels)])
             picture = Picture(index.to_bytes(8, "little") * 2, patches.levels, patches.grid, patches.num_atoms)
             text = [rng.randrange(400) for _ in range(rng.randrange(100, 600) - picture.num_atoms - 2)]
-            marks = [INDICATORS[0], *[ATOM] * picture.num_atoms, INDICATORS[1]]
-            requests.append(
-                Sequence(
-                    tokens=text[:3] + marks + text[3:],
-                    pictures=(picture,),
-                    max_new_tokens=rng.randrange(20, 301),
-                    stops=frozenset(),
-                )
-            )
+            tokens = [*text[:3], INDICATORS[0], *[ATOM] * picture.num_atoms, INDICATORS[1], *text[3:]]
+            length = rng.randrange(20, 301) if self.lengths == "uniform" else min(300, 20 + int(rng.expovariate(1 / 80)))
+            requests.append(Sequence(tokens=tokens, pictures=(picture,), max_new_tokens=length, stops=frozenset()))
         return requests
 
     def embedded(self, sequence: Sequence) -> torch.Tensor:
