@@ -18,6 +18,7 @@ import csv
 import json
 import platform
 import re
+import statistics
 import tempfile
 import unicodedata
 import xml.etree.ElementTree as ET
@@ -40,6 +41,8 @@ from workers.render import Renderer
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NOTO = Path("/usr/share/fonts/truetype/noto")
 _CJK = r"\u2e80-\u9fff\uff00-\uffef"
+_TAGS = "table|thead|tbody|tr|td|th|br|p|b|i|u|sup|sub|img|div|span"
+_ADDRESS = re.compile(r"\(?https?://[^\s)]*\)?")
 DEBIAN_PAGES = range(8, 20)
 FONTS = {
     "amh": "NotoSansEthiopic", "arb": "NotoNaskhArabic", "ben": "NotoSansBengali", "bod": "NotoSerifTibetan", "ell": "NotoSans",
@@ -57,7 +60,7 @@ class Sample:
     pages: tuple[int, ...] = (0,)
     is_elsewhere: bool = False
     """The reference is the whole document in another layout (footnotes at the end of chapters): each block of 20 characters and
-    more is compared with the part of it that fits best. Says nothing of order, nor of what is left out."""
+    more, addresses aside (they are printed only in the PDF), is compared with the part of it that fits best. Says nothing of order, nor of what is left out."""
     ignores_case: bool = False
 
 
@@ -92,9 +95,9 @@ def normal(text: str) -> str:
     text = re.sub(
         r"\$\$?|\\\(|\\\)|\\\[|\\\]|```\w*|^\s*\|?[\s:|-]+\|[\s:|-]*$|^\s*[#>]+\s|^\s*[-*+]\s", " ", text, flags=re.MULTILINE
     )
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"!?\[([^\]\n]*)\]\([^)\n]*\)", r"\1", text)
     text = (
-        re.sub(r"</?\w+[^>]*>|[|*`]|&nbsp;", " ", text)
+        re.sub(rf"</?(?:{_TAGS})\b[^<>]*>|[|*`]|&nbsp;", " ", text)
         .replace("\\_", "_")
         .replace("&amp;", "&")
         .replace("&lt;", "<")
@@ -269,13 +272,26 @@ async def measure(only: str, num_threads: int) -> None:
 def _compared(answer: str, sample: Sample) -> Iterator[tuple[str, str]]:
     reference = normal(sample.reference)
     if sample.is_elsewhere:
-        for part in map(normal, answer.splitlines()):
-            if len(part) >= 20 and (found := fuzz.partial_ratio_alignment(part, reference)):
-                yield part, reference[found.dest_start : found.dest_end]
+        reference = _ADDRESS.sub("", reference)
+        for part in (_ADDRESS.sub("", normal(line)) for line in answer.splitlines()):
+            if len(part) >= 20:
+                yield part, _best_fit(part, reference)
     elif sample.ignores_case:
         yield normal(answer).upper(), reference.upper()
     else:
         yield normal(answer), reference
+
+
+def _best_fit(part: str, reference: str) -> str:
+    """The stretch of the reference where most of the part's runs of ten characters stand, and of it what aligns best."""
+    places = [found - k for k in range(0, len(part) - 9, 5) if (found := reference.find(part[k : k + 10])) >= 0]
+    if not places:
+        return reference[: len(part)]
+    start = max(int(statistics.median(places)) - 40, 0)
+    window = reference[start : start + len(part) + 80]
+    edits = Levenshtein.editops(part, window)
+    inside = sorted(set(range(len(window))) - {op.dest_pos for op in edits if op.tag == "insert"})
+    return window[inside[0] : inside[-1] + 1] if inside else window
 
 
 async def olmocr_tests(reader: Reader) -> None:
