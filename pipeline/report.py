@@ -156,7 +156,9 @@ def show_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Observer]:
     progress = Progress()
     if stream.isatty():
         console = Console(file=stream, highlight=False, width=_width_of(stream))
-        with Live(_Screen(progress), console=console, refresh_per_second=5, transient=True):
+        # not redirected: what Ray logs goes to sys.stderr, and so to the log file, not above the display
+        screen = _Screen(progress)
+        with Live(screen, console=console, refresh_per_second=5, transient=True, redirect_stdout=False, redirect_stderr=False):
             yield progress
         for text in progress.messages:
             console.print(Text(text))

@@ -420,3 +420,14 @@ def test_the_summary_escapes_what_others_wrote():
     assert "[bold]why" in text
     assert "[red]o" in text
     assert "\x1b" not in text
+
+
+def test_what_libraries_log_does_not_land_above_the_live_display(monkeypatch):
+    elsewhere = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", elsewhere)
+    stream = Stream(is_terminal=True)
+    with report.show_progress(stream) as observer:
+        _a_run(observer)
+        print("WARNING: so many words", file=sys.stderr)
+    assert "so many words" not in stream.getvalue()
+    assert elsewhere.getvalue() == "WARNING: so many words\n"
