@@ -60,7 +60,8 @@ class Sample:
     pages: tuple[int, ...] = (0,)
     is_elsewhere: bool = False
     """The reference is the whole document in another layout (footnotes at the end of chapters): each block of 20 characters and
-    more, addresses aside (they are printed only in the PDF), is compared with the part of it that fits best. Says nothing of order, nor of what is left out."""
+    more, without addresses (only the PDF prints them), is compared with the part that fits it best. Says nothing of order, nor of
+    what is left out."""
     ignores_case: bool = False
 
 
