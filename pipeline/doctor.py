@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cluster import cluster, cluster_address
+from pipeline.observer import Silent
 from pipeline.report import quiet_ray, size
 from pipeline.store import StoreError, open_store, probe_store
 from schemas.failure import clean_message
@@ -26,7 +28,6 @@ from workers.engines.registry import describe_engine
 from workers.listing import InputError, list_sources
 
 LIBRARIES = ("pagefold", "ray", "pymupdf", "pyarrow", "duckdb", "onnxruntime", "rapidocr", "pydantic", "boto3")
-OVIS_LIBRARIES = ("torch", "transformers", "safetensors", "llguidance")
 MEMORY_MIN_BYTES = 2 * 1024**3
 DISK_MIN_BYTES = 1024**3
 
@@ -120,8 +121,10 @@ def _engine(settings: EngineSettings) -> Iterator[Finding]:
     if settings.name == "server":
         yield _endpoint(settings)
     if settings.name == "ovis":
-        found = ", ".join(f"{name} {_version(name) or 'missing'}" for name in OVIS_LIBRARIES)
-        yield Finding("ovis libraries", "fail" if "missing" in found else "ok", found)
+        from workers.engines.ovis.doctor import checks
+
+        for name, is_fine, detail in checks(settings):
+            yield Finding(f"ovis: {name}", "ok" if is_fine else "fail", clean_message(detail))
 
 
 def _endpoint(settings: EngineSettings) -> Finding:
@@ -162,31 +165,19 @@ def _output(output: str, *, unsafe: bool) -> Finding:
 
 
 def _ray(settings: RaySettings) -> Finding:
-    import ray
-
-    address = settings.address or os.environ.get("RAY_ADDRESS")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pagefold-") as folder, quiet_ray(Path(folder) / "ray.log"):
         try:
-            if address:
-                ray.init(address=address, log_to_driver=False)
-            else:
-                ray.init(
-                    address="local",
-                    num_cpus=settings.num_cpus,
-                    object_store_memory=settings.object_store_bytes,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    _node_ip_address="127.0.0.1",
-                )
-            ray.get(ray.remote(num_cpus=0)(platform.node).remote(), timeout=60)
-            resources = ray.cluster_resources()
+            with cluster(settings, Silent()):
+                import ray
+
+                ray.get(ray.remote(num_cpus=0)(platform.node).remote(), timeout=60)
+                resources = ray.cluster_resources()
         except Exception as error:  # noqa: BLE001  # whatever stops Ray is the finding
             return Finding("ray", "fail", clean_message(f"{type(error).__name__}: {error}"))
-        finally:
-            ray.shutdown()
     what = f"{resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
-    return Finding("ray", "ok", f"{address or 'private'}: {what}; a task ran {time.monotonic() - started:.1f} s after the start")
+    place = cluster_address(settings) or "private"
+    return Finding("ray", "ok", f"{place}: {what}; a task ran {time.monotonic() - started:.1f} s after the start")
 
 
 def _version(name: str) -> str | None:
