@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROJECT := pyproject.toml constraints.txt
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench bench-engine bench-gpu docs clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed-demo
@@ -22,6 +22,15 @@ lint: $(VENV)/.installed-all
 # Ratios and figures of this machine; see README, Speed.
 bench: $(VENV)/.installed-all
 	$(BIN)/python -m tests.bench
+
+# Continuous batching against one after the other and static batches, tiny model, CPU.
+bench-engine: $(VENV)/.installed-all
+	$(BIN)/python -m tests.bench.engine $(BENCH_ARGS)
+
+# Ovis2.5-2B's sizes with random weights on a CUDA GPU, and the tests that need one.
+bench-gpu: $(VENV)/.installed-all
+	$(BIN)/python -m pytest -q -s tests/gpu
+	$(BIN)/python -m tests.bench.gpu $(BENCH_ARGS)
 
 # Refreshes what the README generates from the code; tests/test_docs.py compares. With DEMO=1 also the pasted demo.
 docs: $(VENV)/.installed-all
