@@ -1,7 +1,8 @@
 """Ovis2.5-2B's real sizes with random weights, on a CUDA GPU: pages/s, tokens/s, and where the time goes.
 
-`python -m tests.bench.gpu [--outputs 1024,2048] [--batches 16,64] [--pages N] [--dpi N] [--out FILE.json]`. Outputs are of
-fixed length, whatever random weights say, so speed is that of real weights at these lengths. Prints a row per setting; writes all as JSON.
+`python -m tests.bench.gpu [--outputs 1024,2048] [--batches 16,64] [--pages N] [--dpi N] [--out FILE.json]`. Outputs
+are of fixed length, whatever random weights say, so speed is that of real weights at these lengths. Prints a row
+per setting; writes all as JSON.
 `--tiny` runs the same code with toy sizes on any device, to see that it works.
 """
 
