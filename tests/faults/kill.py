@@ -25,14 +25,11 @@ from tests.pipeline.tables import doubled_keys, read_all  # noqa: E402
 SETTINGS = ["--set", "plan.shard_sources=2", "--set", "plan.chunk_pages=2", "--set", "output.lease_ttl_s=3"]
 
 
-def command(input: str, output: str) -> list[str]:
-    return [sys.executable, "-m", "pipeline", "run", input, output, "--engine", "scripted", "--quiet", *SETTINGS]
-
-
-def run_once(input: str, output: str, log: Path, kill_after_s: float | None) -> int | None:
+def run_once(input: str, output: str, log: Path, kill_after_s: float | None, *more: str) -> int | None:
     """Exit code, or None when it was killed (the whole process group, as an out-of-memory killer or a lost node would)."""
+    command = [sys.executable, "-m", "pipeline", "run", input, output, "--engine", "scripted", "--quiet", *SETTINGS, *more]
     with log.open("ab") as sink:
-        process = subprocess.Popen(command(input, output), stdout=sink, stderr=sink, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT, start_new_session=True)
         try:
             return process.wait(timeout=kill_after_s)
         except subprocess.TimeoutExpired:
