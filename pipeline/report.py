@@ -239,7 +239,11 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
         console.print(Text.assemble(("Nothing to do: ", "bold"), f"all of it is in {output} already."))
         return
     if summary.status == "incomplete":
-        console.print(Text(f"Incomplete: {clean_message(summary.message or 'interrupted')}. The same command goes on.", "bold red"))
+        console.print(
+            Text(
+                f"Incomplete: {clean_message(summary.message or 'interrupted').rstrip('.')}. The same command goes on.", "bold red"
+            )
+        )
     else:
         console.print(Text.assemble(("Finished ", "bold green"), f"in {duration(summary.seconds)}."))
     rows = Table.grid(padding=(0, 2))

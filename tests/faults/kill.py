@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from tests.pipeline.made_input import make_drop, make_pdf  # noqa: E402
 from tests.pipeline.tables import doubled_keys, read_all  # noqa: E402
 
-SETTINGS = ["--set", "plan.shard_sources=2", "--set", "plan.chunk_pages=2", "--set", "output.lease_ttl_s=3"]
+SETTINGS = ["--set", "plan.shard_sources=2", "--set", "plan.chunk_pages=2"]
 
 
 def run_once(input: str, output: str, log: Path, kill_after_s: float | None, *more: str) -> int | None:
