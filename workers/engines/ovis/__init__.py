@@ -13,11 +13,16 @@ IMPLEMENTATION = 1
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
-    """Loads nothing; of a local checkpoint it samples the files, so that other weights are another recipe."""
-    from workers.engines.ovis.loading import fingerprint
+    """Loads nothing; of a local checkpoint it samples the files, so that other weights are another recipe.
+
+    Raises EngineStartError when the model is not named well, or a local one is incomplete: before any work.
+    """
+    from workers.engines.ovis.loading import check_files, fingerprint
 
     model = _model_of(settings)
     is_local = not model.startswith("s3://") and Path(model).expanduser().is_dir()
+    if is_local:
+        check_files(Path(model).expanduser())
     ovis = settings.ovis
     return EngineInfo(
         name="ovis",

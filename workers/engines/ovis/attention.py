@@ -34,7 +34,8 @@ class Step:
         return len(set(self.num_new)) == 1 and self.num_new[0] <= 8
 
     def mask(self, window: int | None) -> Tensor:
-        """[rows, 1, new, tokens] bool for a uniform step: what each new token may look at. Same for all layers, so made once."""
+        """[rows, 1, new, tokens] for a uniform step, 0 where a new token may look and -inf elsewhere. Same for all layers, so made
+        once; SDPA would turn a bool mask into this in each of them."""
         if window not in self._masks:
             new = self.num_new[0]
             # One copy to the device, pinned where there is one.
@@ -46,7 +47,8 @@ class Step:
             allowed = key_at <= query_at[:, :, None]
             if window is not None:
                 allowed &= key_at > query_at[:, :, None] - window
-            self._masks[window] = allowed[:, None]
+            mask = torch.zeros(allowed.shape, dtype=self.keys.dtype, device=lengths.device)
+            self._masks[window] = mask.masked_fill_(~allowed, float("-inf"))[:, None]
         return self._masks[window]
 
 

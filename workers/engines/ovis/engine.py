@@ -63,8 +63,8 @@ class OvisEngine:
         """Loads, checks, and says one word. Raises EngineStartError."""
         try:
             await asyncio.to_thread(self._load)
-        except EngineStartError:
-            raise
+        except EngineStartError as error:
+            raise EngineStartError(str(error)) from error  # under this very name, which the driver finds in a dead actor's text
         except torch.OutOfMemoryError as error:
             raise EngineStartError(f"The model {self.settings.model} does not fit this GPU's memory.") from error
         self._workers = ThreadPoolExecutor(max(2, min(8, (os.cpu_count() or 2) // 2)), thread_name_prefix="ovis-prepare")

@@ -75,13 +75,27 @@ def read_config(folder: Path) -> Any:
         raise CheckpointError(f"{folder / 'config.json'} describes no model we can build: {_first_line(error)}") from error
 
 
+def check_files(folder: Path) -> None:
+    """What can be told without torch: the files are there, and they are of this model. Raises CheckpointError."""
+    if (model_type := read_json(folder / "config.json").get("model_type")) != "ovis2_5":
+        raise CheckpointError(f"{folder} holds a {model_type!r} model; this engine reads 'ovis2_5'.")
+    read_json(folder / "preprocessor_config.json")
+    _check_tokenizer(folder)
+    for path in weight_files(folder):
+        read_header(path)
+
+
+def _check_tokenizer(folder: Path) -> None:
+    if not (folder / "tokenizer.json").exists() and not ((folder / "vocab.json").exists() and (folder / "merges.txt").exists()):
+        raise CheckpointError(f"The checkpoint {folder} has neither tokenizer.json nor vocab.json with merges.txt.")
+
+
 def read_tokenizer(folder: Path) -> Any:
     """The checkpoint's tokenizer, padding on the left as generation needs it. AutoTokenizer would ask on the terminal whether
     to run the checkpoint's code."""
     from transformers import Qwen2Tokenizer
 
-    if not (folder / "tokenizer.json").exists() and not ((folder / "vocab.json").exists() and (folder / "merges.txt").exists()):
-        raise CheckpointError(f"The checkpoint {folder} has neither tokenizer.json nor vocab.json with merges.txt.")
+    _check_tokenizer(folder)
     return Qwen2Tokenizer.from_pretrained(str(folder), padding_side="left")
 
 
