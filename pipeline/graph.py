@@ -43,15 +43,15 @@ def build(work: Dataset, context: Context) -> Dataset:
 
 _PLAIN: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow", "zero_copy_batch": True}
 
-# Fractions, because a stage that asks for whole CPUs gets too few processes (14 pages/s against 23 on 2 cores), and the sum of
-# all minima must fit into 1 CPU or the graph waits for ever without a word. The pools' sizes are the bound.
-_CPU_SHARE = 0.05
+# The pools ask Ray for no CPU: their sizes are the bound. With whole CPUs too few processes ran (14 pages/s against 23 on 2 cores),
+# and with fractions a cluster of one CPU waits for ever, without a word, for the whole one that a repartition task wants.
+_NO_CPU = {"num_cpus": 0}
 
 
 def on_cpu(num_workers: int) -> dict[str, Any]:
     """A fixed pool of `num_workers` processes."""
     compute = ActorPoolStrategy(size=num_workers, max_tasks_in_flight_per_actor=2)
-    return _PLAIN | {"compute": compute, "num_cpus": _CPU_SHARE}
+    return _PLAIN | _NO_CPU | {"compute": compute}
 
 
 def on_gpu(settings: Settings) -> dict[str, Any]:
@@ -59,16 +59,19 @@ def on_gpu(settings: Settings) -> dict[str, Any]:
     full (33.3 s with one in flight, 5.2 s with 16). Ray restarts a dead process without end: begin markers see to it that a
     poison page does not bring it down for ever (see `pipeline.begins`)."""
     engine = settings.engine
-    return _PLAIN | {
-        "compute": ActorPoolStrategy(
-            min_size=engine.min_actors,
-            max_size=engine.max_actors,
-            max_tasks_in_flight_per_actor=2 * engine.max_in_flight,
-            max_concurrent_calls_per_actor=engine.max_in_flight,
-        ),
-        "num_cpus": _CPU_SHARE,
-        "num_gpus": engine.num_gpus,
-    }
+    return (
+        _PLAIN
+        | _NO_CPU
+        | {
+            "compute": ActorPoolStrategy(
+                min_size=engine.min_actors,
+                max_size=engine.max_actors,
+                max_tasks_in_flight_per_actor=2 * engine.max_in_flight,
+                max_concurrent_calls_per_actor=engine.max_in_flight,
+            ),
+            "num_gpus": engine.num_gpus,
+        }
+    )
 
 
 def _probes(context: Context) -> int:
