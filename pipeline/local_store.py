@@ -10,7 +10,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,13 +88,12 @@ class LocalStore:
                 target.unlink(missing_ok=True)
             except OSError as error:
                 raise self._explained("delete", error) from error
-            self._prune(target.parent)
 
     def uri(self, path: str) -> str:
         return os.path.join(self.root, path)
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written: no write takes an hour."""
+        """Remove what killed processes left half-written, and folders that have long been empty: no write takes an hour."""
         oldest = (self._now() - timedelta(seconds=_SWEPT_AFTER_S)).timestamp() if os.path.isdir(self.root) else 0
         for path in self._walk(""):
             if path.rpartition("/")[2].startswith(_TEMPORARY) and not path.endswith(_LOCK):
@@ -103,6 +101,11 @@ class LocalStore:
                 with contextlib.suppress(OSError):
                     if target.stat().st_mtime < oldest:
                         target.unlink()
+        # `delete` leaves folders: another writer may be about to create in one that has just become empty
+        for folder, _, _ in os.walk(os.path.join(self.root, "_pagefold"), topdown=False):
+            with contextlib.suppress(OSError):
+                if os.stat(folder).st_mtime < oldest:
+                    os.rmdir(folder)
 
     def _walk(self, prefix: str) -> Iterator[str]:
         """Paths of all files below the root that start with `prefix`, temporary ones too."""
@@ -181,28 +184,13 @@ class LocalStore:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _prune(self, folder: Path) -> None:
-        """Drop folders below `_pagefold` that are empty now."""
-        top = Path(self.root, "_pagefold")
-        while folder != top and top in folder.parents:
-            try:
-                folder.rmdir()
-            except OSError:
-                return
-            folder = folder.parent
-
 
 _LOCK = f"{_TEMPORARY}lock"
 
 
 def _new_file(path: Path) -> BinaryIO:
-    """Opened for writing; its folder is made. A neighbour's delete may prune the empty folder between the two steps."""
-    for _ in range(10):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return path.open("xb")
-        except FileNotFoundError:
-            time.sleep(0.001)
+    """Opened for writing; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("xb")
 
 
@@ -216,7 +204,7 @@ def _time(nanoseconds: int) -> datetime:
 
 
 def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):  # the file was deleted meanwhile, and its folder pruned
+    with contextlib.suppress(FileNotFoundError):  # the file was deleted meanwhile, and its folder swept
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

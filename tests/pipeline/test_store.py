@@ -234,8 +234,7 @@ def test_files_are_readable_as_the_umask_says(folder: LocalStore) -> None:
     assert [Path(folder.root, name).stat().st_mode & 0o777 for name in "ab"] == [0o644, 0o644]
 
 
-def test_creating_survives_a_neighbour_that_prunes_the_folder(folder: LocalStore) -> None:
-    """`delete` drops empty folders below _pagefold, in which another writer may be about to create."""
+def test_creating_and_deleting_in_one_folder_do_not_disturb_each_other(folder: LocalStore) -> None:
     errors: list[Exception] = []
 
     def work(name: str) -> None:
@@ -252,6 +251,19 @@ def test_creating_survives_a_neighbour_that_prunes_the_folder(folder: LocalStore
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_folders_that_have_long_been_empty_are_swept_and_no_others(folder: LocalStore, tmp_path: Path) -> None:
+    for path in ("_pagefold/begins/old/x", "_pagefold/begins/new/x", "_pagefold/plans/x"):
+        folder.create(path, b"1")
+    folder.delete(["_pagefold/begins/old/x", "_pagefold/begins/new/x"])
+    root = Path(folder.root, "_pagefold")
+    os.utime(root / "begins/old", (0, 0))
+    os.utime(root / "plans", (0, 0))
+
+    folder.sweep()
+
+    assert sorted(path.name for path in root.rglob("*") if path.is_dir()) == ["begins", "new", "plans"]
 
 
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
