@@ -14,6 +14,9 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.regions", [], True),
     ("tests.bench.sweep_render", [], True),
     ("tests.bench.cer", [], True),
+    ("tests.bench.shared_inputs", [], True),
+    ("tests.faults.kill", ["--kills", "20"], False),
+    ("tests.faults.kill", ["--kills", "20", "--s3"], False),
 ]
 """Module, arguments, does it need shared inputs."""
 

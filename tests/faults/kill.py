@@ -1,7 +1,7 @@
 """Kill runs at random moments and go on, until one finishes; then compare every table with an uninterrupted run's.
 
-    python tests/faults/kill.py --kills 20            # a local output
-    python tests/faults/kill.py --kills 20 --s3       # moto on the loopback interface
+    python -m tests.faults.kill --kills 20            # a local output
+    python -m tests.faults.kill --kills 20 --s3       # moto on the loopback interface
 
 Prints a line a round and exits 1 when a row is lost, doubled or different.
 """
@@ -16,11 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from tests.pipeline.made_input import make_drop, make_pdf
+from tests.pipeline.tables import doubled_keys, read_all
 
-from tests.pipeline.made_input import make_drop, make_pdf  # noqa: E402
-from tests.pipeline.tables import doubled_keys, read_all  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 SETTINGS = ["--set", "plan.shard_sources=2", "--set", "plan.chunk_pages=2"]
 
