@@ -30,7 +30,7 @@ from pipeline.plan import (
     write_plan,
 )
 from pipeline.recipes import make_recipes
-from pipeline.stopping import Interrupted, signals_raise
+from pipeline.stopping import Interrupted, signals_noted, signals_raise
 from pipeline.store import Store, StoreError, open_store, probe_store
 from pipeline.summary import PlanReport, Summary, SummaryStatus
 from pipeline.totals import Counting, Totals, parquet_bytes
@@ -220,7 +220,8 @@ class _Run:
         except BaseException as error:
             self._write_row("failed", f"{type(error).__name__}: {error}")
             raise
-        with contextlib.suppress(StoreError):  # a store that is out of reach is why the run is incomplete
+        # a further Ctrl-C shall not leave the row at `running`; a store that is out of reach is why the run is incomplete
+        with signals_noted(), contextlib.suppress(StoreError):
             self._write_row(status, message)
         return self._summary(status, message)
 

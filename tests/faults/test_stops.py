@@ -54,4 +54,4 @@ def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, number: sig
     status = subprocess.run(
         [sys.executable, "-m", "pipeline", "status", str(out), "--json"], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    assert json.loads(status.stdout)["runs"][0]["status"] == "incomplete"
+    assert json.loads(status.stdout)["runs"][0]["status"] == "incomplete", "".join(seen) + rest
