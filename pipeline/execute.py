@@ -1,15 +1,17 @@
 """Carry out a plan: stream its sources through the graph, commit each shard as soon as its chunks cover it."""
 
+import contextlib
 import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
 import ray
+from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
 from pipeline.chunks import Work
@@ -26,6 +28,8 @@ from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
 
 _TICK_S = 0.2
+_END_S = 10.0
+"""What a stream that was left early may take to end."""
 _MAX_BLOCKS = 400
 """Blocks that the sources enter the graph in: one source each in small runs, a handful in large ones."""
 
@@ -73,15 +77,16 @@ def execute(
                 context = Context(settings, plan.recipes, run_id, store, num_cpus)
                 configure()
                 observer.phase("reading")
-                for receipt in _ticking(_receipts(rows, context)):
-                    if receipt is not None:
-                        shard = progress[receipt.shard_index]
-                        shard.add(ChunkName.parse(receipt.name))
-                        observer.chunk_done(receipt, sum(each.num_complete for each in progress.values()))
-                        if shard.is_complete and not committer.knows(shard):
-                            committer.start(shard)
-                    commit(timeout_s=0)
-                    stop.check()
+                with contextlib.closing(_ticking(_receipts(rows, context))) as receipts:
+                    for receipt in receipts:
+                        if receipt is not None:
+                            shard = progress[receipt.shard_index]
+                            shard.add(ChunkName.parse(receipt.name))
+                            observer.chunk_done(receipt, sum(each.num_complete for each in progress.values()))
+                            if shard.is_complete and not committer.knows(shard):
+                                committer.start(shard)
+                        commit(timeout_s=0)
+                        stop.check()
             observer.phase("committing")
             while committer.is_busy:
                 commit(_TICK_S)
@@ -127,10 +132,11 @@ def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
         raise
 
 
-def _ticking(receipts: Iterator[Receipt]) -> Iterator[Receipt | None]:
+def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, None]:
     """The receipts, and None several times a second while there is none: commits, the lease and signals do not wait for pages.
 
-    They are drawn in a thread of their own, which ends with Ray when the run is left early.
+    They are drawn in a thread of their own. Closing ends the stream, so that nothing of it meets a Ray that is gone: Ray ends
+    the whole process for that.
     """
     drawn: queue.SimpleQueue[Receipt | BaseException | None] = queue.SimpleQueue()
 
@@ -142,18 +148,26 @@ def _ticking(receipts: Iterator[Receipt]) -> Iterator[Receipt | None]:
         except BaseException as error:  # noqa: BLE001 - handed to the main thread
             drawn.put(error)
 
-    threading.Thread(target=draw, daemon=True, name="receipts").start()
-    while True:
-        try:
-            item = drawn.get(timeout=_TICK_S)
-        except queue.Empty:
-            yield None
-            continue
-        if item is None:
-            return
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+    others = set(threading.enumerate())
+    drawer = threading.Thread(target=draw, daemon=True, name="receipts")
+    drawer.start()
+    try:
+        while True:
+            try:
+                item = drawn.get(timeout=_TICK_S)
+            except queue.Empty:
+                yield None
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        for thread in set(threading.enumerate()) - others:
+            if isinstance(thread, StreamingExecutor):
+                thread.shutdown(force=True)
+        drawer.join(_END_S)
 
 
 class _Committer:
