@@ -16,13 +16,14 @@ from workers.image_pages import FULL_IMAGE_PIXELS, full_image, is_uniform
 from workers.passwords import spellings
 from workers.regions import find_regions
 from workers.resolution import Native, PlacedImage, Size, fit, native_resolution
-from workers.text_layer import PdfText, read_words, scaled
+from workers.text_layer import PdfText, read_text, scaled
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
 
-_TEXT_FLAGS = pymupdf.TEXT_PRESERVE_IMAGES
-"""Ligatures are expanded; glyphs without a Unicode meaning stay U+FFFD (the default invents their glyph number as text)."""
+_TEXT_FLAGS = 0
+"""Ligatures are expanded; glyphs without a Unicode meaning stay U+FFFD (the default invents their glyph number as text). No
+images: `extractDICT` would encode every one of them as a file."""
 MAX_SIDE_PT = 1e6
 
 
@@ -63,7 +64,7 @@ class PdfDocument:
         shown = self._shown = _ShownPage(self._pdf.load_page(page_index), self._settings)
         flags = list(shown.flags)
         size = shown.size
-        image = shown.pixels(size, shown.page_pt)
+        pixels = shown.pixels(size, shown.page_pt)
         layer = shown.text.layer(shown.x, shown.y)
         if self._pdf.is_repaired:
             flags.append("repaired")
@@ -72,14 +73,14 @@ class PdfDocument:
         has_full_image = shown.native.is_scan and shown.is_reduced
         return RenderedPage(
             page_index=page_index,
-            image=PageImage.from_rgb(*size, image.tobytes()),
+            image=PageImage.from_rgb(*size, pixels),
             text_layer=layer,
             width_pt=shown.page_pt.width,
             height_pt=shown.page_pt.height,
             dpi=shown.x * 72,
             rotation=int(shown.page.rotation) % 360,
             is_scan=shown.native.is_scan,
-            is_blank=not shown.text.words and is_uniform(image),
+            is_blank=not shown.text.words and is_uniform(as_image(size, pixels)),
             is_reduced=shown.is_reduced,
             full_image=shown.full_image() if has_full_image else b"",
             flags=flags,
@@ -119,14 +120,13 @@ class _ShownPage:
     def _read_text(self) -> tuple[PdfText, list[PlacedImage]]:
         try:
             # from the display list: `Page.get_textpage` reads a rotated page as if it were not
+            images = list(_placed(pymupdf.TextPage(self._list.get_textpage(pymupdf.TEXT_PRESERVE_IMAGES)).extractIMGINFO()))
             stext = self._list.get_textpage(_TEXT_FLAGS)
-            text_page = pymupdf.TextPage(stext)
-            images = list(_placed(text_page.extractIMGINFO()))
             # all characters, for those outside the page are counted too
             media = stext.m_internal.mediabox
             media.x0 = media.y0 = -MAX_SIDE_PT
             media.x1 = media.y1 = MAX_SIDE_PT
-            return read_words(text_page.extractRAWDICT(), self.page_pt), images
+            return read_text(pymupdf.TextPage(stext), self.page_pt), images
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 (a fault in the text costs the text, not the page)
@@ -134,26 +134,25 @@ class _ShownPage:
             self.flags.append("text_layer_failed")
             return PdfText(), []
 
-    def pixels(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> Image.Image:
+    def pixels(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> bytes:
         """`part_pt` drawn straight at `size`: MuPDF scales by two factors, so that nothing is resampled afterwards."""
         x, y = size.width_px / part_pt.width, size.height_px / part_pt.height
         matrix = pymupdf.Matrix(x, 0, 0, y, -part_pt.left * x, -part_pt.top * y)
         colors = pymupdf.csGRAY if is_gray else pymupdf.csRGB
         drawn = self._list.get_pixmap(matrix=matrix, colorspace=colors, alpha=False, clip=pymupdf.Rect(part_pt))
-        mode = "L" if is_gray else "RGB"
-        image = Image.frombuffer(mode, (drawn.width, drawn.height), drawn.samples, "raw", mode, drawn.stride, 1)
-        if image.size != tuple(size):  # float32 rounding on huge pages gives a pixel more or less
-            exact = Image.new(mode, size, "white")
-            exact.paste(image)
-            return exact
-        return image
+        if (drawn.width, drawn.height) == size:
+            return drawn.samples  # a copy: PyMuPDF's view does not keep its pixels alive
+        # float32 rounding on huge pages gives a pixel more or less
+        exact = Image.new("L" if is_gray else "RGB", size, "white")
+        exact.paste(as_image(Size(drawn.width, drawn.height), drawn.samples))
+        return exact.tobytes()
 
     def full_image(self) -> bytes:
         """The scan at its own resolution, as JPEG."""
         width_px, height_px = (side / 72 * self.native.dpi for side in (self.page_pt.width, self.page_pt.height))
         scale = min(1.0, math.sqrt(FULL_IMAGE_PIXELS / (width_px * height_px)))
         size = Size(max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-        return full_image(self.pixels(size, self.page_pt, is_gray=all(image.is_gray for image in self.images)))
+        return full_image(as_image(size, self.pixels(size, self.page_pt, is_gray=all(image.is_gray for image in self.images))))
 
     def region(self, index: int, rect_pt: Box, origin: Any, dpi: float, settings: RegionSettings) -> Region:
         part = rect_pt.intersection(self.page_pt)
@@ -168,7 +167,7 @@ class _ShownPage:
             region_index=index,
             bbox_px=Box(*(round(side, 2) for side in part.scaled(self.x, self.y))),
             origin=origin,
-            image=PageImage.from_rgb(*size, self.pixels(size, part).tobytes()),
+            image=PageImage.from_rgb(*size, self.pixels(size, part)),
             dpi=size.width_px / part.width * 72,
             words=[scaled(word, self.x, self.y) for word in self.text.words if _is_in(word, part)],
         )
@@ -186,6 +185,12 @@ def _page_box(page: pymupdf.Page) -> Box:
     if not all(map(math.isfinite, box)) or box.width <= 0 or box.height <= 0 or max(box.width, box.height) > MAX_SIDE_PT:
         raise PageError(FailureKind.unreadable, f"a page of {box.width:g} x {box.height:g} points")
     return box
+
+
+def as_image(size: Size, pixels: bytes) -> Image.Image:
+    """A view, grey or RGB by its length."""
+    mode = "L" if len(pixels) == size.width_px * size.height_px else "RGB"
+    return Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1)
 
 
 def _placed(infos: list[dict[str, Any]]) -> Iterator[PlacedImage]:
