@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pymupdf
 from PIL import Image
 
@@ -14,7 +16,7 @@ from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.image_pages import FULL_IMAGE_PIXELS, full_image, is_uniform
 from workers.passwords import spellings
-from workers.regions import find_regions
+from workers.regions import PageView, find_regions
 from workers.resolution import Native, PlacedImage, Size, fit, native_resolution
 from workers.text_layer import PdfText, read_text, scaled
 
@@ -56,15 +58,15 @@ class PdfDocument:
             title=_clean(metadata.get("title")),
             producer=_clean(metadata.get("producer")),
         )
-        self._shown: _ShownPage | None = None
+        self._shown: ShownPage | None = None
 
     def render_page(self, page_index: int) -> RenderedPage:
         self._shown = None
         pymupdf.TOOLS.reset_mupdf_warnings()
-        shown = self._shown = _ShownPage(self._pdf.load_page(page_index), self._settings)
+        shown = self._shown = ShownPage(self._pdf.load_page(page_index), self._settings)
         flags = list(shown.flags)
         size = shown.size
-        pixels = shown.pixels(size, shown.page_pt)
+        pixels = shown.drawn
         layer = shown.text.layer(shown.x, shown.y)
         if self._pdf.is_repaired:
             flags.append("repaired")
@@ -91,7 +93,7 @@ class PdfDocument:
         shown = self._shown
         if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
             return []
-        found = find_regions(shown.page, shown.text.words, self._region_settings)
+        found = find_regions(shown.view(), self._region_settings)
         return [shown.region(index, each.rect_pt, each.origin, each.dpi, self._region_settings) for index, each in enumerate(found)]
 
     def close(self) -> None:
@@ -100,7 +102,7 @@ class PdfDocument:
         pymupdf.TOOLS.store_shrink(100)
 
 
-class _ShownPage:
+class ShownPage:
     """A page interpreted once (display list) and drawn as often as needed: page, full image, regions."""
 
     def __init__(self, page: pymupdf.Page, settings: RenderSettings) -> None:
@@ -120,7 +122,7 @@ class _ShownPage:
     def _read_text(self) -> tuple[PdfText, list[PlacedImage]]:
         try:
             # from the display list: `Page.get_textpage` reads a rotated page as if it were not
-            images = list(_placed(pymupdf.TextPage(self._list.get_textpage(pymupdf.TEXT_PRESERVE_IMAGES)).extractIMGINFO()))
+            images = list(placed_images(self._list))
             stext = self._list.get_textpage(_TEXT_FLAGS)
             # all characters, for those outside the page are counted too
             media = stext.m_internal.mediabox
@@ -146,6 +148,15 @@ class _ShownPage:
         exact = Image.new("L" if is_gray else "RGB", size, "white")
         exact.paste(as_image(Size(drawn.width, drawn.height), drawn.samples))
         return exact.tobytes()
+
+    @cached_property
+    def drawn(self) -> bytes:
+        """The page at `size`, RGB."""
+        return self.pixels(self.size, self.page_pt)
+
+    def view(self) -> PageView:
+        pixels = np.frombuffer(self.drawn, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
+        return PageView(self.page, self.text.words, self.images, pixels)
 
     def full_image(self) -> bytes:
         """The scan at its own resolution, as JPEG."""
@@ -193,13 +204,14 @@ def as_image(size: Size, pixels: bytes) -> Image.Image:
     return Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1)
 
 
-def _placed(infos: list[dict[str, Any]]) -> Iterator[PlacedImage]:
-    for info in infos:
+def placed_images(shown: pymupdf.DisplayList) -> Iterator[PlacedImage]:
+    """As the page is displayed (rotation applied), those without a size left out."""
+    for info in pymupdf.TextPage(shown.get_textpage(pymupdf.TEXT_PRESERVE_IMAGES)).extractIMGINFO():
         a, b, c, d, _, _ = info["transform"]
         across_pt, down_pt = math.hypot(a, b), math.hypot(c, d)
         if math.isfinite(across_pt * down_pt) and across_pt > 0 and down_pt > 0 and all(map(math.isfinite, info["bbox"])):
             dpi = 72 * max(info["width"] / across_pt, info["height"] / down_pt)
-            yield PlacedImage(Box(*info["bbox"]), dpi, info["colorspace"] == 1)
+            yield PlacedImage(Box(*info["bbox"]), dpi, info["colorspace"] == 1, min(info["width"], info["height"]) < 2)
 
 
 def _is_in(word: Word, part: Box) -> bool:

@@ -8,8 +8,9 @@ around text, underlines, frames.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pymupdf
@@ -17,6 +18,7 @@ import pymupdf
 from schemas.page import Box, Word
 from schemas.settings import RegionSettings
 from workers.drawings import Mark, clusters, evidence, page_marks
+from workers.resolution import PlacedImage
 
 SWATCH_PT = 24.0
 """Colour samples of a legend are no larger."""
@@ -37,8 +39,8 @@ RULED_TEXT_SHARE = 0.22
 """The same where most marks are rules: a bar chart of the bench has 0.18, its ruled tables 0.25 and more."""
 FIGURE_WORDS = 150
 """A page with fewer words that drawings fill may be one large chart."""
-SHOT_PIXELS = 1_500_000
-"""Of the small rendering by which photographs are told from charts: 72 dpi up to A3, less on larger pages."""
+SHOT_DPI = 72
+"""At which photographs are told from charts."""
 FLAT_SHARE = 0.12
 """Charts have a plain ground: the commonest of 4,096 colours covers this much of them and more; photographs have less."""
 
@@ -78,28 +80,71 @@ class Candidate(NamedTuple):
     dpi: float | None
 
 
-def find_regions(page: pymupdf.Page, words: Sequence[Word], settings: RegionSettings) -> list[FoundRegion]:
-    """Parts of the page that may hold a chart, top left first; at most `max_per_page`, the largest.
+class PageView(NamedTuple):
+    """What there is to look at, as displayed (rotation applied)."""
 
-    `words`: the text layer in points of the page as displayed; `size_px` is then the font size in points.
-    """
+    page: pymupdf.Page
+    words: Sequence[Word]
+    """The text layer in points; `size_px` is then the font size in points."""
+    images: Sequence[PlacedImage]
+    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+    """The page drawn at any resolution: height x width x RGB."""
+
+
+def find_regions(view: PageView, settings: RegionSettings) -> list[FoundRegion]:
+    """Parts of the page that may hold a chart, top left first; at most `max_per_page`, the largest."""
     if not settings.enabled:
         return []
-    page_box = Box(0, 0, page.rect.width, page.rect.height)
-    lines = label_lines(words)
-    images = _image_candidates(page, page_box, settings)
-    drawings, others = _drawing_candidates(page, page_box, words, lines, settings)
+    page_box = Box(0, 0, view.page.rect.width, view.page.rect.height)
+    text = _Text(view.words)
+    images = _image_candidates(view, page_box, settings)
+    drawings, others = _drawing_candidates(view.page, page_box, text, settings)
     cores = _merged([*images, *drawings])
-    free = [line for line in lines if not any(_contains_centre(other, line.box) for other in others)]
+    if not cores:
+        return []
+    free = [line for line in text.lines if not any(_contains_centre(other, line.box) for other in others)]
     captions = _captions(free, [core.box for core in cores])
     widened = [core._replace(box=_with_labels(core.box, free, captions, page_box)) for core in cores]
     merged = [candidate for candidate in _merged(widened) if min(candidate.box.width, candidate.box.height) >= settings.min_side_pt]
     largest = sorted(merged, key=lambda candidate: -candidate.box.area)[: settings.max_per_page]
     found = [
-        FoundRegion(_with_margin(candidate.box, settings.margin, page_box), candidate.origin, _dpi(candidate, words))
+        FoundRegion(_with_margin(candidate.box, settings.margin, page_box), candidate.origin, _dpi(candidate, view.words))
         for candidate in largest
     ]
     return sorted(found, key=lambda region: (round(region.rect_pt.top), region.rect_pt.left))
+
+
+class _Text:
+    """The words of a page, and what is asked of them again and again; most pages ask for little."""
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        self.words = words
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        return label_lines(self.words)
+
+    @cached_property
+    def _boxes(self) -> np.ndarray[Any, Any]:
+        """left, top, right, bottom, one row each."""
+        return np.array([word[1:5] for word in self.words], dtype=float).reshape(-1, 4).T
+
+    @cached_property
+    def _centres(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        left, top, right, bottom = self._boxes
+        return (left + right) / 2, (top + bottom) / 2
+
+    def num_words_in(self, box: Box) -> int:
+        """By their centres."""
+        x, y = self._centres
+        return int(((x >= box.left) & (x <= box.right) & (y >= box.top) & (y <= box.bottom)).sum())
+
+    def share_of(self, box: Box) -> float:
+        """Share of the box that words cover."""
+        left, top, right, bottom = self._boxes
+        widths = np.minimum(right, box.right) - np.maximum(left, box.left)
+        heights = np.minimum(bottom, box.bottom) - np.maximum(top, box.top)
+        return float((widths.clip(0) * heights.clip(0)).sum()) / max(box.area, 1.0)
 
 
 def label_lines(words: Iterable[Word]) -> list[Line]:
@@ -129,25 +174,15 @@ def is_number(text: str) -> bool:
     return NUMBER.fullmatch(text) is not None
 
 
-def _image_candidates(page: pymupdf.Page, page_box: Box, settings: RegionSettings) -> list[Candidate]:
+def _image_candidates(view: PageView, page_box: Box, settings: RegionSettings) -> list[Candidate]:
     """Placed images that are no background, icon or photograph."""
-    tiles: list[Candidate] = []
-    for info in page.get_image_info()[:2000]:
-        box = _displayed(Box(*info["bbox"]), page).intersection(page_box)
-        if box.width <= 1 or box.height <= 1 or info["width"] < 2 or info["height"] < 2:
-            continue
-        a, b, c, d, _, _ = info["transform"]
-        dpi = 72 * max(info["width"] / max(math.hypot(a, b), 1e-3), info["height"] / max(math.hypot(c, d), 1e-3))
-        tiles.append(Candidate(box, "image", dpi))
+    tiles = [
+        Candidate(box, "image", image.dpi)
+        for image in view.images[:2000]
+        if not image.is_speck and min((box := image.box_pt.intersection(page_box)).width, box.height) > 1
+    ]
     images = [image for image in _joined(tiles) if min(image.box.width, image.box.height) >= settings.min_side_pt]
-    images = [image for image in images if image.box.area <= PAGE_SHARE * page_box.area]
-    if not images:
-        return []
-    zoom = min(1.0, math.sqrt(SHOT_PIXELS / page_box.area))
-    shot = page.get_pixmap(matrix=pymupdf.Matrix(zoom, zoom), colorspace=pymupdf.csRGB, alpha=False)
-    pixels = np.frombuffer(shot.samples, dtype=np.uint8).reshape(shot.height, shot.stride)[:, : shot.width * 3]
-    pixels = pixels.reshape(shot.height, shot.width, 3)
-    return [image for image in images if _looks_drawn(pixels, image.box.scaled(zoom, zoom))]
+    return [image for image in images if image.box.area <= PAGE_SHARE * page_box.area and _looks_drawn(view, image.box, page_box)]
 
 
 def _joined(tiles: list[Candidate]) -> list[Candidate]:
@@ -172,9 +207,13 @@ def _fit(one: Box, other: Box) -> bool:
     return beside or below
 
 
-def _looks_drawn(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], box: Box) -> bool:
-    """Has a plain ground, and something upon it."""
-    part = pixels[math.ceil(box.top) : math.floor(box.bottom), math.ceil(box.left) : math.floor(box.right)]
+def _looks_drawn(view: PageView, box_pt: Box, page_box: Box) -> bool:
+    """Has a plain ground, and something upon it. Seen at about SHOT_DPI: every second, third, … pixel of the page."""
+    height_px, width_px, _ = view.pixels.shape
+    x, y = width_px / page_box.width, height_px / page_box.height
+    box = box_pt.scaled(x, y)
+    across, down = max(1, round(72 * x / SHOT_DPI)), max(1, round(72 * y / SHOT_DPI))
+    part = view.pixels[math.ceil(box.top) : math.floor(box.bottom) : down, math.ceil(box.left) : math.floor(box.right) : across]
     if part.size == 0:
         return False
     colours = (part >> 4).astype(np.int32)
@@ -184,58 +223,45 @@ def _looks_drawn(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], box: B
 
 
 def _drawing_candidates(
-    page: pymupdf.Page, page_box: Box, words: Sequence[Word], lines: Sequence[Line], settings: RegionSettings
+    page: pymupdf.Page, page_box: Box, text: _Text, settings: RegionSettings
 ) -> tuple[list[Candidate], list[Box]]:
     """Clusters of drawings that may be charts, legends included; and the boxes of the other clusters with text in them."""
     unrotated = Box(*(page.rect * page.derotation_matrix).normalize())
     marks = [mark._replace(box=_displayed(mark.box, page)) for mark in page_marks(page, unrotated).kept]
-    centres = np.array([((word.left + word.right) / 2, (word.top + word.bottom) / 2) for word in words]).reshape(-1, 2)
-
-    def num_words_in(box: Box) -> int:
-        x, y = centres[:, 0], centres[:, 1]
-        return int(((x >= box.left) & (x <= box.right) & (y >= box.top) & (y <= box.bottom)).sum())
-
+    if not marks:
+        return [], []
     charts: list[Box] = []
     tables: list[Box] = []
     swatches: list[Box] = []
     for box, group in clusters(marks, page_box):
         if max(max(mark.box.width, mark.box.height) for mark in group) <= SWATCH_PT and min(box.width, box.height) <= SWATCH_PT:
             swatches.append(box)
-        elif _is_chart(box, group, page_box, words, lines, num_words_in, settings.min_side_pt):
+        elif _is_chart(box, group, page_box, text, settings.min_side_pt):
             charts.append(box)
-        elif num_words_in(box) >= 6 and box.area <= PAGE_SHARE * page_box.area:
+        elif text.num_words_in(box) >= 6 and box.area <= PAGE_SHARE * page_box.area:
             tables.append(box)
-    if not charts and marks and len(words) <= FIGURE_WORDS:  # a page that is one figure, its axes taken for the page's frame
+    if not charts and len(text.words) <= FIGURE_WORDS:  # a page that is one figure, its axes taken for the page's frame
         whole = _around([mark.box for mark in marks])
-        if _is_chart(whole, marks, page_box, words, lines, num_words_in, settings.min_side_pt):
+        if _is_chart(whole, marks, page_box, text, settings.min_side_pt):
             charts.append(whole)
     return [Candidate(_with_legend(box, swatches, charts), "drawing", None) for box in charts], tables
 
 
-def _is_chart(
-    box: Box,
-    marks: Sequence[Mark],
-    page_box: Box,
-    words: Sequence[Word],
-    lines: Sequence[Line],
-    num_words_in: Callable[[Box], int],
-    min_side_pt: float,
-) -> bool:
+def _is_chart(box: Box, marks: Sequence[Mark], page_box: Box, text: _Text, min_side_pt: float) -> bool:
     if max(box.width, box.height) < 0.7 * min_side_pt or min(box.width, box.height) < 0.3 * min_side_pt:
         return False
-    if box.area > PAGE_SHARE * page_box.area and len(words) > FIGURE_WORDS:
+    if box.area > PAGE_SHARE * page_box.area and len(text.words) > FIGURE_WORDS:
         return False
-    text_share = _text_share(box, words)
     num_rules = sum(mark.shape == "rule" for mark in marks)
-    if text_share > (RULED_TEXT_SHARE if 2 * num_rules > len(marks) else TEXT_SHARE):
+    if text.share_of(box) > (RULED_TEXT_SHARE if 2 * num_rules > len(marks) else TEXT_SHARE):
         return False
-    seen = evidence(box, marks, num_words_in)
+    seen = evidence(box, marks, text.num_words_in)
     if not seen.any:
         return False
     near = Box(box.left - 30, box.top - 20, box.right + 30, box.bottom + 30)
-    labels = [line for line in lines if not line.is_prose and _contains_centre(near, line.box)]
+    labels = [line for line in text.lines if not line.is_prose and _contains_centre(near, line.box)]
     num_numbers = sum(line.num_numbers for line in labels)
-    if not words:  # text drawn as outlines: nothing to find numbers in
+    if not text.words:  # text drawn as outlines: nothing to find numbers in
         return seen.has_bars or seen.has_pie or len(marks) >= 10
     return num_numbers >= 3 or (seen.has_pie and (num_numbers >= 1 or len(labels) >= 2))
 
@@ -247,11 +273,6 @@ def _with_legend(box: Box, swatches: Sequence[Box], charts: Sequence[Box]) -> Bo
         if _gap(box, swatch) <= LEGEND_PT and not any(_gap(other, swatch) < _gap(box, swatch) for other in charts):
             whole = whole.union(swatch)
     return whole
-
-
-def _text_share(box: Box, words: Sequence[Word]) -> float:
-    """Share of the box that words cover."""
-    return sum(word.box.intersection(box).area for word in words) / max(box.area, 1.0)
 
 
 def _captions(lines: Sequence[Line], cores: Sequence[Box]) -> dict[int, tuple[Box, Box]]:
@@ -296,8 +317,11 @@ def _with_labels(box: Box, lines: Sequence[Line], captions: Mapping[int, tuple[B
 
 
 def _is_label(line: Line, core: Box, prose: Collection[int]) -> bool:
-    """No line of a paragraph; a sentence of its own only where it is narrower than the chart, as titles are."""
-    return line.block not in prose and (not line.is_prose or line.box.width <= 0.9 * core.width)
+    """No line of a paragraph; a sentence of its own only where it is shorter than the chart, as titles are."""
+    if line.block in prose:
+        return False
+    length, side = (line.box.height, core.height) if line.box.height > line.box.width else (line.box.width, core.width)
+    return not line.is_prose or length <= 0.9 * side
 
 
 def _height(line: Line) -> float:

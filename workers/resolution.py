@@ -30,6 +30,8 @@ class PlacedImage(NamedTuple):
     box_pt: Box
     dpi: float
     is_gray: bool
+    is_speck: bool = False
+    """A pixel or a line of pixels: a colour laid over an area, no picture."""
 
 
 class Native(NamedTuple):

@@ -17,10 +17,10 @@ from typing import NamedTuple
 import pymupdf
 from PIL import Image
 
-from schemas.page import Word
-from schemas.settings import RegionSettings
+from schemas.settings import RegionSettings, RenderSettings
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
+from workers.pdf_pages import ShownPage
 from workers.regions import find_regions
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -64,14 +64,6 @@ class Case(NamedTuple):
     label: str
     page: pymupdf.Page
     charts: list[tuple[float, float]]
-
-
-def words_of(page: pymupdf.Page) -> list[Word]:
-    words = []
-    for x0, y0, x1, y1, text, block, line, _ in page.get_text("words", flags=pymupdf.TEXTFLAGS_WORDS):
-        box = (pymupdf.Rect(x0, y0, x1, y1) * page.rotation_matrix).normalize()
-        words.append(Word(text, *box, block=block, line=line, size_px=(y1 - y0) / 1.37))
-    return words
 
 
 def pictures(folder: str) -> Iterator[Case]:
@@ -137,9 +129,9 @@ def tally(name: str, cases: Iterator[Case]) -> Tally:
     num_pages = num_charts = num_found = num_candidates = num_right = 0
     millis, missed, wrong = [], [], []
     for case in cases:
-        words = words_of(case.page)
+        view = ShownPage(case.page, RenderSettings()).view()
         start = time.perf_counter()
-        regions = find_regions(case.page, words, settings)
+        regions = find_regions(view, settings)
         millis.append((time.perf_counter() - start) * 1000)
         centres = [(x * case.page.rect.width, y * case.page.rect.height) for x, y in case.charts]
         hits = [

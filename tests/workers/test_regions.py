@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from schemas.page import Box, Word
-from schemas.settings import RegionSettings
+from schemas.settings import RegionSettings, RenderSettings
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
 from workers import drawings
-from workers.regions import FoundRegion, find_regions, is_number, label_lines
+from workers.pdf_pages import ShownPage
+from workers.regions import FoundRegion, PageView, find_regions, is_number, label_lines
 
 SETTINGS = RegionSettings()
 CHART = pymupdf.Rect(100, 200, 440, 420)
@@ -41,8 +42,12 @@ def words_of(page: pymupdf.Page) -> list[Word]:
     return words
 
 
+def view_of(page: pymupdf.Page) -> PageView:
+    return ShownPage(page, RenderSettings()).view()
+
+
 def found(page: pymupdf.Page, settings: RegionSettings = SETTINGS) -> list[FoundRegion]:
-    return find_regions(page, words_of(page), settings)
+    return find_regions(view_of(page), settings)
 
 
 def bars(page: pymupdf.Page, rect: pymupdf.Rect) -> None:
