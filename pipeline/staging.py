@@ -1,4 +1,5 @@
-"""A staged chunk: one Arrow IPC file of one row, with every table's rows as a list and the chunk beside them.
+"""A staged chunk: an Arrow IPC stream of one row, with every table's rows as a list and the chunk beside them; zstd as a whole
+(a seventh of the bytes and three fifths of the CPU of compressing each of its hundreds of small buffers).
 
 Built in memory and created by one PUT: an exception inside a pyarrow output stream still publishes a truncated file.
 """
@@ -20,7 +21,6 @@ _SCHEMA = pa.schema(
     + [pa.field(table, pa.list_(pa.struct(list(arrow_schema(table)))), nullable=False) for table in CHUNK_TABLES],
     metadata={"pagefold.schema_version": str(SCHEMA_VERSION)},
 )
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
         struct = to_table(table, [record.row() for record in rows[table]]).to_struct_array().combine_chunks()
         columns.append(pa.ListArray.from_arrays(pa.array([0, len(struct)], pa.int32()), struct))
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, _SCHEMA, options=_OPTIONS) as writer:
+    with pa.CompressedOutputStream(sink, "zstd") as compressed, pa.ipc.new_stream(compressed, _SCHEMA) as writer:
         writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
     return sink.getvalue().to_pybytes()
 
 
 def decode(body: bytes) -> StagedChunk:
-    """Raises pa.ArrowInvalid when the bytes are no staged chunk."""
-    row = pa.ipc.open_file(pa.py_buffer(body)).read_all()
+    """Raises pa.ArrowInvalid or OSError when the bytes are no staged chunk."""
+    row = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all()
     tables = {}
     for table in CHUNK_TABLES:
         struct = row.column(table).combine_chunks().flatten()
