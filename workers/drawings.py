@@ -6,6 +6,7 @@ looked at, and clusters are found on a grid of at most MAX_CELLS a side.
 """
 
 import math
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -138,11 +139,11 @@ def clusters(marks: Sequence[Mark], page_box: Box) -> list[tuple[Box, list[Mark]
     across = grown.copy()
     grown[:, 1:] |= across[:, :-1]
     grown[:, :-1] |= across[:, 1:]
-    labels = _label(grown)
+    parts = _Parts(grown)
     groups: dict[int, list[Mark]] = {}
     for mark in marks:
         left, top, _, _ = _cells(mark.box, page_box, cell)
-        groups.setdefault(int(labels[top, left]), []).append(mark)
+        groups.setdefault(parts.part_at(top, left), []).append(mark)
     found = [(_around(group), group) for group in groups.values()]
     return _merge_overlapping(found)
 
@@ -156,28 +157,36 @@ def _cells(box: Box, page_box: Box, cell: float) -> tuple[int, int, int, int]:
     )
 
 
-def _label(grid: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Connected parts (edge neighbours), numbered from 1: flood fill by runs of a row."""
-    labels = np.zeros(grid.shape, dtype=np.int32)
-    parent = [0]
+class _Parts:
+    """Connected parts (edge neighbours) of a grid of marked cells: runs of each row, joined with those they touch in the row above."""
 
-    def root(label: int) -> int:
-        while parent[label] != label:
-            parent[label] = parent[parent[label]]
-            label = parent[label]
-        return label
+    def __init__(self, grid: np.ndarray[Any, Any]) -> None:
+        rows, columns = grid.shape
+        self._stride = columns + 1
+        walled = np.zeros((rows, self._stride), dtype=np.int8)  # a column of nothing ends each row's last run
+        walled[:, :columns] = grid
+        steps = np.diff(walled.ravel(), prepend=np.int8(0))
+        self._starts: list[int] = np.flatnonzero(steps == 1).tolist()
+        ends: list[int] = np.flatnonzero(steps == -1).tolist()
+        self._parents = list(range(len(ends)))
+        above = 0
+        for index, start in enumerate(self._starts):
+            while ends[above] + self._stride <= start:
+                above += 1
+            touching = above
+            while self._starts[touching] + self._stride < ends[index]:
+                self._parents[self._root(touching)] = self._root(index)
+                touching += 1
 
-    for row in range(grid.shape[0]):
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], grid[row].astype(np.int8), [0]))))
-        for start, end in zip(edges[::2], edges[1::2], strict=True):
-            above = {root(int(label)) for label in np.unique(labels[row - 1, start:end]) if label} if row else set()
-            label = min(above, default=len(parent))
-            if not above:
-                parent.append(label)
-            for other in above:
-                parent[other] = label
-            labels[row, start:end] = label
-    return np.array([root(label) for label in range(len(parent))], dtype=np.int32)[labels]
+    def part_at(self, row: int, column: int) -> int:
+        """Of a marked cell."""
+        return self._root(bisect_right(self._starts, row * self._stride + column) - 1)
+
+    def _root(self, run: int) -> int:
+        parents = self._parents
+        while parents[run] != run:
+            parents[run] = run = parents[parents[run]]
+        return run
 
 
 def _around(marks: Sequence[Mark]) -> Box:

@@ -45,7 +45,8 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 BLANK_TOLERANCE = 4
 """Levels of 255 between the darkest and the lightest pixel of a blank page: what JPEG leaves on plain paper. Faint grey text
 (250 on 255) differs by more, and so does a single dot."""
-FULL_IMAGE_PIXELS = 40_000_000
+FULL_IMAGE_PIXELS = 12_000_000
+"""A4 at 370 dpi: a chart on a fifth of a scanned page still gets all the pixels that a region may have."""
 _FULL_IMAGE_QUALITY = 92
 _TRANSPOSED_DEGREES = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 
@@ -117,8 +118,8 @@ def _draft(image: Image.Image) -> None:
     """A JPEG above what we keep of an image is decoded at a half, a quarter or an eighth: its own transform does it for free."""
     area = image.width * image.height
     if area > FULL_IMAGE_PIXELS and isinstance(image, JpegImagePlugin.JpegImageFile):
-        scale = math.sqrt(FULL_IMAGE_PIXELS / area)
-        image.draft(None, (math.ceil(image.width * scale / 2), math.ceil(image.height * scale / 2)))
+        scale = math.sqrt(FULL_IMAGE_PIXELS / 2 / area)
+        image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
 
 
 def _orientation(image: Image.Image, flags: list[str]) -> int:
@@ -190,7 +191,7 @@ def is_uniform(image: Image.Image) -> bool:
 
 
 def full_image(image: Image.Image) -> bytes:
-    """JPEG of an upright image at its own resolution, at most 40 megapixels."""
+    """JPEG of an upright image at its own resolution, at most FULL_IMAGE_PIXELS."""
     flat = flattened(image)
     area = flat.width * flat.height
     if area > FULL_IMAGE_PIXELS:

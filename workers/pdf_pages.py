@@ -159,10 +159,10 @@ class ShownPage:
         return PageView(self.page, self.text.words, self.images, pixels)
 
     def full_image(self) -> bytes:
-        """The scan at its own resolution, as JPEG."""
+        """The scan at its own resolution, at most FULL_IMAGE_PIXELS, as JPEG."""
         width_px, height_px = (side / 72 * self.native.dpi for side in (self.page_pt.width, self.page_pt.height))
         scale = min(1.0, math.sqrt(FULL_IMAGE_PIXELS / (width_px * height_px)))
-        size = Size(max(1, round(width_px * scale)), max(1, round(height_px * scale)))
+        size = Size(max(1, int(width_px * scale)), max(1, int(height_px * scale)))
         return full_image(as_image(size, self.pixels(size, self.page_pt, is_gray=all(image.is_gray for image in self.images))))
 
     def region(self, index: int, rect_pt: Box, origin: Any, dpi: float, settings: RegionSettings) -> Region:
