@@ -158,7 +158,7 @@ def _cells(box: Box, page_box: Box, cell: float) -> tuple[int, int, int, int]:
 
 
 class _Parts:
-    """Connected parts (edge neighbours) of a grid of marked cells: runs of each row, joined with those they touch in the row above."""
+    """Connected parts (edge neighbours) of a grid of marked cells: runs of a row, joined with those they touch in the row above."""
 
     def __init__(self, grid: np.ndarray[Any, Any]) -> None:
         rows, columns = grid.shape
