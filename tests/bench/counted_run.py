@@ -1,0 +1,47 @@
+"""`pagefold`, noting which process did which pages: `PAGES_DONE=FILE python -m tests.bench.counted_run run IN OUT …`.
+
+Each chunk adds a line `<stage> <process id> <pages>` to the file.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline import graph, stages
+from schemas.page import Chunk, RenderedChunk, RenderedPage
+from schemas.records import ChunkRecords
+
+VARIABLE = "PAGES_DONE"
+
+
+def note(stage: str, num_pages: int) -> None:
+    with Path(os.environ[VARIABLE]).open("a") as file:  # one short write each: lines do not mix
+        file.write(f"{stage} {os.getpid()} {num_pages}\n")
+
+
+class RenderPages(stages.RenderPages):
+    def render(self, chunk: Chunk) -> list[RenderedPage]:
+        pages = super().render(chunk)
+        note("render", len(pages))
+        return pages
+
+
+class ReadPages(stages.ReadPages):
+    async def read(self, rendered: RenderedChunk) -> ChunkRecords:
+        records = await super().read(rendered)
+        note("read", len(rendered.pages))
+        return records
+
+
+def main() -> Any:
+    graph.RenderPages, graph.ReadPages = RenderPages, ReadPages  # type: ignore[misc]
+    from pipeline.cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    # by its own name: what lies in `__main__` would be sent to the workers by value
+    from tests.bench.counted_run import main as counted_main
+
+    counted_main()
