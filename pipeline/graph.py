@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from pipeline.stages import ProbeDocuments, ReadPages, RenderPages, StageChunk
+from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
 from pipeline.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
@@ -34,17 +34,15 @@ def build(work: Dataset, context: Context) -> Dataset:
     return (
         work
         .map_batches(ProbeDocuments, **on_cpu(_probes(context)), fn_constructor_args=_rendering(context))
-        .repartition(target_num_rows_per_block=1)  # else all chunks of a document are one block, and one process renders them
         .map_batches(RenderPages, **on_cpu(_renders(context)), fn_constructor_args=_rendering(context))
         .map_batches(ReadPages, **on_gpu(context.settings), fn_constructor_args=_reading(context))
-        .map_batches(StageChunk, **on_cpu(context.settings.ray.stage_workers), fn_constructor_args=(context.store,))
     )  # fmt: skip
 
 
 _PLAIN: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow", "zero_copy_batch": True}
 
 # The pools ask Ray for no CPU: their sizes are the bound. With whole CPUs too few processes ran (14 pages/s against 23 on 2 cores),
-# and with fractions a cluster of one CPU waits for ever, without a word, for the whole one that a repartition task wants.
+# and with fractions a cluster of one CPU waits for ever, without a word, for the whole one that a task of Ray Data's own wants.
 _NO_CPU = {"num_cpus": 0}
 
 
@@ -100,6 +98,7 @@ def configure() -> None:
     data.enable_progress_bars = False
     data.print_on_execution_start = False
     data.max_errored_blocks = 0
+    data.target_max_block_size = 1  # byte: each row is a block, else one process would render all chunks of a document
     data.execution_options.preserve_order = False
     data.execution_options.verbose_progress = False
     data.issue_detectors_config.detectors = []  # its advice on memory is not for fixed pools

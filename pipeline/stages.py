@@ -4,10 +4,10 @@ Every stage gives exactly one row for a chunk, whatever happened to it; probing 
 """
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -39,13 +39,6 @@ RENDERED = pa.schema(
         pa.field("buffers", pa.list_(pa.large_binary()), nullable=False),
     ]
 )
-STAGED = pa.schema(
-    [
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("body", pa.large_binary(), nullable=False),
-        pa.field("receipt", pa.string(), nullable=False),
-    ]
-)
 RECEIPT = pa.schema([pa.field("receipt", pa.string(), nullable=False)])
 
 
@@ -62,8 +55,8 @@ class ProbeDocuments(_Rendering):
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for body in batch.column("work").to_pylist():
-            rows = [{"chunk": chunk.model_dump_json()} for chunk in self.probe(Work.model_validate_json(body))]
-            yield pa.Table.from_pylist(rows, schema=CHUNK)
+            for chunk in self.probe(Work.model_validate_json(body)):
+                yield pa.table({"chunk": [chunk.model_dump_json()]}, schema=CHUNK)
 
     def probe(self, work: Work) -> list[Chunk]:
         document = Document()
@@ -84,7 +77,7 @@ class RenderPages(_Rendering):
         for body in batch.column("chunk").to_pylist():
             chunk = Chunk.model_validate_json(body)
             pages, buffers = pack(self.render(chunk))
-            yield pa.Table.from_pylist([{"chunk": body, "pages": pages, "buffers": buffers}], schema=RENDERED)
+            yield pa.table({"chunk": [body], "pages": [pages], "buffers": [buffers]}, schema=RENDERED)
 
     def render(self, chunk: Chunk) -> list[RenderedPage]:
         if chunk.blocked is not None:
@@ -105,7 +98,8 @@ def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
 
 
 class ReadPages:
-    """From pixels to records. Many chunks at once in one process, so that the engine's batches never drain at a chunk's border."""
+    """From pixels to records, staged where they stay. Many chunks at once in one process, so that the engine's batches never drain
+    at a chunk's border."""
 
     def __init__(
         self,
@@ -131,25 +125,29 @@ class ReadPages:
             cell_px=cell_px,
         )
         self._run_id = run_id
+        self._store = store
         self._begins = Begins(store, run_id)
         self._gate = _Gate()
         self._run(started.start()).result()
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
-        rows = [await asyncio.wrap_future(self._run(self._row(row))) for row in batch.to_pylist()]
-        return pa.Table.from_pylist(rows, schema=STAGED)
+        receipts = [await asyncio.wrap_future(self._run(self._receipt(row))) for row in batch.to_pylist()]
+        return pa.table({"receipt": receipts}, schema=RECEIPT)
 
     def _run(self, coroutine: Coroutine[Any, Any, Answer]) -> "asyncio.Future[Answer] | Any":
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    async def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+    async def _receipt(self, row: dict[str, Any]) -> str:
         rendered = RenderedChunk(chunk=Chunk.model_validate_json(row["chunk"]), pages=unpack(row["pages"], row["buffers"]))
         records = await self.read(rendered)
-        return {
-            "path": staged_path(rendered.chunk.plan_id, rendered.chunk.shard_index, rendered.chunk.name),
-            "body": await asyncio.to_thread(encode, rendered.chunk, records, self._run_id),
-            "receipt": _receipt(rendered.chunk, records).model_dump_json(),
-        }
+        await asyncio.to_thread(self.stage, rendered.chunk, records)
+        return _receipt(rendered.chunk, records).model_dump_json()
+
+    def stage(self, chunk: Chunk, records: ChunkRecords) -> None:
+        """The first answer is final: what stands already is left as it is."""
+        with contextlib.suppress(Exists):
+            path = staged_path(chunk.plan_id, chunk.shard_index, chunk.name)
+            self._store.create(path, encode(chunk, records, self._run_id))
 
     async def read(self, rendered: RenderedChunk) -> ChunkRecords:
         """Read the chunk; alone and page by page if it was begun twice and never ended."""
@@ -198,7 +196,7 @@ class _Gate:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def shared(self) -> Any:
         async with self._turnstile:
             self._num_inside += 1
@@ -210,26 +208,11 @@ class _Gate:
             if not self._num_inside:
                 self._empty.set()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def alone(self) -> Any:
         async with self._turnstile:
             await self._empty.wait()
             yield
-
-
-class StageChunk:
-    """Put the chunk's answer where it stays. The first answer is final: what stands already is left as it is."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        for row in batch.to_pylist():
-            try:
-                self._store.create(row["path"], row["body"])
-            except Exists:
-                continue
-        return batch.select(["receipt"])
 
 
 def _receipt(chunk: Chunk, records: ChunkRecords) -> Receipt:

@@ -160,7 +160,6 @@ class RaySettings(Stage):
     object_store_bytes: int = Field(512 * MEBI, ge=80 * MEBI, description="Object store of the private local Ray.")
     render_workers: int | None = Field(None, ge=1, description="Render processes; one per CPU of the cluster by default.")
     probe_workers: int | None = Field(None, ge=1, description="Probe processes; one per four CPUs of the cluster by default.")
-    stage_workers: int = Field(1, ge=1, description="Staging processes.")
     grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to finish what is in flight.")
 
 
