@@ -55,5 +55,5 @@ def decode(body: bytes) -> StagedChunk:
     tables = {}
     for table in CHUNK_TABLES:
         struct = row.column(table).combine_chunks().flatten()
-        tables[table] = pa.Table.from_struct_array(struct).cast(arrow_schema(table))
+        tables[table] = pa.Table.from_arrays(struct.flatten(), schema=arrow_schema(table))  # a cast looks at every column: 1.5 ms
     return StagedChunk(Chunk.model_validate_json(row["chunk"][0].as_py()), row["run_id"][0].as_py(), tables)

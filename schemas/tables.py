@@ -5,6 +5,7 @@ microseconds, lists of strings. `ingest_date` is not in the files: it is the par
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -85,7 +86,7 @@ COLUMNS: dict[str, list[Column]] = {
         Column("num_pages_blank", INT, "Of these, blank."),
         Column("num_pages_partial", INT, "Of these, read in part (truncated answers)."),
         Column("num_pages_failed", INT, "Of these, not read."),
-        Column("num_chart_candidates", INT, "Regions that may hold a chart."),
+        Column("num_chart_candidates", INT, "Regions that may hold a chart; 0 where charts are not asked for."),
         Column("num_charts", INT, "Regions read as a chart."),
         Column("num_chart_points", INT, "Data points in them."),
         Column("num_failures", INT, "Rows in `failures` of this document and plan."),
@@ -114,7 +115,7 @@ COLUMNS: dict[str, list[Column]] = {
         Column("rotation", INT, "Degrees applied clockwise before reading (page rotation or EXIF)."),
         Column("is_scan", BOOL, "One image covers the page."),
         Column("is_blank", BOOL, "Nothing is on the page; no engine was asked."),
-        Column("num_chart_candidates", INT, "Regions of the page that may hold a chart."),
+        Column("num_chart_candidates", INT, "Regions of the page that may hold a chart; 0 where charts are not asked for."),
         _null("num_text_layer_chars", INT, "Characters in the PDF's own text layer; null where there is none."),
         _null(
             "text_layer_agreement",
@@ -250,8 +251,10 @@ TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "failures")
 """The tables a shard commits, `documents` last in time (see pipeline.commit); `runs` is written apart."""
 
 
+@cache
 def arrow_schema(table: str) -> pa.Schema:
-    """Schema of one table, with the descriptions and the schema version in its metadata."""
+    """Schema of one table, with the descriptions and the schema version in its metadata. Made once: it is asked for with each
+    chunk, and takes 0.2 ms."""
     columns = [
         pa.field(column.name, column.type, nullable=column.nullable, metadata={"description": column.description})
         for column in COLUMNS[table]
