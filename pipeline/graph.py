@@ -83,7 +83,9 @@ def _renders(context: Context) -> int:
 def _rendering(context: Context) -> tuple[Any, ...]:
     settings = context.settings
     passwords = [password.get_secret_value() for password in settings.input.passwords]
-    return settings.fetch, settings.render, settings.regions, passwords
+    is_chart_asked = "chart" in settings.read.tasks
+    regions = settings.regions.model_copy(update={"enabled": settings.regions.enabled and is_chart_asked})
+    return settings.fetch, settings.render, regions, passwords
 
 
 def _reading(context: Context) -> tuple[Any, ...]:

@@ -94,7 +94,7 @@ class ImageDocument:
             is_scan=True,
             is_blank=is_uniform(page),
             is_reduced=is_reduced,
-            full_image=full_image(image) if is_reduced else b"",
+            full_image=full_image(image) if is_reduced and self._regions.enabled else b"",
             flags=flags,
         )
 

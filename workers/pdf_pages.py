@@ -72,7 +72,7 @@ class PdfDocument:
             flags.append("repaired")
         if pymupdf.TOOLS.mupdf_warnings():
             flags.append("render_warnings")
-        has_full_image = shown.native.is_scan and shown.is_reduced
+        has_full_image = self._region_settings.enabled and shown.native.is_scan and shown.is_reduced  # only charts are cut from it
         return RenderedPage(
             page_index=page_index,
             image=PageImage.from_rgb(*size, pixels),
