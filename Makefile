@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROJECT := pyproject.toml constraints.txt
 
-.PHONY: demo test lint bench bench-engine bench-gpu docs clean
+.PHONY: demo test lint bench bench-engine bench-gpu docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed-demo
@@ -35,6 +35,14 @@ bench-gpu: $(VENV)/.installed-all
 # Refreshes what the README generates from the code; tests/test_docs.py compares. With DEMO=1 also the pasted demo.
 docs: $(VENV)/.installed-all
 	$(BIN)/python -m tests.refresh_readme $(if $(DEMO),--demo)
+
+# What the images install: every package by version and hash, for Linux on x86-64. Run after a change of the dependencies.
+LOCK = $(BIN)/uv pip compile --quiet pyproject.toml infra/requirements.in --python-version 3.12 \
+	--python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --custom-compile-command 'make lock'
+lock: $(VENV)/.installed-all
+	$(BIN)/python -m pip install --quiet uv==0.13.9
+	$(LOCK) --output-file infra/requirements-cpu.txt
+	$(LOCK) --extra ovis --output-file infra/requirements-cuda.txt
 
 clean:
 	rm -rf $(VENV) demo-out build dist

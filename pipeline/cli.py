@@ -190,6 +190,25 @@ def query(
 
 
 @app.command()
+def sql(
+    output: Output,
+    dialect: Annotated[str, typer.Option("--dialect", help="duckdb, athena or spark.")] = "duckdb",
+    name: Annotated[str | None, typer.Option("--query", help="Print this ready question instead; `list` names them.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="First ingest_date that Athena looks for.")] = None,
+) -> None:
+    """Print the tables and views of OUT as SQL for another engine, or a ready question."""
+    from pipeline.sql import SINCE, present_tables, queries, render_query, render_sql
+
+    if name == "list":
+        text = "".join(f"{query:<18} {question.splitlines()[0].removeprefix('-- ')}\n" for query, question in queries().items())
+    elif name is not None:
+        text = render_query(name, dialect)
+    else:
+        text = render_sql(output, dialect, since=since or SINCE, tables=present_tables(output, dialect))
+    sys.stdout.write(text)
+
+
+@app.command()
 def schema(
     table: Annotated[str | None, typer.Option("--table", help="Only this table.")] = None,
     as_json: JsonFlag = False,

@@ -1,0 +1,20 @@
+-- A time series of a chart by its title, over all documents that have it: put part of the title between the percent signs.
+SELECT
+    documents.name,
+    charts.title,
+    points.series,
+    points.x_time,
+    points.x_text,
+    points.value,
+    points.unit,
+    points.is_estimated,
+    documents.uri,
+    points.page_index
+FROM current_chart_points AS points
+JOIN current_charts AS charts
+    ON charts.source_id = points.source_id
+    AND charts.page_index = points.page_index
+    AND charts.region_index = points.region_index
+JOIN current_documents AS documents ON documents.source_id = points.source_id
+WHERE LOWER(charts.title) LIKE LOWER('%%')
+ORDER BY charts.title, points.series, points.x_time, points.x_value, documents.name, points.page_index, points.point_index

@@ -1,0 +1,25 @@
+-- Pages that a person should look at, the least trusted first: read in part, far from the PDF's own text, asked again, or flagged.
+SELECT
+    documents.name,
+    pages.page_index,
+    pages.status,
+    pages.text_layer_agreement,
+    pages.confidence,
+    pages.grammar_overrides,
+    pages.stop_reason,
+    pages.num_asks,
+    pages.flags,
+    documents.uri
+FROM current_pages AS pages
+JOIN current_documents AS documents ON documents.source_id = pages.source_id
+WHERE pages.status IN ('partial', 'failed')
+    OR pages.text_layer_agreement < 0.9
+    OR pages.confidence < 0.8
+    OR pages.grammar_overrides > 0.05
+    OR pages.num_asks > 1
+    OR CARDINALITY(pages.flags) > 0
+ORDER BY
+    CASE pages.status WHEN 'failed' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
+    COALESCE(pages.text_layer_agreement, pages.confidence, 1.0),
+    documents.name,
+    pages.page_index
