@@ -5,6 +5,7 @@ import queue
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -32,6 +33,8 @@ _END_S = 10.0
 """What a stream that was left early may take to end."""
 _MAX_BLOCKS = 400
 """Blocks that the sources enter the graph in: one source each in small runs, a handful in large ones."""
+_MAX_COMPACTIONS = 2
+"""At once: each is a process of some 200 MB, and a run that goes on may find a hundred shards that only wait for theirs."""
 
 
 def execute(
@@ -56,6 +59,7 @@ def execute(
     )
     progress = {index: ShardProgress(plan, index, list_staged(store, plan, index)) for index in pending}
     rows = [row.model_dump_json() for index in pending for row in _work_left(plan, progress[index])]
+    num_complete = sum(shard.num_complete for shard in progress.values())
     with (
         cluster(settings.ray, observer) as num_cpus,
         signals_noted() as stop,
@@ -81,8 +85,8 @@ def execute(
                     for receipt in receipts:
                         if receipt is not None:
                             shard = progress[receipt.shard_index]
-                            shard.add(ChunkName.parse(receipt.name))
-                            observer.chunk_done(receipt, sum(each.num_complete for each in progress.values()))
+                            num_complete += shard.add(ChunkName.parse(receipt.name))
+                            observer.chunk_done(receipt, num_complete)
                             if shard.is_complete and not committer.knows(shard):
                                 committer.start(shard)
                         commit(timeout_s=0)
@@ -176,6 +180,7 @@ class _Committer:
     def __init__(self, plan: Plan, store: Store, settings: Settings, run_id: str, check_lease: Callable[[], None]) -> None:
         self._plan, self._store, self._settings, self._run_id, self._check = plan, store, settings, run_id, check_lease
         self._task = ray.remote(num_cpus=0, max_retries=3)(compact)
+        self._waiting: deque[ShardProgress] = deque()
         self._running: dict[Any, int] = {}
         self._known: set[int] = set()
         self._cleaner = ThreadPoolExecutor(1)
@@ -192,6 +197,14 @@ class _Committer:
 
     def start(self, shard: ShardProgress) -> None:
         self._known.add(shard.shard_index)
+        self._waiting.append(shard)
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._running) < _MAX_COMPACTIONS:
+            self._compact(self._waiting.popleft())
+
+    def _compact(self, shard: ShardProgress) -> None:
         names: list[ChunkName] = shard.chunks()
         task = self._task.remote(self._store, Shard.of(self._plan, shard.shard_index), names, self._settings.output)
         self._running[task] = shard.shard_index
@@ -208,6 +221,7 @@ class _Committer:
         for task in done:
             files, sources = ray.get(task)
             index = self._running.pop(task)
+            self._fill()
             self._commit(index, files, sources)
             yield index
 
