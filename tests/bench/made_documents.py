@@ -9,7 +9,7 @@ import pymupdf
 from PIL import Image, ImageDraw
 
 _WORDS = ("tide", "harbour", "grey", "point", "ledger", "meeting", "annual", "report", "figure", "table", "number", "energy")
-_MIXED_PAGES = (1, 1, 2, 3, 5, 8, 12, 20, 40, 80, 150, 300)
+_MIXED_PAGES = (1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 5, 5, 8, 8, 12, 20, 40, 300)
 
 
 def make_large_pdf(path: Path, num_pages: int) -> None:

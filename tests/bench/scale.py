@@ -214,7 +214,7 @@ def _beside_the_flow(folder: Path, drop: Path, plan: Plan, size: int) -> dict[st
     costs["  its driver (CPU)"] = resumed.tree.cpu_by_role()["driver"]
     costs["  its compaction (CPU)"] = resumed.tree.cpu_by_role().get("compaction", 0.0)
     again = run(str(drop), str(output), folder, limit)
-    costs["a run with nothing to do (wall)"] = again.seconds
+    costs["a run with nothing to do (CPU)"] = again.tree.cpu_by_role()["driver"]
     return costs
 
 
@@ -227,9 +227,15 @@ def _link_staged(done: Path, output: Path, prefix: str, num_sources: int) -> Non
 
 
 def _cpu(done: Done, num_units: int, unit: str) -> None:
-    cpu = done.tree.cpu_by_role()
+    """After the first tenth: the start of Ray and of the processes is left out."""
+    first = next(moment for moment in done.tree.timeline if moment.progress >= 0.1 * num_units)
+    last = done.tree.timeline[-1]
+    num_between = last.progress - first.progress
+    cpu = {role: seconds - first.cpu_s.get(role, 0.0) for role, seconds in last.cpu_s.items()}
     cpu["all"] = sum(cpu.values())
-    _table(f"CPU ms a {unit}", {role: 1000 * seconds / num_units for role, seconds in cpu.items()})
+    _table(f"CPU ms a {unit}", {role: 1000 * seconds / num_between for role, seconds in cpu.items()})
+    speed = num_between / (last.monotonic_s - first.monotonic_s)
+    print(f"{unit}s a second: {speed:.1f}; CPU until the first tenth was read: {sum(first.cpu_s.values()):.0f} s")
 
 
 def _table(title: str, values: dict[str, float]) -> None:
