@@ -46,10 +46,14 @@ class FakeOpenAI:
     key: str | None = None
     serves: str | None = None
     """The only model; others get a 404."""
+    keeps_requests: bool = True
+    """Benchmarks send gigabytes."""
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    """When each request was answered."""
     num_connections: int = 0
     in_flight: int = 0
     max_in_flight: int = 0
@@ -89,8 +93,9 @@ class FakeOpenAI:
         body = json.loads(raw)
         if self.serves is not None and body["model"] != self.serves:
             return _error(404, f"The model `{body['model']}` does not exist.")
-        self.requests.append(body)
-        self.headers.append(headers)
+        if self.keeps_requests:
+            self.requests.append(body)
+            self.headers.append(headers)
         self.times.append(time.monotonic())
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
@@ -98,6 +103,7 @@ class FakeOpenAI:
             return await self._completion(body)
         finally:
             self.in_flight -= 1
+            self.ends.append(time.monotonic())
 
     async def _completion(self, body: dict[str, Any]) -> Reply:
         format_type = body.get("response_format", {}).get("type")

@@ -1,0 +1,101 @@
+"""CPU per page of a whole run, `scripted` without delay, against PyMuPDF alone drawing the same pages at the same size.
+
+    python -m tests.bench.render --pages 1000
+
+Says where the rest goes, by the role of each process, and how many requests a second the machinery reaches. What a run of one
+page costs is its start: Ray, imports, sandboxed children.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pymupdf
+
+from tests.bench.pages import ROOT, make_corpus
+from tests.bench.process_tree import ProcessTree
+
+
+@dataclass
+class Cost:
+    wall_s: float
+    cpu_s: dict[str, float]
+
+    @property
+    def total_s(self) -> float:
+        return sum(self.cpu_s.values())
+
+
+def run(corpus: Path, output: Path, *settings: str) -> Cost:
+    """One `pagefold run`. Ends the benchmark where it does not finish."""
+    more = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, "-m", "pipeline", "run", str(corpus), str(output), "--engine", "scripted", "--quiet", *more]
+    started = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    with ProcessTree(process.pid, interval_s=0.2) as tree:
+        process.wait()
+    if process.returncode:
+        sys.exit(f"the run ended with exit code {process.returncode}")
+    return Cost(time.monotonic() - started, tree.cpu_by_role())
+
+
+def drawn_alone(output: Path) -> tuple[int, float, float, float]:
+    """(pages, million pixels, CPU seconds of drawing, CPU seconds of reading words) with PyMuPDF in this process."""
+    pages = duckdb.sql(
+        f"select uri, page_index, width_px, height_px from read_parquet('{output}/pages/**/*.parquet') "
+        "where width_px is not null order by uri, page_index"
+    ).fetchall()
+    draw_s = words_s = 0.0
+    document, opened = None, None
+    for uri, page_index, width_px, height_px in pages:
+        start = time.process_time()
+        if uri != opened:
+            document, opened = pymupdf.open(uri, filetype="pdf"), uri
+        assert document is not None
+        page = document[page_index]
+        page.get_pixmap(matrix=pymupdf.Matrix(width_px / page.rect.width, height_px / page.rect.height), alpha=False)
+        drawn = time.process_time()
+        page.get_text("words")
+        draw_s, words_s = draw_s + drawn - start, words_s + time.process_time() - drawn
+    return len(pages), sum(width * height for _, _, width, height in pages) / 1e6, draw_s, words_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=int, default=1000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_corpus(folder / "in", arguments.pages)
+        (folder / "one").mkdir()
+        shutil.copy(Path(ROOT, "pipeline", "examples", "bulletin.pdf"), folder / "one")
+        start = run(folder / "one", folder / "out-one")
+        whole = run(folder / "in", folder / "out")
+        num_pages, megapixels, draw_s, words_s = drawn_alone(folder / "out")
+
+    alone = 1000 * draw_s / num_pages
+
+    def line(name: str, cpu_s: float, more: str = "") -> None:
+        millis = 1000 * cpu_s / num_pages
+        print(f"{name:34}{millis:8.1f}{millis / alone:7.1f}x{more}")
+
+    print(f"{num_pages} pages of {megapixels / num_pages:.2f} megapixels; CPU ms a page:")
+    line("PyMuPDF alone, pixels", draw_s)
+    line("PyMuPDF alone, words too", draw_s + words_s)
+    line("the whole run", whole.total_s)
+    line("the whole run without its start", whole.total_s - start.total_s)
+    for role, cpu_s in sorted(whole.cpu_s.items(), key=lambda item: -item[1]):
+        at_start_s = start.cpu_s.get(role, 0.0)
+        line(f"  {role}", cpu_s - at_start_s, f"   and {at_start_s:.1f} s at the start")
+    rate = num_pages / (whole.wall_s - start.wall_s)
+    print(f"start {start.wall_s:.1f} s ({start.total_s:.0f} CPU s), then {rate:.0f} pages/s: the ceiling of the machinery")
+
+
+if __name__ == "__main__":
+    main()
