@@ -74,7 +74,7 @@ def main() -> None:
         folder = Path(name)
         make_corpus(folder / "in", arguments.pages)
         (folder / "one").mkdir()
-        shutil.copy(Path(ROOT, "pipeline", "examples", "bulletin.pdf"), folder / "one")
+        shutil.copy(Path(ROOT, "pipeline", "examples", "report.pdf"), folder / "one")
         start = run(folder / "one", folder / "out-one")
         whole = run(folder / "in", folder / "out")
         num_pages, megapixels, draw_s, words_s = drawn_alone(folder / "out")

@@ -82,9 +82,8 @@ def main() -> None:
             rates = {}
             for client in ("plain", "pagefold"):
                 with running(FakeOpenAI(capacity_per_s=capacity, latency_s=LATENCY_S, keeps_requests=False)) as endpoint:
-                    command = (
-                        plain(corpus, endpoint) if client == "plain" else pagefold(corpus, Path(name, f"out-{capacity}"), endpoint)
-                    )
+                    output = Path(name, f"out-{capacity}")
+                    command = plain(corpus, endpoint) if client == "plain" else pagefold(corpus, output, endpoint)
                     result = measured(command, endpoint)
                 rates[client] = result.rate
                 print(
