@@ -150,6 +150,10 @@ def compact(
     return files, [counts.committed(*shard.planned[index]) for index, counts in sorted(documents.items())]
 
 
+_MAX_PENDING = 100
+"""Chunks' tables that wait for their row group; more are joined, for each takes some 50 kB whatever its rows."""
+
+
 class _Writer:
     """A Parquet file in memory, flushed row group by row group."""
 
@@ -157,16 +161,23 @@ class _Writer:
         self._schema, self._settings = arrow_schema(table), settings
         self._sink = pa.BufferOutputStream()
         self._writer: pq.ParquetWriter | None = None
+        self._joined: list[pa.Table] = []
         self._pending: list[pa.Table] = []
         self._num_pending = 0
+        """Rows of both."""
         self.num_rows = 0
 
     def add(self, rows: pa.Table) -> None:
+        if not rows.num_rows:
+            return
         self.num_rows += rows.num_rows
         self._num_pending += rows.num_rows
         self._pending.append(rows)
         if self._num_pending >= self._settings.row_group_rows:
             self._flush()
+        elif len(self._pending) >= _MAX_PENDING:
+            self._joined.append(pa.concat_tables(self._pending).combine_chunks())
+            self._pending = []
 
     def finish(self) -> bytes | None:
         """The file's bytes; None where there is no row."""
@@ -189,8 +200,9 @@ class _Writer:
                 write_statistics=True,
                 store_schema=True,
             )
-        self._writer.write_table(pa.concat_tables(self._pending), row_group_size=self._settings.row_group_rows)
-        self._pending, self._num_pending = [], 0
+        rows = pa.concat_tables(self._joined + self._pending)
+        self._writer.write_table(rows, row_group_size=self._settings.row_group_rows)
+        self._joined, self._pending, self._num_pending = [], [], 0
 
 
 def write_manifest(

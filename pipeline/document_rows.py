@@ -1,43 +1,54 @@
 """A document's row and its manifest entry, gathered from its chunks when a shard is committed."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.staging import StagedChunk
+from schemas.page import Chunk
 from schemas.plan import CommittedSource, SourceFailure
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
-
-_COUNTED = {
-    "pages": ["status", "num_chart_candidates"],
-    "charts": ["status", "page_index", "region_index", "region_origin"],
-    "chart_points": ["point_index"],
-    "failures": ["kind", "task", "page_index", "region_index"],
-}
-"""The columns that a document's row is made of: the texts of a 2,000-page document shall not pile up."""
+from schemas.source import Document
 
 
 @dataclass
 class DocumentCounts:
-    """A document's row, gathered from its chunks."""
+    """A document's row, gathered from its chunks in page order. Counts only: a shard may have ten thousand chunks, and a table
+    of no rows takes 60 kB."""
 
-    chunks: list[StagedChunk] = field(default_factory=list)
+    first: Chunk | None = None
+    run_id: str = ""
+    document: Document = field(default_factory=Document)
+    """Of the chunk that opened it and knows most: a blocked one (the source is gone by now) knows nothing."""
+    pages: Counter[str] = field(default_factory=Counter)
+    """By status."""
+    charts: Counter[str] = field(default_factory=Counter)
+    """By status."""
+    num_chart_candidates: int = 0
+    num_chart_points: int = 0
+    origins: dict[tuple[int, int], str | None] = field(default_factory=dict)
+    """Of charts, by page and region."""
+    failures: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, staged: StagedChunk) -> None:
-        counted = {table: staged.tables[table].select(columns) for table, columns in _COUNTED.items()}
-        self.chunks.append(StagedChunk(staged.chunk, staged.run_id, counted))
-
-    def _all(self, table: str) -> pa.Table:
-        return pa.concat_tables(chunk.tables[table] for chunk in self.chunks)
+        tables = staged.tables
+        if self.first is None:
+            self.first, self.run_id, self.document = staged.chunk, staged.run_id, staged.chunk.document
+        elif (staged.chunk.document.num_pages or -1) > (self.document.num_pages or -1):
+            self.document = staged.chunk.document
+        self.pages.update(tables["pages"]["status"].to_pylist())
+        self.num_chart_candidates += pc.sum(tables["pages"]["num_chart_candidates"]).as_py() or 0
+        self.charts.update(tables["charts"]["status"].to_pylist())
+        for row in tables["charts"].select(["page_index", "region_index", "region_origin"]).to_pylist():
+            self.origins[row["page_index"], row["region_index"]] = row["region_origin"]
+        self.num_chart_points += tables["chart_points"].num_rows
+        self.failures += tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist()
 
     def record(self, recipe_ids: dict[str, str]) -> DocumentRecord:
-        first = self.chunks[0].chunk
-        # the chunk that opened the document knows most: a blocked one (the source is gone by now) knows nothing
-        document = max((staged.chunk.document for staged in self.chunks), key=lambda document: document.num_pages or -1)
-        pages, charts, failures = self._all("pages"), self._all("charts"), self._all("failures")
-        statuses = {row["values"]: row["counts"] for row in pc.value_counts(pages["status"]).to_pylist()}
+        first, document = self.first, self.document
+        assert first is not None
         return DocumentRecord(
             lineage=Lineage(
                 uri=first.source.uri,
@@ -46,10 +57,10 @@ class DocumentCounts:
                 version_id=document.version_id,
                 document_id=document.document_id,
                 plan_id=first.plan_id,
-                run_id=self.chunks[0].run_id,
+                run_id=self.run_id,
                 attempt=first.attempt,
             ),
-            status=_status(statuses, failures.num_rows, charts["status"].to_pylist()),
+            status=_status(self.pages, len(self.failures), self.charts),
             name=first.source.uri.rstrip("/").rpartition("/")[2],
             media_type=document.media_type,
             size_bytes=first.source.size_bytes,
@@ -60,36 +71,35 @@ class DocumentCounts:
             is_repaired=document.is_repaired,
             num_pages=document.num_pages,
             num_pages_read=first.num_selected,
-            num_pages_ok=statuses.get("ok", 0),
-            num_pages_blank=statuses.get("blank", 0),
-            num_pages_partial=statuses.get("partial", 0),
-            num_pages_failed=statuses.get("failed", 0),
-            num_chart_candidates=pc.sum(pages["num_chart_candidates"]).as_py() or 0,
-            num_charts=sum(status in ("ok", "partial") for status in charts["status"].to_pylist()),
-            num_chart_points=self._all("chart_points").num_rows,
-            num_failures=failures.num_rows,
+            num_pages_ok=self.pages["ok"],
+            num_pages_blank=self.pages["blank"],
+            num_pages_partial=self.pages["partial"],
+            num_pages_failed=self.pages["failed"],
+            num_chart_candidates=self.num_chart_candidates,
+            num_charts=self.charts["ok"] + self.charts["partial"],
+            num_chart_points=self.num_chart_points,
+            num_failures=len(self.failures),
             tasks=[*first.tasks],
             ocr_recipe_id=recipe_ids.get("ocr") if "ocr" in first.tasks else None,
             chart_recipe_id=recipe_ids.get("chart") if "chart" in first.tasks else None,
         )
 
     def committed(self, pages: list[int] | None, regions: list[tuple[int, int]] | None) -> CommittedSource:
-        first = self.chunks[0].chunk
-        record = self.record({})
-        origins = {(row["page_index"], row["region_index"]): row["region_origin"] for row in self._all("charts").to_pylist()}
+        first = self.first
+        assert first is not None
         return CommittedSource(
             uri=first.source.uri,
             etag=first.source.etag,
             size_bytes=first.source.size_bytes,
             last_modified=first.source.last_modified,
-            document_id=record.lineage.document_id,
+            document_id=self.document.document_id,
             tasks=first.tasks,
             attempt=first.attempt,
-            num_pages=record.num_pages,
-            num_pages_read=record.num_pages_read,
+            num_pages=self.document.num_pages,
+            num_pages_read=first.num_selected,
             pages=pages,
             regions=regions,
-            failures=[_source_failure(row, origins) for row in self._all("failures").to_pylist()],
+            failures=[_source_failure(row, self.origins) for row in self.failures],
         )
 
 
@@ -104,11 +114,11 @@ def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | No
     )
 
 
-def _status(pages: dict[str, int], num_failures: int, charts: list[str]) -> DocumentStatus:
+def _status(pages: Counter[str], num_failures: int, charts: Counter[str]) -> DocumentStatus:
     """Derived, never set by hand: a document with any failure is not plain `ok`."""
-    if num_failures == 0 and not pages.get("failed") and not pages.get("partial"):
+    if num_failures == 0 and not pages["failed"] and not pages["partial"]:
         return "ok"
-    has_something = any(pages.get(status) for status in ("ok", "blank", "partial")) or any(
-        status in ("ok", "none", "partial") for status in charts
+    has_something = any(pages[status] for status in ("ok", "blank", "partial")) or any(
+        charts[status] for status in ("ok", "none", "partial")
     )
     return "partial" if has_something else "failed"

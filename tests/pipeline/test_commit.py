@@ -1,15 +1,18 @@
 """Committing: the same chunks give the same bytes, a document's row says what became of it, and one manifest wins."""
 
+import weakref
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import commit
 from pipeline.chunks import Coverage
 from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, progress, write_manifest
 from pipeline.layout import chunk_name, staged_path
 from pipeline.local_store import LocalStore
-from pipeline.staging import decode, encode
+from pipeline.staging import StagedChunk, decode, encode
 from pipeline.store import Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
@@ -55,6 +58,32 @@ def test_a_staged_chunk_comes_back_as_it_went() -> None:
     assert staged.tables["pages"].schema == arrow_schema("pages")
     assert staged.tables["pages"].column("status").to_pylist() == ["ok", "failed"]
     assert staged.tables["charts"].num_rows == 0
+
+
+def test_the_chunks_of_a_large_shard_do_not_pile_up(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    item, num_chunks = planned("a.pdf"), 250
+    chunks = [make_chunk(item, 0, page, [page], num_chunks) for page in range(num_chunks)]
+    for chunk in chunks:
+        stage(store, chunk, {chunk.first: FailureKind.render_timeout} if chunk.first == 7 else None)
+    seen: list[weakref.ref[pa.Table]] = []
+    most = 0
+
+    def watched(body: bytes) -> StagedChunk:
+        nonlocal most
+        staged = decode(body)
+        most = max(most, sum(table() is not None for table in seen))
+        seen.extend(weakref.ref(table) for table in staged.tables.values())
+        return staged
+
+    monkeypatch.setattr(commit, "decode", watched)
+    names = [name for chunk in chunks if (name := chunk_name(chunk.name))]
+
+    files, sources = compact(store, Shard.of(make_plan([[item]]), 0), names, OutputSettings())
+
+    assert [row["page_index"] for row in rows(store, "pages")] == list(range(num_chunks))
+    assert [failure.page_index for failure in sources[0].failures] == [7]
+    assert {file.path.split("/")[0]: file.rows for file in files} == {"pages": 250, "blocks": 249, "failures": 1, "documents": 1}
+    assert most < len(seen) / 4
 
 
 def test_a_shard_is_complete_when_every_source_is_covered(store: LocalStore, plan: Plan) -> None:
