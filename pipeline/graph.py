@@ -99,6 +99,7 @@ def configure() -> None:
     data = ray.data.DataContext.get_current()
     data.enable_progress_bars = False
     data.print_on_execution_start = False
+    data.memory_usage_poll_interval_s = None  # it starts a thread for every task, to log what is sampled better from outside
     data.max_errored_blocks = 0
     data.target_max_block_size = 1  # byte: each row is a block, else one process would render all chunks of a document
     data.execution_options.preserve_order = False

@@ -1,6 +1,7 @@
 """Ask one question until its answer holds, a bounded number of times, and keep the best of what was said."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -89,8 +90,9 @@ def max_output_tokens(layer: TextLayer | None, width_px: int, height_px: int, se
 def _estimated_tokens(layer: TextLayer) -> float:
     """On the high side: a third of a token for an ASCII letter, one for anything else (a digit is a token of its own in Qwen's
     tokenizer, as most CJK and Indic characters are), one more per word for the JSON around a table's cell."""
-    num_letters = sum(char.isascii() and not char.isdigit() for word in layer.words for char in word.text)
-    num_others = sum(len(word.text) for word in layer.words) - num_letters
+    chars = Counter("".join(word.text for word in layer.words))
+    num_letters = sum(count for char, count in chars.items() if char.isascii() and not char.isdigit())
+    num_others = chars.total() - num_letters
     return num_letters / 3 + num_others + len(layer.words)
 
 

@@ -6,6 +6,7 @@ another question: see `uncovered_ink`.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -93,6 +94,7 @@ def uncovered_ink(rgb: npt.NDArray[np.uint8], words: Sequence[Word]) -> float:
 _CELL_PX = 16
 _INK = 48
 _INKED = 0.13
+_LATIN = frozenset("abcdefghijklmnopqrstuvwxyzı")
 _COMMON = frozenset("aeiounrstlı")
 _VOWELS = frozenset("aeiouyı")
 _TOGETHER = frozenset(
@@ -118,19 +120,22 @@ def _gibberish(texts: Iterable[str]) -> str:
     words = [text for text in texts if any(map(str.isalpha, text))]
     if len(words) >= MIN_WORDS and (num_mixed := sum(map(_is_mixed, words))) > MAX_MIXED * len(words):
         return f"{_percent(num_mixed, len(words))} of its words mix scripts: glyphs mapped to wrong letters"
-    latin = [char for char in unicodedata.normalize("NFKD", " ".join(words).lower()) if "a" <= char <= "z" or char == "ı"]
-    if len(latin) < MIN_LATIN:
+    letters = Counter(unicodedata.normalize("NFKD", "".join(words).lower()))
+    num_latin = sum(map(letters.__getitem__, _LATIN))
+    if num_latin < MIN_LATIN:
         return ""
-    common, vowels = sum(map(_COMMON.__contains__, latin)), sum(map(_VOWELS.__contains__, latin))
-    if common < MIN_COMMON * len(latin) or vowels < MIN_VOWELS * len(latin):
+    common, vowels = sum(map(letters.__getitem__, _COMMON)), sum(map(letters.__getitem__, _VOWELS))
+    if common < MIN_COMMON * num_latin or vowels < MIN_VOWELS * num_latin:
         return (
-            f"its Latin letters are those of no language ({_percent(vowels, len(latin))} vowels, "
-            f"{_percent(common, len(latin))} common letters): glyphs mapped to wrong letters"
+            f"its Latin letters are those of no language ({_percent(vowels, num_latin)} vowels, "
+            f"{_percent(common, num_latin)} common letters): glyphs mapped to wrong letters"
         )
     return ""
 
 
 def _is_mixed(word: str) -> bool:
+    if word.isascii():
+        return False
     scripts = {script for char in word if (script := script_of(char))} - _TOGETHER
     return len(scripts) > 1 and scripts != {"LATIN", "GREEK"}  # formulas mix these two
 
