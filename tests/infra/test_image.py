@@ -1,0 +1,104 @@
+"""infra/Dockerfile and what it installs: linted, pinned, not root; and a planted mistake is found."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.infra.checks import dockerfile_findings, hadolint, lint_dockerfile
+from tests.infra.files import INFRA, ROOT
+
+DOCKERFILE = INFRA / "Dockerfile"
+TEXT = DOCKERFILE.read_text("utf-8")
+needs_hadolint = pytest.mark.skipif(hadolint() is None, reason="hadolint's wheel is for Linux on x86-64")
+
+
+def test_the_dockerfile_is_sound():
+    assert dockerfile_findings(TEXT) == []
+
+
+@needs_hadolint
+def test_hadolint_has_nothing_to_say():
+    assert lint_dockerfile(DOCKERFILE) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("USER 10001:10001", "USER pagefold", "root"),
+        ("USER 10001:10001", "USER 0", "root"),
+        ("python:3.12.12-slim-bookworm\n", "python:latest\n", "not pinned"),
+        ("python:3.12.12-slim-bookworm\n", "python\n", "not pinned"),
+        ("uv==0.13.9", "uv", "unpinned"),
+        ("FROM runtime AS cuda", "FROM runtime AS gpu", "no target cuda"),
+        ("COPY schemas schemas", "COPY schema schema", "schema is copied and not there"),
+    ],
+)
+def test_a_planted_mistake_is_found(old, new, finding):
+    assert old in TEXT
+    found = dockerfile_findings(TEXT.replace(old, new))
+    assert any(finding in sentence for sentence in found), found
+
+
+@needs_hadolint
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("WORKDIR /src", "WORKDIR src", "DL3000"),
+        ("--no-install-recommends wget", "wget", "DL3015"),
+        ('ENTRYPOINT ["pagefold"]', "ENTRYPOINT pagefold", "DL3025"),
+        ("hatchling==1.33.0", "hatchling", "DL3013"),
+        ("RUN python -m hatchling", "RUNN python -m hatchling", "missing whitespace"),
+    ],
+)
+def test_hadolint_finds_a_planted_mistake(tmp_path, old, new, rule):
+    assert old in TEXT
+    (tmp_path / "Dockerfile").write_text(TEXT.replace(old, new))
+    found = lint_dockerfile(tmp_path / "Dockerfile")
+    assert any(rule in sentence for sentence in found), found
+
+
+def test_the_context_has_what_the_image_copies_and_no_more():
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert "*" in ignored
+    let_in = {line[1:] for line in ignored if line.startswith("!")}
+    copied = {part for names in re.findall(r"^COPY (?!--from)(.+) \S+$", TEXT, re.MULTILINE) for part in names.split()}
+    assert {re.sub(r"requirements-\w+", "requirements-*", name) for name in copied} == let_in
+
+
+def locked(target: str) -> dict[str, str]:
+    """Versions by package. Every one has a hash."""
+    text = (INFRA / f"requirements-{target}.txt").read_text("utf-8")
+    entries = re.findall(
+        r"^([\w.-]+)(?:\[[\w,]+\])?==(\S+)((?: ; [^\\]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.MULTILINE
+    )
+    unpinned = [line for line in text.splitlines() if line and not line.startswith(("#", " ")) and "==" not in line]
+    assert unpinned == []
+    assert len(entries) == len(re.findall(r"^[\w.-]+(?:\[[\w,]+\])?==", text, re.MULTILINE))
+    return {canonicalize_name(name): version for name, version, _ in entries}
+
+
+def wanted(target: str) -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extra = project["optional-dependencies"]["ovis"] if target == "cuda" else []
+    return [Requirement(text) for text in [*project["dependencies"], *extra]]
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_what_the_image_installs_is_what_the_project_asks_for(target):
+    """Not so after a change of the dependencies: `make lock`."""
+    versions = locked(target)
+    missing = [str(need) for need in wanted(target) if versions.get(canonicalize_name(need.name)) is None]
+    assert missing == []
+    assert [str(need) for need in wanted(target) if not need.specifier.contains(versions[canonicalize_name(need.name)])] == []
+
+
+def test_the_image_for_the_cpu_has_no_torch():
+    assert "torch" not in locked("cpu")
+    assert "torch" in locked("cuda")
+
+
+def test_both_images_have_the_same_ray():
+    assert locked("cpu")["ray"] == locked("cuda")["ray"]
