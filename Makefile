@@ -37,7 +37,7 @@ docs: $(VENV)/.installed-all
 	$(BIN)/python -m tests.refresh_readme $(if $(DEMO),--demo)
 
 # What the images install: every package by version and hash, for Linux on x86-64. Run after a change of the dependencies.
-LOCK = $(BIN)/uv pip compile --quiet pyproject.toml infra/requirements.in --python-version 3.12 \
+LOCK = $(BIN)/uv pip compile --quiet pyproject.toml infra/requirements.in --python-version 3.11 \
 	--python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --custom-compile-command 'make lock'
 lock: $(VENV)/.installed-all
 	$(BIN)/python -m pip install --quiet uv==0.13.9

@@ -29,8 +29,8 @@ def test_hadolint_has_nothing_to_say():
     [
         ("USER 10001:10001", "USER pagefold", "root"),
         ("USER 10001:10001", "USER 0", "root"),
-        ("python:3.12.12-slim-bookworm\n", "python:latest\n", "not pinned"),
-        ("python:3.12.12-slim-bookworm\n", "python\n", "not pinned"),
+        ("python:3.11.14-slim-bookworm\n", "python:latest\n", "not pinned"),
+        ("python:3.11.14-slim-bookworm\n", "python\n", "not pinned"),
         ("uv==0.13.9", "uv", "unpinned"),
         ("FROM runtime AS cuda", "FROM runtime AS gpu", "no target cuda"),
         ("COPY schemas schemas", "COPY schema schema", "schema is copied and not there"),
