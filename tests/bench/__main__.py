@@ -13,6 +13,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.encode", [str(EXAMPLES / "report.pdf"), str(EXAMPLES / "two_columns.pdf")], False),
     ("tests.bench.render", ["--pages", "1000"], False),
     ("tests.bench.server", ["--pages", "400"], False),
+    ("tests.bench.scale", [], False),
     ("tests.bench.regions", [], True),
     ("tests.bench.sweep_render", [], True),
     ("tests.bench.cer", [], True),
