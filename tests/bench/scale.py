@@ -11,6 +11,7 @@ process, which is not in the tree. Settings are the defaults, but for those prin
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,8 +39,8 @@ from workers.s3 import make_client
 ROOT = Path(__file__).resolve().parents[2]
 MAX_PEAK_BYTES = 3e9
 MAX_FETCHED = 1.2
-MAX_GROWTH_BYTES = 20e6
-"""Of one process, per 1,000 pages."""
+MAX_GROWTH_BYTES = 10e6
+"""Of one process, per 1,000 pages or documents."""
 MAX_RATIO = 1.3
 """Of the cost of a further document: among many over among few."""
 
@@ -80,8 +81,8 @@ def run(input: str, output: str, folder: Path, *settings: str) -> Done:
         with ProcessTree(process.pid, pages) as tree:
             code = process.wait()
     finally:
-        if process.poll() is None:
-            process.terminate()
+        if process.poll() is None:  # we are to end: it ends with us
+            process.kill()
             process.wait()
     if code:
         raise SystemExit(f"the run ended with exit code {code}")
@@ -131,15 +132,7 @@ def mixed(folder: Path, num_pages: int) -> list[str]:
     print(f"\n{num_files} files, {total} pages, input and output on S3: {done.seconds:.0f} s")
     _cpu(done, total, "page")
     print(f"peak of the process tree {done.tree.peak_bytes / 1e6:.0f} MB (sum of PSS)")
-    print(f"{'role':20}{'pid':>8}{'MB at 30 %':>12}{'at 100 %':>10}{'MB per 1,000 pages':>20}")
-    wrong = []
-    for process in sorted(done.tree.processes, key=lambda process: process.role):
-        if (growth := process.growth(0.3 * total, total)) is not None:
-            start, end, slope = growth
-            print(f"{process.role:20}{process.pid:8}{start / 1e6:12.1f}{end / 1e6:10.1f}{slope * 1000 / 1e6:20.1f}")
-            if slope * 1000 > MAX_GROWTH_BYTES:
-                wrong.append(f"mixed: {process.role} grows by {slope * 1000 / 1e6:.0f} MB per 1,000 pages")
-    return wrong
+    return _growth("mixed", done, total, "page")
 
 
 def small(folder: Path, num_documents: int) -> list[str]:
@@ -153,13 +146,14 @@ def small(folder: Path, num_documents: int) -> list[str]:
     print(f"{len(plan.shards)} shards; files: {', '.join(f'{table} {count}' for table, count in files.items())}")
     _cpu(done, num_documents, "document")
 
+    wrong = _growth("small", done, num_documents, "document")
+
     sizes = [num_documents // 10, num_documents * 3 // 10, num_documents]
     rows = {"flow (CPU, all processes)": _flow(done, sizes)}
     for size in sizes:
         for name, seconds in _beside_the_flow(folder, drop, plan, size).items():
             rows.setdefault(name, []).append(seconds)
     print(f"\n{'seconds for so many documents':42}" + "".join(f"{size:>9}" for size in sizes) + "    ms per document between")
-    wrong = []
     for name, seconds in rows.items():
         first, second = (1000 * (seconds[i + 1] - seconds[i]) / (sizes[i + 1] - sizes[i]) for i in (0, 1))
         print(f"{name:42}" + "".join(f"{each:9.2f}" for each in seconds) + f"{first:12.3f}{second:12.3f}")
@@ -238,6 +232,19 @@ def _cpu(done: Done, num_units: int, unit: str) -> None:
     print(f"{unit}s a second: {speed:.1f}; CPU until the first tenth was read: {sum(first.cpu_s.values()):.0f} s")
 
 
+def _growth(what: str, done: Done, num_units: float, unit: str) -> list[str]:
+    """Each process that was there from 30 % on; what grows too much."""
+    print(f"{'role':20}{'pid':>8}{'MB at 30 %':>12}{'at 100 %':>10}   MB per 1,000 {unit}s")
+    wrong = []
+    for process in sorted(done.tree.processes, key=lambda process: process.role):
+        if (growth := process.growth(0.3 * num_units, num_units)) is not None:
+            start, end, slope = growth
+            print(f"{process.role:20}{process.pid:8}{start / 1e6:12.1f}{end / 1e6:10.1f}{slope * 1000 / 1e6:12.1f}")
+            if slope * 1000 > MAX_GROWTH_BYTES:
+                wrong.append(f"{what}: {process.role} grows by {slope * 1000 / 1e6:.0f} MB per 1,000 {unit}s")
+    return wrong
+
+
 def _table(title: str, values: dict[str, float]) -> None:
     shown = sorted(values.items(), key=lambda item: -item[1])
     print(f"{title}: " + ", ".join(f"{name} {value:.1f}" for name, value in shown if value))
@@ -249,6 +256,7 @@ def main() -> int:
     parser.add_argument("--pages", type=int, help="of the large document (2,000), of the mixed drop (5,000)")
     parser.add_argument("--documents", type=int, default=20_000, help="small ones")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wrong = []
     for what in [arguments.what] if arguments.what else ["large", "mixed", "small"]:
         print(f"\n-- {what}", flush=True)
