@@ -5,6 +5,10 @@ class OperatorError(Exception):
     """Ends the command before any work. `str(error)` is one sentence that says what to change; the exit code is 2."""
 
 
+class EngineDies(Exception):
+    """The reader process dies at page after page. What was read stays staged; the same command goes on."""
+
+
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
@@ -23,9 +27,10 @@ def exit_code(error: BaseException) -> int | None:
     from workers.cache import CacheError
     from workers.engines.engine import EngineStartError
     from workers.listing import InputError
+    from workers.render import RenderStartError
 
     if isinstance(error, LeaseHeld | LeaseLost):
         return EXIT_INCOMPLETE
-    if isinstance(error, OperatorError | StoreError | CacheError | EngineStartError | InputError):
+    if isinstance(error, OperatorError | StoreError | CacheError | EngineStartError | InputError | RenderStartError):
         return EXIT_OPERATOR
     return None

@@ -18,17 +18,23 @@ from ray.exceptions import RayError
 from pipeline.chunks import Work
 from pipeline.cluster import cluster
 from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.errors import EngineDies
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Observer, Receipt
 from pipeline.stopping import Interrupted, signals_noted
 from pipeline.store import Store
+from schemas.failure import FailureKind
 from schemas.plan import CommittedFile, CommittedSource, Plan
 from schemas.settings import Settings
 from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
+from workers.render import RenderStartError
 
 _TICK_S = 0.2
+_MAX_DEATHS = 16
+"""Pages in a row that cost the reader process its life, none read in between: it is not the pages."""
+_TELL_EVERY_S = 5.0
 _END_S = 10.0
 """What a stream that was left early may take to end."""
 _MAX_BLOCKS = 400
@@ -81,14 +87,21 @@ def execute(
                 context = Context(settings, plan.recipes, run_id, store, num_cpus)
                 configure()
                 observer.phase("reading")
+                news = told = time.monotonic()
+                deaths = _Deaths()
                 with contextlib.closing(_ticking(_receipts(rows, context))) as receipts:
                     for receipt in receipts:
                         if receipt is not None:
+                            news = time.monotonic()
+                            deaths.add(receipt)
                             shard = progress[receipt.shard_index]
                             num_complete += shard.add(ChunkName.parse(receipt.name))
                             observer.chunk_done(receipt, num_complete)
                             if shard.is_complete and not committer.knows(shard):
                                 committer.start(shard)
+                        elif min(time.monotonic() - news, time.monotonic() - told) > _TELL_EVERY_S:
+                            told = time.monotonic()
+                            observer.stages(_stages_at_work(committer))
                         commit(timeout_s=0)
                         stop.check()
             observer.phase("committing")
@@ -103,6 +116,37 @@ def execute(
             raise
     if left := [index for index, shard in progress.items() if not shard.is_complete]:
         raise RuntimeError(f"the graph ended with shards {left} of plan {plan.plan_id} not covered by their chunks")
+
+
+class _Deaths:
+    """Ends a run whose reader process dies at every page: each death costs a start of the engine, the night a thousand."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def add(self, receipt: Receipt) -> None:
+        died = receipt.failures.get(FailureKind.crashed_worker, 0)
+        self._in_a_row = 0 if receipt.num_ok + receipt.num_partial else self._in_a_row + died
+        if self._in_a_row >= _MAX_DEATHS:
+            raise EngineDies(
+                f"the reader process died at each of the last {self._in_a_row} pages: the engine is broken, or this machine too "
+                "small; what Ray said is in the log, and the pages are failures `crashed_worker`, for `pagefold retry`"
+            )
+
+
+def _stages_at_work(committer: "_Committer") -> str:
+    """Ray Data's own counts: a document each while probing, else a chunk each. "" where this Ray keeps them elsewhere."""
+    names = {"ProbeDocuments": "probing", "RenderPages": "rendering", "ReadPages": "reading"}
+    parts = [f"{committer.num_at_work} shards to commit"] if committer.is_busy else []
+    with contextlib.suppress(AttributeError, RuntimeError):  # an internal of Ray, read while its own thread changes it
+        for thread in threading.enumerate():
+            topology = getattr(thread, "_topology", None) if isinstance(thread, StreamingExecutor) else None
+            for operator, state in (topology or {}).items():
+                stage = next((stage for name, stage in names.items() if name in operator.name), None)
+                at_work, waiting = operator.num_active_tasks(), state.total_enqueued_input_blocks()
+                if stage and (at_work or waiting):
+                    parts.append(f"{stage} {at_work}" + (f", {waiting} more wait for it" if waiting else ""))
+    return "; ".join(parts)
 
 
 def _work_left(plan: Plan, shard: ShardProgress) -> Iterator[Work]:
@@ -130,7 +174,7 @@ def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
                 yield Receipt.model_validate_json(body)
     except RayError as error:
         # an actor that died in its constructor hands on its error as text only
-        for kind in (EngineStartError, CacheError):
+        for kind in (EngineStartError, CacheError, RenderStartError):
             if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
                 raise kind(sentence[1]) from None
         raise
@@ -208,6 +252,11 @@ class _Committer:
         names: list[ChunkName] = shard.chunks()
         task = self._task.remote(self._store, Shard.of(self._plan, shard.shard_index), names, self._settings.output)
         self._running[task] = shard.shard_index
+
+    @property
+    def num_at_work(self) -> int:
+        """Shards not committed yet."""
+        return len(self._running) + len(self._waiting)
 
     @property
     def is_busy(self) -> bool:

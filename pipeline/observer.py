@@ -50,6 +50,9 @@ class Observer(Protocol):
     def message(self, text: str) -> None:
         """One sentence worth a line."""
 
+    def stages(self, text: str) -> None:
+        """What each stage has at hand; told every few seconds while nothing else happens, and no news by itself."""
+
 
 class Silent:
     """Watches nothing."""
@@ -59,3 +62,4 @@ class Silent:
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None: ...
     def shard_committed(self, num_committed: int, num_shards: int) -> None: ...
     def message(self, text: str) -> None: ...
+    def stages(self, text: str) -> None: ...

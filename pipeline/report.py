@@ -35,6 +35,7 @@ class Progress:
     def __init__(self) -> None:
         self.started = self.news = time.monotonic()
         self.phase_name, self.phase_detail = "starting", ""
+        self.stage_detail = ""
         self.num_documents = self.num_documents_done = self.num_bytes = 0
         self.pages: Counter[str] = Counter()
         self.num_charts = 0
@@ -74,6 +75,9 @@ class Progress:
         self._news()
         self.messages.append(clean_message(text))
 
+    def stages(self, text: str) -> None:
+        self.stage_detail = clean_message(text)
+
     @property
     def num_pages(self) -> int:
         return self.pages.total()
@@ -112,11 +116,12 @@ class Progress:
         return f"{self.phase_name}: " + " · ".join(parts)
 
     def waiting(self) -> str:
-        detail = f" ({self.phase_detail})" if self.phase_detail else ""
+        detail = f" ({said})" if (said := self.stage_detail or self.phase_detail) else ""
         return f"no news for {duration(self.silent_s)}; waiting in phase `{self.phase_name}`{detail}"
 
     def _news(self) -> None:
         self.news = time.monotonic()
+        self.stage_detail = ""
 
 
 class _Screen:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from pipeline.cluster import keep_to_loopback
-from pipeline.errors import OperatorError
+from pipeline.errors import EngineDies, OperatorError
 from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger, list_manifests, load_ledger, read_manifests
@@ -215,7 +215,7 @@ class _Run:
                 for plan in self._plans(lease, choose, self._look_again(choose, look)):
                     self.totals.plan_ids.append(plan.plan.plan_id)
                     self._execute(plan, lease)
-        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError) as stop:
+        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
         except BaseException as error:
             self._write_row("failed", f"{type(error).__name__}: {error}")

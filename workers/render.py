@@ -29,6 +29,10 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pagefold-spawne
 """PR_SET_PDEATHSIG follows the *thread* that started the child: this one lives as long as the interpreter."""
 
 
+class RenderStartError(RuntimeError):
+    """No render process can be started on this machine: nothing that a document could do."""
+
+
 class Renderer:
     """One reused child process. Not for several threads at once."""
 
@@ -160,7 +164,7 @@ class _Child:
                     raise FrameError("not ready")
         except (EOFError, FrameError, OSError):
             self.kill()
-            raise RuntimeError("the render process does not start: " + " | ".join(self._stderr)) from None
+            raise RenderStartError("the render process does not start: " + " | ".join(self._stderr)) from None
         self._first_bytes = sandbox.address_space_bytes(self.pid)
 
     def ask(self, order: dict[str, object]) -> Frame:
