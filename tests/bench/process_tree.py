@@ -76,8 +76,8 @@ class Process:
 class Moment(NamedTuple):
     monotonic_s: float
     progress: float
-    cpu_s: dict[str, float]
-    """So far, by role."""
+    cpu_s: dict[int, float]
+    """So far, by process id."""
 
 
 class ProcessTree:
@@ -114,6 +114,14 @@ class ProcessTree:
             total[process.role] += process.cpu_s
         return dict(total)
 
+    def cpu_between(self, first: Moment, last: Moment) -> dict[str, float]:
+        """CPU seconds by role; each process under the role it came to have."""
+        total: defaultdict[str, float] = defaultdict(float)
+        roles = {process.pid: process.role for process in self.processes}
+        for pid, seconds in last.cpu_s.items():
+            total[roles[pid]] += seconds - first.cpu_s.get(pid, 0.0)
+        return dict(total)
+
     def _sample_until_stopped(self) -> None:
         while not self._stop.wait(self._interval_s):
             self._sample()
@@ -142,7 +150,7 @@ class ProcessTree:
                 continue  # it has ended meanwhile
         if (total := sum(by_role.values())) > self.peak_bytes:
             self.peak_bytes, self.peak_by_role = total, dict(by_role)
-        self.timeline.append(Moment(time.monotonic(), progress, self.cpu_by_role()))
+        self.timeline.append(Moment(time.monotonic(), progress, {process.pid: process.cpu_s for process in self.processes}))
 
 
 def pss(pid: int) -> int:

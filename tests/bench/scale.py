@@ -41,6 +41,8 @@ MAX_PEAK_BYTES = 3e9
 MAX_FETCHED = 1.2
 MAX_GROWTH_BYTES = 10e6
 """Of one process, per 1,000 pages or documents."""
+MAX_WARM_UP_BYTES = 40e6
+"""What a process may come to need after 30 %, at its first piece of another kind (compaction: its first large shard)."""
 MAX_RATIO = 1.3
 """Of the cost of a further document: among many over among few."""
 
@@ -225,7 +227,7 @@ def _cpu(done: Done, num_units: int, unit: str) -> None:
     first = next(moment for moment in done.tree.timeline if moment.progress >= 0.1 * num_units)
     last = done.tree.timeline[-1]
     num_between = last.progress - first.progress
-    cpu = {role: seconds - first.cpu_s.get(role, 0.0) for role, seconds in last.cpu_s.items()}
+    cpu = done.tree.cpu_between(first, last)
     cpu["all"] = sum(cpu.values())
     _table(f"CPU ms a {unit}", {role: 1000 * seconds / num_between for role, seconds in cpu.items()})
     speed = num_between / (last.monotonic_s - first.monotonic_s)
@@ -240,7 +242,7 @@ def _growth(what: str, done: Done, num_units: float, unit: str) -> list[str]:
         if (growth := process.growth(0.3 * num_units, num_units)) is not None:
             start, end, slope = growth
             print(f"{process.role:20}{process.pid:8}{start / 1e6:12.1f}{end / 1e6:10.1f}{slope * 1000 / 1e6:12.1f}")
-            if slope * 1000 > MAX_GROWTH_BYTES:
+            if slope * 1000 > MAX_GROWTH_BYTES and end - start > MAX_WARM_UP_BYTES:
                 wrong.append(f"{what}: {process.role} grows by {slope * 1000 / 1e6:.0f} MB per 1,000 {unit}s")
     return wrong
 
