@@ -39,9 +39,9 @@ from workers.s3 import make_client
 ROOT = Path(__file__).resolve().parents[2]
 MAX_PEAK_BYTES = 3e9
 MAX_FETCHED = 1.2
-MAX_GROWTH_BYTES = 10e6
+MAX_GROWTH_BYTES = 15e6
 """Of one process, per 1,000 pages or documents."""
-MAX_WARM_UP_BYTES = 40e6
+MAX_WARM_UP_BYTES = 80e6
 """What a process may come to need after 30 %, at its first piece of another kind (compaction: its first large shard)."""
 MAX_RATIO = 1.3
 """Of the cost of a further document: among many over among few."""
@@ -152,9 +152,9 @@ def small(folder: Path, num_documents: int) -> list[str]:
 
     sizes = [num_documents // 10, num_documents * 3 // 10, num_documents]
     rows = {"flow (CPU, all processes)": _flow(done, sizes)}
-    for size in sizes:
+    for size in reversed(sizes):
         for name, seconds in _beside_the_flow(folder, drop, plan, size).items():
-            rows.setdefault(name, []).append(seconds)
+            rows.setdefault(name, []).insert(0, seconds)
     print(f"\n{'seconds for so many documents':42}" + "".join(f"{size:>9}" for size in sizes) + "    ms per document between")
     for name, seconds in rows.items():
         first, second = (1000 * (seconds[i + 1] - seconds[i]) / (sizes[i + 1] - sizes[i]) for i in (0, 1))
@@ -170,7 +170,8 @@ def _flow(done: Done, sizes: Sequence[int]) -> list[float]:
 
 
 def _beside_the_flow(folder: Path, drop: Path, plan: Plan, size: int) -> dict[str, float]:
-    """Seconds of what a run of the first `size` documents does beside the flow, over an output where all is staged."""
+    """Seconds of what a run of the first `size` documents does beside the flow, over an output where all is staged. The others
+    are taken out of the drop."""
     output = folder / f"first-{size}"
     store = open_store(str(output))
     costs: dict[str, float] = {}
@@ -180,8 +181,10 @@ def _beside_the_flow(folder: Path, drop: Path, plan: Plan, size: int) -> dict[st
         act()
         costs[f"{name} (CPU)"] = time.process_time() - started
 
-    sources = list(islice(list_sources(str(drop)), size))
-    timed("listing", lambda: list(islice(list_sources(str(drop)), size)))
+    for source in islice(list_sources(str(drop)), size, None):
+        Path(source.uri).unlink()
+    timed("listing", lambda: list(list_sources(str(drop))))
+    sources = list(list_sources(str(drop)))
     settings = Settings()
 
     def write() -> None:
@@ -204,12 +207,11 @@ def _beside_the_flow(folder: Path, drop: Path, plan: Plan, size: int) -> dict[st
     timed("finding the unfinished plan", lambda: find_unfinished(store, list_plan_ids(store)))
     for index, sources_of_shard in enumerate(read_plan(store, plan.plan_id).shards):
         _link_staged(folder / "out", output, staging_prefix(plan.plan_id, index), len(sources_of_shard))
-    limit = f"input.limit={size}"
-    resumed = run(str(drop), str(output), folder, limit)
+    resumed = run(str(drop), str(output), folder)
     costs["a run with everything staged (wall)"] = resumed.seconds
     costs["  its driver (CPU)"] = resumed.tree.cpu_by_role()["driver"]
     costs["  its compaction (CPU)"] = resumed.tree.cpu_by_role().get("compaction", 0.0)
-    again = run(str(drop), str(output), folder, limit)
+    again = run(str(drop), str(output), folder)
     costs["a run with nothing to do (CPU)"] = again.tree.cpu_by_role()["driver"]
     return costs
 
