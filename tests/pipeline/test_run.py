@@ -172,15 +172,30 @@ def test_s3_in_and_out_gives_the_same_rows(drop: Path, reference: Path, bucket: 
     assert doubled_keys(f"s3://{bucket}/lake") == []
 
 
-def test_a_page_that_kills_its_reader_costs_that_page_only(drop: Path, tmp_path: Path) -> None:
-    script = write_script(tmp_path / "script.json", {"label": "*eleven*#page=5", "task": "ocr", "fault": "exit"})
+def test_each_poison_costs_itself_and_is_told_apart(drop: Path, tmp_path: Path) -> None:
+    """All fifteen pages are in flight in one process when it dies, each in a chunk of its own."""
+    script = write_script(
+        tmp_path / "script.json",
+        {"label": "*eleven*#page=5", "fault": "exit"},
+        {"label": "*eleven*#page=7", "fault": "exit", "times": 1},  # a process that must be replaced, once
+        {"label": "*eleven*#page=8", "fault": "hang"},
+        {"label": "*three*#page=0", "fault": "garbage"},
+        {"label": "*three*#page=1", "fault": "loop"},
+        {"label": "*three*#page=2", "fault": "truncate"},
+        {"label": "*", "delay_s": 0.5},
+    )
+    engine = {"name": "scripted", "scripted": {"script": script}, "timeout_s": 2}
 
-    summary = run(str(drop), str(tmp_path / "out"), settings(script))
+    summary = run(str(drop), str(tmp_path / "out"), settings(engine=engine, plan={"chunk_pages": 1}))
 
     assert summary.status == "finished"
-    failures = [(row["kind"], row["page_index"]) for row in read_rows(tmp_path / "out", "failures") if row["stage"] == "read"]
-    assert failures == [("crashed_worker", 5)]
-    assert Counter(row["status"] for row in read_rows(tmp_path / "out", "pages")) == {"ok": 14, "failed": 1}
+    failures = {
+        (row["kind"], row["page_index"]) for row in read_rows(tmp_path / "out", "failures") if row["page_index"] is not None
+    }
+    assert failures == {("crashed_worker", 5), ("engine_timeout", 8), ("bad_json", 0), ("repeated", 1), ("truncated", 2)}
+    statuses = Counter(row["status"] for row in read_rows(tmp_path / "out", "pages"))
+    assert statuses == {"ok": 10, "failed": 3, "partial": 2}
+    assert doubled_keys(tmp_path / "out") == []
 
 
 def test_retry_reads_what_failed_and_nothing_else(drop: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """A proxy before an S3 server that breaks what it is told to."""
 
 import http.client
+import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,9 +29,27 @@ class Fault:
 
 
 @dataclass
+class Chaos:
+    """Breaks a share of all requests, whichever they are: throttling, server errors, resets, cut bodies, lost replies."""
+
+    rate: float
+    dice: random.Random = field(default_factory=lambda: random.Random(1))
+    num_broken: Counter[str] = field(default_factory=Counter)
+
+    def fault(self, method: str) -> Fault | None:
+        if self.dice.random() >= self.rate:
+            return None
+        status, code = self.dice.choice([(429, "TooManyRequests"), (500, "InternalError"), (503, "SlowDown")])
+        action: Action = self.dice.choice(["status", "status", "reset", "truncate" if method == "GET" else "lose_reply"])
+        self.num_broken[f"{action} {status}" if action == "status" else action] += 1
+        return Fault(method, "", action, status=status, code=code, num_bytes=self.dice.randrange(200))
+
+
+@dataclass
 class Proxy:
     endpoint: str
     faults: list[Fault] = field(default_factory=list)
+    chaos: Chaos | None = None
     requests: list[tuple[str, str]] = field(default_factory=list)
     """(method, path) of all that came."""
     num_bytes_sent: int = 0
@@ -56,6 +76,8 @@ def s3_proxy(upstream: str) -> Iterator[Proxy]:
                 fault = next((f for f in proxy.faults if f.times > 0 and f.method == self.command and f.path in self.path), None)
                 if fault:
                     fault.times -= 1
+                elif proxy.chaos:
+                    fault = proxy.chaos.fault(self.command)
             if proxy.before:
                 proxy.before(self.command, self.path)
             if fault and fault.action == "status":
