@@ -70,7 +70,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--per-output", type=int, default=5, help="kills of one output before it is left to finish")
-    parser.add_argument("--longest-s", type=float, default=20.0)
+    parser.add_argument("--longest-s", type=float, default=12.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--s3", action="store_true")
     arguments = parser.parse_args()

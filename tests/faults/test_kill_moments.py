@@ -1,0 +1,178 @@
+"""A run that dies at any of its writes, just before or just after it, goes on and ends with the same tables: every moment is tried.
+
+The commit protocol's own code on a local store, in the order in which a run calls it; reading is made up, and Ray is not started.
+"""
+
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.begins import Begins
+from pipeline.chunks import chunks
+from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.execute import _work_left
+from pipeline.layout import staged_path
+from pipeline.ledger import load_ledger
+from pipeline.local_store import LocalStore
+from pipeline.plan import Counts, find_unfinished, list_plan_ids, plan_sources, write_plan
+from pipeline.staging import encode
+from pipeline.store import Exists, Store
+from schemas.failure import FailureKind
+from schemas.plan import Plan
+from schemas.settings import OutputSettings, PlanSettings
+from schemas.source import Document, Source
+from tests.pipeline.made import RECIPES, make_source, records_of
+from tests.pipeline.tables import doubled_keys, read_all
+
+PAGES = {"a.pdf": 3, "b.pdf": 1, "c.pdf": 4}
+SOURCES = [make_source(name) for name in PAGES]
+SETTINGS = PlanSettings(chunk_pages=2, shard_sources=2)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+class DyingStore:
+    """Dies at its write number `at`: before it, or after it; a deletion of several objects dies in its middle, too."""
+
+    def __init__(self, store: Store, at: float) -> None:
+        self._store, self._at = store, at
+        self.num_writes = 0
+
+    def _write(self, name: str, *arguments: Any) -> Any:
+        self.num_writes += 1
+        if self._at == self.num_writes - 0.5:
+            raise Killed
+        result = getattr(self._store, name)(*arguments)
+        if self._at == self.num_writes:
+            raise Killed
+        return result
+
+    def create(self, path: str, body: bytes) -> Any:
+        return self._write("create", path, body)
+
+    def put(self, path: str, body: bytes) -> Any:
+        return self._write("put", path, body)
+
+    def delete(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._write("delete", [path])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def run(store: Any, run_id: str) -> bool:
+    """Plan, or go on with what is planned; read, stage, compact, commit, clean up. False when there was nothing to do."""
+    unfinished = find_unfinished(store, list_plan_ids(store))
+    if unfinished:
+        plan, pending = unfinished.plan, unfinished.pending
+    else:
+        plan = make_plan(store)
+        pending = list(range(len(plan.shards))) if plan else []
+    if not plan:
+        return False
+    for index in pending:
+        progress = ShardProgress(plan, index, list_staged(store, plan, index))
+        for work in list(_work_left(plan, progress)):
+            read(store, work, progress, run_id)
+        files, sources = compact(store, Shard.of(plan, index), progress.chunks(), OutputSettings())
+        write_manifest(store, plan, index, run_id, files, sources, lambda: None)
+        delete_staging(store, plan, index)
+    return True
+
+
+def make_plan(store: Any) -> Plan | None:
+    sources: list[Source] = SOURCES
+    planned = plan_sources(sources, load_ledger(store), RECIPES, SETTINGS, page_range=None, limit=None, counts=Counts())
+    if not planned:
+        return None
+    plan_ids = list_plan_ids(store)
+    return write_plan(
+        store,
+        planned,
+        RECIPES,
+        SETTINGS,
+        input="s3://drop",
+        epoch=1,
+        page_range=None,
+        max_pages=100,
+        last_plan_id=plan_ids[-1] if plan_ids else None,
+    )
+
+
+def read(store: Any, work: Any, progress: ShardProgress, run_id: str) -> None:
+    name = work.planned.source.uri.rpartition("/")[2]
+    document = Document(document_id=name[0] * 64, media_type="application/pdf", num_pages=PAGES[name])
+    begins = Begins(store, run_id)
+    for chunk in chunks(work, document):
+        marker, _ = begins.begin(chunk.plan_id, chunk.shard_index, chunk.name)
+        failing = {page: FailureKind.bad_json for page in chunk.pages if page == 2}
+        try:
+            store.create(
+                staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records_of(chunk, failing), run_id)
+            )
+        except Exists:
+            pass
+        begins.end(marker)
+        progress.add(progress_name(chunk.name))
+
+
+def progress_name(name: str) -> Any:
+    from pipeline.layout import ChunkName
+
+    return ChunkName.parse(name)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("reference") / "out"
+    assert run(LocalStore(str(out)), "r0")
+    return out
+
+
+def moments(folder: Path) -> Iterator[float]:
+    """Just before and just after each write of an undisturbed run."""
+    store = DyingStore(LocalStore(str(folder / "counted")), at=-1)
+    run(store, "r0")
+    assert store.num_writes > 30
+    for number in range(1, store.num_writes + 1):
+        yield number - 0.5
+        yield number
+
+
+def end_of(out: Path, reference: Path) -> None:
+    """Goes on until nothing is left to do; then everything is as it would have been, and nothing lies about."""
+    store = LocalStore(str(out))
+    for number in range(3):
+        if not run(store, f"again{number}"):
+            break
+    assert not run(store, "last")
+    assert read_all(str(out)) == read_all(str(reference))
+    assert doubled_keys(str(out)) == []
+
+
+def test_death_at_any_write_changes_nothing(tmp_path: Path, reference: Path) -> None:
+    for at in moments(tmp_path):
+        out = tmp_path / f"out-{at}"
+        with pytest.raises(Killed):
+            run(DyingStore(LocalStore(str(out)), at), "r1")
+
+        end_of(out, reference)
+
+
+def test_death_upon_death_changes_nothing(tmp_path: Path, reference: Path) -> None:
+    dice = random.Random(5)
+    for number in range(25):
+        out = tmp_path / f"out-{number}"
+        for life in range(6):
+            try:
+                run(DyingStore(LocalStore(str(out)), dice.randint(1, 24) / 2), f"r{life}")
+            except Killed:
+                continue
+
+        end_of(out, reference)
