@@ -3,6 +3,7 @@
 The commit protocol's own code on a local store, in the order in which a run calls it; reading is made up, and Ray is not started.
 """
 
+import contextlib
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeline.begins import Begins
 from pipeline.chunks import chunks
 from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
 from pipeline.execute import _work_left
-from pipeline.layout import staged_path
+from pipeline.layout import ChunkName, staged_path
 from pipeline.ledger import load_ledger
 from pipeline.local_store import LocalStore
 from pipeline.plan import Counts, find_unfinished, list_plan_ids, plan_sources, write_plan
@@ -112,20 +113,12 @@ def read(store: Any, work: Any, progress: ShardProgress, run_id: str) -> None:
     for chunk in chunks(work, document):
         marker, _ = begins.begin(chunk.plan_id, chunk.shard_index, chunk.name)
         failing = {page: FailureKind.bad_json for page in chunk.pages if page == 2}
-        try:
+        with contextlib.suppress(Exists):
             store.create(
                 staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records_of(chunk, failing), run_id)
             )
-        except Exists:
-            pass
         begins.end(marker)
-        progress.add(progress_name(chunk.name))
-
-
-def progress_name(name: str) -> Any:
-    from pipeline.layout import ChunkName
-
-    return ChunkName.parse(name)
+        progress.add(ChunkName.parse(chunk.name))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +139,7 @@ def moments(folder: Path) -> Iterator[float]:
 
 
 def end_of(out: Path, reference: Path) -> None:
-    """Goes on until nothing is left to do; then everything is as it would have been, and nothing lies about."""
+    """Goes on until nothing is left to do; then every table is as it would have been."""
     store = LocalStore(str(out))
     for number in range(3):
         if not run(store, f"again{number}"):
