@@ -23,7 +23,7 @@ from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Observer, Receipt
 from pipeline.stopping import Interrupted, signals_noted
-from pipeline.store import Store
+from pipeline.store import Store, StoreError
 from schemas.failure import FailureKind
 from schemas.plan import CommittedFile, CommittedSource, Plan
 from schemas.settings import Settings
@@ -173,8 +173,8 @@ def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
             for body in batch.column("receipt").to_pylist():
                 yield Receipt.model_validate_json(body)
     except RayError as error:
-        # an actor that died in its constructor hands on its error as text only
-        for kind in (EngineStartError, CacheError, RenderStartError):
+        # an actor hands on what its constructor or a method raised as text only
+        for kind in (EngineStartError, CacheError, RenderStartError, StoreError):
             if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
                 raise kind(sentence[1]) from None
         raise

@@ -218,7 +218,8 @@ class _Run:
         except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
         except BaseException as error:
-            self._write_row("failed", f"{type(error).__name__}: {error}")
+            with contextlib.suppress(StoreError):  # the error itself says more
+                self._write_row("failed", f"{type(error).__name__}: {error}")
             raise
         # a further Ctrl-C shall not leave the row at `running`; a store that is out of reach is why the run is incomplete
         with signals_noted(), contextlib.suppress(StoreError):

@@ -1,0 +1,281 @@
+"""Whole runs through the command line in a world that breaks: S3, disk, memory, engine. Each must end by itself, in order.
+
+    python -m tests.faults.world                 # all
+    python -m tests.faults.world chaos full_disk # these
+
+Prints a line a case: what it came to and how long it took; exits 1 when one is not as promised. About six minutes on 2 cores.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymupdf
+
+from tests.faults.kill import ROOT, compare
+from tests.pipeline.made_input import make_drop, make_pdf, write_script
+from tests.pipeline.tables import doubled_keys, read_rows
+from tests.servers.s3 import make_bucket, s3_endpoint
+from tests.servers.s3_proxy import Chaos, Fault, Proxy, s3_proxy
+from workers.s3 import make_client
+
+
+@dataclass
+class Ended:
+    code: int
+    said: str
+    """What a person sees on stderr and stdout."""
+    seconds: float
+
+
+def pagefold(*arguments: str, limit_s: float = 240) -> Ended:
+    started = time.monotonic()
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s, check=False)
+    said = done.stderr + done.stdout
+    assert "Traceback" not in said, said
+    return Ended(done.returncode, said, time.monotonic() - started)
+
+
+def run(input: str, output: str, *settings: str, engine: str = "scripted") -> Ended:
+    more = [part for setting in ("plan.chunk_pages=2", "plan.shard_sources=3", *settings) for part in ("--set", setting)]
+    return pagefold("run", input, output, "--engine", engine, *more)
+
+
+class World:
+    """A drop folder, locally and on S3, and what an undisturbed run makes of it."""
+
+    def __init__(self, folder: Path, proxy: Proxy) -> None:
+        self.folder, self.proxy = folder, proxy
+        self.drop = folder / "drop"
+        make_drop(self.drop)
+        for number in range(4):
+            make_pdf(self.drop / f"more-{number}.pdf", 2 + number)
+        self.bucket = make_bucket()
+        client = make_client()
+        for path in self.drop.iterdir():
+            client.put_object(Bucket=self.bucket, Key=f"drop/{path.name}", Body=path.read_bytes())
+        self.s3_drop = f"s3://{self.bucket}/drop"
+        self.reference = str(folder / "reference")
+        assert run(str(self.drop), self.reference).code == 0
+        self.s3_reference = f"s3://{self.bucket}/reference"
+        assert run(self.s3_drop, self.s3_reference).code == 0
+
+    def script(self, name: str, *rules: dict[str, object]) -> str:
+        return f"engine.scripted.script={write_script(self.folder / f'{name}.json', *rules)}"
+
+    @contextmanager
+    def broken(self, *faults: Fault, chaos: Chaos | None = None) -> Iterator[Proxy]:
+        """All of S3 goes through the proxy from here."""
+        before = os.environ["AWS_ENDPOINT_URL"]
+        os.environ["AWS_ENDPOINT_URL"] = self.proxy.endpoint
+        self.proxy.faults, self.proxy.chaos = list(faults), chaos
+        try:
+            yield self.proxy
+        finally:
+            self.proxy.faults, self.proxy.chaos, self.proxy.before = [], None, None
+            os.environ["AWS_ENDPOINT_URL"] = before
+
+
+def same(reference: str, output: str) -> None:
+    assert compare(reference, output) == [], compare(reference, output)[:3]
+
+
+def kinds(output: str) -> Counter[str]:
+    return Counter(row["kind"] for row in read_rows(output, "failures"))
+
+
+def chaos(world: World) -> str:
+    """One request in twenty is throttled, refused, reset, cut, or its reply is lost."""
+    output = f"s3://{world.bucket}/chaos"
+    with world.broken(chaos=Chaos(0.05)) as proxy:
+        ended = run(world.s3_drop, output)
+        broken = proxy.chaos.num_broken.total() if proxy.chaos else 0
+    assert ended.code == 0, ended.said
+    same(world.s3_reference, output)
+    return f"{broken} requests broken, the same tables"
+
+
+def slow_listing(world: World) -> str:
+    output = f"s3://{world.bucket}/slow"
+    with world.broken() as proxy:
+        proxy.before = lambda method, path: time.sleep(2) if method == "GET" and "list-type" in path else None
+        ended = run(world.s3_drop, output)
+    assert ended.code == 0, ended.said
+    same(world.s3_reference, output)
+    return "each listing takes 2 s more, the same tables"
+
+
+def input_forbidden(world: World) -> str:
+    """Permission to read two documents is lost; once it is back, they are read."""
+    output = f"s3://{world.bucket}/forbidden"
+    no = [Fault("GET", f"/drop/more-{number}.pdf", "status", times=1000, status=403, code="AccessDenied") for number in (1, 2)]
+    with world.broken(*no):
+        ended = run(world.s3_drop, output, f"fetch.cache_dir={world.folder / 'cold'}")  # else the node's cache has them
+    assert ended.code == 0, ended.said
+    assert kinds(output)["access_denied"] == 2, kinds(output)
+    again = pagefold("retry", output, "--engine", "scripted")
+    assert again.code == 0, again.said
+    assert doubled_keys(output) == []
+    assert len(read_rows(output, "pages")) == len(read_rows(world.s3_reference, "pages"))
+    return "two failures `access_denied`, read by `pagefold retry`"
+
+
+def output_forbidden(world: World) -> str:
+    """Permission to write is lost in the middle; with it back, the same command goes on."""
+    output = f"s3://{world.bucket}/readonly"
+    with world.broken() as proxy:
+        staged: list[str] = []
+
+        def revoke(method: str, path: str) -> None:
+            if method == "PUT" and "/staging/" in path:
+                staged.append(path)
+                if len(staged) == 6:
+                    proxy.faults = [Fault("PUT", "", "status", times=100_000, status=403, code="AccessDenied")]
+
+        proxy.before = revoke
+        ended = run(world.s3_drop, output)
+    assert ended.code == 1, (ended.code, ended.said)
+    assert re.search(r"(?i)denied|permission|403", ended.said), ended.said
+    assert run(world.s3_drop, output).code == 0
+    same(world.s3_reference, output)
+    return "ends as incomplete and says why; goes on to the same tables"
+
+
+def full_disk(world: World) -> str:
+    """The output lies on a file system of two megabytes that others fill."""
+    place = world.folder / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False).returncode:
+        return "skipped: no file system can be mounted here"
+    try:
+        ballast = place / "ballast"
+        ballast.write_bytes(bytes((2 << 20) - 60_000))
+        ended = run(str(world.drop), str(place / "out"))
+        assert ended.code in (1, 2), (ended.code, ended.said)
+        assert "space" in ended.said, ended.said
+        ballast.unlink()
+        again = run(str(world.drop), str(place / "out"))
+        assert again.code == 0, again.said
+        same(world.reference, str(place / "out"))
+    finally:
+        subprocess.run(["umount", place], check=False)
+    return "one sentence; with room again, the same tables"
+
+
+def spilling(world: World) -> str:
+    """An object store of 80 MB, a slow reader, and pages that do not compress."""
+    drop = world.folder / "large"
+    drop.mkdir()
+    for number in range(6):
+        with pymupdf.open() as document:
+            for _ in range(8):
+                page = document.new_page()
+                noise = pymupdf.Pixmap(pymupdf.csRGB, 900, 1200, os.urandom(900 * 1200 * 3), False)
+                page.insert_image(page.rect, pixmap=noise)
+            document.save(drop / f"noise-{number}.pdf", deflate=False)
+    output = str(world.folder / "spilled")
+    script = world.script("slow", {"label": "*", "delay_s": 1.0})
+    ended = run(str(drop), output, "ray.object_store_bytes=83886080", "plan.chunk_pages=8", script)
+    assert ended.code == 0, ended.said
+    assert len(read_rows(output, "pages")) == 48
+    return "48 pages of 3 MB each through a store of 80 MB"
+
+
+def dying_engine(world: World) -> str:
+    """The reader process dies at every page."""
+    output = str(world.folder / "dying")
+    ended = run(str(world.drop), output, world.script("dying", {"label": "*", "fault": "exit"}), "plan.chunk_pages=1")
+    assert ended.code == 1, (ended.code, ended.said)
+    assert "died at each of the last" in ended.said, ended.said
+    (row,) = read_rows(output, "runs")
+    assert row["status"] == "incomplete"
+    return "ends as incomplete and says that the engine is broken"
+
+
+def no_engine(world: World) -> str:
+    """An engine that cannot start."""
+    ended = run(
+        str(world.drop),
+        str(world.folder / "unborn"),
+        "engine.model=m",
+        "engine.server.base_url=http://127.0.0.1:9/v1",
+        engine="server",
+    )
+    assert ended.code == 2, (ended.code, ended.said)
+    assert "127.0.0.1:9" in ended.said
+    return "one sentence, exit code 2"
+
+
+def silence(world: World) -> str:
+    """The engine hangs: after half a minute a line says what waits."""
+    script = world.script("hanging", {"label": "*more-0*", "delay_s": 45})
+    ended = run(str(world.drop), str(world.folder / "hung"), script)
+    assert ended.code == 0, ended.said
+    (line,) = re.findall(r"no news for .*", ended.said)[:1]
+    assert "reading" in line, line
+    return f"“{line}”"
+
+
+def two_at_once(world: World) -> str:
+    """Two runs on one output: one works, the other says who does and leaves, or finds nothing left to do."""
+    output = str(world.folder / "shared-out")
+    command = [sys.executable, "-m", "pipeline", "run", str(world.drop), output, "--engine", "scripted", "--json"]
+    command += ["--set", "plan.chunk_pages=2", "--set", "plan.shard_sources=3"]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=240) for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes in ([0, 1], [0, 0]), (codes, said)
+    assert not any("Traceback" in err for _, err in said)
+    same(world.reference, output)
+    finished = [json.loads(out)["status"] for out, _ in said if out.startswith("{")]
+    return f"exit codes {codes}, {', '.join(finished)}; the same tables"
+
+
+CASES: dict[str, Callable[[World], str]] = {
+    case.__name__: case
+    for case in (
+        chaos,
+        slow_listing,
+        input_forbidden,
+        output_forbidden,
+        full_disk,
+        spilling,
+        dying_engine,
+        no_engine,
+        silence,
+        two_at_once,
+    )
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="case", help=", ".join(CASES))
+    arguments: Any = parser.parse_args()
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder, s3_endpoint() as endpoint, s3_proxy(endpoint) as proxy:
+        world = World(Path(folder), proxy)
+        for name in arguments.cases or CASES:
+            started = time.monotonic()
+            try:
+                outcome = CASES[name](world)
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                outcome, failed = f"NOT AS PROMISED: {error}", failed + 1
+            print(f"{name:18}{time.monotonic() - started:5.0f} s  {outcome}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
