@@ -20,6 +20,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.shared_inputs", [], True),
     ("tests.faults.kill", ["--kills", "20"], False),
     ("tests.faults.kill", ["--kills", "20", "--s3"], False),
+    ("tests.faults.world", [], False),
 ]
 """Module, arguments, does it need shared inputs."""
 
