@@ -1,0 +1,49 @@
+"""How a run that cannot go on is ended, and what is said while nothing happens."""
+
+import pytest
+
+from pipeline.errors import EXIT_OPERATOR, EngineDies, exit_code
+from pipeline.execute import _MAX_DEATHS, _Deaths
+from pipeline.observer import Receipt
+from pipeline.report import Progress
+from schemas.failure import FailureKind
+from workers.render import RenderStartError
+
+
+def receipt(**counts: object) -> Receipt:
+    return Receipt.model_validate({"shard_index": 0, "name": "00000.00000-00000.of-00001", "uri": "a.pdf"} | counts)
+
+
+DIED = receipt(num_failed=1, failures={FailureKind.crashed_worker: 1})
+
+
+def test_a_reader_that_dies_at_page_after_page_ends_the_run() -> None:
+    deaths = _Deaths()
+    for _ in range(_MAX_DEATHS - 1):
+        deaths.add(DIED)
+    deaths.add(receipt(num_blank=1))  # was not read
+
+    with pytest.raises(EngineDies, match=f"last {_MAX_DEATHS} pages"):
+        deaths.add(DIED)
+
+
+def test_poison_pages_among_others_do_not() -> None:
+    deaths = _Deaths()
+    for _ in range(3 * _MAX_DEATHS):
+        deaths.add(DIED)
+        deaths.add(receipt(num_ok=1))
+
+
+def test_a_render_process_that_cannot_start_is_the_operator_s() -> None:
+    assert exit_code(RenderStartError("the render process does not start: no memory")) == EXIT_OPERATOR
+
+
+def test_silence_is_told_by_stage_until_something_happens() -> None:
+    progress = Progress()
+    progress.phase("reading")
+    progress.stages("reading 16, 3 more wait for it")
+    assert "reading 16, 3 more wait for it" in progress.waiting()
+
+    progress.chunk_done(receipt(num_ok=1), 1)
+
+    assert "16" not in progress.waiting()
