@@ -8,7 +8,7 @@ from schemas.failure import FailureKind
 
 
 class Receipt(BaseModel):
-    """What one staged chunk came to; travels from the staging process to the driver."""
+    """What one staged chunk came to; travels from the reader to the driver."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -25,8 +25,6 @@ _TITLES = (
     ("ProbeDocuments", "probe"),
     ("RenderPages", "render"),
     ("ReadPages", "read"),
-    ("StageChunk", "stage"),
-    ("Repartition", "repartition"),
     ("compact", "compaction"),
 )
 """What a Ray worker's title says while it works for us."""
