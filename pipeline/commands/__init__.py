@@ -1,0 +1,1 @@
+"""One function per command; `pipeline.cli` gives them their names."""

@@ -1,0 +1,70 @@
+"""How a command says what it did: progress on stderr, results on stdout, mistakes in one sentence."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from pipeline.errors import EXIT_INCOMPLETE, exit_code
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.observer import Observer
+    from pipeline.summary import Summary
+
+
+def do(work: Callable[["Observer"], "Summary"], quiet: bool, as_json: bool) -> NoReturn:
+    summary, log = observed(work, quiet)
+    if as_json:
+        dump_json(asdict(summary) | {"pages_per_s": summary.pages_per_s, "exit_code": summary.exit_code, "log": log and str(log)})
+    else:
+        from pipeline.report import print_summary
+
+        print_summary(console(), summary, log=log)
+    raise typer.Exit(summary.exit_code)
+
+
+def observed(work: Callable[["Observer"], "Summary"], quiet: bool) -> "tuple[Summary, Path | None]":
+    """Do the work with its progress on stderr and Ray's noise in a log file; the file is kept where something is in it."""
+    from pipeline.report import new_log, quiet_ray, show_progress
+
+    log = new_log()
+    try:
+        with quiet_ray(log) as real, show_progress(real, quiet=quiet) as observer:
+            summary = work(observer)
+    except KeyboardInterrupt:
+        fail("interrupted; the same command goes on.", EXIT_INCOMPLETE)
+    except Exception as error:
+        if exit_code(error) is None:
+            sys.stderr.write(f"pagefold: this is a bug, or the machine's end; what Ray said is in {log}\n")
+        raise
+    finally:
+        if log.exists() and log.stat().st_size == 0:
+            log.unlink()
+            log.parent.rmdir()
+    return summary, log if log.exists() else None
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    lines = (" ".join("".join(char if char.isprintable() else " " for char in line).split()) for line in sentence.splitlines())
+    sys.stderr.write("pagefold: " + "\n".join(line for line in lines if line) + "\n")
+    sys.exit(code)
+
+
+def console() -> "Console":
+    """On stdout; into a file or a pipe 120 columns wide, unless COLUMNS says otherwise (rich: 80)."""
+    import os
+
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    return Console(highlight=False, width=width)
+
+
+def dump_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")

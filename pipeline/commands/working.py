@@ -1,0 +1,131 @@
+"""Commands that read documents, or say what would be read."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.flags import (
+    BaseUrlFlag,
+    ConfigFlag,
+    EngineFlag,
+    Input,
+    JsonFlag,
+    LimitFlag,
+    ModelFlag,
+    Output,
+    PagesFlag,
+    QuietFlag,
+    RayFlag,
+    SetFlag,
+    TasksFlag,
+    UnsafeFlag,
+    kinds_of,
+    resolved,
+)
+from pipeline.commands.telling import console, do, dump_json, observed
+
+if TYPE_CHECKING:
+    from pipeline.observer import Observer
+    from pipeline.summary import Summary
+
+
+def run(
+    input: Input,
+    output: Output,
+    engine: EngineFlag = None,
+    model: ModelFlag = None,
+    base_url: BaseUrlFlag = None,
+    tasks: TasksFlag = None,
+    limit: LimitFlag = None,
+    pages: PagesFlag = None,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    ray_address: RayFlag = None,
+    unsafe_single_writer: UnsafeFlag = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read what is new or changed in IN into the tables in OUT. Stopped halfway, the same command goes on."""
+    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, ray_address, unsafe_single_writer)
+
+    def work(observer: "Observer") -> "Summary":
+        from pipeline import runner
+
+        return runner.run(input, output, settings, observer=observer)
+
+    do(work, quiet, as_json)
+
+
+def plan(
+    input: Input,
+    output: Output,
+    engine: EngineFlag = None,
+    model: ModelFlag = None,
+    base_url: BaseUrlFlag = None,
+    tasks: TasksFlag = None,
+    limit: LimitFlag = None,
+    pages: PagesFlag = None,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what `run` would do, and with which settings. Changes nothing."""
+    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_)
+    from pipeline import config as configuration
+    from pipeline import runner
+    from pipeline.inspection import print_plan
+
+    report = runner.plan(input, output, settings)
+    if as_json:
+        dump_json(asdict(report) | {"settings": configuration.dump(settings)})
+    else:
+        print_plan(console(), report, configuration.changed(settings))
+
+
+def retry(
+    output: Output,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only failures of this kind; repeatable. All by default.")
+    ] = None,
+    engine: EngineFlag = None,
+    model: ModelFlag = None,
+    base_url: BaseUrlFlag = None,
+    tasks: TasksFlag = None,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    ray_address: RayFlag = None,
+    unsafe_single_writer: UnsafeFlag = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read again what failed, and nothing else; with other settings where you give them."""
+    kinds = kinds_of(kind)
+    settings = resolved(engine, model, base_url, tasks, None, None, config, set_, ray_address, unsafe_single_writer)
+
+    def work(observer: "Observer") -> "Summary":
+        from pipeline import runner
+
+        return runner.retry(output, settings, kinds=kinds, observer=observer)
+
+    do(work, quiet, as_json)
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", help="Where its tables go.")] = Path("demo-out"),
+    quiet: QuietFlag = False,
+) -> None:
+    """Read the example files that come along, on this machine alone, and show what was found."""
+    from pipeline.demo import EXAMPLES, demo_settings, print_findings
+
+    settings = demo_settings()
+
+    def work(observer: "Observer") -> "Summary":
+        from pipeline import runner
+
+        return runner.run(str(EXAMPLES), str(output), settings, observer=observer)
+
+    summary, _ = observed(work, quiet)
+    print_findings(console(), str(output), summary)
+    raise typer.Exit(summary.exit_code)
