@@ -234,6 +234,27 @@ def write_manifest(
     return True
 
 
+def commit_complete(
+    store: Store, plan: Plan, pending: Iterable[int], run_id: str, settings: OutputSettings, check: Callable[[], None]
+) -> int:
+    """Commit the shards that only wait for it; gives how many documents they hold.
+
+    For a plan that is about to be closed. Only such shards can have files in the tables already, and rows that no manifest commits
+    would be there twice once their sources are planned anew.
+    """
+    num_documents = 0
+    for index in pending:
+        shard = ShardProgress(plan, index, list_staged(store, plan, index))
+        if shard.is_complete:
+            check()
+            files, sources = compact(store, Shard.of(plan, index), shard.chunks(), settings)
+            write_manifest(store, plan, index, run_id, files, sources, check)
+            num_documents += len(sources)
+            if not settings.keep_staging:
+                delete_staging(store, plan, index)
+    return num_documents
+
+
 def delete_staging(store: Store, plan: Plan, shard_index: int) -> None:
     """After the commit: what a zombie stages later is never read, and `pagefold gc` removes it."""
     for prefix in (staging_prefix(plan.plan_id, shard_index), begins_prefix(plan.plan_id, shard_index)):

@@ -191,8 +191,11 @@ def find_unfinished(store: Store, plan_ids: Sequence[str]) -> Unfinished | None:
 
 def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], plan_ids: Sequence[str]) -> bool:
     """Does the plan ask for answers of other recipes, or was it made by a run whose lease was gone?"""
-    if any(recipes.get(task) != recipe for task, recipe in plan.recipes.items()):
-        return True
+    return any(recipes.get(task) != recipe for task, recipe in plan.recipes.items()) or is_superseded(store, plan, plan_ids)
+
+
+def is_superseded(store: Store, plan: Plan, plan_ids: Sequence[str]) -> bool:
+    """Was it made by a run whose lease was gone? Then the plan before it may hold the same sources."""
     return len(plan_ids) > 1 and read_plan(store, plan_ids[-2]).epoch > plan.epoch
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from pipeline.cluster import keep_to_loopback
+from pipeline.commit import commit_complete
 from pipeline.errors import EngineDies, OperatorError
 from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
@@ -23,6 +24,7 @@ from pipeline.plan import (
     abandon,
     find_unfinished,
     is_outdated,
+    is_superseded,
     list_plan_ids,
     make_shards,
     plan_retries,
@@ -80,7 +82,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     _refuse_output_in_input(input, output)
     info = describe_engine(settings.engine)
     recipes = _recipes(settings, info)
-    store = _open(output, settings)
+    store = open_output(output, settings)
     plan_ids = list_plan_ids(store)
     unfinished = find_unfinished(store, plan_ids)
     counts = Counts()
@@ -129,7 +131,8 @@ def _recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
     return recipes
 
 
-def _open(output: str, settings: Settings) -> Store:
+def open_output(output: str, settings: Settings) -> Store:
+    """The output's store, with the limits and promises of the settings."""
     return open_store(
         output,
         timeout_s=settings.fetch.timeout_s,
@@ -177,7 +180,7 @@ class _Run:
         self.recipes = _recipes(settings, self.info)
         if input:
             _refuse_output_in_input(input, output)
-        self.store = _open(output, settings)
+        self.store = open_output(output, settings)
         self.run_id = new_run_id()
         self.started_at = datetime.now(UTC)
         self.started = time.monotonic()
@@ -231,8 +234,7 @@ class _Run:
         if look.unfinished:
             plan = look.unfinished.plan
             if is_outdated(self.store, plan, self.recipes, look.plan_ids):
-                abandon(self.store, plan, self.run_id)
-                self.observer.message(f"plan {plan.plan_id} asked for other answers: closed, its sources are planned anew")
+                self._close(look.unfinished, look.plan_ids, lease)
             else:
                 self.observer.message(f"plan {plan.plan_id} is unfinished: going on with it")
                 yield look.unfinished

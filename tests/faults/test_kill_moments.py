@@ -13,19 +13,19 @@ import pytest
 
 from pipeline.begins import Begins
 from pipeline.chunks import chunks
-from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.commit import Shard, ShardProgress, commit_complete, compact, delete_staging, list_staged, write_manifest
 from pipeline.execute import _work_left
 from pipeline.layout import ChunkName, staged_path
 from pipeline.ledger import load_ledger
 from pipeline.local_store import LocalStore
-from pipeline.plan import Counts, find_unfinished, list_plan_ids, plan_sources, write_plan
+from pipeline.plan import Counts, abandon, find_unfinished, is_outdated, list_plan_ids, plan_sources, write_plan
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
-from schemas.failure import FailureKind
-from schemas.plan import Plan
+from schemas.failure import FailureKind, Task
+from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings
 from schemas.source import Document, Source
-from tests.pipeline.made import RECIPES, make_source, records_of
+from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_keys, read_all
 
 PAGES = {"a.pdf": 3, "b.pdf": 1, "c.pdf": 4}
@@ -67,13 +67,18 @@ class DyingStore:
         return getattr(self._store, name)
 
 
-def run(store: Any, run_id: str) -> bool:
+def run(store: Any, run_id: str, recipes: dict[Task, Recipe] = RECIPES) -> bool:
     """Plan, or go on with what is planned; read, stage, compact, commit, clean up. False when there was nothing to do."""
-    unfinished = find_unfinished(store, list_plan_ids(store))
+    plan_ids = list_plan_ids(store)
+    unfinished = find_unfinished(store, plan_ids)
+    if unfinished and is_outdated(store, unfinished.plan, recipes, plan_ids):
+        commit_complete(store, unfinished.plan, unfinished.pending, run_id, OutputSettings(), lambda: None)
+        abandon(store, unfinished.plan, run_id)
+        unfinished = None
     if unfinished:
         plan, pending = unfinished.plan, unfinished.pending
     else:
-        plan = make_plan(store)
+        plan = make_plan(store, recipes)
         pending = list(range(len(plan.shards))) if plan else []
     if not plan:
         return False
@@ -87,16 +92,16 @@ def run(store: Any, run_id: str) -> bool:
     return True
 
 
-def make_plan(store: Any) -> Plan | None:
+def make_plan(store: Any, recipes: dict[Task, Recipe]) -> Plan | None:
     sources: list[Source] = SOURCES
-    planned = plan_sources(sources, load_ledger(store), RECIPES, SETTINGS, page_range=None, limit=None, counts=Counts())
+    planned = plan_sources(sources, load_ledger(store), recipes, SETTINGS, page_range=None, limit=None, counts=Counts())
     if not planned:
         return None
     plan_ids = list_plan_ids(store)
     return write_plan(
         store,
         planned,
-        RECIPES,
+        recipes,
         SETTINGS,
         input="s3://drop",
         epoch=1,
@@ -169,3 +174,19 @@ def test_death_upon_death_changes_nothing(tmp_path: Path, reference: Path) -> No
                 continue
 
         end_of(out, reference)
+
+
+def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path) -> None:
+    """Files that were compacted and not committed would be: their sources are planned anew, and the OCR recipe is the same."""
+    another: dict[Task, Recipe] = RECIPES | {"chart": make_recipe("chart", "2")}
+    for at in moments(tmp_path):
+        out = tmp_path / f"out-{at}"
+        with pytest.raises(Killed):
+            run(DyingStore(LocalStore(str(out)), at), "r1")
+
+        store = LocalStore(str(out))
+        assert run(store, "r2", another)
+
+        assert not run(store, "r3", another)
+        assert doubled_keys(str(out)) == []
+        assert len({row["source_id"] for row in read_all(str(out))["documents"]}) == len(SOURCES)
