@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import asking, working
+from pipeline.commands import asking, keeping, working
 from pipeline.commands.telling import fail
 from pipeline.errors import EXIT_OPERATOR, exit_code
 
@@ -28,6 +28,7 @@ for command in (
     asking.status,
     asking.failures,
     working.retry,
+    keeping.gc,
     asking.query,
     asking.sql,
     asking.schema,

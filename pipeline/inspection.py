@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.commit import ShardProgress, list_staged
+from pipeline.gc import Sweep
 from pipeline.lease import read_lease
 from pipeline.plan import find_unfinished, list_plan_ids
 from pipeline.query import as_text, connect
@@ -149,6 +150,24 @@ def print_failures(console: Console, rows: pa.Table, output: str) -> None:
         console.print(f"… and {rows.num_rows - shown} more; --json has them all.")
     console.print()
     console.print(Text(f"Read them again: pagefold retry {clean_message(output)} [--kind KIND]"))
+
+
+def print_sweep(console: Console, sweep: Sweep) -> None:
+    """Each object on a dry run, else sums; and what is left in the tables."""
+    if sweep.is_dry_run:
+        for garbage in sweep.found:
+            console.print(Text(f"{garbage.size_bytes:>12}  {garbage.what:<12}  {clean_message(garbage.path)}"), soft_wrap=True)
+    kinds = Counter(garbage.what for garbage in sweep.found)
+    found = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in kinds.items()) or "nothing"
+    console.print(Text(f"Found {found}: {size(sum(garbage.size_bytes for garbage in sweep.found))}."))
+    if sweep.is_dry_run:
+        console.print("Nothing was removed: a dry run.")
+        return
+    console.print(Text(f"Removed {sweep.num_removed}: {size(sweep.num_bytes_removed)}."))
+    if sweep.message:
+        console.print(Text(f"Incomplete: {clean_message(sweep.message)}. The same command goes on.", "bold red"))
+    elif sweep.num_removed < len(sweep.found):
+        console.print("Table files are left where they are; with --tables they go, too.")
 
 
 def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any]) -> None:

@@ -9,11 +9,15 @@ PLANS = "_pagefold/plans/"
 STAGING = "_pagefold/staging/"
 BEGINS = "_pagefold/begins/"
 MANIFESTS = "_pagefold/manifests/"
+PROBES = "_pagefold/probe-"
 RUNS = "runs/"
 
 _MANIFEST = re.compile(r"_pagefold/manifests/(\d{4}-\d\d-\d\d)/(\d{6})-(\d{5}|abandoned)\.json")
 _PLAN = re.compile(r"_pagefold/plans/(\d{6})\.json")
 _CHUNK = re.compile(r"(\d{5})\.(\d{5})-(\d{5})\.of-(\d{5})")
+_STAGED = re.compile(r"_pagefold/staging/(\d{6})/(\d{5})/\d{5}\.\d{5}-\d{5}\.of-\d{5}\.arrow")
+_BEGIN = re.compile(r"_pagefold/begins/(\d{6})/(\d{5})/[^/]+\.\d+")
+_TABLE_FILE = re.compile(r"\w+/ingest_date=\d{4}-\d\d-\d\d/(\d{6})-(\d{5})\.parquet")
 
 
 class ManifestName(NamedTuple):
@@ -92,6 +96,28 @@ def begin_path(plan_id: str, shard_index: int, name: str, run_id: str, number: i
 
 def begins_prefix(plan_id: str, shard_index: int) -> str:
     return f"{BEGINS}{plan_id}/{shard_index:05d}/"
+
+
+def staged_shard(path: str) -> tuple[str, int] | None:
+    """(plan_id, shard_index) of a staged chunk; None for anything else. So are the two below."""
+    return _shard(_STAGED.fullmatch(path))
+
+
+def begun_shard(path: str) -> tuple[str, int] | None:
+    return _shard(_BEGIN.fullmatch(path))
+
+
+def table_shard(path: str) -> tuple[str, int] | None:
+    return _shard(_TABLE_FILE.fullmatch(path))
+
+
+def _shard(match: re.Match[str] | None) -> tuple[str, int] | None:
+    return match and (match[1], int(match[2]))
+
+
+def table_prefix(table: str, ingest_date: str, plan_id: str) -> str:
+    """Of the files that a plan has in a table."""
+    return f"{table}/ingest_date={ingest_date}/{plan_id}-"
 
 
 def table_path(table: str, ingest_date: date, plan_id: str, shard_index: int) -> str:

@@ -256,6 +256,15 @@ class _Run:
         )
         yield Unfinished(plan, list(range(len(plan.shards))))
 
+    def _close(self, unfinished: Unfinished, plan_ids: list[str], lease: Lease) -> None:
+        plan, kept = unfinished.plan, 0
+        if not is_superseded(self.store, plan, plan_ids):
+            kept = commit_complete(self.store, plan, unfinished.pending, self.run_id, self.settings.output, lease.check)
+            self.totals.num_documents += kept
+        abandon(self.store, plan, self.run_id)
+        what = f"{kept} documents that were read in full are kept, the others" if kept else "its sources"
+        self.observer.message(f"plan {plan.plan_id} asked for other answers: closed, {what} are planned anew")
+
     def _execute(self, unfinished: Unfinished, lease: Lease) -> None:
         keep_to_loopback(self.settings.ray)
         from pipeline.execute import execute  # Ray is imported only where there is work

@@ -12,6 +12,8 @@ from threading import Barrier
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
+from pipeline.layout import PROBES
+
 
 class StoreError(Exception):
     """The output cannot be used as it is. One sentence for the operator."""
@@ -104,7 +106,7 @@ def probe_store(store: Store) -> None:
 
     A store that looks before it writes, but not in one step, may pass by luck: the race is run twice.
     """
-    paths = [f"_pagefold/probe-{uuid4().hex}" for _ in range(2)]
+    paths = [f"{PROBES}{uuid4().hex}" for _ in range(2)]
     store.sweep()
     try:
         with ThreadPoolExecutor(_RACERS) as pool:

@@ -88,7 +88,7 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("run", "plan", "status", "failures", "retry", "query", "schema", "doctor", "demo"):
+    for command in ("run", "plan", "status", "failures", "retry", "gc", "query", "schema", "doctor", "demo"):
         assert f"  {command} " in done.stdout
     assert time.monotonic() - started < 5  # 0.15 s on an idle core; CI machines are not idle
 
