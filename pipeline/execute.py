@@ -22,6 +22,7 @@ from pipeline.errors import EngineDies
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Observer, Receipt
+from pipeline.readiness import Readers
 from pipeline.stopping import Interrupted, signals_noted
 from pipeline.store import Store, StoreError
 from schemas.failure import FailureKind
@@ -89,6 +90,7 @@ def execute(
                 observer.phase("reading")
                 news = told = time.monotonic()
                 deaths = _Deaths()
+                readers = Readers(run_id, observer)
                 with contextlib.closing(_ticking(_receipts(rows, context))) as receipts:
                     for receipt in receipts:
                         if receipt is not None:
@@ -102,8 +104,10 @@ def execute(
                         elif min(time.monotonic() - news, time.monotonic() - told) > _TELL_EVERY_S:
                             told = time.monotonic()
                             observer.stages(_stages_at_work(committer))
+                        readers.look()
                         commit(timeout_s=0)
                         stop.check()
+                readers.forget()
             observer.phase("committing")
             while committer.is_busy:
                 commit(_TICK_S)

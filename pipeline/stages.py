@@ -16,6 +16,7 @@ from pipeline.begins import SUSPECT_AFTER, Begins
 from pipeline.chunks import Work, chunks, failed_chunks
 from pipeline.layout import staged_path
 from pipeline.observer import Receipt
+from pipeline.readiness import told_while_starting
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
 from schemas.failure import Failure, FailureKind, PageError, Stage, Task
@@ -113,7 +114,9 @@ class ReadPages:
     ) -> None:
         self._loop = asyncio.new_event_loop()  # the engine's own, so that it starts, and fails to start, here and now
         threading.Thread(target=self._loop.run_forever, daemon=True, name="engine").start()
-        started = make_engine(engine)
+        with told_while_starting(run_id) as runs_on:
+            started = make_engine(engine)
+            runs_on.append(self._run(started.start()).result())
         self._reader = PageReader(
             started,
             describe_engine(engine),
@@ -128,7 +131,6 @@ class ReadPages:
         self._store = store
         self._begins = Begins(store, run_id)
         self._gate = _Gate()
-        self._run(started.start()).result()
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
         receipts = [await asyncio.wrap_future(self._run(self._receipt(row))) for row in batch.to_pylist()]

@@ -88,8 +88,8 @@ class EngineInfo:
 class Engine(Protocol):
     """Built in the reader process by `make_engine`; `read` is called many times at once on one event loop."""
 
-    async def start(self) -> None:
-        """Load and check. Raises EngineStartError."""
+    async def start(self) -> str | None:
+        """Load and check; gives what it runs on, in a few words, where that is news. Raises EngineStartError."""
 
     async def read(self, request: Request) -> Completion: ...  # the engine batches whatever is in flight
 

@@ -39,6 +39,13 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
+def device_name(device: torch.device) -> str:
+    """For a person: the card's own name, or that it is the CPU, and why."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return "on the CPU" if torch.cuda.is_available() else "on the CPU, for there is no GPU"
+
+
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
     if wanted == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -79,3 +86,10 @@ def available_memory() -> int:
         return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def is_sticky(error: Exception) -> bool:
+    """A CUDA error after which this process can compute nothing any more (out of memory is none)."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, getattr(torch, "AcceleratorError", ())) or "CUDA error" in str(error)

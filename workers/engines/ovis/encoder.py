@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+from workers.engines.ovis.device import is_sticky
 from workers.engines.ovis.sequence import Picture
 from workers.engines.ovis.vision import Grid
 
@@ -35,7 +36,8 @@ class Encoder:
     def run(self, wanted: Sequence[Picture]) -> tuple[int, dict[bytes, Exception]]:
         """One pass over the first of the `wanted` pictures that are not encoded yet, as many as fit one pass.
 
-        Gives how many were encoded, and the errors of those that could not be: one bad picture costs itself.
+        Gives how many were encoded, and the errors of those that could not be: one bad picture costs itself. A device that is
+        done for (`is_sticky`) is no picture's fault, and flies.
         """
         distinct = {picture.digest: picture for picture in wanted}
         chosen: list[Picture] = []
@@ -53,12 +55,16 @@ class Encoder:
         errors: dict[bytes, Exception] = {}
         try:
             self._encode(chosen)
-        except Exception:  # noqa: BLE001  # whose fault it is shows when each goes alone
-            for picture in chosen:
+        except Exception as error:
+            if is_sticky(error):
+                raise
+            for picture in chosen:  # whose fault it is shows when each goes alone
                 try:
                     self._encode([picture])
-                except Exception as error:  # noqa: BLE001
-                    errors[picture.digest] = error
+                except Exception as own:
+                    if is_sticky(own):
+                        raise
+                    errors[picture.digest] = own
         self.seconds += time.perf_counter() - started
         self._forget(keep=set(distinct))
         return len(chosen) - len(errors), errors

@@ -22,13 +22,13 @@ from workers.engines.engine import Completion, EngineStartError, Request, StopRe
 from workers.engines.ovis.confidence import logprob_figures
 from workers.engines.ovis.cycles import find_cycle
 from workers.engines.ovis.decoder import Decoder
-from workers.engines.ovis.device import choose_device, choose_dtype, num_blocks
+from workers.engines.ovis.device import choose_device, choose_dtype, device_name, is_sticky, num_blocks
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.grammar import GrammarError, Grammars
 from workers.engines.ovis.image_processor import ImageProcessor
 from workers.engines.ovis.loading import load_model, locate, read_json, read_tokenizer
 from workers.engines.ovis.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, question, render, sanitise, tokenise
-from workers.engines.ovis.scheduler import Scheduler, is_sticky
+from workers.engines.ovis.scheduler import Scheduler
 from workers.engines.ovis.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.thinking import close_thinking
 from workers.loops import find_loop
@@ -59,10 +59,10 @@ class OvisEngine:
         self._thread: threading.Thread | None = None
         self._workers: ThreadPoolExecutor | None = None
 
-    async def start(self) -> None:
-        """Loads, checks, and says one word. Raises EngineStartError."""
+    async def start(self) -> str:
+        """Loads and checks; gives device, number format and cache. Raises EngineStartError."""
         try:
-            await asyncio.to_thread(self._load)
+            runs_on = await asyncio.to_thread(self._load)
         except EngineStartError as error:
             raise EngineStartError(str(error)) from error  # under this very name, which the driver finds in a dead actor's text
         except torch.OutOfMemoryError as error:
@@ -70,6 +70,7 @@ class OvisEngine:
         self._workers = ThreadPoolExecutor(max(2, min(8, (os.cpu_count() or 2) // 2)), thread_name_prefix="ovis-prepare")
         self._thread = threading.Thread(target=self._work, name="ovis", daemon=True)
         self._thread.start()
+        return runs_on
 
     async def close(self) -> None:
         """What is in flight is cancelled."""
@@ -237,7 +238,7 @@ class OvisEngine:
 
     # the thread that owns the model
 
-    def _load(self) -> None:
+    def _load(self) -> str:
         settings = self.settings.ovis
         if settings.num_threads is not None:
             torch.set_num_threads(settings.num_threads)
@@ -262,13 +263,7 @@ class OvisEngine:
         levels = torch.from_numpy(self.images.levels).to(device)
         encoder = Encoder(model.embed_images, levels, settings.max_vision_ahead)
         self.scheduler = Scheduler(decoder, encoder, self._grammars, model.embed_prompt, max_batch=settings.max_batch)
-        log.info(
-            "Ovis2.5 on %s in %s: cache of %d tokens, batches of %d",
-            device,
-            dtype,
-            blocks * settings.kv_block_tokens,
-            settings.max_batch,
-        )
+        return f"{device_name(device)}, {str(dtype).removeprefix('torch.')}, cache of {blocks * settings.kv_block_tokens} tokens"
 
     def _work(self) -> None:
         while True:

@@ -17,6 +17,7 @@ from torch import Tensor
 from workers.engines.ovis.blocks import BlockPool, OutOfBlocks
 from workers.engines.ovis.cycles import CHECK_EVERY
 from workers.engines.ovis.decoder import Decoder, Row
+from workers.engines.ovis.device import is_sticky
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.grammar import Grammars
 from workers.engines.ovis.sampling import Controls, choose
@@ -431,10 +432,3 @@ class Scheduler:
             self._finish(sequence, "length")
         elif sequence.is_loop is not None and sequence.num_new % CHECK_EVERY == 0 and sequence.is_loop(sequence.answer):
             self._finish(sequence, "loop")
-
-
-def is_sticky(error: Exception) -> bool:
-    """A CUDA error after which this process can compute nothing any more (out of memory is none)."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return False
-    return isinstance(error, getattr(torch, "AcceleratorError", ())) or "CUDA error" in str(error)

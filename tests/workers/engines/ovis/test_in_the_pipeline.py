@@ -1,19 +1,86 @@
 """A whole run on a tiny Ovis with random weights: what it says means nothing, but all of it lands, and by the schema."""
 
+import os
 import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 
+from pipeline.observer import Receipt, Silent
 from pipeline.runner import run
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_pdf
-from tests.pipeline.tables import doubled_keys, read_rows
+from tests.pipeline.tables import doubled_keys, read_all, read_rows
+from tests.workers.engines.ovis.sabotage import Sabotaged
 from tests.workers.engines.ovis.tiny import save_weights
 from workers.engines.engine import EngineStartError
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
+
+
+class Watching(Silent):
+    """Keeps what a run tells, and does something at its first receipt."""
+
+    def __init__(self, at_first_receipt: Callable[[], None] = lambda: None) -> None:
+        self._at_first_receipt = at_first_receipt
+        self.receipts: list[Receipt] = []
+        self.phases: list[str] = []
+        self.messages: list[str] = []
+
+    def phase(self, name: str, detail: str = "") -> None:
+        self.phases.append(f"{name} {detail}")
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self.receipts.append(receipt)
+        if len(self.receipts) == 1:
+            self._at_first_receipt()
+
+
+def readers() -> list[int]:
+    """Process ids of the readers of this test's Ray: they bear the stage's name."""
+    ours = psutil.Process().children(recursive=True)
+    return [process.pid for process in ours if "ReadPages" in " ".join(process.cmdline())]
+
+
+def kill_the_reader() -> None:
+    (pid,) = readers()
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def drop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four documents of 14 pages, eight chunks, in all."""
+    folder = tmp_path_factory.mktemp("in")
+    for number in range(4):
+        make_pdf(folder / f"{number}.pdf", 2 + number)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(checkpoint: Path, drop: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All its rows. Log-probabilities depend in their last digits on who shared the batch."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert run(str(drop), str(out), settings(checkpoint)).status == "finished"
+    return {
+        table: [{key: about(value) if key.endswith("logprob") else value for key, value in row.items()} for row in rows]
+        for table, rows in rows_of(out).items()
+    }
+
+
+def about(value: Any) -> Any:
+    return None if value is None else pytest.approx(value, abs=1e-3)
+
+
+def rows_of(out: Path) -> dict[str, Any]:
+    return {table: rows for table, rows in read_all(out).items() if table != "runs"}
 
 
 def settings(model: Path) -> Settings:
@@ -39,9 +106,12 @@ def test_every_page_lands_with_its_model_and_a_second_run_finds_nothing_to_do(ch
     make_pdf(tmp_path / "in" / "one.pdf", 1)
     out = tmp_path / "out"
 
-    summary = run(str(tmp_path / "in"), str(out), settings(checkpoint))
+    watching = Watching()
+
+    summary = run(str(tmp_path / "in"), str(out), settings(checkpoint), observer=watching)
 
     assert summary.status == "finished"
+    assert any("1 reader ready (on the CPU" in phase and "float32" in phase for phase in watching.phases)
     pages = read_rows(out, "pages")
     assert len(pages) == 3
     assert {row["engine"] for row in pages} == {"ovis"}
@@ -66,3 +136,38 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_with_one_sentence(checkpoint
     make_pdf(tmp_path / "in" / "one.pdf", 1)
     with pytest.raises(EngineStartError, match=r"1 missing: vte\.weight"):
         run(str(tmp_path / "in"), str(tmp_path / "out"), settings(folder))
+
+
+def test_a_killed_reader_is_started_anew_and_nothing_is_lost_or_different(
+    checkpoint: Path, drop: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    # given a reader that is killed with several chunks in hand
+    watching = Watching(kill_the_reader)
+
+    summary = run(str(drop), str(tmp_path), settings(checkpoint), observer=watching)
+
+    assert (summary.status, sum(summary.num_pages.values())) == ("finished", 14)
+    assert rows_of(tmp_path) == undisturbed
+    assert doubled_keys(tmp_path) == []
+    assert watching.messages == ["a reader process died and was started anew; what it had in hand is read again"]
+    # what was staged before the kill is not read again
+    names = [receipt.name for receipt in watching.receipts]
+    assert len(names) == len(set(names)) == 8
+
+
+def test_a_device_that_dies_ends_its_process_and_nothing_is_lost_or_different(
+    checkpoint: Path, drop: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    # given a CUDA error that sticks, once, out of the model's forward step
+    flag = tmp_path / "flag"
+    flag.touch()
+    given = settings(checkpoint)
+    sabotaged = given.model_copy(update={"engine": Sabotaged(flag=flag, **dict(given.engine))})
+    watching = Watching()
+
+    summary = run(str(drop), str(tmp_path / "out"), sabotaged, observer=watching)
+
+    assert not flag.exists()
+    assert (summary.status, sum(summary.num_pages.values())) == ("finished", 14)
+    assert rows_of(tmp_path / "out") == undisturbed
+    assert watching.messages == ["a reader process died and was started anew; what it had in hand is read again"]
