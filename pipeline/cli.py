@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import asking, keeping, working
+from pipeline.commands import asking, keeping, watching, working
 from pipeline.commands.telling import fail
 from pipeline.errors import EXIT_OPERATOR, exit_code
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 
 for command in (
     working.run,
+    watching.watch,
     working.plan,
     asking.status,
     asking.failures,

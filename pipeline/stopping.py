@@ -19,6 +19,10 @@ class Stop:
     def __init__(self) -> None:
         self._reason: str | None = None
 
+    @property
+    def is_asked(self) -> bool:
+        return self._reason is not None
+
     def check(self) -> None:
         """Raises Interrupted once a signal came."""
         if self._reason is not None:

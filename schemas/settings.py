@@ -163,6 +163,26 @@ class RaySettings(Stage):
     grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to finish what is in flight.")
 
 
+class WatchSettings(Stage):
+    queue: str | None = Field(
+        None,
+        description="URL of an SQS queue of the input's events, for this watch alone; without one only time wakes it.",
+    )
+    every_s: float | None = Field(
+        None, ge=1, description="Seconds between two listings where no event comes: 300 without a queue, 3600 with one by default."
+    )
+    quiet_s: float = Field(10, ge=0, description="Seconds without a further event before a run starts, so that a burst is one run.")
+    longest_wait_s: float = Field(300, ge=0, description="Seconds after its first event within which a run starts, quiet or not.")
+    visibility_s: int = Field(
+        300,
+        ge=2,
+        le=43_200,
+        description="Seconds that a received event stays hidden; renewed at a third of it until the run has ended.",
+    )
+    retry_s: float = Field(30, ge=0, description="Pause after a run that failed, seconds; doubled by each further one, up to 900.")
+    max_failures: int = Field(10, ge=0, description="Runs that may fail one after the other; one more ends the watch.")
+
+
 class Settings(Stage):
     """All of them. `pagefold plan` prints these resolved."""
 
@@ -175,3 +195,4 @@ class Settings(Stage):
     plan: PlanSettings = PlanSettings()
     output: OutputSettings = OutputSettings()
     ray: RaySettings = RaySettings()
+    watch: WatchSettings = WatchSettings()

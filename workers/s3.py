@@ -86,6 +86,7 @@ def code_of(error: BaseException) -> str:
 
 _CREDENTIALS = {
     "InvalidAccessKeyId": "the access key is not known there",
+    "InvalidClientTokenId": "the access key is not known there",
     "SignatureDoesNotMatch": "the secret key is wrong",
     "ExpiredToken": "the session token has expired",
     "InvalidToken": "the session token is not valid",
@@ -93,15 +94,20 @@ _CREDENTIALS = {
 }
 
 
+def explain_credentials(error: BaseException) -> str | None:
+    """A botocore error as half a sentence, where credentials are what is wrong."""
+    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        return "there are no AWS credentials (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+    return _CREDENTIALS.get(code_of(error))
+
+
 def explain(error: BaseException, bucket: str) -> str:
     """A botocore error as half a sentence for the operator."""
-    name, code, status = type(error).__name__, code_of(error), status_of(error)
-    if name in ("NoCredentialsError", "PartialCredentialsError"):
-        return "there are no AWS credentials (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+    code, status = code_of(error), status_of(error)
+    if (about := explain_credentials(error)) is not None:
+        return about
     if code == "NoSuchBucket":
         return f"the bucket {bucket} does not exist"
-    if code in _CREDENTIALS:
-        return _CREDENTIALS[code]
     if status in (401, 403):
         return f"access to the bucket {bucket} is denied"
     if status == 501 or code == "NotImplemented":

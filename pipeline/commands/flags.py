@@ -1,5 +1,6 @@
 """Arguments and flags that several commands share, and the settings they come to."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,7 @@ def resolved(
     assignments: list[str] | None,
     ray_address: str | None = None,
     unsafe_single_writer: bool = False,
+    others: Mapping[str, Any] | None = None,
 ) -> "Settings":
     from pipeline.config import resolve
 
@@ -53,6 +55,7 @@ def resolved(
         "input.pages": pages,
         "ray.address": ray_address,
         "output.unsafe_single_writer": unsafe_single_writer or None,
+        **(others or {}),
     }
     return resolve(flags, assignments or (), config)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("run", "plan", "status", "failures", "retry", "gc", "query", "schema", "doctor", "demo"):
+    for command in ("run", "watch", "plan", "status", "failures", "retry", "gc", "query", "schema", "doctor", "demo"):
         assert f"  {command} " in done.stdout
     assert time.monotonic() - started < 5  # 0.15 s on an idle core; CI machines are not idle
 
@@ -135,6 +136,37 @@ def test_json_is_for_programs(pagefold, monkeypatch):
     told = json.loads(out)
     assert code == 0
     assert (told["run_id"], told["num_pages"]["ok"], told["failures"], told["pages_per_s"]) == ("r1", 3, {"bad_json": 1}, 2.0)
+
+
+def test_a_watch_takes_flags_and_tells_a_line_for_each_run(pagefold, monkeypatch):
+    from pipeline import watch as watching
+
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    seen = []
+
+    def watch(input: str, settings: Settings, work: watching.Work, *, queue: object, max_runs: int | None) -> int:
+        seen.append((settings.watch.queue, settings.watch.every_s, queue is None, max_runs))
+        told = {"at": at, "message": None, "exit_code": 0}
+        work.tell(watching.Woken(reason="events", num_messages=3, status="finished", summary=DONE, **told))
+        work.tell(watching.Woken(reason="time", num_messages=0, status="nothing_to_do", **told))
+        work.tell(watching.Woken(reason="again", num_messages=0, status="failed", **told | {"message": "no \x1b[31mnetwork"}))
+        work.say("another run is at work")
+        return 1
+
+    monkeypatch.setattr(watching, "watch", watch)
+    url = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
+    code, out, err = pagefold("watch", "s3://b/in", "s3://b/out", "--queue", url, "--every", "7", "--max-runs", "4")
+    assert (code, seen) == (1, [(url, 7.0, False, 4)])
+    assert out.splitlines() == [
+        "2026-01-02 03:04:05 3 events: finished, 2 documents, 4 pages, 1 failures in 2.0 s",
+        "2026-01-02 03:04:05 time is up: nothing to do",
+        "2026-01-02 03:04:05 tried again: failed (no [31mnetwork)",
+    ]
+    assert err == "pagefold: another run is at work\n"
+
+    _, out, _ = pagefold("watch", "in", "out", "--json")
+    assert seen[1] == (None, None, True, None)
+    assert [json.loads(line)["reason"] for line in out.splitlines()] == ["events", "time", "again"]
 
 
 HELD = LeaseHeld(LeaseBody(owner="host", run_id="r0", epoch=1, ttl_s=60, nonce="n"), 3)

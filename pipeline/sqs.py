@@ -1,0 +1,122 @@
+"""The queue that events come through. A received message is hidden until it is deleted, handed back, or its time is up."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ConnectionError as NoConnection
+from botocore.exceptions import HTTPClientError
+
+from pipeline.errors import OperatorError
+from workers.s3 import S3Error, code_of, explain_credentials, status_of
+
+POLL_S = 5
+"""How long a request waits for messages. SQS allows 20, but a signal is noticed between two requests; one costs next to nothing."""
+
+_BATCH = 10
+"""Messages of one request at most."""
+_AWS_HOST = re.compile(r"(?:sqs|sqs-fips)\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?|([a-z0-9-]+)\.queue\.amazonaws\.com")
+_MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+_THROTTLED = {"ThrottlingException", "Throttling", "RequestThrottled", "RequestLimitExceeded", "OverLimit", "KmsThrottled"}
+
+
+class Message(NamedTuple):
+    message_id: str
+    handle: str
+    """Of this receipt; an earlier one may no longer count."""
+    body: str
+
+
+class QueueError(OperatorError):
+    """The queue cannot be used: no such queue, no permission. One sentence."""
+
+
+class QueueBusy(Exception):
+    """The queue did not answer, or asked to slow down, however often it was asked. Half a sentence."""
+
+
+class Queue(Protocol):
+    def receive(self, wait_s: int) -> list[Message]:
+        """A few messages, now hidden; none where none came within `wait_s`."""
+
+    def hide(self, messages: Sequence[Message], seconds: int) -> list[Message]:
+        """Hide them for so long from now on; 0 hands them back. Gives those that cannot be hidden any longer."""
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """For good. One that was received again meanwhile may come once more."""
+
+
+class Sqs:
+    """A queue by its URL. botocore retries throttling, 5xx and lost connections; what is left is QueueBusy or QueueError."""
+
+    def __init__(self, url: str, *, visibility_s: int, timeout_s: float = 60, max_tries: int = 5) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/"):
+            raise QueueError(
+                f"{url} is no URL of a queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/pagefold-events."
+            )
+        self._url, self._visibility_s = url, visibility_s
+        config = Config(
+            connect_timeout=min(timeout_s, 10),
+            read_timeout=timeout_s + POLL_S,
+            retries={"mode": "standard", "total_max_attempts": max_tries},
+        )
+        session = boto3.session.Session()
+        match = _AWS_HOST.fullmatch(parts.hostname)
+        region = (match and (match[1] or match[2])) or session.region_name or "us-east-1"
+        # The URL says where the queue is: AWS_ENDPOINT_URL may lead to an S3 server elsewhere.
+        self._client: Any = session.client(
+            "sqs", config=config, region_name=region, endpoint_url=f"{parts.scheme}://{parts.netloc}"
+        )
+
+    def receive(self, wait_s: int) -> list[Message]:
+        with self._explained():
+            reply = self._client.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=wait_s, VisibilityTimeout=self._visibility_s
+            )
+        return [Message(item["MessageId"], item["ReceiptHandle"], item["Body"]) for item in reply.get("Messages", ())]
+
+    def hide(self, messages: Sequence[Message], seconds: int) -> list[Message]:
+        gone = []
+        for batch in _batches(messages):
+            entries = [
+                {"Id": str(index), "ReceiptHandle": message.handle, "VisibilityTimeout": seconds}
+                for index, message in enumerate(batch)
+            ]
+            with self._explained():
+                reply = self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+            gone += [batch[int(failed["Id"])] for failed in reply.get("Failed", ()) if failed.get("SenderFault", True)]
+        return gone
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        for batch in _batches(messages):
+            entries = [{"Id": str(index), "ReceiptHandle": message.handle} for index, message in enumerate(batch)]
+            with self._explained():
+                self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except S3Error as error:
+            code, status = code_of(error), status_of(error)
+            if isinstance(error, HTTPClientError | NoConnection) or status >= 500 or status == 429 or code in _THROTTLED:
+                raise QueueBusy(f"the queue {self._url} does not answer: {str(error).rstrip('.')}") from error
+            if code in _MISSING:
+                reason = "it does not exist"
+            elif (about := explain_credentials(error)) is not None:
+                reason = about
+            elif status in (401, 403) or code.startswith("AccessDenied"):
+                reason = "access is denied: it takes sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility"
+            else:
+                reason = str(error).rstrip(".")
+            raise QueueError(f"Cannot use the queue {self._url}: {reason}.") from error
+
+
+def _batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    for start in range(0, len(messages), _BATCH):
+        yield messages[start : start + _BATCH]
