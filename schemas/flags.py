@@ -4,6 +4,7 @@ FLAGS: dict[str, str] = {
     # the answer's text -> JSON -> shape
     "partial": "the answer stopped early; what was finished is kept",
     "json_wrapped": "the answer's JSON stood among other text (code fence, a sentence, thinking), which was left out",
+    "markdown_wrapped": "the answer's Markdown stood in a code fence, which was taken off",
     "json_repaired": "the answer's JSON was mended where only one reading was possible (trailing comma, bare escape, quotes, NaN)",
     "shape_repaired": "the answer said the right thing in another shape than asked, and was rearranged",
     "content_dropped": "a part of the answer could not be understood and was left out; see failures.raw_text where there is one",
@@ -11,7 +12,7 @@ FLAGS: dict[str, str] = {
     "latex_suspect": "a line break, tab or return inside the text may be a swallowed LaTeX command (\\nu, \\to); left as it is",
     # asking
     "prompt_echo": "the answer repeats a line of the prompt: the model may not have read the page",
-    "places_asked_again": "the chart's place on a scan was asked anew: its text was read earlier; that ask is in no other row",
+    "places_asked_again": "the chart's place on a scan was asked for by itself: its text was read before, or as Markdown",
     # rendering
     "repaired": "MuPDF had to repair the file to open it; pages may be missing",
     "render_warnings": "MuPDF complained while drawing the page; something on it may be missing",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from schemas.failure import Task
 
 EngineName = Literal["classic", "server", "ovis", "scripted"]
+Transport = Literal["json", "markdown"]
 
 MEBI = 1024**2
 
@@ -133,6 +134,11 @@ class ReadSettings(Stage):
     max_output_tokens: int = Field(8192, ge=16, description="Upper length of one answer, tokens.")
     max_asks: int = Field(3, ge=1, description="How often one question is asked until its answer validates.")
     temperature: float = Field(0.0, ge=0, le=2, description="Of the first ask; later asks go hotter.")
+    transport: Transport = Field(
+        "json",
+        description="How `ovis` and `server` are asked for a page's text: as JSON under its schema, or as free `markdown`. "
+        "Markdown has no boxes, so the places of charts on scans are then asked for besides, as JSON.",
+    )
 
 
 class PlanSettings(Stage):

@@ -11,6 +11,7 @@ from schemas.page import TextLayer
 from schemas.settings import ReadSettings
 from workers.engines.engine import Completion, Request
 from workers.loops import find_loop
+from workers.markdown_answer import parse_markdown
 from workers.parse import Parsed, parse_answer
 from workers.trust import judge
 
@@ -116,7 +117,10 @@ def _judge(request: Request, completion: Completion) -> _Try:
     elif trouble == "truncated":
         failure = _failure(FailureKind.truncated, f"the answer hit its limit of {request.max_output_tokens} tokens", completion)
     try:
-        parsed = parse_answer(request.task, text, is_complete=is_complete)
+        if request.answer_schema is None:
+            parsed = parse_markdown(text, is_complete=is_complete)
+        else:
+            parsed = parse_answer(request.task, text, is_complete=is_complete)
     except PageError as error:
         bad = error.failure("validate").model_copy(update={"raw_text": completion.text})
         if is_complete:

@@ -1,12 +1,9 @@
 """What a model is asked, and under which version. A changed text is a changed version: a test pins each text's \
 sha256."""
 
-from typing import Literal
-
 from schemas.failure import Task
+from schemas.settings import Transport
 from workers.engines.engine import Prompt
-
-Transport = Literal["json", "markdown"]
 
 OCR = """\
 Read this page. Answer with one JSON object: {"languages": [...], "blocks": [...]}.

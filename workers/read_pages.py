@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
 from schemas.failure import KINDS, Failure, Task
@@ -24,7 +24,7 @@ from schemas.records import (
     PageRecord,
     Reading,
 )
-from schemas.settings import ReadSettings, RegionSettings
+from schemas.settings import ReadSettings, RegionSettings, Transport
 from workers.asking import Outcome, ask, max_output_tokens
 from workers.crops import crop_regions, region_text_layer
 from workers.engines.engine import Completion, Engine, EngineInfo, Request
@@ -60,6 +60,7 @@ class PageReader:
         self._info = info
         self._readings = {task: _reading(recipe) for task, recipe in recipes.items()}
         self._settings = settings
+        self._transport: Transport = settings.transport if info.takes_prompts else "json"
         self._slots = asyncio.Semaphore(max_requests)
         self._run_id = run_id
         self._clock = clock
@@ -102,10 +103,14 @@ class _ChunkReader:
         if page.is_blank:
             return self._blank(page)
         standing = [region for region in page.regions if self._wants(page, region)]
-        text, charts = await asyncio.gather(self._ask_text(page), self._read_charts(page, standing))
-        found, of_crops = await self._read_crops(page, text, charts)
+        text, places, charts = await asyncio.gather(
+            self._ask_text(page, self._reader._transport) if "ocr" in self._tasks else _nothing(),
+            self._ask_text(page, "json") if self._must_find_charts(page) else _nothing(),
+            self._read_charts(page, standing),
+        )
+        found, of_crops = await self._read_crops(page, places or text, charts)
         of_text = self._text_records(page, text, num_candidates=len(page.regions) + len(found))
-        return ChunkRecords.joined([of_text, *charts, *of_crops])
+        return ChunkRecords.joined([of_text, self._places_records(page, places), *charts, *of_crops])
 
     def failure_record(self, failure: Failure) -> FailureRecord:
         reading = self._reader._readings.get(failure.task) if failure.task else None
@@ -149,17 +154,14 @@ class _ChunkReader:
             return ChunkRecords()
         return ChunkRecords(pages=[self._page_record(page, "blank", text_markdown="", text_plain="")])
 
-    async def _ask_text(self, page: RenderedPage) -> _Page | None:
-        """Also for a scan whose charts alone are asked for: only the text's answer says where they are."""
-        if "ocr" not in self._tasks and not self._must_find_charts(page):
-            return None
+    async def _ask_text(self, page: RenderedPage, transport: Transport) -> _Page:
         assert page.image is not None
         request = Request(
             label=f"{self._chunk.source.uri}#page={page.page_index}",
             task="ocr",
             image=page.image,
-            prompt=prompt_for("ocr"),
-            answer_schema=answer_schema("ocr"),
+            prompt=prompt_for("ocr", transport),
+            answer_schema=answer_schema("ocr") if transport == "json" else None,
             max_output_tokens=max_output_tokens(page.text_layer, page.image.width_px, page.image.height_px, self._reader._settings),
             temperature=self._reader._settings.temperature,
             text_layer=page.text_layer,
@@ -172,8 +174,10 @@ class _ChunkReader:
         return _Page(outcome, await asyncio.to_thread(ocr_content, outcome.parsed.answer, page))
 
     def _must_find_charts(self, page: RenderedPage) -> bool:
+        """A scan whose text is not asked for, or as Markdown: only the text's answer in JSON says where its charts are."""
         return (
-            self._tasks == ["chart"]
+            "chart" in self._tasks
+            and ("ocr" not in self._tasks or self._reader._transport == "markdown")
             and self._chunk.regions is None
             and _may_hide_charts(page)
             and "ocr" in self._reader._info.tasks
@@ -183,8 +187,6 @@ class _ChunkReader:
     def _text_records(self, page: RenderedPage, text: _Page | None, num_candidates: int) -> ChunkRecords:
         if text is None:
             return ChunkRecords()
-        if "ocr" not in self._tasks:  # asked only to find charts
-            return ChunkRecords(failures=self._failures(text.outcome, page, task="chart") if text.content is None else [])
         failures = self._failures(text.outcome, page, task="ocr")
         outcome, content = text.outcome, text.content
         if content is None:
@@ -211,6 +213,12 @@ class _ChunkReader:
             for index, block in enumerate(content.blocks)
         ]
         return ChunkRecords(pages=[record], blocks=blocks, failures=failures)
+
+    def _places_records(self, page: RenderedPage, places: _Page | None) -> ChunkRecords:
+        """Of an answer that was only to say where the charts are."""
+        if places is None or places.content is not None:
+            return ChunkRecords()
+        return ChunkRecords(failures=self._failures(places.outcome, page, task="chart"))
 
     def _page_record(self, page: RenderedPage, status: Any, outcome: Outcome | None = None, **content: Any) -> PageRecord:
         columns: dict[str, Any] = {
@@ -239,27 +247,27 @@ class _ChunkReader:
         return list(await asyncio.gather(*(self._read_chart(page, region, flags) for region in regions)))
 
     async def _read_crops(
-        self, page: RenderedPage, text: _Page | None, charts: list[ChunkRecords]
+        self, page: RenderedPage, places: _Page | None, charts: list[ChunkRecords]
     ) -> tuple[list[Region], list[ChunkRecords]]:
         """Charts that only the text's answer knows of: those of a scan.
 
         A standalone image is a candidate as a whole. If that was read as a chart, a single box in the answer is the same chart
         again and is left out; several boxes are charts beside each other, and each is read.
         """
-        if text is None or text.content is None or "chart" not in self._tasks or not self._reader._regions.enabled:
+        if places is None or places.content is None or "chart" not in self._tasks or not self._reader._regions.enabled:
             return [], []
         if not _may_hide_charts(page) or self._chunk.regions is not None:
             return [], []
         boxes = [
             block.bbox_px
-            for block in text.content.blocks
+            for block in places.content.blocks
             if block.kind in ("chart", "figure") and block.bbox_px is not None and block.box_origin == "engine"
         ]
         is_read_whole = any(chart.status in ("ok", "partial") for records in charts for chart in records.charts)
         if not boxes or (is_read_whole and len(boxes) == 1):
             return [], []
         found = await asyncio.to_thread(crop_regions, page, boxes, self._reader._regions, self._reader._cell_px)
-        flags = () if "ocr" in self._tasks else ("places_asked_again",)
+        flags = ("places_asked_again",) if self._must_find_charts(page) else ()
         return found, await self._read_charts(page, found, flags)
 
     async def _read_chart(self, page: RenderedPage, region: Region, flags: tuple[str, ...]) -> ChunkRecords:
@@ -358,6 +366,10 @@ class _ChunkReader:
         return [self.failure_record(outcome.failure.model_copy(update=place))]
 
 
+async def _nothing() -> None:
+    return None
+
+
 _NOT_COLUMNS = ("status", "flags", "points", "num_points")
 
 
@@ -382,7 +394,8 @@ def _echoes_prompt(outcome: Outcome) -> bool:
     if outcome.completion.text_origin != "model" or outcome.parsed is None:
         return False
     task: Task = "ocr" if isinstance(outcome.parsed.answer, OcrAnswer) else "chart"
-    lines = [line for line in prompt_for(task).text.splitlines() if len(line) >= PROMPT_ECHO_CHARS and '"' not in line]
+    asked = "\n".join(prompt_for(task, transport).text for transport in get_args(Transport))
+    lines = [line for line in asked.splitlines() if len(line) >= PROMPT_ECHO_CHARS and '"' not in line]
     return any(line in outcome.completion.text for line in lines)
 
 

@@ -167,7 +167,7 @@ def _text(content: object, flags: set[str], *, is_formula: bool = False) -> str:
             flags.add("latex_repaired")
         if mended.is_suspect:
             flags.add("latex_suspect")
-        return _clean(mended.text)
+        return clean_text(mended.text)
     flags.add("shape_repaired")
     if content is None:
         return ""
@@ -178,7 +178,7 @@ def _text(content: object, flags: set[str], *, is_formula: bool = False) -> str:
     return str(content)
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Without control characters (terminal escapes, NUL); line ends are line feeds."""
     if text.isprintable():
         return text
@@ -219,7 +219,7 @@ def _chart_field(name: str, content: object, flags: set[str]) -> object:
     if name in ("rows", "points"):
         return _chart_rows(content, flags, depth=2 if name == "rows" else 3)
     if name in ("series", "y2_series"):
-        return [_clean(text) for text in _strings(content)]
+        return [clean_text(text) for text in _strings(content)]
     text = _optional(content, flags)
     if not choices or text is None or text in choices:
         return text

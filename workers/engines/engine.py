@@ -32,7 +32,7 @@ class Request:
     image: PageImage
     prompt: Prompt
     answer_schema: Mapping[str, Any] | None
-    """JSON schema of the answer; None: free text."""
+    """JSON schema of the answer; None: free text, which is read as Markdown."""
     max_output_tokens: int
     temperature: float = 0.0
     repetition_penalty: float = 1.0
@@ -83,6 +83,8 @@ class EngineInfo:
     """It can go on from `Request.answer_prefix`."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """All else of the engine that changes its answers."""
+    chart_options: Mapping[str, Any] = field(default_factory=dict)
+    """What changes its answers about charts, and no others."""
 
 
 class Engine(Protocol):

@@ -32,9 +32,9 @@ def describe(settings: EngineSettings) -> EngineInfo:
         options={
             "checkpoint": fingerprint(Path(model).expanduser()) if is_local else None,
             "dtype": ovis.dtype,
-            "chart_thinking_tokens": ovis.chart_thinking_tokens,
             "implementation": IMPLEMENTATION,
         },
+        chart_options={"chart_thinking_tokens": ovis.chart_thinking_tokens},
     )
 
 

@@ -105,6 +105,25 @@ async def test_the_same_question_gets_the_same_answer_alone_and_in_a_crowd(start
     assert [said.text for said in together[:3]] == [said.text for said in alone]
 
 
+async def test_a_page_asked_as_markdown_is_free_of_the_grammar_and_lands_like_any_other(started):
+    from schemas.settings import ReadSettings
+    from tests.workers.made_pages import page, read, rendered
+    from workers.prompts import OCR_MARKDOWN
+
+    engine = await started()
+    records = await read(
+        engine,
+        rendered(page(0, image=image(3)), tasks=["ocr"]),
+        settings=ReadSettings(transport="markdown", max_output_tokens=60, max_asks=1),
+        takes_prefix=True,
+    )
+    (row,) = records.pages
+    assert row.status in ("ok", "partial")
+    assert (row.grammar_overrides, row.mean_logprob is None) == (None, False)
+    assert row.num_prompt_tokens > len(engine.tokenizer.encode(OCR_MARKDOWN))
+    assert not (row.text_markdown or "").startswith('{"languages"')
+
+
 async def test_an_answer_goes_on_from_its_given_beginning(started):
     engine = await started()
     prefix = '{"languages": ["en"], "blocks": [{"paragraph": "total'
@@ -214,7 +233,7 @@ async def test_a_model_that_is_not_named_well_stops_the_run(given, message):
 def test_what_changes_an_answer_is_in_the_recipe_and_torch_is_not_needed_to_say_so(checkpoint, untied_checkpoint):
     first, second = (describe_engine(settings_for(folder)) for folder in (checkpoint, untied_checkpoint))
     assert first.options["checkpoint"] != second.options["checkpoint"]
-    assert first.options != describe_engine(settings_for(checkpoint, chart_thinking_tokens=5)).options
+    assert first.chart_options != describe_engine(settings_for(checkpoint, chart_thinking_tokens=5)).chart_options
     assert first.options == describe_engine(settings_for(checkpoint, max_batch=3)).options
     code = (
         "import sys; from schemas.settings import EngineSettings; from workers.engines.registry import describe_engine;"

@@ -1,0 +1,46 @@
+"""What changes an answer changes its recipe; what does not, does not."""
+
+import pytest
+
+from pipeline.recipes import make_recipes
+from schemas.settings import Settings
+from workers.engines.engine import EngineInfo
+
+
+def ids(info: EngineInfo | None = None, **given: object) -> dict[str, str]:
+    settings = Settings.model_validate(given)
+    found = make_recipes(settings, info or EngineInfo(name="server", model="m"), settings.read.tasks)
+    return {task: recipe.recipe_id for task, recipe in found.items()}
+
+
+def changed(info: EngineInfo | None = None, **given: object) -> set[str]:
+    before, after = ids(info), ids(info, **given)
+    return {task for task in before if before[task] != after[task]}
+
+
+@pytest.mark.parametrize(
+    ("given", "tasks"),
+    [
+        ({"read": {"transport": "markdown"}}, {"ocr"}),
+        ({"read": {"max_output_tokens": 100}}, {"ocr", "chart"}),
+        ({"read": {"temperature": 0.5}}, {"ocr", "chart"}),
+        ({"render": {"max_pixels": 3211264}}, {"ocr", "chart"}),
+        ({"regions": {"margin": 0.1}}, {"chart"}),
+        ({"render": {"wall_s": 90}}, set()),
+        ({"engine": {"max_in_flight": 4, "timeout_s": 60}, "ray": {"num_cpus": 3}}, set()),
+    ],
+)
+def test_a_setting_changes_the_recipes_of_the_tasks_it_changes(given: dict[str, object], tasks: set[str]) -> None:
+    assert changed(**given) == tasks
+
+
+def test_an_engine_without_prompts_has_one_recipe_for_both_transports() -> None:
+    info = EngineInfo(name="classic", takes_prompts=False)
+    assert changed(info, read={"transport": "markdown"}) == set()
+
+
+def test_an_option_of_one_task_leaves_the_others_recipe_alone() -> None:
+    plain = EngineInfo(name="ovis", options={"a": 1})
+    thinking = EngineInfo(name="ovis", options={"a": 1}, chart_options={"thinking_tokens": 100})
+    assert ids(plain)["ocr"] == ids(thinking)["ocr"]
+    assert ids(plain)["chart"] != ids(thinking)["chart"]
