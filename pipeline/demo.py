@@ -12,8 +12,8 @@ from rich.text import Text
 
 from pipeline.config import resolve
 from pipeline.query import as_text, connect
-from pipeline.report import duration
 from pipeline.summary import Summary
+from pipeline.wording import duration
 from schemas.failure import KINDS, FailureKind, clean_message
 from schemas.settings import MEBI, Settings
 

@@ -19,8 +19,9 @@ from rich.text import Text
 
 from pipeline.cluster import cluster, cluster_address
 from pipeline.observer import Silent
-from pipeline.report import quiet_ray, size
+from pipeline.report import quiet_ray
 from pipeline.store import StoreError, open_store, probe_store
+from pipeline.wording import size
 from schemas.failure import clean_message
 from schemas.settings import EngineSettings, RaySettings, Settings
 from workers.engines.engine import EngineStartError

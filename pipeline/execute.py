@@ -21,13 +21,13 @@ from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_
 from pipeline.errors import EngineDies
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
-from pipeline.observer import Observer, Receipt
+from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
 from pipeline.stopping import Interrupted, signals_noted
 from pipeline.store import Store, StoreError
 from schemas.failure import FailureKind
 from schemas.plan import CommittedFile, CommittedSource, Plan
-from schemas.settings import Settings
+from schemas.settings import OutputSettings, Settings
 from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
 from workers.render import RenderStartError
@@ -35,7 +35,7 @@ from workers.render import RenderStartError
 _TICK_S = 0.2
 _MAX_DEATHS = 16
 """Pages in a row that cost the reader process its life, none read in between: it is not the pages."""
-_TELL_EVERY_S = 5.0
+_TELL_EVERY_S = 2.0
 _END_S = 10.0
 """What a stream that was left early may take to end."""
 _MAX_BLOCKS = 400
@@ -53,14 +53,14 @@ def execute(
     store: Store,
     check_lease: Callable[[], None],
     observer: Observer,
-    committed: Callable[[int], None],
 ) -> None:
-    """Work on the plan's pending shards until all are committed. `committed` hears how many documents each commit holds.
+    """Work on the plan's pending shards until all are committed.
 
     Raises EngineStartError when the engine cannot start; whatever else ends it early, the same call goes on from there.
     """
     work = {index: list(plan.shards[index]) for index in pending}
     observer.planned(
+        plan.plan_id,
         sum(len(sources) for sources in work.values()),
         sum(planned.source.size_bytes for sources in work.values() for planned in sources),
     )
@@ -72,13 +72,20 @@ def execute(
         signals_noted() as stop,
         _Committer(plan, store, settings, run_id, check_lease) as committer,
     ):
+        told = time.monotonic()
 
         def commit(timeout_s: float) -> None:
             """What is compacted by now, or within `timeout_s`."""
-            for index in committer.finished(timeout_s):
-                committed(len(plan.shards[index]))
-                observer.shard_committed(len(plan.shards) - len(pending) + committer.num_committed, len(plan.shards))
+            nonlocal told
+            for index, compact_s in committer.finished(timeout_s):
+                num_committed = len(plan.shards) - len(pending) + committer.num_committed
+                observer.shard_committed(
+                    Commit(plan.plan_id, index, len(plan.shards[index]), num_committed, len(plan.shards), compact_s)
+                )
             check_lease()
+            if time.monotonic() - told > _TELL_EVERY_S:
+                told = time.monotonic()
+                observer.stages(_loads(committer))
 
         for shard in progress.values():
             if shard.is_complete:
@@ -88,22 +95,17 @@ def execute(
                 context = Context(settings, plan.recipes, run_id, store, num_cpus)
                 configure()
                 observer.phase("reading")
-                news = told = time.monotonic()
                 deaths = _Deaths()
                 readers = Readers(run_id, observer)
                 with contextlib.closing(_ticking(_receipts(rows, context))) as receipts:
                     for receipt in receipts:
                         if receipt is not None:
-                            news = time.monotonic()
                             deaths.add(receipt)
                             shard = progress[receipt.shard_index]
                             num_complete += shard.add(ChunkName.parse(receipt.name))
                             observer.chunk_done(receipt, num_complete)
                             if shard.is_complete and not committer.knows(shard):
                                 committer.start(shard)
-                        elif min(time.monotonic() - news, time.monotonic() - told) > _TELL_EVERY_S:
-                            told = time.monotonic()
-                            observer.stages(_stages_at_work(committer))
                         readers.look()
                         commit(timeout_s=0)
                         stop.check()
@@ -138,19 +140,17 @@ class _Deaths:
             )
 
 
-def _stages_at_work(committer: "_Committer") -> str:
-    """Ray Data's own counts: a document each while probing, else a chunk each. "" where this Ray keeps them elsewhere."""
-    names = {"ProbeDocuments": "probing", "RenderPages": "rendering", "ReadPages": "reading"}
-    parts = [f"{committer.num_at_work} shards to commit"] if committer.is_busy else []
+def _loads(committer: "_Committer") -> list[StageLoad]:
+    """Ray Data's own counts; without its stages where this Ray keeps them elsewhere."""
+    names: dict[str, StageName] = {"ProbeDocuments": "probe", "RenderPages": "render", "ReadPages": "read"}
+    loads = []
     with contextlib.suppress(AttributeError, RuntimeError):  # an internal of Ray, read while its own thread changes it
         for thread in threading.enumerate():
             topology = getattr(thread, "_topology", None) if isinstance(thread, StreamingExecutor) else None
             for operator, state in (topology or {}).items():
-                stage = next((stage for name, stage in names.items() if name in operator.name), None)
-                at_work, waiting = operator.num_active_tasks(), state.total_enqueued_input_blocks()
-                if stage and (at_work or waiting):
-                    parts.append(f"{stage} {at_work}" + (f", {waiting} more wait for it" if waiting else ""))
-    return "; ".join(parts)
+                if stage := next((stage for name, stage in names.items() if name in operator.name), None):
+                    loads.append(StageLoad(stage, operator.num_active_tasks(), state.total_enqueued_input_blocks()))
+    return [*loads, committer.load]
 
 
 def _work_left(plan: Plan, shard: ShardProgress) -> Iterator[Work]:
@@ -222,12 +222,20 @@ def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, Non
         drawer.join(_END_S)
 
 
+def _compact(
+    store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings
+) -> tuple[list[CommittedFile], list[CommittedSource], float]:
+    started = time.monotonic()
+    files, sources = compact(store, shard, names, settings)
+    return files, sources, time.monotonic() - started
+
+
 class _Committer:
     """Compaction in Ray tasks, manifests from here, deletions in a thread."""
 
     def __init__(self, plan: Plan, store: Store, settings: Settings, run_id: str, check_lease: Callable[[], None]) -> None:
         self._plan, self._store, self._settings, self._run_id, self._check = plan, store, settings, run_id, check_lease
-        self._task = ray.remote(num_cpus=0, max_retries=3)(compact)
+        self._task = ray.remote(num_cpus=0, max_retries=3)(_compact)
         self._waiting: deque[ShardProgress] = deque()
         self._running: dict[Any, int] = {}
         self._known: set[int] = set()
@@ -258,25 +266,25 @@ class _Committer:
         self._running[task] = shard.shard_index
 
     @property
-    def num_at_work(self) -> int:
-        """Shards not committed yet."""
-        return len(self._running) + len(self._waiting)
+    def load(self) -> StageLoad:
+        return StageLoad("compact", len(self._running), len(self._waiting))
 
     @property
     def is_busy(self) -> bool:
         return bool(self._running)
 
-    def finished(self, timeout_s: float) -> Iterator[int]:
-        """Commit what is compacted by now (or, where nothing is, within `timeout_s`); gives each committed shard's index."""
+    def finished(self, timeout_s: float) -> Iterator[tuple[int, float]]:
+        """Commit what is compacted by now (or, where nothing is, within `timeout_s`); gives each committed shard's index, and the
+        seconds its compaction took."""
         if not self._running:
             return
         done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
         for task in done:
-            files, sources = ray.get(task)
+            files, sources, compact_s = ray.get(task)
             index = self._running.pop(task)
             self._fill()
             self._commit(index, files, sources)
-            yield index
+            yield index, compact_s
 
     def _commit(self, index: int, files: list[CommittedFile], sources: list[CommittedSource]) -> None:
         write_manifest(self._store, self._plan, index, self._run_id, files, sources, self._check)

@@ -85,13 +85,13 @@ def _rendering(context: Context) -> tuple[Any, ...]:
     passwords = [password.get_secret_value() for password in settings.input.passwords]
     is_chart_asked = "chart" in settings.read.tasks
     regions = settings.regions.model_copy(update={"enabled": settings.regions.enabled and is_chart_asked})
-    return settings.fetch, settings.render, regions, passwords
+    return settings.fetch, settings.render, regions, passwords, settings.log, context.run_id
 
 
 def _reading(context: Context) -> tuple[Any, ...]:
     settings = context.settings
     cell_px = settings.render.cell_px
-    return settings.engine, settings.read, settings.regions, cell_px, context.recipes, context.run_id, context.store
+    return settings.engine, settings.read, settings.regions, cell_px, context.recipes, context.run_id, context.store, settings.log
 
 
 def configure() -> None:

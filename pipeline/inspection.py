@@ -13,15 +13,19 @@ from rich.text import Text
 
 from pipeline.commit import ShardProgress, list_staged
 from pipeline.gc import Sweep
-from pipeline.lease import read_lease
+from pipeline.lease import is_held, read_lease
 from pipeline.plan import find_unfinished, list_plan_ids
+from pipeline.progress import Heartbeat
 from pipeline.query import as_text, connect
-from pipeline.report import duration, failures_table, size
+from pipeline.report import failures_table
 from pipeline.store import open_store
 from pipeline.summary import PlanReport
+from pipeline.wording import duration, pace, size
 from schemas.failure import FailureKind, clean_message
 
 NUM_RUNS = 5
+SILENT_S = 120.0
+"""Without a page for longer, a run at work is told to be silent: alive, and yet it may hang."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +34,13 @@ class OutputStatus:
 
     output: str
     state: Literal["running", "dead", "idle"]
-    """dead: a run's lease ran out before the run gave it back; the next run takes over."""
+    """dead: a run was gone before it gave its lease back (it ran out, or its process is dead); the next run takes over."""
     run_id: str | None = None
     """Of the lease's holder, now or last."""
     owner: str | None = None
     lease_age_s: float | None = None
+    heartbeat: Heartbeat | None = None
+    """Of the run at work, when it last renewed its lease."""
     num_plans: int = 0
     unfinished_plan_id: str | None = None
     num_shards: int = 0
@@ -65,16 +71,18 @@ def read_status(output: str) -> OutputStatus:
         staged = sum(ShardProgress(plan, index, list_staged(store, plan, index)).num_complete for index in pending)
         sources_done = sum(len(shard) for index, shard in enumerate(plan.shards) if index not in pending) + staged
     lease = read_lease(store)
+    is_running = lease is not None and is_held(*lease)
     runs = connection.sql(
-        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, message "
-        f"FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
+        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
+        f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
     )
     return OutputStatus(
         output=output,
-        state="idle" if lease is None or lease[0].is_released else "running" if lease[1] <= lease[0].ttl_s else "dead",
+        state="running" if is_running else "idle" if lease is None or lease[0].is_released else "dead",
         run_id=lease[0].run_id if lease else None,
         owner=lease[0].owner if lease else None,
         lease_age_s=lease[1] if lease else None,
+        heartbeat=lease[0].heartbeat if lease and is_running else None,
         num_plans=len(plan_ids),
         unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
         num_shards=shards,
@@ -93,6 +101,8 @@ def print_status(console: Console, status: OutputStatus) -> None:
         console.print(
             Text.assemble(("Running: ", "bold green"), who, f", last sign of life {duration(status.lease_age_s or 0)} ago")
         )
+        if status.heartbeat is not None:
+            console.print(_progress_line(status.heartbeat, status.lease_age_s or 0))
     elif status.state == "dead":
         console.print(
             Text.assemble(("Dead: ", "bold red"), who, f" was last seen {duration(status.lease_age_s or 0)} ago; run again")
@@ -110,14 +120,35 @@ def print_status(console: Console, status: OutputStatus) -> None:
     console.print(Text(f"Open failures: {kinds or 'none'}."))
     if not status.runs:
         return
-    table = Table("run", "status", "started", "took", "documents", "pages", "failures", "engine", box=None, header_style="bold")
+    names = ("run", "status", "started", "took", "documents", "pages", "failures", "engine", "cost")
+    table = Table(*names, box=None, header_style="bold")
     for run in status.runs:
         started: datetime = run["started_at"]
-        took = "" if run["status"] == "running" else duration(run["seconds"])
+        is_over = run["status"] != "running"
+        took = duration(run["seconds"]) if is_over else ""
+        state = run["status"] if is_over or (run["run_id"] == status.run_id and status.state == "running") else "killed"
+        cost = "" if run["cost"] is None else f"{run['cost']:.2f} {run['currency']}"
         counts = [str(run[name]) for name in ("num_documents", "num_pages", "num_failures")]
-        table.add_row(run["run_id"], run["status"], f"{started:%Y-%m-%d %H:%M:%S}", took, *counts, run["engine"])
+        table.add_row(run["run_id"], state, f"{started:%Y-%m-%d %H:%M:%S}", took, *counts, run["engine"], cost)
     console.print()
     console.print(table)
+
+
+def _progress_line(beat: Heartbeat, age_s: float) -> Text:
+    """The time left is the run's own estimate, less what has passed since it said so."""
+    silent_s = beat.silent_s + age_s
+    parts = [
+        f"{beat.num_documents_done}/{beat.num_documents} documents",
+        f"{beat.num_pages} pages",
+        f"{beat.num_failures} failures",
+    ]
+    parts += [f"{pace(beat.pages_per_s)} pages/s"] if beat.pages_per_s is not None else []
+    parts += [f"about {duration(max(0.0, beat.left_s - age_s))} left"] if beat.left_s is not None else []
+    line = Text(f"{clean_message(beat.phase)}: " + ", ".join(parts) + ".")
+    if silent_s > SILENT_S:
+        at_hand = f" ({clean_message(beat.stages)})" if beat.stages else ""
+        line.append(f" Nothing has come for {duration(silent_s)}{at_hand}.", "yellow")
+    return line
 
 
 def open_failures(output: str, kinds: Sequence[FailureKind] | None) -> pa.Table:

@@ -9,12 +9,14 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Callable
 from secrets import token_hex
 from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.processes import is_dead, this_process
+from pipeline.progress import Heartbeat
 from pipeline.store import Conflict, Exists, Store, StoreError, Versioned
 
 LEASE = "_pagefold/lease.json"
@@ -37,6 +39,8 @@ class LeaseBody(BaseModel):
     process: str | None = None
     """See `pipeline.processes`."""
     is_released: bool = False
+    heartbeat: Heartbeat | None = None
+    """How far the run was at this renewal."""
 
 
 class LeaseHeld(Exception):
@@ -72,23 +76,28 @@ def is_held(body: LeaseBody, age_s: float) -> bool:
 class Lease:
     """Held while the context is open. `check` before whatever must not happen twice."""
 
-    def __init__(self, store: Store, body: LeaseBody, etag: str, since_s: float) -> None:
-        self._store, self._body, self._etag = store, body, etag
+    def __init__(self, store: Store, body: LeaseBody, etag: str, since_s: float, tell: Callable[[], Heartbeat | None]) -> None:
+        self._store, self._body, self._etag, self._tell = store, body, etag, tell
         self._renewed_s = since_s
         self._lost: str | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True, name="lease")
 
     @classmethod
-    def acquire(cls, store: Store, *, owner: str, run_id: str, ttl_s: float) -> "Lease":
-        """Raises LeaseHeld while another holder's lease is younger than its TTL and its process not known to be dead."""
+    def acquire(
+        cls, store: Store, *, owner: str, run_id: str, ttl_s: float, tell: Callable[[], Heartbeat | None] = lambda: None
+    ) -> "Lease":
+        """`tell` gives what each renewal says of the run, for `pagefold status`; called on a thread of its own.
+
+        Raises LeaseHeld while another holder's lease is younger than its TTL and its process not known to be dead.
+        """
         store = store.limited(timeout_s=ttl_s / 6, max_tries=2)  # two tries fit between two renewals
         since_s = steady_s()
         body = LeaseBody(owner=owner, run_id=run_id, epoch=1, ttl_s=ttl_s, nonce=token_hex(16), process=this_process())
         found = _read(store)
         if found is None:
             try:
-                return cls(store, body, store.create(LEASE, _encode(body)), since_s)
+                return cls(store, body, store.create(LEASE, _encode(body)), since_s, tell)
             except Exists:
                 found = _read(store)
                 if found is None:
@@ -97,10 +106,17 @@ class Lease:
         if is_held(current, _age_s(versioned)):
             raise LeaseHeld(current, _age_s(versioned))
         if not current.is_released:
-            _log.warning("run %s on %s left its lease behind: taken over", current.run_id, current.owner)
+            fields = {
+                "run_id": run_id,
+                "dead_run_id": current.run_id,
+                "dead_owner": current.owner,
+                "lease_epoch": current.epoch + 1,
+            }
+            about = {"event": "lease_taken_over", "fields": fields}
+            _log.warning("run %s on %s left its lease behind: taken over", current.run_id, current.owner, extra=about)
         body = body.model_copy(update={"epoch": current.epoch + 1})
         try:
-            return cls(store, body, store.replace(LEASE, _encode(body), versioned.etag), since_s)
+            return cls(store, body, store.replace(LEASE, _encode(body), versioned.etag), since_s, tell)
         except Conflict:
             winner = _read(store)
             raise LeaseHeld(winner[0] if winner else current, 0.0) from None
@@ -109,9 +125,14 @@ class Lease:
     def epoch(self) -> int:
         return self._body.epoch
 
+    @property
+    def age_s(self) -> float:
+        """Since it was last renewed, by the holder's clock."""
+        return steady_s() - self._renewed_s
+
     def check(self) -> None:
         """Raises LeaseLost. Costs nothing: it asks the clock, not the store."""
-        if self._lost is None and steady_s() - self._renewed_s > self._body.ttl_s * 2 / 3:
+        if self._lost is None and self.age_s > self._body.ttl_s * 2 / 3:
             self._lost = "it was not renewed in time (the store did not answer, or this process was paused)"
         if self._lost is not None:
             raise LeaseLost(f"The lease of run {self._body.run_id} is lost: {self._lost}.")
@@ -146,7 +167,7 @@ class Lease:
         """Called by one thread at a time: the keeper, then, once it has ended, whoever leaves the context."""
         self.check()
         since_s = steady_s()
-        body = self._body.model_copy(update={"nonce": token_hex(16), "is_released": is_released})
+        body = self._body.model_copy(update={"nonce": token_hex(16), "is_released": is_released, "heartbeat": self._tell()})
         try:
             self._etag = self._store.replace(LEASE, _encode(body), self._etag)
         except Conflict:

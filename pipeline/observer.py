@@ -1,65 +1,165 @@
 """What a run tells whoever watches it."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.failure import FailureKind
+from pipeline.summary import Summary
+from schemas.failure import FailureKind, Stage, Task
+
+StageName = Literal["probe", "render", "read", "compact"]
 
 
-class Receipt(BaseModel):
-    """What one staged chunk came to; travels from the reader to the driver."""
-
+class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Spent(Message):
+    """What a chunk cost before it came to its reader. Probing and fetching count for the first chunk of a document alone."""
+
+    probe_s: float = 0.0
+    num_downloads: int = 0
+    """Objects fetched from the store, and found in the node's cache."""
+    num_cache_hits: int = 0
+    num_bytes_fetched: int = 0
+
+
+class Trouble(Message):
+    """As much of a failure as a line of a log needs."""
+
+    kind: FailureKind
+    stage: Stage
+    task: Task | None
+    page_index: int | None
+    region_index: int | None
+    message: str
+
+
+class Receipt(Message):
+    """What one staged chunk came to; travels from the reader to the driver."""
 
     shard_index: int
     name: str
     """The chunk's."""
     uri: str
+    plan_id: str = ""
+    document_id: str | None = None
     num_ok: int = 0
     num_blank: int = 0
     num_partial: int = 0
     num_failed: int = 0
     failures: dict[FailureKind, int] = {}
+    troubles: tuple[Trouble, ...] = ()
     num_charts: int = 0
     num_chart_points: int = 0
     num_prompt_tokens: int = 0
     num_output_tokens: int = 0
     render_s: float = 0.0
     read_s: float = 0.0
+    stage_s: float = 0.0
+    spent: Spent = Spent()
+    reader: str = ""
+    """The reader process, another one after each start."""
+    reader_s: float = 0.0
+    """Since it started, its engine's start included."""
+    reader_busy_s: float = 0.0
+    """Of these, with its engine at work."""
 
     @property
     def num_pages(self) -> int:
         return self.num_ok + self.num_blank + self.num_partial + self.num_failed
 
 
+class StageLoad(NamedTuple):
+    """What a stage has at hand: documents while probing, shards while compacting, else chunks."""
+
+    stage: StageName
+    num_active: int
+    num_waiting: int
+
+    def sentence(self) -> str:
+        return f"{self.stage} {self.num_active}" + (f", {self.num_waiting} more wait for it" if self.num_waiting else "")
+
+
+class Commit(NamedTuple):
+    """A shard that was committed."""
+
+    plan_id: str
+    shard_index: int
+    num_documents: int
+    num_committed: int
+    """Shards of the plan so far, this one included."""
+    num_shards: int
+    compact_s: float
+
+
+class Held(Protocol):
+    """The lease of a run at work."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def age_s(self) -> float:
+        """Since it was last renewed."""
+
+
 class Observer(Protocol):
     """Called on the driver's thread."""
+
+    def started(self, run_id: str, engine: str, lease: Held) -> None:
+        """The run has something to do and holds the lease."""
 
     def phase(self, name: str, detail: str = "") -> None:
         """What the run is about to do: listing, planning, starting, reading, committing."""
 
-    def planned(self, num_documents: int, num_bytes: int) -> None:
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
         """A plan's work; called once per plan that is worked on."""
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         """`num_documents_done` counts all documents of this run that are staged in full."""
 
-    def shard_committed(self, num_committed: int, num_shards: int) -> None: ...
+    def shard_committed(self, commit: Commit) -> None: ...
 
     def message(self, text: str) -> None:
         """One sentence worth a line."""
 
-    def stages(self, text: str) -> None:
-        """What each stage has at hand; told every few seconds while nothing else happens, and no news by itself."""
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        """Told every few seconds; no news by itself."""
+
+    def ended(self, summary: Summary) -> None:
+        """Also of a run that had nothing to do, and so never started."""
+
+    def failed(self, error: BaseException) -> None:
+        """The run is over, by this: an operator's mistake, another run's lease, or a bug."""
 
 
 class Silent:
     """Watches nothing."""
 
+    def started(self, run_id: str, engine: str, lease: Held) -> None: ...
     def phase(self, name: str, detail: str = "") -> None: ...
-    def planned(self, num_documents: int, num_bytes: int) -> None: ...
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None: ...
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None: ...
-    def shard_committed(self, num_committed: int, num_shards: int) -> None: ...
+    def shard_committed(self, commit: Commit) -> None: ...
     def message(self, text: str) -> None: ...
-    def stages(self, text: str) -> None: ...
+    def stages(self, loads: Sequence[StageLoad]) -> None: ...
+    def ended(self, summary: Summary) -> None: ...
+    def failed(self, error: BaseException) -> None: ...
+
+
+class Several:
+    """Tells each of them."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def __getattr__(self, name: str) -> Any:
+        calls = [getattr(observer, name) for observer in self._observers]
+
+        def tell(*arguments: Any) -> None:
+            for call in calls:
+                call(*arguments)
+
+        return tell

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -20,108 +19,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.observer import Observer, Receipt, Silent
+from pipeline.observer import Observer, Silent
+from pipeline.progress import Progress
 from pipeline.summary import Summary
+from pipeline.wording import duration, pace
 from schemas.failure import KINDS, FailureKind, clean_message
 
 LINE_EVERY_S = 5.0
 QUIET_FOR_S = 30.0
 """Without news for this long, a line says which phase waits."""
-
-
-class Progress:
-    """An Observer that counts; what follows shows the counts. All texts in it are clean."""
-
-    def __init__(self) -> None:
-        self.started = self.news = time.monotonic()
-        self.phase_name, self.phase_detail = "starting", ""
-        self.stage_detail = ""
-        self.num_documents = self.num_documents_done = self.num_bytes = 0
-        self.pages: Counter[str] = Counter()
-        self.num_charts = 0
-        self.failures: Counter[FailureKind] = Counter()
-        self.shards = (0, 0)
-        self.messages: list[str] = []
-        self.reading_since: float | None = None
-        """Rates are counted from here, not from Ray's start."""
-        self.first_document: tuple[float, int] | None = None
-        """When the first documents were done, and how many: the time left is counted from here, when the workers had started."""
-
-    def phase(self, name: str, detail: str = "") -> None:
-        if name == "reading" and self.reading_since is None:
-            self.reading_since = time.monotonic()
-        self._news()
-        self.phase_name, self.phase_detail = clean_message(name), clean_message(detail)
-
-    def planned(self, num_documents: int, num_bytes: int) -> None:
-        self._news()
-        self.num_documents += num_documents
-        self.num_bytes += num_bytes
-
-    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
-        self._news()
-        self.num_documents_done = num_documents_done
-        if num_documents_done and self.first_document is None:
-            self.first_document = time.monotonic(), num_documents_done
-        self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
-        self.failures.update(receipt.failures)
-        self.num_charts += receipt.num_charts
-
-    def shard_committed(self, num_committed: int, num_shards: int) -> None:
-        self._news()
-        self.shards = (num_committed, num_shards)
-
-    def message(self, text: str) -> None:
-        self._news()
-        self.messages.append(clean_message(text))
-
-    def stages(self, text: str) -> None:
-        self.stage_detail = clean_message(text)
-
-    @property
-    def num_pages(self) -> int:
-        return self.pages.total()
-
-    @property
-    def elapsed_s(self) -> float:
-        return time.monotonic() - self.started
-
-    @property
-    def silent_s(self) -> float:
-        return time.monotonic() - self.news
-
-    @property
-    def pages_per_s(self) -> float | None:
-        """Since reading began; None before the first page."""
-        if not self.num_pages or self.reading_since is None:
-            return None
-        return self.num_pages / max(time.monotonic() - self.reading_since, 1e-3)
-
-    @property
-    def left_s(self) -> float | None:
-        """By documents done, as their pages are not known before they are opened; None while it cannot be told."""
-        since, first = self.first_document or (0.0, self.num_documents_done)
-        done, left = self.num_documents_done - first, self.num_documents - self.num_documents_done
-        return (time.monotonic() - since) / done * left if done > 0 and left > 0 else None
-
-    def line(self) -> str:
-        """Where the run stands, for a log."""
-        parts = [f"{self.num_documents_done}/{self.num_documents} documents", f"{self.num_pages} pages"]
-        if (rate := self.pages_per_s) is not None:
-            parts.append(f"{pace(rate)} pages/s")
-        if self.failures:
-            parts.append("failures: " + ", ".join(f"{kind} {count}" for kind, count in self.failures.most_common()))
-        if (left := self.left_s) is not None:
-            parts.append(f"about {duration(left)} left")
-        return f"{self.phase_name}: " + " · ".join(parts)
-
-    def waiting(self) -> str:
-        detail = f" ({said})" if (said := self.stage_detail or self.phase_detail) else ""
-        return f"no news for {duration(self.silent_s)}; waiting in phase `{self.phase_name}`{detail}"
-
-    def _news(self) -> None:
-        self.news = time.monotonic()
-        self.stage_detail = ""
 
 
 class _Screen:
@@ -259,6 +165,9 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
     rows.add_row("charts", f"{summary.num_charts}, with {summary.num_chart_points} data points")
     if summary.num_output_tokens:
         rows.add_row("tokens", f"{summary.num_prompt_tokens} prompt, {summary.num_output_tokens} output")
+    if summary.cost is not None:
+        a_page = f" ({summary.cost / summary.num_pages_read:.2g} a page)" if summary.num_pages_read else ""
+        rows.add_row("cost", f"{summary.cost:.2f} {summary.currency}{a_page}")
     rows.add_row("failures", str(summary.num_failures))
     rows.add_row("results", Text(output))
     if log is not None:
@@ -282,31 +191,6 @@ def failures_table(failures: Mapping[FailureKind, int]) -> Table:
         again = " (the next runs try again by themselves)" if info.is_transient else ""
         table.add_row(str(count), kind.value, Text(info.meaning), Text(info.what_to_do + again))
     return table
-
-
-def duration(seconds: float) -> str:
-    """`4.2 s`, `3 min 05 s`, `2 h 03 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def pace(per_s: float) -> str:
-    """Two digits that count: `0.042`, `0.30`, `4.2`, `120`."""
-    return f"{per_s:.0f}" if per_s >= 10 else f"{per_s:.1f}" if per_s >= 1 else f"{per_s:.2g}"
-
-
-def size(num_bytes: int) -> str:
-    """`512 B`, `3.4 MiB`."""
-    value = float(num_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
 
 
 def _width_of(stream: TextIO) -> int | None:

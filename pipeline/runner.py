@@ -17,7 +17,7 @@ from pipeline.errors import EngineDies, OperatorError
 from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger, list_manifests, load_ledger, read_manifests
-from pipeline.observer import Observer, Silent
+from pipeline.observer import Observer, Several, Silent
 from pipeline.plan import (
     Counts,
     Unfinished,
@@ -31,6 +31,7 @@ from pipeline.plan import (
     plan_sources,
     write_plan,
 )
+from pipeline.progress import Progress
 from pipeline.recipes import make_recipes
 from pipeline.stopping import Interrupted, signals_noted, signals_raise
 from pipeline.store import Store, StoreError, open_store, probe_store
@@ -58,7 +59,8 @@ def run(input: str, output: str, settings: Settings | None = None, *, observer: 
     def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> list[PlannedSource]:
         return _new_work(input, ledger, recipes, settings, Counts())
 
-    return _Run(input, output, settings or Settings(), observer or Silent()).run(choose)
+    with _failure_told(observer or Silent()) as told:
+        return _Run(input, output, settings or Settings(), told).run(choose)
 
 
 def retry(
@@ -73,7 +75,17 @@ def retry(
     def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> list[PlannedSource]:
         return plan_retries(ledger, recipes, kinds, Counts())
 
-    return _Run("", output, settings or Settings(), observer or Silent()).run(choose)
+    with _failure_told(observer or Silent()) as told:
+        return _Run("", output, settings or Settings(), told).run(choose)
+
+
+@contextlib.contextmanager
+def _failure_told(observer: Observer) -> Iterator[Observer]:
+    try:
+        yield observer
+    except BaseException as error:
+        observer.failed(error)
+        raise
 
 
 def plan(input: str, output: str, settings: Settings | None = None) -> PlanReport:
@@ -175,7 +187,9 @@ class _Run:
     """One run: lease, unfinished plan first, then a new one; a row in `runs` at start and end."""
 
     def __init__(self, input: str, output: str, settings: Settings, observer: Observer) -> None:
-        self.input, self.output, self.settings, self.observer = input, output, settings, observer
+        self.input, self.output, self.settings = input, output, settings
+        self.progress = Progress()
+        self.observer: Observer = Several(observer, self.progress)
         self.info = describe_engine(settings.engine)
         self.recipes = _recipes(settings, self.info)
         if input:
@@ -190,11 +204,13 @@ class _Run:
         self.observer.phase("listing", self.input)
         look = self._look(choose)  # before the lease and before Ray: most scheduled runs find nothing
         if not look.has_work:
-            return self._summary("nothing_to_do")
+            return self._end("nothing_to_do")
         if not self.settings.output.unsafe_single_writer:
             probe_store(self.store)
         ttl_s = self.settings.output.lease_ttl_s
-        with Lease.acquire(self.store, owner=socket.gethostname(), run_id=self.run_id, ttl_s=ttl_s) as lease:
+        owner, tell = socket.gethostname(), self.progress.heartbeat
+        with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, tell=tell) as lease:
+            self.observer.started(self.run_id, self.info.name, lease)
             return self._run_under(lease, choose, look)
 
     def _look(self, choose: Choose) -> "_Look":
@@ -227,7 +243,7 @@ class _Run:
         # a further Ctrl-C shall not leave the row at `running`; a store that is out of reach is why the run is incomplete
         with signals_noted(), contextlib.suppress(StoreError):
             self._write_row(status, message)
-        return self._summary(status, message)
+        return self._end(status, message)
 
     def _plans(self, lease: Lease, choose: Choose, look: "_Look") -> Iterator[Unfinished]:
         """What to work on: an unfinished plan as it stands, then a new one."""
@@ -269,9 +285,6 @@ class _Run:
         keep_to_loopback(self.settings.ray)
         from pipeline.execute import execute  # Ray is imported only where there is work
 
-        def committed(num_documents: int) -> None:
-            self.totals.num_documents += num_documents
-
         execute(
             unfinished.plan,
             unfinished.pending,
@@ -280,11 +293,11 @@ class _Run:
             store=self.store,
             check_lease=lease.check,
             observer=Counting(self.observer, self.totals),
-            committed=committed,
         )
 
     def _write_row(self, status: RunStatus, message: str | None = None) -> None:
         record = self.totals.record(
+            self.settings,
             run_id=self.run_id,
             status=status,
             started_at=self.started_at,
@@ -302,6 +315,9 @@ class _Run:
         )
         self.store.put(run_path(self.run_id), parquet_bytes(record))
 
-    def _summary(self, status: SummaryStatus, message: str | None = None) -> Summary:
+    def _end(self, status: SummaryStatus, message: str | None = None) -> Summary:
         seconds = time.monotonic() - self.started
-        return self.totals.summary(run_id=self.run_id, status=status, output=self.output, seconds=seconds, message=message)
+        known = {"run_id": self.run_id, "status": status, "output": self.output, "message": message}
+        summary = self.totals.summary(self.settings, seconds=seconds, **known)
+        self.observer.ended(summary)
+        return summary

@@ -5,9 +5,13 @@ Every stage gives exactly one row for a chunk, whatever happened to it; probing 
 
 import asyncio
 import contextlib
+import os
+import socket
+import sys
 import threading
-from collections import Counter
+import time
 from collections.abc import Coroutine, Iterator, Mapping
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -15,15 +19,17 @@ import pyarrow as pa
 from pipeline.begins import SUSPECT_AFTER, Begins
 from pipeline.chunks import Work, chunks, failed_chunks
 from pipeline.layout import staged_path
-from pipeline.observer import Receipt
+from pipeline.logs import event, log_in_actor
+from pipeline.observer import Spent
 from pipeline.readiness import told_while_starting
+from pipeline.receipts import make_receipt, tell_slow_pages
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
 from schemas.failure import Failure, FailureKind, PageError, Stage, Task
 from schemas.page import Chunk, RenderedChunk, RenderedPage, pack, unpack
 from schemas.plan import Recipe
-from schemas.records import ChartRecord, ChunkRecords, PageRecord
-from schemas.settings import EngineSettings, FetchSettings, ReadSettings, RegionSettings, RenderSettings
+from schemas.records import ChunkRecords
+from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.engines.registry import describe_engine, make_engine
 from workers.fetch import Fetcher
@@ -32,10 +38,11 @@ from workers.render import Renderer
 
 Answer = TypeVar("Answer")
 
-CHUNK = pa.schema([pa.field("chunk", pa.string(), nullable=False)])
+CHUNK = pa.schema([pa.field("chunk", pa.string(), nullable=False), pa.field("spent", pa.string(), nullable=False)])
 RENDERED = pa.schema(
     [
         pa.field("chunk", pa.string(), nullable=False),
+        pa.field("spent", pa.string(), nullable=False),
         pa.field("pages", pa.string(), nullable=False),
         pa.field("buffers", pa.list_(pa.large_binary()), nullable=False),
     ]
@@ -46,9 +53,29 @@ RECEIPT = pa.schema([pa.field("receipt", pa.string(), nullable=False)])
 class _Rendering:
     """What probing and rendering share: a fetcher and a sandboxed renderer, one of each per process."""
 
-    def __init__(self, fetch: FetchSettings, render: RenderSettings, regions: RegionSettings, passwords: list[str]) -> None:
+    def __init__(
+        self,
+        fetch: FetchSettings,
+        render: RenderSettings,
+        regions: RegionSettings,
+        passwords: list[str],
+        log: LogSettings,
+        run_id: str,
+    ) -> None:
+        log_in_actor(log, sys.stderr, run_id=run_id)
         self.fetcher = Fetcher(fetch)
         self.renderer = Renderer(render, regions, passwords)
+
+    def spent(self, before: Spent) -> Spent:
+        """With what was fetched since."""
+        counts = self.fetcher.take_counts()
+        return before.model_copy(
+            update={
+                "num_downloads": before.num_downloads + counts.num_downloads,
+                "num_cache_hits": before.num_cache_hits + counts.num_cache_hits,
+                "num_bytes_fetched": before.num_bytes_fetched + counts.num_bytes,
+            }
+        )
 
 
 class ProbeDocuments(_Rendering):
@@ -56,8 +83,12 @@ class ProbeDocuments(_Rendering):
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for body in batch.column("work").to_pylist():
-            for chunk in self.probe(Work.model_validate_json(body)):
-                yield pa.table({"chunk": [chunk.model_dump_json()]}, schema=CHUNK)
+            started = time.monotonic()
+            found = self.probe(Work.model_validate_json(body))
+            spent = self.spent(Spent(probe_s=time.monotonic() - started))
+            for chunk in found:
+                yield pa.table({"chunk": [chunk.model_dump_json()], "spent": [spent.model_dump_json()]}, schema=CHUNK)
+                spent = Spent()
 
     def probe(self, work: Work) -> list[Chunk]:
         document = Document()
@@ -75,10 +106,10 @@ class RenderPages(_Rendering):
     """From a chunk to its pages' pixels, text layers and regions."""
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
-        for body in batch.column("chunk").to_pylist():
-            chunk = Chunk.model_validate_json(body)
-            pages, buffers = pack(self.render(chunk))
-            yield pa.table({"chunk": [body], "pages": [pages], "buffers": [buffers]}, schema=RENDERED)
+        for row in batch.to_pylist():
+            pages, buffers = pack(self.render(Chunk.model_validate_json(row["chunk"])))
+            spent = self.spent(Spent.model_validate_json(row["spent"])).model_dump_json()
+            yield pa.table({"chunk": [row["chunk"]], "spent": [spent], "pages": [pages], "buffers": [buffers]}, schema=RENDERED)
 
     def render(self, chunk: Chunk) -> list[RenderedPage]:
         if chunk.blocked is not None:
@@ -111,12 +142,18 @@ class ReadPages:
         recipes: Mapping[Task, Recipe],
         run_id: str,
         store: Store,
+        log: LogSettings,
     ) -> None:
         self._loop = asyncio.new_event_loop()  # the engine's own, so that it starts, and fails to start, here and now
         threading.Thread(target=self._loop.run_forever, daemon=True, name="engine").start()
+        self._started_s = time.monotonic()
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
+        self._slow_page_s = log.slow_page_s
+        log_in_actor(log, sys.stderr, run_id=run_id, reader=self._name)
         with told_while_starting(run_id) as runs_on:
             started = make_engine(engine)
             runs_on.append(self._run(started.start()).result())
+        event("engine_ready", engine=engine.name, runs_on=runs_on[-1], seconds=round(time.monotonic() - self._started_s, 3))
         self._reader = PageReader(
             started,
             describe_engine(engine),
@@ -142,8 +179,20 @@ class ReadPages:
     async def _receipt(self, row: dict[str, Any]) -> str:
         rendered = RenderedChunk(chunk=Chunk.model_validate_json(row["chunk"]), pages=unpack(row["pages"], row["buffers"]))
         records = await self.read(rendered)
+        tell_slow_pages(rendered.chunk, records, self._slow_page_s)
+        started = time.monotonic()
         await asyncio.to_thread(self.stage, rendered.chunk, records)
-        return _receipt(rendered.chunk, records).model_dump_json()
+        now = time.monotonic()
+        receipt = make_receipt(
+            rendered.chunk,
+            records,
+            spent=Spent.model_validate_json(row["spent"]),
+            stage_s=now - started,
+            reader=self._name,
+            reader_s=now - self._started_s,
+            reader_busy_s=self._reader.busy_s,
+        )
+        return receipt.model_dump_json()
 
     def stage(self, chunk: Chunk, records: ChunkRecords) -> None:
         """The first answer is final: what stands already is left as it is."""
@@ -215,24 +264,3 @@ class _Gate:
         async with self._turnstile:
             await self._empty.wait()
             yield
-
-
-def _receipt(chunk: Chunk, records: ChunkRecords) -> Receipt:
-    statuses = Counter(page.status for page in records.pages)
-    asked: list[PageRecord | ChartRecord] = [*records.pages, *records.charts]
-    return Receipt(
-        shard_index=chunk.shard_index,
-        name=chunk.name,
-        uri=chunk.source.uri,
-        num_ok=statuses["ok"],
-        num_blank=statuses["blank"],
-        num_partial=statuses["partial"],
-        num_failed=statuses["failed"],
-        failures=Counter(failure.kind for failure in records.failures),
-        num_charts=sum(chart.status in ("ok", "partial") for chart in records.charts),
-        num_chart_points=len(records.chart_points),
-        num_prompt_tokens=sum(row.num_prompt_tokens or 0 for row in asked),
-        num_output_tokens=sum(row.num_output_tokens or 0 for row in asked),
-        render_s=sum(page.render_s for page in records.pages),
-        read_s=sum(row.read_s for row in asked),
-    )

@@ -30,6 +30,10 @@ class Summary:
     seconds: float = 0.0
     render_s: float = 0.0
     read_s: float = 0.0
+    gpu_s: float = 0.0
+    cost: float | None = None
+    """By the configured prices; None where there is none."""
+    currency: str | None = None
     message: str | None = None
     """Why it is incomplete."""
 

@@ -7,10 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.observer import Observer, Receipt
+from pipeline.observer import Commit, Observer, Receipt
 from pipeline.summary import Summary
 from schemas.failure import FailureKind
 from schemas.records import RunRecord
+from schemas.settings import Settings
 from schemas.tables import to_table
 
 
@@ -28,14 +29,37 @@ class Totals:
     num_documents: int = 0
     """Committed."""
     plan_ids: list[str] = field(default_factory=list)
+    readers_s: dict[str, float] = field(default_factory=dict)
+    """How long each reader process has lived."""
 
     def add(self, receipt: Receipt) -> None:
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
         self.failures.update(receipt.failures)
         for name in _SUMMED:
             setattr(self, name, getattr(self, name) + getattr(receipt, name))
+        self.readers_s[receipt.reader] = max(receipt.reader_s, self.readers_s.get(receipt.reader, 0.0))
 
-    def record(self, *, seconds: float, **known: Any) -> RunRecord:
+    def gpu_s(self, settings: Settings) -> float:
+        """Seconds that GPUs were held, from each reader's start to its last answer."""
+        return settings.engine.num_gpus * sum(self.readers_s.values())
+
+    def cost(self, settings: Settings, seconds: float) -> float | None:
+        """By the configured prices; None where there is none."""
+        price = settings.price
+        parts = [
+            (price.per_hour, seconds / 3600),
+            (price.per_gpu_hour, self.gpu_s(settings) / 3600),
+            (price.per_million_prompt_tokens, self.num_prompt_tokens / 1e6),
+            (price.per_million_output_tokens, self.num_output_tokens / 1e6),
+        ]
+        known = [rate * amount for rate, amount in parts if rate is not None]
+        return sum(known) if known else None
+
+    def _bill(self, settings: Settings, seconds: float) -> dict[str, Any]:
+        cost = self.cost(settings, seconds)
+        return {"gpu_s": self.gpu_s(settings), "cost": cost, "currency": None if cost is None else settings.price.currency}
+
+    def record(self, settings: Settings, *, seconds: float, **known: Any) -> RunRecord:
         """The run's row; `known` are its columns that are no counts."""
         num_pages = self.pages.total()
         return RunRecord(
@@ -46,16 +70,19 @@ class Totals:
             seconds=seconds,
             pages_per_s=num_pages / seconds if num_pages else None,
             **self._sums(),
+            **self._bill(settings, seconds),
             **known,
         )
 
-    def summary(self, **known: Any) -> Summary:
+    def summary(self, settings: Settings, *, seconds: float, **known: Any) -> Summary:
         return Summary(
             plan_ids=tuple(self.plan_ids),
             num_documents=self.num_documents,
             num_pages=dict(self.pages),
             failures=dict(self.failures),
+            seconds=seconds,
             **self._sums(),
+            **self._bill(settings, seconds),
             **known,
         )
 
@@ -67,7 +94,7 @@ _SUMMED = ("num_charts", "num_chart_points", "num_prompt_tokens", "num_output_to
 
 
 class Counting:
-    """Counts receipts on their way to the observer."""
+    """Counts receipts and commits on their way to the observer."""
 
     def __init__(self, observer: Observer, totals: Totals) -> None:
         self._observer, self._totals = observer, totals
@@ -75,6 +102,10 @@ class Counting:
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         self._totals.add(receipt)
         self._observer.chunk_done(receipt, num_documents_done)
+
+    def shard_committed(self, commit: Commit) -> None:
+        self._totals.num_documents += commit.num_documents
+        self._observer.shard_committed(commit)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._observer, name)

@@ -245,7 +245,9 @@ class RunRecord(Record):
     pages_per_s: float | None = None
     render_s: float = 0.0
     read_s: float = 0.0
+    gpu_s: float | None = None
     cost: float | None = None
+    currency: str | None = None
     message: str | None = None
 
 

@@ -189,6 +189,33 @@ class WatchSettings(Stage):
     max_failures: int = Field(10, ge=0, description="Runs that may fail one after the other; one more ends the watch.")
 
 
+class PriceSettings(Stage):
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Currency of the prices below, and of `runs.cost`.")
+    per_hour: float | None = Field(None, ge=0, description="Of all machines but their GPUs, for each hour that a run lasts.")
+    per_gpu_hour: float | None = Field(None, ge=0, description="Of one GPU, for each hour that a reader process holds it.")
+    per_million_prompt_tokens: float | None = Field(None, ge=0, description="Of an endpoint's prompt tokens.")
+    per_million_output_tokens: float | None = Field(None, ge=0, description="Of an endpoint's output tokens.")
+
+
+class LogSettings(Stage):
+    format: Literal["text", "json"] = Field(
+        "text",
+        description="`json`: one JSON object a line on stderr instead of progress; reader processes write theirs to Ray's logs.",
+    )
+    slow_page_s: float = Field(60, gt=0, description="A page that takes longer, drawn and read, gets a line in the JSON log.")
+
+
+class MetricsSettings(Stage):
+    port: int | None = Field(
+        None, ge=0, le=65535, description="Port on which a run serves its Prometheus metrics while it lasts; 0 takes any free one."
+    )
+    host: str = Field("127.0.0.1", description="Address of that port; `0.0.0.0` lets other machines scrape it.")
+    file: Path | None = Field(
+        None,
+        description="`.prom` file to write the metrics to when a run ends, for node_exporter's textfile collector.",
+    )
+
+
 class Settings(Stage):
     """All of them. `pagefold plan` prints these resolved."""
 
@@ -202,3 +229,6 @@ class Settings(Stage):
     output: OutputSettings = OutputSettings()
     ray: RaySettings = RaySettings()
     watch: WatchSettings = WatchSettings()
+    price: PriceSettings = PriceSettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()

@@ -242,7 +242,9 @@ COLUMNS: dict[str, list[Column]] = {
         _null("pages_per_s", FLOAT, "Pages over seconds; null when none was read."),
         Column("render_s", FLOAT, "Seconds of rendering, summed over pages."),
         Column("read_s", FLOAT, "Seconds of reading, summed over pages and charts."),
-        _null("cost", FLOAT, "Cost of the run, where a price is configured."),
+        _null("gpu_s", FLOAT, "Seconds that GPUs were held: each reader from its start to its last answer, times engine.num_gpus."),
+        _null("cost", FLOAT, "Cost of the run by the settings price.*; null where none is set."),
+        _null("currency", STRING, "Currency of the cost; null without one."),
         _null("message", STRING, "Why it ended, when it did not finish."),
     ],
 }

@@ -70,7 +70,23 @@ def commands() -> str:
     return "\n".join(lines)
 
 
-GENERATED = {"settings": settings, "failures": failures, "flags": flags, "columns": columns, "commands": commands}
+def metrics() -> str:
+    from pipeline.metrics import Metrics
+
+    lines = ["| metric | labels | what it says |", "|---|---|---|"]
+    for name, labels, text in Metrics().described:
+        lines.append(f"| `{name}` | {', '.join(f'`{label}`' for label in labels)} | {_cell(text)} |")
+    return "\n".join(lines)
+
+
+GENERATED = {
+    "settings": settings,
+    "failures": failures,
+    "flags": flags,
+    "columns": columns,
+    "commands": commands,
+    "metrics": metrics,
+}
 
 
 def replaced(text: str, name: str, body: str) -> str:

@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -34,6 +35,15 @@ class Fetched(NamedTuple):
     """S3 VersionId; None without versioning, and where document_id was given (the store is not asked again for it)."""
 
 
+@dataclass
+class FetchCounts:
+    """Of objects; local files are read in place."""
+
+    num_downloads: int = 0
+    num_cache_hits: int = 0
+    num_bytes: int = 0
+
+
 class _Broken(Exception):
     """The body ended early or its connection broke: worth another try."""
 
@@ -44,6 +54,12 @@ class Fetcher:
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         self._cache = Cache(settings.cache_dir, settings.cache_bytes)
+        self._counts = FetchCounts()
+
+    def take_counts(self) -> FetchCounts:
+        """What was fetched since this was last asked."""
+        counts, self._counts = self._counts, FetchCounts()
+        return counts
 
     @contextmanager
     def open(self, source: Source, document_id: str | None = None) -> Iterator[Fetched]:
@@ -68,12 +84,17 @@ class Fetcher:
     def _cached(self, source: Source, document_id: str | None) -> Iterator[Fetched]:
         name = hashlib.sha256(f"{source.uri}\0{source.etag}".encode()).hexdigest()
         version_id: str | None = None
+        is_cached = True
 
         def fill(file: BinaryIO) -> None:
-            nonlocal document_id, version_id
+            nonlocal document_id, version_id, is_cached
+            is_cached = False
+            self._counts.num_downloads += 1
             document_id, version_id = self._download(source, file)
+            self._counts.num_bytes += source.size_bytes
 
         with self._cache.open(name, source.size_bytes, fill) as path:
+            self._counts.num_cache_hits += is_cached
             if document_id is None:
                 document_id, version_id = _sha256(path), self._head_version(source)
             yield Fetched(path, document_id, version_id)

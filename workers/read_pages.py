@@ -27,7 +27,8 @@ from schemas.records import (
 from schemas.settings import ReadSettings, RegionSettings, Transport
 from workers.asking import Outcome, ask, max_output_tokens
 from workers.crops import crop_regions, region_text_layer
-from workers.engines.engine import Completion, Engine, EngineInfo, Request
+from workers.engines.busy import Busy
+from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
 from workers.prompts import prompt_for
 from workers.validate import ChartContent, OcrContent, chart_content, ocr_content
 
@@ -66,6 +67,12 @@ class PageReader:
         self._clock = clock
         self._regions = regions or RegionSettings()
         self._cell_px = cell_px
+        self._busy = Busy()
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the engine's device worked; of an engine without one, that a request was at it."""
+        return self._engine.device_s if isinstance(self._engine, OnDevice) else self._busy.seconds
 
     async def read_chunk(self, rendered: RenderedChunk) -> ChunkRecords:
         """All rows of the chunk, in page order. Never raises for what data or engine do; bugs fly."""
@@ -78,7 +85,8 @@ class PageReader:
     async def _read(self, request: Request) -> Completion:
         async with self._slots:
             start = time.monotonic()
-            completion = await self._engine.read(request)
+            with self._busy:
+                completion = await self._engine.read(request)
             return replace(completion, engine_s=time.monotonic() - start)
 
 

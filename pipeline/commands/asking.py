@@ -20,17 +20,19 @@ from pipeline.commands.flags import (
     resolved,
 )
 from pipeline.commands.telling import console, dump_json
+from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 
 
 def status(output: Output, as_json: JsonFlag = False) -> None:
-    """Is a run at work on OUT, how far is it, and how did the last ones end?"""
+    """Is a run at work on OUT, how far is it, and how did the last ones end? Exit code 1 when the last one died."""
     from pipeline.inspection import print_status, read_status
 
     state = read_status(output)
     if as_json:
-        dump_json(asdict(state))
+        dump_json(asdict(state) | {"heartbeat": state.heartbeat and state.heartbeat.model_dump()})
     else:
         print_status(console(), state)
+    raise typer.Exit(EXIT_INCOMPLETE if state.state == "dead" else EXIT_FINISHED)
 
 
 def failures(

@@ -27,6 +27,7 @@ RayFlag = Annotated[str | None, typer.Option("--ray-address", help="Ray cluster 
 UnsafeFlag = Annotated[
     bool, typer.Option("--unsafe-single-writer", help="Accept a store without conditional writes. [output.unsafe_single_writer]")
 ]
+LogFormatFlag = Annotated[str | None, typer.Option("--log-format", help="text, or json: a line for each event. [log.format]")]
 QuietFlag = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 

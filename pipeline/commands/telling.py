@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from pipeline.observer import Observer
     from pipeline.summary import Summary
+    from schemas.settings import Settings
 
 
-def do(work: Callable[["Observer"], "Summary"], quiet: bool, as_json: bool) -> NoReturn:
-    summary, log = observed(work, quiet)
+def do(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool, as_json: bool) -> NoReturn:
+    summary, log = observed(work, settings, quiet)
     if as_json:
         dump_json(asdict(summary) | {"pages_per_s": summary.pages_per_s, "exit_code": summary.exit_code, "log": log and str(log)})
     else:
@@ -29,13 +30,14 @@ def do(work: Callable[["Observer"], "Summary"], quiet: bool, as_json: bool) -> N
     raise typer.Exit(summary.exit_code)
 
 
-def observed(work: Callable[["Observer"], "Summary"], quiet: bool) -> "tuple[Summary, Path | None]":
+def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool) -> "tuple[Summary, Path | None]":
     """Do the work with its progress on stderr and Ray's noise in a log file; the file is kept where something is in it."""
-    from pipeline.report import new_log, quiet_ray, show_progress
+    from pipeline.report import new_log, quiet_ray
+    from pipeline.telemetry import watched
 
     log = new_log()
     try:
-        with quiet_ray(log) as real, show_progress(real, quiet=quiet) as observer:
+        with quiet_ray(log) as real, watched(settings, real, quiet=quiet) as observer:
             summary = work(observer)
     except KeyboardInterrupt:
         fail("interrupted; the same command goes on.", EXIT_INCOMPLETE)

@@ -12,6 +12,7 @@ from pipeline.commands.flags import (
     EngineFlag,
     Input,
     JsonFlag,
+    LogFormatFlag,
     ModelFlag,
     Output,
     PagesFlag,
@@ -48,11 +49,12 @@ def watch(
     set_: SetFlag = None,
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
+    log_format: LogFormatFlag = None,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run now, and again whenever events say that IN has changed, or a while has passed. Ends at SIGTERM or Ctrl-C."""
-    given = {"watch.queue": queue, "watch.every_s": every_s}
+    given = {"watch.queue": queue, "watch.every_s": every_s, "log.format": log_format}
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)
     from pipeline.apart import Apart
     from pipeline.lease import is_held, read_lease
@@ -95,7 +97,7 @@ def run_once(input: str, output: str, settings: "Settings", quiet: bool) -> "Sum
     """What `pagefold run` does, in the process of this call."""
     from pipeline import runner
 
-    summary, _ = observed(lambda observer: runner.run(input, output, settings, observer=observer), quiet)
+    summary, _ = observed(lambda observer: runner.run(input, output, settings, observer=observer), settings, quiet)
     return summary
 
 
@@ -106,7 +108,7 @@ def _json_line(woken: "Woken") -> str:
 
 
 def _line(woken: "Woken") -> str:
-    from pipeline.report import duration
+    from pipeline.wording import duration
     from schemas.failure import clean_message
 
     why = {"start": "start", "events": f"{woken.num_messages} events", "time": "time is up", "again": "tried again"}[woken.reason]

@@ -13,6 +13,7 @@ from pipeline.commands.flags import (
     Input,
     JsonFlag,
     LimitFlag,
+    LogFormatFlag,
     ModelFlag,
     Output,
     PagesFlag,
@@ -44,18 +45,21 @@ def run(
     set_: SetFlag = None,
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
+    log_format: LogFormatFlag = None,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Read what is new or changed in IN into the tables in OUT. Stopped halfway, the same command goes on."""
-    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, ray_address, unsafe_single_writer)
+    settings = resolved(
+        engine, model, base_url, tasks, limit, pages, config, set_, ray_address, unsafe_single_writer, {"log.format": log_format}
+    )
 
     def work(observer: "Observer") -> "Summary":
         from pipeline import runner
 
         return runner.run(input, output, settings, observer=observer)
 
-    do(work, quiet, as_json)
+    do(work, settings, quiet, as_json)
 
 
 def plan(
@@ -97,19 +101,22 @@ def retry(
     set_: SetFlag = None,
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
+    log_format: LogFormatFlag = None,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Read again what failed, and nothing else; with other settings where you give them."""
     kinds = kinds_of(kind)
-    settings = resolved(engine, model, base_url, tasks, None, None, config, set_, ray_address, unsafe_single_writer)
+    settings = resolved(
+        engine, model, base_url, tasks, None, None, config, set_, ray_address, unsafe_single_writer, {"log.format": log_format}
+    )
 
     def work(observer: "Observer") -> "Summary":
         from pipeline import runner
 
         return runner.retry(output, settings, kinds=kinds, observer=observer)
 
-    do(work, quiet, as_json)
+    do(work, settings, quiet, as_json)
 
 
 def demo(
@@ -126,6 +133,6 @@ def demo(
 
         return runner.run(str(EXAMPLES), str(output), settings, observer=observer)
 
-    summary, _ = observed(work, quiet)
+    summary, _ = observed(work, settings, quiet)
     print_findings(console(), str(output), summary)
     raise typer.Exit(summary.exit_code)

@@ -11,7 +11,9 @@ SELECT
     seconds,
     pages_per_s,
     num_output_tokens,
+    gpu_s,
     cost,
+    currency,
     cost / NULLIF(num_pages, 0) AS cost_per_page,
     num_output_tokens / NULLIF(CAST(num_pages AS DOUBLE), 0) AS output_tokens_per_page
 FROM runs

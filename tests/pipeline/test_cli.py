@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline import cli, report, runner
+from pipeline import cli, report, runner, wording
 from pipeline.config import all_settings
 from pipeline.doctor import Finding, available_memory_bytes, examine
 from pipeline.errors import OperatorError
 from pipeline.lease import LeaseBody, LeaseHeld
 from pipeline.observer import Receipt
+from pipeline.progress import Progress
 from pipeline.store import StoreError
 from pipeline.summary import PlanReport, Summary
 from schemas.failure import FailureKind
@@ -358,7 +359,7 @@ class Stream(io.StringIO):
 
 def _a_run(observer: report.Observer) -> None:
     observer.phase("reading")
-    observer.planned(4, 1000)
+    observer.planned("000001", 4, 1000)
     observer.message("plan 000001 is \x1b[31munfinished")
     observer.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=2, failures={FailureKind.bad_json: 1}), 1)
 
@@ -419,17 +420,17 @@ print("after")
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (7390, "2 h 03 min")],
 )
 def test_durations_read_well(seconds, text):
-    assert report.duration(seconds) == text
+    assert wording.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("num_bytes", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**4, "5.0 TiB")])
 def test_sizes_read_well(num_bytes, text):
-    assert report.size(num_bytes) == text
+    assert wording.size(num_bytes) == text
 
 
 def test_time_left_is_counted_from_the_first_document_not_from_the_start_of_the_workers():
-    progress = report.Progress()
-    progress.planned(6, 100)
+    progress = Progress()
+    progress.planned("000001", 6, 100)
     progress.phase("reading")
     assert progress.pages_per_s is None
     progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=20), 1)
@@ -442,7 +443,7 @@ def test_time_left_is_counted_from_the_first_document_not_from_the_start_of_the_
 
 @pytest.mark.parametrize(("per_s", "text"), [(0.0416, "0.042"), (0.3, "0.3"), (4.24, "4.2"), (123.4, "123")])
 def test_a_pace_has_two_digits_that_count(per_s, text):
-    assert report.pace(per_s) == text
+    assert wording.pace(per_s) == text
 
 
 def test_the_summary_escapes_what_others_wrote():

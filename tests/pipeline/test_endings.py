@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.errors import EXIT_OPERATOR, EngineDies, exit_code
 from pipeline.execute import _MAX_DEATHS, _Deaths
-from pipeline.observer import Receipt
-from pipeline.report import Progress
+from pipeline.observer import Receipt, StageLoad
+from pipeline.progress import Progress
 from schemas.failure import FailureKind
 from workers.render import RenderStartError
 
@@ -41,8 +41,8 @@ def test_a_render_process_that_cannot_start_is_the_operator_s() -> None:
 def test_silence_is_told_by_stage_until_something_happens() -> None:
     progress = Progress()
     progress.phase("reading")
-    progress.stages("reading 16, 3 more wait for it")
-    assert "reading 16, 3 more wait for it" in progress.waiting()
+    progress.stages([StageLoad("render", 0, 0), StageLoad("read", 16, 3)])
+    assert "(read 16, 3 more wait for it)" in progress.waiting()
 
     progress.chunk_done(receipt(num_ok=1), 1)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from schemas.failure import Failure, Task
 from schemas.page import PageImage, TextLayer
@@ -96,3 +96,12 @@ class Engine(Protocol):
     async def read(self, request: Request) -> Completion: ...  # the engine batches whatever is in flight
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class OnDevice(Protocol):
+    """An engine that knows how long its device has worked; of any other it is known when a request was at it."""
+
+    @property
+    def device_s(self) -> float:
+        """Seconds since the start."""

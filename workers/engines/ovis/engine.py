@@ -72,6 +72,12 @@ class OvisEngine:
         self._thread.start()
         return runs_on
 
+    @property
+    def device_s(self) -> float:
+        """See `workers.engines.engine.OnDevice`: of pictures, prompts and decode steps."""
+        statistics = self.scheduler.statistics
+        return self.scheduler.encoder.seconds + statistics.prefill_s + statistics.decode_s
+
     async def close(self) -> None:
         """What is in flight is cancelled."""
         with self._wake:

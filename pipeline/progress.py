@@ -1,0 +1,136 @@
+"""A run in counts: how far it is, how fast, and how long it still takes."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.observer import Commit, Receipt, Silent, StageLoad
+from pipeline.wording import duration, pace
+from schemas.failure import FailureKind, clean_message
+
+
+class Heartbeat(BaseModel):
+    """How far a run was when it last renewed its lease; for `pagefold status`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version's is one, too
+
+    phase: str
+    num_documents: int
+    num_documents_done: int
+    num_pages: int
+    num_failures: int
+    pages_per_s: float | None
+    left_s: float | None
+    """By the documents done since the workers had started; None while it cannot be told."""
+    silent_s: float
+    """Since the last chunk, commit or phase."""
+    stages: str
+    """What each stage has at hand."""
+
+
+class Progress(Silent):
+    """An Observer that counts; what shows a run shows these counts. All texts in it are clean."""
+
+    def __init__(self) -> None:
+        self.since = self.news = time.monotonic()
+        self.phase_name, self.phase_detail = "starting", ""
+        self.stage_detail = ""
+        self.num_documents = self.num_documents_done = self.num_bytes = 0
+        self.pages: Counter[str] = Counter()
+        self.num_charts = 0
+        self.failures: Counter[FailureKind] = Counter()
+        self.messages: list[str] = []
+        self.reading_since: float | None = None
+        """Rates are counted from here, not from Ray's start."""
+        self.first_document: tuple[float, int] | None = None
+        """When the first documents were done, and how many: the time left is counted from here, when the workers had started."""
+
+    def phase(self, name: str, detail: str = "") -> None:
+        if name == "reading" and self.reading_since is None:
+            self.reading_since = time.monotonic()
+        self._news()
+        self.phase_name, self.phase_detail = clean_message(name), clean_message(detail)
+
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        self._news()
+        self.num_documents += num_documents
+        self.num_bytes += num_bytes
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self._news()
+        self.num_documents_done = num_documents_done
+        if num_documents_done and self.first_document is None:
+            self.first_document = time.monotonic(), num_documents_done
+        self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
+        self.failures.update(receipt.failures)
+        self.num_charts += receipt.num_charts
+
+    def shard_committed(self, commit: Commit) -> None:
+        self._news()
+
+    def message(self, text: str) -> None:
+        self._news()
+        self.messages.append(clean_message(text))
+
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        self.stage_detail = "; ".join(load.sentence() for load in loads if load.num_active or load.num_waiting)
+
+    @property
+    def num_pages(self) -> int:
+        return self.pages.total()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.since
+
+    @property
+    def silent_s(self) -> float:
+        return time.monotonic() - self.news
+
+    @property
+    def pages_per_s(self) -> float | None:
+        """Since reading began; None before the first page."""
+        if not self.num_pages or self.reading_since is None:
+            return None
+        return self.num_pages / max(time.monotonic() - self.reading_since, 1e-3)
+
+    @property
+    def left_s(self) -> float | None:
+        """By documents done, as their pages are not known before they are opened; None while it cannot be told."""
+        since, first = self.first_document or (0.0, self.num_documents_done)
+        done, left = self.num_documents_done - first, self.num_documents - self.num_documents_done
+        return (time.monotonic() - since) / done * left if done > 0 and left > 0 else None
+
+    def line(self) -> str:
+        """Where the run stands, for a log."""
+        parts = [f"{self.num_documents_done}/{self.num_documents} documents", f"{self.num_pages} pages"]
+        if (rate := self.pages_per_s) is not None:
+            parts.append(f"{pace(rate)} pages/s")
+        if self.failures:
+            parts.append("failures: " + ", ".join(f"{kind} {count}" for kind, count in self.failures.most_common()))
+        if (left := self.left_s) is not None:
+            parts.append(f"about {duration(left)} left")
+        return f"{self.phase_name}: " + " · ".join(parts)
+
+    def waiting(self) -> str:
+        detail = f" ({said})" if (said := self.stage_detail or self.phase_detail) else ""
+        return f"no news for {duration(self.silent_s)}; waiting in phase `{self.phase_name}`{detail}"
+
+    def heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            phase=self.phase_name,
+            num_documents=self.num_documents,
+            num_documents_done=self.num_documents_done,
+            num_pages=self.num_pages,
+            num_failures=self.failures.total(),
+            pages_per_s=self.pages_per_s,
+            left_s=self.left_s,
+            silent_s=self.silent_s,
+            stages=self.stage_detail,
+        )
+
+    def _news(self) -> None:
+        self.news = time.monotonic()
+        self.stage_detail = ""

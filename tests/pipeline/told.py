@@ -1,0 +1,64 @@
+"""A run as its observers hear of it, made by hand."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.observer import Commit, Observer, Receipt, Spent, StageLoad, Trouble
+from pipeline.summary import Summary
+from schemas.failure import FailureKind
+
+RUN = "20260101T000000Z-abc123"
+
+
+@dataclass
+class Lease:
+    epoch: int = 7
+    age_s: float = 12.5
+
+
+def receipt(**changes: Any) -> Receipt:
+    """Five pages: three ok, one blank, one failed."""
+    plain: dict[str, Any] = {
+        "shard_index": 0,
+        "name": "00000.00000-00004.of-00005",
+        "uri": "s3://drop/a\nb.pdf",
+        "plan_id": "000001",
+        "document_id": "d1",
+        "num_ok": 3,
+        "num_blank": 1,
+        "num_failed": 1,
+        "failures": {FailureKind.bad_json: 1},
+        "troubles": (
+            Trouble(
+                kind=FailureKind.bad_json, stage="validate", task="ocr", page_index=4, region_index=None, message="no \x1b[31mJSON"
+            ),
+        ),
+        "num_charts": 2,
+        "num_prompt_tokens": 1000,
+        "num_output_tokens": 200,
+        "render_s": 0.5,
+        "read_s": 4.0,
+        "stage_s": 0.25,
+        "spent": Spent(probe_s=0.125, num_downloads=1, num_cache_hits=2, num_bytes_fetched=4096),
+        "reader": "h-1-a",
+        "reader_s": 10.0,
+        "reader_busy_s": 4.0,
+    }
+    return Receipt.model_validate(plain | changes)
+
+
+def tell(observer: Observer, *receipts: Receipt) -> None:
+    """All of a run but its end."""
+    observer.phase("listing", "s3://drop")
+    observer.started(RUN, "scripted", Lease())
+    observer.planned("000001", 3, 300)
+    observer.phase("reading")
+    observer.stages([StageLoad("probe", 1, 0), StageLoad("render", 2, 5), StageLoad("read", 16, 3), StageLoad("compact", 0, 0)])
+    for number, each in enumerate(receipts or (receipt(),)):
+        observer.chunk_done(each, number + 1)
+    observer.shard_committed(Commit("000001", 0, 2, 1, 2, 1.5))
+
+
+def summary(**changes: Any) -> Summary:
+    plain = {"run_id": RUN, "status": "finished", "output": "out", "num_documents": 2, "num_pages": {"ok": 3}, "seconds": 9.0}
+    return Summary(**plain | changes)
