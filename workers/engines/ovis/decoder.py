@@ -7,11 +7,13 @@ for them, a decode step of a tiny model takes half the time, and on a GPU half t
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.engines.ovis.attention import Step, attend
+from workers.engines.ovis.attention import Step, Workspace, attend
 
 
 class Decoder:
@@ -26,6 +28,8 @@ class Decoder:
         """Longest request: what the model was trained for and what the cache holds."""
         shape = (config.num_hidden_layers, num_blocks, block_tokens, config.num_key_value_heads, config.head_dim)
         self.keys, self.values = (torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in range(2))
+        self.workspace = Workspace()
+        self.norm, self.eps = llm.model.norm.weight, llm.model.norm.variance_epsilon
         self.layers = [Layer(layer, index) for index, layer in enumerate(llm.model.layers)]
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -34,22 +38,33 @@ class Decoder:
     def forward(self, embedded: Tensor, rows: Sequence["Row"]) -> Tensor:
         """[num_tokens, hidden], the rows' new tokens one after the other -> [len(rows), vocab_size] float32: the logits after
         each row's last token."""
-        model = self.llm.model
-        ends = torch.tensor([row.num_new for row in rows]).cumsum(0) - 1
-        positions = torch.cat([torch.arange(row.length - row.num_new, row.length) for row in rows])
-        longest = max(len(row.blocks) for row in rows)
-        tables = torch.tensor([[*row.blocks, *[0] * (longest - len(row.blocks))] for row in rows])
-        of_row = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor([row.num_new for row in rows]))
+        num_new, lengths = [row.num_new for row in rows], [row.length for row in rows]
+        tables = np.zeros((len(rows), -(-max(lengths) // self.block_tokens)), dtype=np.int64)
+        for table, row in zip(tables, rows, strict=True):
+            own = row.blocks[: len(table)]
+            table[: len(own)] = own
+        positions = np.concatenate([np.arange(row.length - row.num_new, row.length) for row in rows])
+        of_row = np.repeat(np.arange(len(rows)), num_new)
         slots = tables[of_row, positions // self.block_tokens] * self.block_tokens + positions % self.block_tokens
+        ends = np.cumsum(num_new) - 1
         # From pageable memory, but small: CUDA stages them and returns, so the host runs on.
-        ends, positions, tables, slots = (x.to(self.device, non_blocking=True) for x in (ends, positions, tables, slots))
-
-        step = Step(self.keys, self.values, slots, tables, [row.num_new for row in rows], [row.length for row in rows])
-        cos, sin = (x[0, :, None] for x in model.rotary_emb(embedded, positions[None]))
+        step = Step(self.keys, self.values, self._here(slots), self._here(tables), num_new, lengths, self.workspace)
+        cos, sin = self.rotary(embedded, self._here(positions))
         hidden = embedded
         for layer in self.layers:
             hidden = layer.forward(hidden, cos, sin, step)
-        return F.linear(normed(hidden[ends], model.norm), self.llm.lm_head.weight).float()
+        if len(rows) != len(hidden):
+            hidden = hidden[self._here(ends)]
+        return F.linear(normed(hidden, self.norm, self.eps), self.llm.lm_head.weight).float()
+
+    def rotary(self, like: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines [num_tokens, 1, head_dim], the first half of the sines negated: what `rotate` takes."""
+        cos, sin = (x[0, :, None] for x in self.llm.model.rotary_emb(like, positions[None]))
+        half = sin.shape[-1] // 2
+        return cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+
+    def _here(self, numbers: npt.NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(numbers).to(self.device, non_blocking=True)
 
 
 class Layer:
@@ -57,24 +72,31 @@ class Layer:
 
     def __init__(self, layer: Any, index: int) -> None:
         attention, mlp = layer.self_attn, layer.mlp
-        self.layer, self.index = layer, index
+        self.index, self.eps = index, layer.input_layernorm.variance_epsilon
         self.head_dim, self.scale, self.window = attention.head_dim, attention.scaling, attention.sliding_window
-        self.attention_in = [attention.q_proj, attention.k_proj, attention.v_proj]
-        self.attention_weight, self.attention_bias = side_by_side(self.attention_in)
-        self.mlp_in = [mlp.gate_proj, mlp.up_proj]
-        self.mlp_weight, self.mlp_bias = side_by_side(self.mlp_in)
+        self.attention_in = side_by_side([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.attention_out = attention.o_proj.weight, attention.o_proj.bias
+        self.mlp_in = side_by_side([mlp.gate_proj, mlp.up_proj])
+        self.mlp_out = mlp.down_proj.weight, mlp.down_proj.bias
+        self.act = mlp.act_fn
+        self.input_norm, self.mlp_norm = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+        heads, kv_heads = (projection.out_features // self.head_dim for projection in (attention.q_proj, attention.k_proj))
+        self.heads = [heads, kv_heads]
+        # [heads + key/value heads, head_dim], so that queries and keys are normed and rotated together
+        self.head_norm = torch.cat(
+            [attention.q_norm.weight.expand(heads, -1), attention.k_norm.weight.expand(kv_heads, -1)]
+        ).contiguous()
 
     def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, step: Step) -> Tensor:
-        """[num_tokens, hidden]; `cos` and `sin` [num_tokens, 1, head_dim]."""
-        layer, attention, mlp = self.layer, self.layer.self_attn, self.layer.mlp
-        together = F.linear(normed(hidden, layer.input_layernorm), self.attention_weight, self.attention_bias)
-        parts = torch.split(together, [projection.out_features for projection in self.attention_in], dim=-1)
-        query, key, value = (part.view(len(hidden), -1, self.head_dim) for part in parts)
-        query, key = (rotate(normed(x, norm), cos, sin) for x, norm in ((query, attention.q_norm), (key, attention.k_norm)))
+        """[num_tokens, hidden]; `cos` and `sin` as `Decoder.rotary` gives them."""
+        together = F.linear(normed(hidden, self.input_norm, self.eps), *self.attention_in).view(len(hidden), -1, self.head_dim)
+        mixed, value = together.split([sum(self.heads), self.heads[1]], dim=1)
+        mixed = rotate(F.rms_norm(mixed, (self.head_dim,), None, self.eps) * self.head_norm, cos, sin)
+        query, key = mixed.split(self.heads, dim=1)
         out = attend(self.index, query, key, value, step, scale=self.scale, window=self.window)
-        hidden = hidden + F.linear(out.flatten(1), attention.o_proj.weight, attention.o_proj.bias)
-        gate, up = F.linear(normed(hidden, layer.post_attention_layernorm), self.mlp_weight, self.mlp_bias).chunk(2, dim=-1)
-        return hidden + F.linear(mlp.act_fn(gate) * up, mlp.down_proj.weight, mlp.down_proj.bias)
+        hidden = hidden + F.linear(out.flatten(1), *self.attention_out)
+        gate, up = F.linear(normed(hidden, self.mlp_norm, self.eps), *self.mlp_in).chunk(2, dim=-1)
+        return hidden + F.linear(self.act(gate) * up, *self.mlp_out)
 
 
 def side_by_side(projections: list[nn.Linear]) -> tuple[Tensor, Tensor | None]:
@@ -91,14 +113,13 @@ def side_by_side(projections: list[nn.Linear]) -> tuple[Tensor, Tensor | None]:
     return weight, bias
 
 
-def normed(x: Tensor, norm: Any) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],), norm.weight, norm.variance_epsilon)
+def normed(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    return F.rms_norm(x, (x.shape[-1],), weight, eps)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Half-split rotation: [num_tokens, heads, head_dim]; `cos` and `sin` hold each angle twice, as transformers makes them."""
-    half = x.shape[-1] // 2
-    return torch.addcmul(x * cos, torch.cat((-x[..., half:], x[..., :half]), dim=-1), sin)
+    """Half-split rotation of [num_tokens, heads, head_dim]."""
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
 
 
 class Row:

@@ -7,6 +7,7 @@ grammars advanced and masks filled. On the CPU there is nothing to hide behind, 
 
 import logging
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ class Scheduler:
         self.running.remove(sequence)
         self._publish(sequence)
         self.pool.release(sequence.blocks)
-        sequence.blocks, sequence.num_written, sequence.num_published = [], 0, 0
+        sequence.blocks, sequence.num_written, sequence.num_published = array("q"), 0, 0
         self._slots.append(sequence.slot)
         sequence.slot = -1
 
@@ -201,7 +202,7 @@ class Scheduler:
                 self.pool.release(shared)
                 break
             self.waiting.popleft()
-            sequence.blocks = [*shared, *(self.pool.take() for _ in range(num_blocks))]
+            sequence.blocks = array("q", [*shared, *(self.pool.take() for _ in range(num_blocks))])
             sequence.num_written, sequence.num_published = num_known, len(shared)
             if not sequence.num_preemptions:
                 sequence.num_shared = num_known
@@ -252,7 +253,7 @@ class Scheduler:
         """Back to the queue after a prefill that failed: nothing it was to write may be shared."""
         self.running.remove(sequence)
         self.pool.release(sequence.blocks)
-        sequence.blocks, sequence.num_written, sequence.num_published = [], 0, 0
+        sequence.blocks, sequence.num_written, sequence.num_published = array("q"), 0, 0
         self._slots.append(sequence.slot)
         sequence.slot = -1
         self.waiting.appendleft(sequence)

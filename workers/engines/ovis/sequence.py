@@ -2,6 +2,7 @@
 
 import random
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -59,7 +60,7 @@ class Sequence:
     num_prompt: int = field(init=False)
     num_written: int = 0
     """Tokens whose keys and values are in `blocks`."""
-    blocks: list[int] = field(default_factory=list)
+    blocks: "array[int]" = field(default_factory=lambda: array("q"))
     names: list[BlockName] = field(default_factory=list)
     num_published: int = 0
     slot: int = -1
