@@ -90,9 +90,9 @@ class Layer:
     def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, step: Step) -> Tensor:
         """[num_tokens, hidden]; `cos` and `sin` as `Decoder.rotary` gives them."""
         together = F.linear(normed(hidden, self.input_norm, self.eps), *self.attention_in).view(len(hidden), -1, self.head_dim)
-        mixed, value = together.split([sum(self.heads), self.heads[1]], dim=1)
+        mixed, value = torch.split(together, [sum(self.heads), self.heads[1]], dim=1)
         mixed = rotate(F.rms_norm(mixed, (self.head_dim,), None, self.eps) * self.head_norm, cos, sin)
-        query, key = mixed.split(self.heads, dim=1)
+        query, key = torch.split(mixed, self.heads, dim=1)
         out = attend(self.index, query, key, value, step, scale=self.scale, window=self.window)
         hidden = hidden + F.linear(out.flatten(1), *self.attention_out)
         gate, up = F.linear(normed(hidden, self.mlp_norm, self.eps), *self.mlp_in).chunk(2, dim=-1)

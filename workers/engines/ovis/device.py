@@ -88,7 +88,7 @@ def available_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def is_sticky(error: Exception) -> bool:
+def is_sticky(error: BaseException) -> bool:
     """A CUDA error after which this process can compute nothing any more (out of memory is none)."""
     if isinstance(error, torch.OutOfMemoryError):
         return False

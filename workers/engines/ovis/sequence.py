@@ -58,6 +58,8 @@ class Sequence:
     """Called once, from the scheduler's thread."""
 
     num_prompt: int = field(init=False)
+    number: int = -1
+    """By arrival."""
     num_written: int = 0
     """Tokens whose keys and values are in `blocks`."""
     blocks: "array[int]" = field(default_factory=lambda: array("q"))
@@ -71,12 +73,17 @@ class Sequence:
     end: End | None = None
     error: str = ""
     is_cancelled: bool = False
+    fault: str = ""
+    """What broke while its next token was chosen; it ends with that."""
+    is_suspect: bool = False
+    """Its prefill failed in company; it goes alone, which shows whose fault it was."""
     num_shared: int = 0
     """Prompt tokens found in the cache at the first admission."""
     num_preemptions: int = 0
     started_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        self.tokens = list(self.tokens)  # it grows; whoever made it keeps theirs
         self.num_prompt = len(self.tokens)
         self.random = random.Random(self.sampling.seed)
         self._identity = self._identify(self.tokens)

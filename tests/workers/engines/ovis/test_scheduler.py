@@ -100,8 +100,12 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+def make_world(folder, **llm):
     # untied: a tied tiny model says the same token for ever, and then much could go wrong unseen
-    folder = make_checkpoint(tmp_path_factory.mktemp("world"), llm={"tie_word_embeddings": False})
+    make_checkpoint(folder, llm={"tie_word_embeddings": False, **llm})
     engine, reference = (load_model(folder, dtype=torch.float32, device="cpu") for _ in range(2))
     tokenizer = read_tokenizer(folder)
     images = ImageProcessor(reference.config.vit_config, read_json(folder / "preprocessor_config.json"), min_pixels=1024)
@@ -181,6 +185,19 @@ def test_64_mixed_requests_say_what_each_says_alone(world, is_ahead):
         assert len(sequence.logprobs) == sequence.num_new
         if sequence.end == "length":
             assert sequence.num_new == sequence.max_new_tokens
+
+
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "head_dim"), [(4, 4, 16), (6, 1, 24), (8, 2, 8)], ids=["each its own", "all share one", "four share one"]
+)
+def test_other_head_counts_say_what_each_says_alone(tmp_path, heads, kv_heads, head_dim):
+    world = make_world(tmp_path, num_attention_heads=heads, num_key_value_heads=kv_heads, head_dim=head_dim)
+    requests = mixed(world, 16, seed=heads)
+    scheduler = world.scheduler(num_blocks=90, max_batch=6)
+    run(scheduler, [(6 * index, sequence) for index, (_, sequence) in enumerate(requests)])
+    assert scheduler.statistics.num_preemptions > 0
+    for has_grammar, sequence in requests:
+        assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=has_grammar)
 
 
 def test_the_models_own_generation_loop_says_the_same(world):
@@ -301,6 +318,142 @@ def test_a_prefill_that_breaks_costs_the_request_that_breaks_it(world):
     assert [sequence.end for sequence in requests] == ["length", "length", "error", "length", "length"]
     for sequence in [*requests[:2], *requests[3:]]:
         assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=False)
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_a_request_cancelled_during_a_forward_leaves_and_costs_no_other(world, is_ahead):
+    leaver, stayer = world.request(1, num_text=50, num_new=100), world.request(2, num_text=70, num_new=60)
+    scheduler = world.scheduler(is_ahead=is_ahead)
+    forward, num_forwards = scheduler.decoder.forward, 0
+
+    def cancels(embedded, rows):
+        nonlocal num_forwards
+        num_forwards += 1
+        leaver.is_cancelled = leaver.is_cancelled or num_forwards == 12
+        return forward(embedded, rows)
+
+    scheduler.decoder.forward = cancels
+    late = world.request(3, num_text=40, num_new=30)  # takes the leaver's slot
+    run(scheduler, [(0, leaver), (0, stayer), (15, late)])
+    assert leaver.end == "cancelled"
+    assert leaver.num_new in (11, 12)
+    assert scheduler.pool.num_available == 400
+    for sequence in (stayer, late):
+        assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=False)
+
+
+def test_a_request_that_waits_too_long_ends_in_the_queue(world):
+    busy, late, patient = (world.request(seed, num_text=50, num_new=40) for seed in range(3))
+    scheduler = world.scheduler(max_batch=1)
+
+    def at_turn(turn):
+        if turn == 5:
+            late.deadline = 0.0
+
+    run(scheduler, [(0, busy), (0, late), (0, patient)], at_turn)
+    assert (late.end, late.num_new) == ("timeout", 0)
+    assert (busy.end, patient.end) == ("length", "length")
+
+
+class Breaking:
+    """Grammars whose masks cannot be filled for one matcher, from its `after`th mask on."""
+
+    def __init__(self, grammars, matcher, after):
+        self.grammars, self.matcher, self.left = grammars, matcher, after
+        self.allocate = grammars.allocate
+
+    def fill(self, mask, matchers):
+        if any(matcher is self.matcher for matcher, _ in matchers):
+            self.left -= 1
+            if self.left < 0:
+                raise ValueError("this one")
+        self.grammars.fill(mask, matchers)
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+@pytest.mark.parametrize("after", [0, 7])
+def test_a_mask_that_cannot_be_filled_ends_its_own_request_only(world, is_ahead, after):
+    requests = [world.request(seed, num_text=50, num_new=30, has_grammar=seed != 2) for seed in range(4)]
+    scheduler = world.scheduler(is_ahead=is_ahead)
+    scheduler.steps.grammars = Breaking(world.grammars, requests[1].matcher, after)
+    run(scheduler, [(0, sequence) for sequence in requests])
+    assert requests[1].end == "error"
+    assert "this one" in requests[1].error
+    assert requests[1].num_new == after
+    for sequence in (requests[0], *requests[2:]):
+        assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=sequence.matcher is not None)
+
+
+def test_a_look_for_loops_that_breaks_ends_its_own_request_only(world):
+    def breaks(tokens):
+        raise RuntimeError("no tokenizer")
+
+    bad, good = world.request(1, num_text=50, num_new=90, is_loop=breaks), world.request(2, num_text=50, num_new=90)
+    run(world.scheduler(), [(0, bad), (0, good)])
+    assert (bad.end, bad.error) == ("error", "RuntimeError: no tokenizer")
+    assert good.new_tokens == world.best_at_each_step(good, has_grammar=False)
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+@pytest.mark.parametrize("part", ["next", "choose"])
+def test_a_decode_out_of_memory_sheds_the_younger_half_which_comes_back(world, is_ahead, part):
+    requests = [world.request(seed, num_text=50, num_new=50, has_grammar=seed % 2 == 0) for seed in range(6)]
+    scheduler = world.scheduler(is_ahead=is_ahead)
+    whole, num_left = getattr(scheduler.steps, part), 8
+
+    def breaks(*given):
+        nonlocal num_left
+        num_left -= 1
+        if num_left == 0:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(*given)
+
+    setattr(scheduler.steps, part, breaks)
+    run(scheduler, [(0, sequence) for sequence in requests])
+    assert [sequence.num_preemptions for sequence in requests] == [0, 0, 0, 1, 1, 1]
+    for sequence in requests:
+        assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=sequence.matcher is not None)
+
+
+def test_a_decode_that_breaks_ends_what_it_decoded_and_nothing_else(world):
+    requests = [world.request(seed, num_text=50, num_new=30) for seed in range(3)]
+    scheduler = world.scheduler(max_batch=2)
+    whole, num_left = scheduler.steps.next, 10
+
+    def breaks(sequences):
+        nonlocal num_left
+        num_left -= 1
+        if num_left == 0:
+            raise RuntimeError("a bug")
+        return whole(sequences)
+
+    scheduler.steps.next = breaks
+    run(scheduler, [(0, sequence) for sequence in requests])
+    assert [sequence.end for sequence in requests] == ["error", "error", "length"]
+    assert requests[2].new_tokens == world.best_at_each_step(requests[2], has_grammar=False)
+    assert scheduler.pool.num_available == 400
+
+
+def test_a_device_that_is_done_for_is_nobodys_fault(world):
+    scheduler = world.scheduler()
+
+    def dies(embedded, rows):
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    scheduler.decoder.forward = dies
+    scheduler.add(sequence := world.request(1, num_text=50, num_new=30))
+    with pytest.raises(torch.AcceleratorError):
+        scheduler.turn()
+    assert sequence.end is None
+
+
+def test_the_oldest_request_is_never_thrown_out(world):
+    requests = [world.request(seed, num_text=100, num_new=200) for seed in range(5)]
+    scheduler = world.scheduler(num_blocks=30)
+    run(scheduler, [(0, sequence) for sequence in requests])
+    assert scheduler.statistics.num_preemptions > 3
+    assert requests[0].num_preemptions == 0
+    assert all(sequence.end in ("length", "stop") for sequence in requests)
 
 
 def test_sampling_depends_on_the_request_and_not_on_its_neighbours(world):
