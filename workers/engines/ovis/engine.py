@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from schemas.failure import Failure, FailureKind, clean_message
+from schemas.failure import FailureKind
 from schemas.settings import EngineSettings
-from workers.engines.engine import Completion, EngineStartError, Request, StopReason
-from workers.engines.ovis.confidence import logprob_figures
+from workers.engines.engine import Completion, EngineStartError, Request
+from workers.engines.ovis.completions import Completions, failed
 from workers.engines.ovis.cycles import find_cycle
 from workers.engines.ovis.decoder import Decoder
 from workers.engines.ovis.device import choose_device, choose_dtype, device_name, is_sticky, num_blocks
@@ -86,7 +86,7 @@ class OvisEngine:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
         if self._workers is not None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
+            self._workers.shutdown(wait=False)  # what is being prepared finds the engine closed
 
     async def read(self, request: Request) -> Completion:
         """Never raises but when cancelled: one request's error is that request's completion."""
@@ -105,20 +105,22 @@ class OvisEngine:
         flags: tuple[str, ...] = ()
         if budget:
             thought = await self._run(self._thought(asked, budget, request, deadline))
-            if thought.end != "stop" and thought.end != "length":
-                return self._completion(request, asked, thought, 0)
             num_thought = thought.num_new
-            closed = close_thinking(thought.new_tokens, end=self._end_of_thinking, stops=(), out_of_budget=self._out_of_budget)
+            if thought.end not in ("stop", "length"):
+                return self._completions.of_thought(request, thought)
+            if num_thought >= request.max_output_tokens:
+                cut = failed(request, FailureKind.truncated, "thinking used up the whole length limit")
+                return replace(self._completions.of_thought(request, thought), stop_reason="length", failure=cut.failure)
+            # An end token instead of `</think>` ends the thought, not the answer, which the grammar still asks for.
+            said = [token for token in thought.new_tokens if token not in self._stops]
+            closed = close_thinking(said, end=self._end_of_thinking, stops=(), out_of_budget=self._out_of_budget) or []
             # A thought that ended by itself is followed by the blank line that the forced text brings along.
-            prompt = asked.prompt + (closed or []) + (self._blank_line if closed == thought.new_tokens else [])
+            prompt = asked.prompt + closed + (self._blank_line if closed == said else [])
             flags = ("thought",)
-        left = request.max_output_tokens - num_thought
-        if left < 1:
-            return replace(failed(request, FailureKind.truncated, "thinking used up the whole length limit"), stop_reason="length")
         answer = Sequence(
             tokens=prompt + asked.prefix,
             pictures=(asked.picture,),
-            max_new_tokens=left,
+            max_new_tokens=request.max_output_tokens - num_thought,
             stops=self._stops,
             sampling=self._sampling(request),
             matcher=asked.matcher,
@@ -126,7 +128,8 @@ class OvisEngine:
             is_loop=self._is_loop,
             deadline=deadline,
         )
-        completion = self._completion(request, asked, await self._run(answer), num_thought)
+        await self._run(answer)
+        completion = self._completions.of_answer(request, answer, num_prompt=len(asked.prompt), num_thought=num_thought)
         return replace(completion, flags=(*completion.flags, *flags))
 
     # from requests to sequences
@@ -180,8 +183,6 @@ class OvisEngine:
             seed=seed_of(request, "answer"),
         )
 
-    # from sequences to completions
-
     async def _run(self, sequence: Sequence) -> Sequence:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Sequence] = loop.create_future()
@@ -205,39 +206,9 @@ class OvisEngine:
             sequence.is_cancelled = True
             raise
 
-    def _completion(self, request: Request, asked: _Asked, sequence: Sequence, num_thought: int) -> Completion:
-        tokens = sequence.new_tokens
-        said = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
-        text = self.tokenizer.decode(asked.prefix + said, skip_special_tokens=True)
-        if sequence.end in ("length", "loop"):
-            text = text.rstrip("\ufffd")  # the last character may be cut in the middle of its bytes
-        is_json = request.answer_schema is not None
-        before = b"".join(map(self._bytes_of, asked.prefix))
-        pieces = [self._bytes_of(token) for token in said]
-        mean, least = logprob_figures(sequence.logprobs[: len(said)], pieces, before=before, is_json=is_json)
-        failure = None
-        if sequence.end == "error":
-            failure = Failure(stage="read", kind=FailureKind.engine_error, message=clean_message(sequence.error), task=request.task)
-        elif sequence.end == "timeout":
-            message = f"no answer after {self.settings.timeout_s:g} s ({len(said)} tokens so far)"
-            failure = Failure(stage="read", kind=FailureKind.engine_timeout, message=message, task=request.task)
-        return Completion(
-            text=text,
-            stop_reason=STOP_REASONS[sequence.end or "error"],
-            num_prompt_tokens=len(asked.prompt),
-            num_output_tokens=num_thought + sequence.num_new,
-            mean_logprob=mean,
-            min_logprob=least,
-            grammar_overrides=sequence.num_overridden / len(tokens) if asked.matcher is not None and tokens else None,
-            failure=failure,
-        )
-
     def _is_loop(self, answer: list[int]) -> bool:
         """The token ids go round, and the text does so by the same rule as everywhere."""
         return find_cycle(answer) is not None and find_loop(self.tokenizer.decode(answer, skip_special_tokens=True)) is not None
-
-    def _bytes_of(self, token: int) -> bytes:
-        return bytes(self._grammars.tokenizer.decode_bytes([token]))
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
@@ -262,6 +233,7 @@ class OvisEngine:
         if not self._stops:
             raise EngineStartError(f"{folder} names no end token (eos_token_id).")
         self._grammars = Grammars(self.tokenizer, llm.vocab_size, sorted(self._stops))
+        self._completions = Completions(self.tokenizer, self._grammars.tokenizer, self._stops, self.settings.timeout_s)
         self._end_of_thinking = self.tokenizer.convert_tokens_to_ids(END_OF_THINKING)
         self._out_of_budget, self._blank_line = self._encode(OUT_OF_THINKING_BUDGET), self._encode("\n\n")
         blocks = num_blocks(llm, settings, device, dtype, self.settings.num_gpus or 1.0)
@@ -278,13 +250,13 @@ class OvisEngine:
                     self._wake.wait()
                 arrived, self._inbox = list(self._inbox), deque()
                 if self._is_closing:
-                    for sequence in [*arrived, *self.scheduler.waiting, *self.scheduler.running]:
+                    for sequence in [*arrived, *self.scheduler.in_flight]:
                         sequence.is_cancelled = True
             try:
                 for sequence in arrived:
                     self.scheduler.add(sequence)
                 worked = self.scheduler.turn()
-            except Exception as error:  # noqa: BLE001  # `_break` says what becomes of it
+            except BaseException as error:  # noqa: BLE001  # a panic in Rust is no Exception; `_break` says what becomes of it
                 self._break(error, arrived)
                 return
             if self._is_closing and self.scheduler.is_idle:
@@ -292,7 +264,7 @@ class OvisEngine:
             if not worked:
                 time.sleep(IDLE_WAIT_S)
 
-    def _break(self, error: Exception, arrived: list[Sequence]) -> None:
+    def _break(self, error: BaseException, arrived: list[Sequence]) -> None:
         """A CUDA error that sticks poisons every later call: the process ends, so that Ray starts another. Anything else here is
         a bug of ours: all in flight end with it, and so does every later request."""
         log.critical("the engine's thread broke", exc_info=error)
@@ -301,28 +273,20 @@ class OvisEngine:
             os._exit(STICKY_EXIT_CODE)
         with self._wake:
             self._broken = f"the engine broke: {type(error).__name__}: {error}"
-            left = [*arrived, *self._inbox, *self.scheduler.waiting, *self.scheduler.running]
+            left = [*arrived, *self._inbox, *self.scheduler.in_flight]
         for sequence in left:
             if sequence.end is None:
                 sequence.end, sequence.error = "error", self._broken
-                sequence.done(sequence)
-
-
-STOP_REASONS: dict[str, StopReason] = {
-    "stop": "stop", "length": "length", "loop": "loop", "cancelled": "cancelled", "timeout": "error", "error": "error",
-}  # fmt: skip
+                try:
+                    sequence.done(sequence)
+                except RuntimeError:
+                    log.exception("a request that broke could not be handed back")
 
 
 def seed_of(request: Request, part: str) -> int:
     """The same request draws the same numbers, whoever shares its batch."""
     return int.from_bytes(
         blake2b(f"{request.label}\0{request.task}\0{request.ask}\0{part}".encode(), digest_size=8).digest(), "big"
-    )
-
-
-def failed(request: Request, kind: FailureKind, message: str) -> Completion:
-    return Completion(
-        stop_reason="error", failure=Failure(stage="read", kind=kind, message=clean_message(message), task=request.task)
     )
 
 

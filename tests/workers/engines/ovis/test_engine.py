@@ -187,10 +187,67 @@ async def test_a_chart_asked_again_may_think_and_its_thoughts_are_no_answer(star
 
 async def test_thinking_that_leaves_no_room_for_an_answer_is_cut_off(started):
     engine = await started(chart_thinking_tokens=50)
+    engine._end_of_thinking = -5  # no token ends the thought, so it uses up its budget, which is the whole limit
+    engine._stops = frozenset()
     said = await engine.read(request(1, "chart", num_tokens=50, ask=1))
-    if said.failure is not None:
-        assert said.failure.kind == FailureKind.truncated
-        assert said.stop_reason == "length"
+    assert said.failure.kind == FailureKind.truncated
+    assert (said.stop_reason, said.text, said.num_output_tokens) == ("length", "", 50)
+
+
+async def test_what_was_thought_is_no_answer_even_when_no_answer_follows(started):
+    engine = await started(chart_thinking_tokens=3000, timeout_s=0.5)
+    engine._end_of_thinking, engine._stops = -5, frozenset()
+    said = await engine.read(request(1, "chart", num_tokens=3000, ask=1))
+    assert said.failure.kind == FailureKind.engine_timeout
+    assert said.text == ""
+    assert said.mean_logprob is None
+
+
+async def test_a_thought_that_ends_without_its_mark_is_closed_for_it(started, monkeypatch):
+    # given a thought in which every token counts as an end token: it ends after one
+    engine = await started(chart_thinking_tokens=30)
+    prompts = []
+    run = engine._run
+
+    async def watched(sequence):
+        if not prompts:
+            sequence.stops = frozenset(range(1000))
+        prompts.append(list(sequence.tokens))
+        return await run(sequence)
+
+    monkeypatch.setattr(engine, "_run", watched)
+    monkeypatch.setattr(engine, "_stops", frozenset(range(1000)))
+    said = await engine.read(replace(request(1, "chart", num_tokens=200, ask=1), answer_schema=SHORT))
+    thinking, answer = prompts
+    assert answer == thinking + engine._out_of_budget
+    assert "thought" in said.flags
+
+
+async def test_an_engine_closed_with_requests_in_flight_answers_them_all(started):
+    engine = await started(max_batch=2)
+    reads = [asyncio.create_task(engine.read(request(seed, num_tokens=3000))) for seed in range(6)]
+    while not engine.scheduler.admission.running:  # noqa: ASYNC110  # it is another thread that admits them
+        await asyncio.sleep(0.01)
+    late = asyncio.create_task(engine.read(request(7)))  # still being prepared
+    await asyncio.sleep(0)
+    await engine.close()
+    completions = await asyncio.wait_for(asyncio.gather(*reads, late), 30)
+    assert [said.stop_reason for said in completions[:6]] == ["cancelled"] * 6
+    assert completions[6].stop_reason in ("cancelled", "error")
+    assert engine.scheduler.is_idle
+
+
+async def test_an_engine_whose_thread_breaks_says_so_to_everyone(started, monkeypatch):
+    engine = await started()
+
+    def breaks():
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(engine.scheduler, "turn", breaks)
+    completions = await asyncio.wait_for(asyncio.gather(*(engine.read(request(seed)) for seed in range(3))), 30)
+    completions.append(await asyncio.wait_for(engine.read(request(4)), 30))
+    assert [said.failure.kind for said in completions] == [FailureKind.engine_error] * 4
+    assert all("the engine broke: KeyError" in said.failure.message for said in completions)
 
 
 async def test_a_closed_engine_refuses(started):
