@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas.settings import EngineSettings
 from workers.engines.engine import Engine, EngineInfo, EngineStartError
 
-IMPLEMENTATION = 1
+IMPLEMENTATION = 2
 """Part of the recipe: raised when the same weights and settings would answer differently."""
 
 
