@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server, write_to_textfile
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, start_http_server, write_to_textfile
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.errors import OperatorError
 from pipeline.lease import LeaseHeld
@@ -17,6 +18,7 @@ from pipeline.observer import Commit, Held, Receipt, Silent, StageLoad, StageNam
 from pipeline.summary import Summary
 from schemas.settings import MetricsSettings
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a time beside each count, of use to nobody here
 _STAGES = ("probe", "render", "read", "stage", "compact")
 _OUTCOMES = ("ok", "blank", "partial", "failed")
 _ENDS = ("finished", "incomplete", "nothing_to_do", "held", "failed")
@@ -33,12 +35,15 @@ class Metrics(Silent):
         """Each reader's life and work as last told, seconds."""
         self._lease: Held | None = None
 
+        self._counters: dict[str, Counter] = {}
         self.described: list[tuple[str, tuple[str, ...], str]] = []
         """(name, labels, text) of each, in their order; for the README and the dashboard's test."""
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             self.described.append((f"pagefold_{name}_total", labels, text))
-            return Counter(f"pagefold_{name}", text, labels, registry=self.registry)
+            made = Counter(f"pagefold_{name}", text, labels, registry=self.registry)
+            self._counters[f"pagefold_{name}_total"] = made
+            return made
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             self.described.append((f"pagefold_{name}", labels, text))
@@ -85,6 +90,14 @@ class Metrics(Silent):
         ):
             for value in values:
                 metric.labels(value)
+
+    def go_on_from(self, text: str) -> None:
+        """Add what an earlier process had counted, as its file tells: else each run of a schedule would look like a reset."""
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                counter = self._counters.get(sample.name)
+                if counter is not None:
+                    (counter.labels(**sample.labels) if sample.labels else counter).inc(sample.value)
 
     def started(self, run_id: str, engine: str, lease: Held) -> None:
         self._lease, self._readers = lease, {}
@@ -167,6 +180,13 @@ def published(settings: MetricsSettings, num_gpus: float) -> Iterator[Metrics]:
     if settings.file is not None and (settings.file.suffix != ".prom" or not settings.file.parent.is_dir()):
         raise OperatorError(f"metrics.file {settings.file}: it has to end in .prom, in a folder that is there.")
     metrics = Metrics(num_gpus, settings.file)
+    if settings.file is not None and settings.file.exists():
+        try:
+            metrics.go_on_from(settings.file.read_text("utf-8"))
+        except ValueError as error:
+            raise OperatorError(
+                f"metrics.file {settings.file} is no file of metrics of this version: remove it ({error})."
+            ) from None
     if settings.port is None:
         yield metrics
         return

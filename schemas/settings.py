@@ -212,7 +212,7 @@ class MetricsSettings(Stage):
     host: str = Field("127.0.0.1", description="Address of that port; `0.0.0.0` lets other machines scrape it.")
     file: Path | None = Field(
         None,
-        description="`.prom` file to write the metrics to when a run ends, for node_exporter's textfile collector.",
+        description="`.prom` file for node_exporter's textfile collector: written when a run ends, counts go on from it.",
     )
 
 

@@ -88,6 +88,8 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         for value in walk(resource):
             if isinstance(value, dict) and "entrypoint" in value:
                 yield name, shlex.split(value["entrypoint"])[1:]
+            if isinstance(value, dict) and "args" in value and str(value.get("image")).startswith("pagefold:"):
+                yield name, value["args"]
     flags = re.search(r'PAGEFOLD_RUN_FLAGS="([^"]+)"', COMPOSE.read_text("utf-8"))
     assert flags
     yield "compose: flags in its head", ["run", "in", "out", *shlex.split(flags[1])]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.apart import _END_S
+from schemas.settings import RaySettings
 from tests.infra.checks import compose_findings
 from tests.infra.files import ROOT, compose
 
@@ -40,6 +42,9 @@ def set_(value: Any, path: str, new: Any) -> None:
         ("services/run/security_opt", [], "privileges"),
         ("services/ray-worker", None, "which is not there"),
         ("services/ray-worker/profiles", ["gpu"], "not started with it"),
+        ("services/grafana/ports", ["3000:3000"], "open to others"),
+        ("services/prometheus/healthcheck", None, "says nothing of it"),
+        ("services/watch/cap_dropp", ["ALL"], "cap_dropp"),
     ],
 )
 def test_a_planted_mistake_is_found(path, new, finding):
@@ -54,6 +59,7 @@ def test_up_ends_with_rows_and_asks_for_no_gpu():
     started = {name for name, service in services.items() if not service.get("profiles")}
     assert started == {"s3", "seed", "ray-head", "ray-worker", "run"}
     assert services["run"]["depends_on"].keys() == {"seed", "ray-head", "ray-worker"}
+    assert {name for name, service in services.items() if service.get("profiles") == ["metrics"]} == {"prometheus", "grafana"}
     assert services["ray-worker-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
 
 
@@ -66,12 +72,22 @@ def test_input_and_output_of_the_run_are_where_seed_and_query_look():
     assert any((ROOT / source).glob("*.pdf"))
 
 
+def test_what_is_mounted_is_there():
+    mounts = [mount for service in compose()["services"].values() for mount in service.get("volumes", ()) if mount.startswith("./")]
+    assert len(mounts) >= 4
+    assert [mount for mount in mounts if not (ROOT / mount.partition(":")[0]).exists() or not mount.endswith(":ro")] == []
+
+
+def test_a_watch_that_is_stopped_has_the_time_to_hand_back():
+    assert int(compose()["services"]["watch"]["stop_grace_period"].removesuffix("s")) > RaySettings().grace_s + _END_S
+
+
 def test_the_keys_of_server_and_clients_are_the_same():
     text = compose()["configs"]["s3-identities"]["content"]
     keys = dict(re.findall(r"\$\{(\w+):-([^}]+)\}", text))
     identity = json.loads(re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", text))["identities"][0]
     assert identity["credentials"] == [{"accessKey": keys["S3_ACCESS_KEY"], "secretKey": keys["S3_SECRET_KEY"]}]
-    for name in ("seed", "ray-head", "ray-worker", "ray-worker-gpu", "run", "query"):
+    for name in ("seed", "ray-head", "ray-worker", "ray-worker-gpu", "run", "watch", "query"):
         environment = compose()["services"][name]["environment"]
         assert environment["AWS_ACCESS_KEY_ID"] == f"${{S3_ACCESS_KEY:-{keys['S3_ACCESS_KEY']}}}"
         assert environment["AWS_SECRET_ACCESS_KEY"] == f"${{S3_SECRET_KEY:-{keys['S3_SECRET_KEY']}}}"

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.apart import _END_S
+from schemas.settings import RaySettings
 from tests.infra.checks import manifest_findings
 from tests.infra.files import INFRA, manifests
 from tests.infra.test_compose import set_
 
 MANIFESTS = manifests()
 JOB, CRON = "rayjob.yaml:RayJob/pagefold-", "cronjob.yaml:CronJob/pagefold"
+WATCH = "watch.yaml:Deployment/pagefold-watch"
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
@@ -40,6 +43,10 @@ CRON_POD = "spec/jobTemplate/spec/template/spec"
         (CRON, "spec/jobTemplate/spec/backoffLimit", "none", "none"),
         (CRON, f"{CRON_POD}/restartPolicy", "Always", "restart"),
         (CRON, f"{CRON_POD}/serviceAccountName", None, "default service account"),
+        (WATCH, "spec/strategy", "Recreate", "Recreate"),
+        (WATCH, "spec/template/spec/terminationGracePeriod", 90, "terminationGracePeriod"),
+        (WATCH, "spec/template/spec/securityContext", {}, "as root"),
+        (WATCH, "spec/template/spec/volumes", [], "no volume"),
         ("rbac.yaml:Role/pagefold-schedule", "rules", [{"apiGroup": ["ray.io"], "verbs": ["create"]}], "apiGroup"),
     ],
 )
@@ -81,6 +88,21 @@ def test_the_schedule_never_runs_twice_at_once_and_waits_longer_than_the_job_may
     spec = MANIFESTS[CRON]["spec"]
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] > MANIFESTS[JOB]["spec"]["activeDeadlineSeconds"]
+
+
+def test_one_watch_at_a_time_has_the_time_to_hand_back() -> None:
+    spec = MANIFESTS[WATCH]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > RaySettings().grace_s + _END_S
+    assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("name", [JOB, WATCH])
+def test_prometheus_is_told_the_port_that_the_run_serves(name: str) -> None:
+    text = json.dumps(MANIFESTS[name])
+    assert text.count("metrics.port=9464") == text.count("metrics.host=0.0.0.0") == 1
+    assert '"prometheus.io/port": "9464"' in text
+    assert '"containerPort": 9464' in text
 
 
 def test_ray_has_the_version_of_the_image():

@@ -113,6 +113,28 @@ def test_the_file_is_whole_after_each_run_and_promtool_s_parser_reads_it(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["pagefold.prom"]
 
 
+def test_counts_go_on_from_the_file_of_the_run_before(tmp_path: Path) -> None:
+    settings = MetricsSettings(file=tmp_path / "pagefold.prom")
+    for _ in range(3):
+        with published(settings, 0) as metrics:
+            tell(metrics)
+            metrics.ended(summary(cost=0.5, currency="EUR"))
+
+    assert value(metrics, "pages_total", outcome="ok") == 9
+    assert value(metrics, "failures_total", kind="bad_json") == 3
+    assert (value(metrics, "documents_total"), value(metrics, "cost_total", currency="EUR")) == (6, 1.5)
+    assert value(metrics, "documents_planned") == 3  # a gauge is of the run at work
+
+
+@pytest.mark.parametrize("text", ["no metrics\n", 'pagefold_pages_total{colour="red"} 3\n'])
+def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "pagefold.prom"
+    file.write_text(text)
+    with pytest.raises(OperatorError, match="remove it"), published(MetricsSettings(file=file), 0):
+        pass
+    assert file.read_text() == text
+
+
 def test_a_place_that_cannot_be_published_to_is_the_operator_s(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,0 +1,131 @@
+"""infra/prometheus: alerts over metrics that there are, each in the README's runbook; and a planted mistake is found.
+
+Parsed by promql-parser in CI; promtool, where there is one, checks the file as Prometheus would, and that the alerts fire.
+"""
+
+import re
+import shutil
+import subprocess
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.infra.files import INFRA, ROOT, Object, compose
+from tests.infra.promql import expression_findings
+
+ALERTS = yaml.safe_load((INFRA / "prometheus" / "alerts.yaml").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+RULES = ALERTS["groups"][0]["rules"]
+PROMTOOL = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on this machine")
+
+
+def findings(alerts: Object) -> list[str]:
+    found = []
+    for rule in alerts["groups"][0]["rules"]:
+        name = rule["alert"]
+        found += [f"{name}: {finding}" for finding in expression_findings(rule["expr"])]
+        if not {"alert", "expr", "labels", "annotations"} <= rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}:
+            found.append(f"{name}: its keys are {', '.join(rule)}")
+        if rule.get("labels", {}).get("severity") not in ("page", "warn"):
+            found.append(f"{name}: no severity")
+        if not re.fullmatch(r"\d+[smh]", rule.get("for", "1m")):
+            found.append(f"{name}: for {rule['for']}")
+        if f"`{name}`" not in README:
+            found.append(f"{name}: not in the README")
+    return found
+
+
+def test_the_alerts_are_sound() -> None:
+    assert findings(ALERTS) == []
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"expr": "pagefold_lease_agee_seconds > 30"}, "there is no pagefold_lease_agee_seconds"),
+        ({"expr": "pagefold_failures_total > 3"}, "a counter: rate it"),
+        ({"expr": 'increase(pagefold_runs_total{state="failed"}[1h]) > 1'}, "no label state"),
+        ({"expr": "sum(pagefold_lease_held"}, "unclosed left parenthesis"),
+        ({"for": "10 minutes"}, "for 10 minutes"),
+        ({"labels": {}}, "no severity"),
+        ({"sumary": "x"}, "its keys are"),
+        ({"alert": "PagefoldUnheardOf"}, "not in the README"),
+    ],
+)
+def test_a_planted_mistake_is_found(change: Object, finding: str) -> None:
+    broken = deepcopy(ALERTS)
+    broken["groups"][0]["rules"][0].update(change)
+    assert any(finding in sentence for sentence in findings(broken)), findings(broken)
+
+
+def test_prometheus_scrapes_the_ports_that_compose_s_services_serve() -> None:
+    config = yaml.safe_load((INFRA / "prometheus" / "prometheus.yaml").read_text("utf-8"))
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
+    services = compose()["services"]
+    assert "metrics.port=9464" in services["run"]["command"]
+    assert targets["pagefold"] == ["ray-head:9464"]  # the run's driver is a job on the head
+    for target in targets["ray"]:
+        service, port = target.split(":")
+        assert f"--metrics-export-port={port}" in services[service]["command"]
+
+
+@needs_promtool
+def test_promtool_takes_the_alerts() -> None:
+    command = [str(PROMTOOL), "check", "rules", str(INFRA / "prometheus" / "alerts.yaml")]
+    assert subprocess.run(command, timeout=60, capture_output=True).returncode == 0
+
+
+@needs_promtool
+def test_the_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:
+    """A run that stands still, pages that fail, readers that die, a GPU that waits; beside them a run that is well."""
+    series = {
+        'pagefold_lease_held{instance="a"}': "1+0x120",
+        'pagefold_last_progress_timestamp_seconds{instance="a"}': "0+0x120",
+        'pagefold_lease_held{instance="b"}': "1+0x120",
+        'pagefold_last_progress_timestamp_seconds{instance="b"}': "0+60x120",
+        'pagefold_pages_total{outcome="ok"}': "0+90x120",
+        'pagefold_pages_total{outcome="failed"}': "0+10x120",
+        'pagefold_failures_total{kind="crashed_worker"}': "0+1x120",
+        "pagefold_engine_busy_seconds_total": "0+10x120",
+        "pagefold_reader_seconds_total": "0+60x120",
+        "pagefold_gpu_seconds_total": "0+60x120",
+    }
+    expected = {
+        "PagefoldRunSilent": [{"instance": "a"}],
+        "PagefoldPagesFail": [{}],
+        "PagefoldReadersDie": [{}],
+        "PagefoldEnginesIdle": [{}],
+        "PagefoldRunsFail": [],
+        "PagefoldLeaseNotRenewed": [],
+        "PagefoldSpilling": [],
+        "PagefoldNoRunFinished": [],
+    }
+    severities = {rule["alert"]: rule["labels"]["severity"] for rule in RULES}
+    alerts = deepcopy(ALERTS)
+    for rule in alerts["groups"][0]["rules"]:
+        del rule["annotations"]
+    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(alerts))
+    test = {
+        "rule_files": ["alerts.yaml"],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "alert_rule_test": [
+                    {
+                        "eval_time": "90m",
+                        "alertname": name,
+                        "exp_alerts": [{"exp_labels": labels | {"severity": severities[name]}} for labels in fired],
+                    }
+                    for name, fired in expected.items()
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))
+    done = subprocess.run([str(PROMTOOL), "test", "rules", "test.yaml"], cwd=tmp_path, timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
