@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.errors import OperatorError
 from pipeline.observer import Observer
-from schemas.settings import RaySettings
+from schemas.settings import RaySettings, Settings
 
 
 def cluster_address(settings: RaySettings) -> str | None:
@@ -49,6 +49,22 @@ def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
         yield _num_cpus()
     finally:
         ray.shutdown()
+
+
+def check_gpus(settings: Settings, observer: Observer) -> None:
+    """Without it readers would wait for a GPU for ever, and without a word. Raises OperatorError where none can come."""
+    import ray
+
+    engine = settings.engine
+    asked, there = engine.num_gpus * engine.min_actors, float(ray.cluster_resources().get("GPU", 0))
+    if asked <= there:
+        return
+    if cluster_address(settings.ray) is None:
+        raise OperatorError(
+            f"engine.num_gpus asks for {asked:g} GPUs to start with, and Ray finds {there:g} here; with engine.num_gpus=0 it runs "
+            "on the CPU."
+        )
+    observer.message(f"the cluster has {there:g} GPUs now and {asked:g} are asked for: waiting until it grows")
 
 
 def _num_cpus() -> int:

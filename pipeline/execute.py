@@ -16,7 +16,7 @@ from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
 from pipeline.chunks import Work
-from pipeline.cluster import cluster
+from pipeline.cluster import check_gpus, cluster
 from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
 from pipeline.errors import EngineDies
 from pipeline.graph import Context, build, configure
@@ -92,6 +92,7 @@ def execute(
                 committer.start(shard)
         try:
             if rows:
+                check_gpus(settings, observer)
                 context = Context(settings, plan.recipes, run_id, store, num_cpus)
                 configure()
                 observer.phase("reading")

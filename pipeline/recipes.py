@@ -1,13 +1,13 @@
 """All that changes a task's answer, as one recipe per task."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas import SCHEMA_VERSION
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
-from workers.engines.engine import EngineInfo
+from workers.engines.engine import EngineInfo, EngineStartError
 from workers.prompts import prompt_for
 
 _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixels"}
@@ -23,15 +23,31 @@ def make_recipes(settings: Settings, info: EngineInfo, tasks: Iterable[Task]) ->
     return {task: _recipe(task, settings, info) for task in info.tasks if task in wanted}
 
 
+def check_as_planned(info: EngineInfo, recipes: Mapping[Task, Recipe]) -> None:
+    """That an engine as it is here and now answers by the recipes it was planned with: the model may have changed under its name
+    meanwhile, and one machine may be unlike another. Raises EngineStartError."""
+    for recipe in recipes.values():
+        here = _engine_options(recipe.task, info)
+        for name, planned in recipe.options.get("engine", {}).items():
+            if here.get(name) != planned:
+                raise EngineStartError(
+                    f"The reader's `{name}` is {here.get(name)}, and the run was planned with {planned}: the model has changed "
+                    "meanwhile, or this machine is unlike the one that planned; run again."
+                )
+
+
+def _engine_options(task: Task, info: EngineInfo) -> dict[str, Any]:
+    return {**info.options, **(info.chart_options if task == "chart" else {})}
+
+
 def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
     options: dict[str, Any] = {
-        "engine": dict(info.options),
+        "engine": _engine_options(task, info),
         "render": settings.render.model_dump(mode="json", include=_RENDER),
         "read": settings.read.model_dump(mode="json", exclude={"tasks", "transport"}),
     }
     if task == "chart":
         options["regions"] = settings.regions.model_dump(mode="json")
-        options["engine"] |= info.chart_options
     return Recipe(
         task=task,
         engine=info.name,

@@ -23,6 +23,7 @@ from pipeline.logs import event, log_in_actor
 from pipeline.observer import Spent
 from pipeline.readiness import told_while_starting
 from pipeline.receipts import make_receipt, tell_slow_pages
+from pipeline.recipes import check_as_planned
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
 from schemas.failure import Failure, FailureKind, PageError, Stage, Task
@@ -153,10 +154,12 @@ class ReadPages:
         with told_while_starting(run_id) as runs_on:
             started = make_engine(engine)
             runs_on.append(self._run(started.start()).result())
+        info = describe_engine(engine)  # after it has loaded, so that what was loaded is what was planned
+        check_as_planned(info, recipes)
         event("engine_ready", engine=engine.name, runs_on=runs_on[-1], seconds=round(time.monotonic() - self._started_s, 3))
         self._reader = PageReader(
             started,
-            describe_engine(engine),
+            info,
             recipes,
             read,
             max_requests=engine.max_requests,

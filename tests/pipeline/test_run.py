@@ -253,3 +253,10 @@ def test_an_engine_that_cannot_start_ends_the_run_with_its_sentence(drop: Path, 
     (row,) = read_rows(tmp_path / "out", "runs")
     assert row["status"] == "failed"
     assert LocalStore(str(tmp_path / "out")).get("_pagefold/plans/000001.json")
+
+
+def test_readers_that_ask_for_gpus_where_none_can_come_are_refused(drop: Path, tmp_path: Path) -> None:
+    # given the private Ray of a machine without a GPU: its readers would wait for ever, without a word
+    given = Settings.model_validate({"engine": {"name": "scripted", "num_gpus": 0.5, "min_actors": 40, "max_actors": 40}})
+    with pytest.raises(OperatorError, match="asks for 20 GPUs to start with, and Ray finds"):
+        run(str(drop), str(tmp_path), given)

@@ -3,7 +3,10 @@
 `import workers.engines.ovis.auto` makes transformers' Auto classes know the model, for use outside Pagefold.
 """
 
+import ctypes
+import re
 from pathlib import Path
+from typing import Literal
 
 from schemas.settings import EngineSettings
 from workers.engines.engine import Engine, EngineInfo, EngineStartError
@@ -13,29 +16,57 @@ IMPLEMENTATION = 2
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
-    """Loads nothing; of a local checkpoint it samples the files, so that other weights are another recipe.
+    """Loads nothing; what a folder or a prefix holds is looked at, so that another checkpoint in its place is another recipe.
 
-    Raises EngineStartError when the model is not named well, or a local one is incomplete: before any work.
+    Raises EngineStartError when the model is not named well, or is not whole: before any work.
     """
-    from workers.engines.ovis.loading import check_files, fingerprint
-
     model = _model_of(settings)
-    is_local = not model.startswith("s3://") and Path(model).expanduser().is_dir()
-    if is_local:
-        check_files(Path(model).expanduser())
-    ovis = settings.ovis
     return EngineInfo(
         name="ovis",
         model=model,
         revision=settings.revision,
         takes_prefix=True,
         options={
-            "checkpoint": fingerprint(Path(model).expanduser()) if is_local else None,
-            "dtype": ovis.dtype,
+            "checkpoint": _checkpoint(model),
+            "dtype": number_format(settings),
             "implementation": IMPLEMENTATION,
         },
-        chart_options={"chart_thinking_tokens": ovis.chart_thinking_tokens},
+        chart_options={"chart_thinking_tokens": settings.ovis.chart_thinking_tokens},
     )
+
+
+def _checkpoint(model: str) -> str | None:
+    """Which one it is; None for the hub's, whose commit says it."""
+    from workers.engines.ovis.bucket import check_listing, identity, list_checkpoint
+    from workers.engines.ovis.loading import check_files, fingerprint
+
+    if model.startswith("s3://"):
+        files = list_checkpoint(model)
+        check_listing(model, files)
+        return identity(files)
+    if (folder := Path(model).expanduser()).is_dir():
+        check_files(folder)
+        return fingerprint(folder)
+    return None
+
+
+def number_format(settings: EngineSettings) -> Literal["bfloat16", "float32"]:
+    """What `engine.ovis.dtype` amounts to, told without torch: it changes answers, and so must be known before any work."""
+    if settings.ovis.dtype != "auto":
+        return settings.ovis.dtype
+    if settings.ovis.device != "auto":
+        return "float32" if settings.ovis.device == "cpu" else "bfloat16"
+    return "bfloat16" if settings.num_gpus > 0 or _has_cuda() else "float32"
+
+
+def _has_cuda() -> bool:
+    """By CUDA's own driver, which heeds CUDA_VISIBLE_DEVICES."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int()
+    return cuda.cuInit(0) == 0 and cuda.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
 
 
 def make(settings: EngineSettings) -> Engine:
@@ -54,8 +85,9 @@ def _model_of(settings: EngineSettings) -> str:
             "The engine `ovis` needs a model: a folder, an `s3://` prefix, or a hub id such as AIDC-AI/Ovis2.5-2B."
         )
     is_path = model.startswith(("s3://", ".", "/", "~")) or Path(model).is_dir()
-    if not is_path and settings.revision is None:
+    if not is_path and not re.fullmatch("[0-9a-f]{40}", settings.revision or ""):
         raise EngineStartError(
-            f"Pin the revision of {model} (engine.revision, a commit of the hub): a hub id alone can change its weights."
+            f"Pin the revision of {model} (engine.revision, a commit of the hub, 40 hex digits): a hub id, a branch or a tag can "
+            "change its weights."
         )
     return model

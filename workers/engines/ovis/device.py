@@ -46,12 +46,6 @@ def device_name(device: torch.device) -> str:
     return "on the CPU" if torch.cuda.is_available() else "on the CPU, for there is no GPU"
 
 
-def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    if wanted == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return {"bfloat16": torch.bfloat16, "float32": torch.float32}[wanted]
-
-
 def num_blocks(config: Any, settings: OvisSettings, device: torch.device, dtype: torch.dtype, gpu_share: float) -> int:
     """Blocks of the key/value cache: as many as the setting or the free memory allows, and no more than a full batch can use.
 

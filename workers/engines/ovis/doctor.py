@@ -1,6 +1,7 @@
 """What `pagefold doctor` says about this engine: versions, device, memory, number format, kernels and model files."""
 
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ def _package(name: str, minimum: tuple[int, int]) -> Check:
 def _device(settings: EngineSettings) -> list[Check]:
     import torch
 
-    from workers.engines.ovis.device import available_memory, choose_device, choose_dtype
+    from workers.engines.ovis import number_format
+    from workers.engines.ovis.device import available_memory, choose_device
 
     try:
         device = choose_device(settings.ovis.device)
     except EngineStartError as error:
         return [("device", False, str(error))]
-    dtype = str(choose_dtype(settings.ovis.dtype, device)).removeprefix("torch.")
+    dtype = number_format(settings)
     if device.type == "cpu":
         threads = settings.ovis.num_threads or torch.get_num_threads()
         return [
@@ -65,22 +67,61 @@ def _device(settings: EngineSettings) -> list[Check]:
 
 def _model(settings: EngineSettings) -> list[Check]:
     from workers.engines.ovis import describe
-    from workers.engines.ovis.loading import check_tensors, locate, read_config, read_tokenizer
+    from workers.engines.ovis.loading import check_tensors, read_config, read_tokenizer
 
     name = str(settings.model)
     try:
         describe(settings)
         if name.startswith("s3://"):
-            return [("model", True, f"{name}, fetched once per node when a run starts")]
-        if not Path(name).expanduser().is_dir():
-            return [("model", True, f"{name} at {settings.revision}, from the hub's cache or the hub when a run starts")]
-        folder = locate(name)
+            return [("model", True, _in_bucket(name))]
+        folder = _folder_of(name, settings.revision)
+        if folder is None:
+            return [("model", True, f"{name} at {settings.revision}: not here yet; from the hub when a run starts")]
         config = read_config(folder)
         check_tensors(folder, config)
         tokenizer = read_tokenizer(folder)
     except EngineStartError as error:
         return [("model", False, str(error))]
-    return [("model", True, f"{name}: {_size(config)}, {len(tokenizer)} tokens; every tensor is there"), _cache(settings, config)]
+    found = ("model", True, f"{name}: {_size(config)}, {len(tokenizer)} tokens; every tensor is there")
+    return [found, _weights(settings, folder), _cache(settings, config)]
+
+
+def _in_bucket(uri: str) -> str:
+    from workers.engines.ovis.bucket import identity, list_checkpoint
+
+    files = list_checkpoint(uri)
+    gigabytes = sum(file.size_bytes for file in files) / 1e9
+    return f"{uri}: {len(files)} files, {gigabytes:.1f} GB, as {identity(files)}; fetched once per node when a run starts"
+
+
+def _folder_of(name: str, revision: str | None) -> Path | None:
+    """A folder, or the hub's own cache of that commit; None where it is not on this machine."""
+    if (folder := Path(name).expanduser()).is_dir():
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _weights(settings: EngineSettings, folder: Path) -> Check:
+    """Do they fit, with something left for the cache?"""
+    import torch
+
+    from workers.engines.ovis import number_format
+    from workers.engines.ovis.device import available_memory, choose_device
+    from workers.engines.ovis.loading import stored_shapes
+
+    device, dtype = choose_device(settings.ovis.device), number_format(settings)
+    num_bytes = sum(prod(shape) for shape in stored_shapes(folder).values()) * getattr(torch, dtype).itemsize
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+    fits = num_bytes < free
+    where = "the GPU" if device.type == "cuda" else "this machine"
+    said = f"{num_bytes / 1e9:.1f} GB in {dtype}, {free / 1e9:.1f} GB are free on {where}"
+    return "weights", fits, said if fits else f"{said}: they do not fit"
 
 
 def _size(config: Any) -> str:
@@ -89,10 +130,10 @@ def _size(config: Any) -> str:
 
 
 def _cache(settings: EngineSettings, config: Any) -> Check:
-    from workers.engines.ovis.decoder import block_bytes
-    from workers.engines.ovis.device import choose_device, choose_dtype
+    import torch
 
-    device = choose_device(settings.ovis.device)
-    dtype = choose_dtype(settings.ovis.dtype, device)
-    per_token = block_bytes(config.llm_config, 1, dtype)
+    from workers.engines.ovis import number_format
+    from workers.engines.ovis.decoder import block_bytes
+
+    per_token = block_bytes(config.llm_config, 1, getattr(torch, number_format(settings)))
     return "cache", True, f"{per_token / 1024:.0f} KiB a token; a page of 3,000 tokens takes {3000 * per_token / 2**20:.0f} MiB"

@@ -7,9 +7,7 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,9 @@ def locate(model: str, revision: str | None = None, *, cache_dir: Path | None = 
     kept in the hub's own cache; offline (HF_HUB_OFFLINE=1) it must be there already. Raises CheckpointError.
     """
     if model.startswith("s3://"):
-        return _from_s3(model, cache_dir or _default_cache(), weights)
+        from workers.engines.ovis.bucket import fetch_checkpoint
+
+        return fetch_checkpoint(model, cache_dir or _default_cache(), weights=weights)
     if Path(model).expanduser().is_dir():
         return Path(model).expanduser()
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
@@ -86,8 +86,14 @@ def check_files(folder: Path) -> None:
 
 
 def _check_tokenizer(folder: Path) -> None:
-    if not (folder / "tokenizer.json").exists() and not ((folder / "vocab.json").exists() and (folder / "merges.txt").exists()):
-        raise CheckpointError(f"The checkpoint {folder} has neither tokenizer.json nor vocab.json with merges.txt.")
+    if missing := missing_tokenizer({path.name for path in folder.iterdir()}):
+        raise CheckpointError(f"The checkpoint {folder} has {missing}.")
+
+
+def missing_tokenizer(names: Collection[str]) -> str | None:
+    """Of a checkpoint with files of these names; None: it is there."""
+    is_there = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= set(names)
+    return None if is_there else "neither tokenizer.json nor vocab.json with merges.txt"
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -138,7 +144,7 @@ def check_tensors(folder: Path, config: Any) -> None:
         if wanted[name] != stored[name]
     )
     problems = [
-        f"{len(names)} {what}: {_some(names)}"
+        f"{len(names)} {what}: {some(names)}"
         for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
         if names
     ]
@@ -160,11 +166,11 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / SINGLE]
     if not (folder / INDEX).is_file():
         others = [path.name for path in folder.glob("*.bin")]
-        hint = f" ({_some(others)} may hold code and is not opened)" if others else ""
+        hint = f" ({some(others)} may hold code and is not opened)" if others else ""
         raise CheckpointError(f"The checkpoint {folder} has neither {SINGLE} nor {INDEX}{hint}.")
     names = sorted(set(read_json(folder / INDEX).get("weight_map", {}).values()))
     if absent := [name for name in names if not (folder / name).is_file()]:
-        raise CheckpointError(f"The checkpoint {folder} lacks {_some(absent)}, which {INDEX} names.")
+        raise CheckpointError(f"The checkpoint {folder} lacks {some(absent)}, which {INDEX} names.")
     return [folder / name for name in names]
 
 
@@ -202,60 +208,12 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _from_s3(uri: str, cache: Path, weights: bool) -> Path:
-    """Fetched into a temporary folder beside its final name and renamed; processes of one node wait for the first."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from workers.s3 import make_client
-
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    prefix = prefix.rstrip("/") + "/" if prefix.strip("/") else ""
-    wanted = tuple(pattern.lstrip("*") for pattern in (*SMALL_FILES, *(WEIGHT_FILES if weights else ())))
-    try:
-        client = make_client()
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        objects = [
-            (item["Key"], item["ETag"], item["Size"])
-            for page in pages
-            for item in page.get("Contents", [])
-            if "/" not in item["Key"][len(prefix) :] and item["Key"].endswith(wanted)
-        ]
-        if not objects:
-            raise CheckpointError(f"There is no checkpoint under {uri}.")
-        version = hashlib.sha256(repr((uri, sorted(objects))).encode()).hexdigest()[:16]
-        folder = cache / version
-        cache.mkdir(parents=True, exist_ok=True)
-        with _locked(cache / f"{version}.lock"):
-            if not folder.is_dir():
-                with tempfile.TemporaryDirectory(prefix=f".{version}-", dir=cache) as temporary:
-                    whole = Path(temporary) / "checkpoint"
-                    whole.mkdir()
-                    for key, _, size in objects:
-                        target = whole / key[len(prefix) :]
-                        client.download_file(bucket, key, str(target))
-                        if target.stat().st_size != size:
-                            raise CheckpointError(f"s3://{bucket}/{key} changed while it was fetched.")
-                    whole.rename(folder)
-        return folder
-    except (BotoCoreError, ClientError) as error:
-        raise CheckpointError(f"{uri} cannot be fetched: {_first_line(error)}") from error
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    import fcntl
-
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _default_cache() -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "pagefold" / "models"
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
     shown = ", ".join(names[:NAMES_SHOWN])
     return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
 

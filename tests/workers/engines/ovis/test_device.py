@@ -3,7 +3,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from schemas.settings import OvisSettings
+from schemas.settings import EngineSettings, OvisSettings
+from workers.engines import ovis
 from workers.engines.engine import EngineStartError
 from workers.engines.ovis import device
 
@@ -51,7 +52,23 @@ def test_a_gpu_gives_what_weights_and_activations_leave(monkeypatch, used, share
     assert abs(free / gib - min(expected_gib, max(0, (80 - used) * 0.9 - 3))) < 0.01
 
 
-def test_formats_follow_the_device():
-    assert device.choose_dtype("auto", CPU) == torch.float32
-    assert device.choose_dtype("auto", torch.device("cuda")) == torch.bfloat16
-    assert device.choose_dtype("bfloat16", CPU) == torch.bfloat16
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "float32"),
+        ({"num_gpus": 0.5}, "bfloat16"),
+        ({"ovis": {"device": "cuda"}}, "bfloat16"),
+        ({"ovis": {"device": "cuda:1"}}, "bfloat16"),
+        ({"ovis": {"device": "cpu"}, "num_gpus": 1}, "float32"),
+        ({"ovis": {"device": "cpu", "dtype": "bfloat16"}}, "bfloat16"),
+        ({"ovis": {"dtype": "float32"}, "num_gpus": 1}, "float32"),
+    ],
+)
+def test_the_format_is_told_before_any_work_from_what_is_asked_for(monkeypatch, given, expected):
+    monkeypatch.setattr(ovis, "_has_cuda", lambda: False)
+    assert ovis.number_format(EngineSettings.model_validate({"name": "ovis", **given})) == expected
+
+
+def test_a_gpu_that_nobody_asked_for_is_used_all_the_same(monkeypatch):
+    monkeypatch.setattr(ovis, "_has_cuda", lambda: True)
+    assert ovis.number_format(EngineSettings(name="ovis")) == "bfloat16"

@@ -4,8 +4,8 @@ from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.ovis import doctor
 
 
-def settings(model, **ovis):
-    return EngineSettings(name="ovis", model=str(model), ovis=OvisSettings(device="cpu", **ovis))
+def settings(model, revision=None, **ovis):
+    return EngineSettings(name="ovis", model=str(model), revision=revision, ovis=OvisSettings(device="cpu", **ovis))
 
 
 def test_a_good_checkpoint_passes_every_check(checkpoint):
@@ -15,6 +15,23 @@ def test_a_good_checkpoint_passes_every_check(checkpoint):
     # 2 layers x 2 heads x 24 x 4 bytes x keys and values
     assert said["cache"].startswith("1 KiB a token")
     assert "language model 2 x 64, vision 2 x 48" in said["model"]
+    assert said["dtype"] == "float32"
+    assert said["weights"].startswith("0.0 GB in float32, ")
+
+
+def test_weights_that_do_not_fit_are_told_before_they_are_loaded(checkpoint, monkeypatch):
+    from workers.engines.ovis import device
+
+    monkeypatch.setattr(device, "available_memory", lambda: 100_000)
+    failed = {name: detail for name, ok, detail in doctor.checks(settings(checkpoint)) if not ok}
+    assert failed.keys() == {"weights"}
+    assert failed["weights"].endswith("they do not fit")
+
+
+def test_a_model_of_the_hub_is_looked_for_on_this_machine_only(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    said = {name: detail for name, ok, detail in doctor.checks(settings("nobody/nothing", revision="a" * 40)) if ok}
+    assert said["model"].endswith("not here yet; from the hub when a run starts")
 
 
 def test_what_is_wrong_is_named(checkpoint, tmp_path, monkeypatch):

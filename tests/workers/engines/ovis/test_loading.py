@@ -136,29 +136,13 @@ def test_the_fingerprint_sees_one_changed_number_in_a_small_file_and_other_weigh
     assert fingerprint(checkpoint) != fingerprint(copy)
 
 
-def test_a_checkpoint_in_a_bucket_is_fetched_once_and_whole(checkpoint, tmp_path, monkeypatch):
-    import boto3
-    from moto import mock_aws
-
-    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(name, value)
-    with mock_aws():
-        from workers import s3
-
-        s3._client.cache_clear()
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="models")
-        for path in checkpoint.iterdir():
-            client.upload_file(str(path), "models", f"ovis/{path.name}")
-        client.put_object(Bucket="models", Key="ovis/modeling_ovis2_5.py", Body=b"raise SystemExit")
-
-        folder = locate("s3://models/ovis/", cache_dir=tmp_path)
-        assert fingerprint(folder) == fingerprint(checkpoint)
-        assert not list(folder.glob("*.py"))
-        assert locate("s3://models/ovis", cache_dir=tmp_path).parent == folder.parent
-
-        with pytest.raises(CheckpointError, match="no checkpoint under"):
-            locate("s3://models/elsewhere", cache_dir=tmp_path)
-        with pytest.raises(CheckpointError, match="cannot be fetched"):
-            locate("s3://no-such-bucket/ovis", cache_dir=tmp_path)
-        s3._client.cache_clear()
+def test_a_commit_of_the_hub_is_found_in_its_cache_without_a_network(checkpoint, tmp_path, monkeypatch):
+    # given the hub's cache as it lays it out, and no network
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    commit = "0123456789" * 4
+    shutil.copytree(checkpoint, tmp_path / "models--owner--name" / "snapshots" / commit)
+    folder = locate("owner/name", commit)
+    assert load(folder).config.model_type == "ovis2_5"
+    with pytest.raises(CheckpointError, match="cannot be fetched"):
+        locate("owner/name", "f" * 40)
