@@ -15,6 +15,7 @@ from pipeline.begins import Begins
 from pipeline.chunks import chunks
 from pipeline.commit import Shard, ShardProgress, commit_complete, compact, delete_staging, list_staged, write_manifest
 from pipeline.execute import _work_left
+from pipeline.gc import sweep
 from pipeline.layout import ChunkName, staged_path
 from pipeline.ledger import load_ledger
 from pipeline.local_store import LocalStore
@@ -174,6 +175,22 @@ def test_death_upon_death_changes_nothing(tmp_path: Path, reference: Path) -> No
                 continue
 
         end_of(out, reference)
+
+
+def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Path, reference: Path) -> None:
+    for at in moments(tmp_path):
+        out = tmp_path / f"out-{at}"
+        store = LocalStore(str(out))
+        with pytest.raises(Killed):
+            run(DyingStore(store, at), "r1")
+        if not list_plan_ids(store):
+            continue  # nothing was planned yet: there is nothing to clean
+
+        sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc")
+
+        end_of(out, reference)
+        assert sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc").found == []
+        assert [stored.path for stored in store.list("_pagefold/staging/")] == []
 
 
 def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path) -> None:
