@@ -114,9 +114,9 @@ class Coverage:
         """The chunks that cover the source exactly, in page order; None while some are missing.
 
         A source that went away between two runs may have been staged under two page counts by a run that was thought dead;
-        the smallest count that is covered is taken, always the same one.
+        the largest count that is covered is taken: pages rather than the failure to fetch them.
         """
-        for num_selected, names in sorted(self._names.items()):
+        for num_selected, names in sorted(self._names.items(), reverse=True):
             ordered = sorted(names)
             if num_selected == 0 or _tiles(ordered, num_selected):
                 return ordered

@@ -1,7 +1,13 @@
 """How a shard becomes final: staged chunks that exactly cover its documents, compacted into one Parquet file a table, then a
-manifest created with If-None-Match. The files are a pure function of the staged chunks, so writing them twice is writing them once.
+manifest created with If-None-Match.
+
+A run that was paused may wake at any step, long after another has gone on in its place, and more may be staged by then. So the
+order is: the cover, create-only, says which chunks count; their rows are read; only where no manifest stands yet are files
+written. What is staged is deleted after the manifest alone, so rows that were read before it was seen to be missing are those of
+the cover that anybody commits: writing the files twice is writing them once.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +23,7 @@ from pipeline.layout import (
     ChunkName,
     begins_prefix,
     chunk_name,
+    cover_path,
     manifest_path,
     staged_path,
     staging_prefix,
@@ -26,7 +33,7 @@ from pipeline.ledger import list_manifests
 from pipeline.plan import list_plan_ids, read_plan
 from pipeline.staging import CHUNK_TABLES, decode
 from pipeline.store import Exists, Store
-from schemas.plan import CommittedFile, CommittedSource, Manifest, Plan
+from schemas.plan import CommittedFile, CommittedSource, Cover, Manifest, Plan
 from schemas.settings import OutputSettings
 from schemas.tables import TABLES, arrow_schema, to_table
 
@@ -127,17 +134,33 @@ class Shard:
         )
 
 
-def compact(
-    store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings
-) -> tuple[list[CommittedFile], list[CommittedSource]]:
-    """Write the shard's files from its staged chunks, `documents` last. Same chunks, same bytes."""
-    writers = {table: _Writer(table, settings) for table in TABLES}
+class Compacted(NamedTuple):
+    """What a manifest lists."""
+
+    files: list[CommittedFile]
+    sources: list[CommittedSource]
+
+
+def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> Compacted | None:
+    """Write the shard's files from its staged chunks (`names`, or those of the cover that stands already), `documents` last.
+
+    None: the shard is committed, or its plan abandoned, and nothing was written.
+    """
+    cover = _cover(store, shard, names, settings)
+    writers = {table: _Writer(table, cover) for table in TABLES}
     documents: dict[int, DocumentCounts] = defaultdict(DocumentCounts)
-    for name in names:
-        staged = decode(store.get(staged_path(shard.plan_id, shard.shard_index, str(name))))
-        documents[name.source_index].add(staged)
-        for table in CHUNK_TABLES:
-            writers[table].add(staged.tables[table])
+    try:
+        for name in map(ChunkName.parse, cover.chunks):
+            staged = decode(store.get(staged_path(shard.plan_id, shard.shard_index, str(name))))
+            documents[name.source_index].add(staged)
+            for table in CHUNK_TABLES:
+                writers[table].add(staged.tables[table])
+    except FileNotFoundError:
+        if _is_closed(store, shard):
+            return None
+        raise
+    if _is_closed(store, shard):
+        return None
     records = [counts.record(shard.recipe_ids) for _, counts in sorted(documents.items())]
     writers["documents"].add(to_table("documents", [record.row() for record in records]))
 
@@ -147,7 +170,32 @@ def compact(
             path = table_path(table, shard.ingest_date, shard.plan_id, shard.shard_index)
             store.put(path, body)
             files.append(CommittedFile(path=path, size_bytes=len(body), rows=writers[table].num_rows))
-    return files, [counts.committed(*shard.planned[index]) for index, counts in sorted(documents.items())]
+    return Compacted(files, [counts.committed(*shard.planned[index]) for index, counts in sorted(documents.items())])
+
+
+def _cover(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> Cover:
+    """The first one made is the shard's."""
+    cover = Cover(
+        chunks=[str(name) for name in names],
+        compression_level=settings.compression_level,
+        row_group_rows=settings.row_group_rows,
+    )
+    path = cover_path(shard.plan_id, shard.shard_index)
+    try:
+        store.create(path, cover.model_dump_json().encode())
+    except Exists:
+        with contextlib.suppress(FileNotFoundError):  # deleted since: then the shard is committed, which is looked at next
+            return Cover.model_validate_json(store.get(path))
+    return cover
+
+
+def _is_closed(store: Store, shard: Shard) -> bool:
+    """Is it committed, or its plan abandoned?"""
+    for shard_index in (shard.shard_index, None):
+        with contextlib.suppress(FileNotFoundError):
+            store.get(manifest_path(shard.ingest_date, shard.plan_id, shard_index))
+            return True
+    return False
 
 
 _MAX_PENDING = 100
@@ -157,8 +205,8 @@ _MAX_PENDING = 100
 class _Writer:
     """A Parquet file in memory, flushed row group by row group."""
 
-    def __init__(self, table: str, settings: OutputSettings) -> None:
-        self._schema, self._settings = arrow_schema(table), settings
+    def __init__(self, table: str, cover: Cover) -> None:
+        self._schema, self._cover = arrow_schema(table), cover
         self._sink = pa.BufferOutputStream()
         self._writer: pq.ParquetWriter | None = None
         self._joined: list[pa.Table] = []
@@ -173,7 +221,7 @@ class _Writer:
         self.num_rows += rows.num_rows
         self._num_pending += rows.num_rows
         self._pending.append(rows)
-        if self._num_pending >= self._settings.row_group_rows:
+        if self._num_pending >= self._cover.row_group_rows:
             self._flush()
         elif len(self._pending) >= _MAX_PENDING:
             self._joined.append(pa.concat_tables(self._pending).combine_chunks())
@@ -196,23 +244,17 @@ class _Writer:
                 self._sink,
                 self._schema,
                 compression="zstd",
-                compression_level=self._settings.compression_level,
+                compression_level=self._cover.compression_level,
                 write_statistics=True,
                 store_schema=True,
             )
         rows = pa.concat_tables(self._joined + self._pending)
-        self._writer.write_table(rows, row_group_size=self._settings.row_group_rows)
+        self._writer.write_table(rows, row_group_size=self._cover.row_group_rows)
         self._joined, self._pending, self._num_pending = [], [], 0
 
 
 def write_manifest(
-    store: Store,
-    plan: Plan,
-    shard_index: int,
-    run_id: str,
-    files: list[CommittedFile],
-    sources: list[CommittedSource],
-    check: Callable[[], None],
+    store: Store, plan: Plan, shard_index: int, run_id: str, compacted: Compacted, check: Callable[[], None]
 ) -> bool:
     """The commit. `check` raises if the lease is gone. False: another run committed the shard first, with the same files."""
     manifest = Manifest(
@@ -222,8 +264,8 @@ def write_manifest(
         committed_at=datetime.now(UTC),
         recipe_ids={task: recipe.recipe_id for task, recipe in plan.recipes.items()},
         page_range=plan.page_range,
-        files=files,
-        sources=sources,
+        files=compacted.files,
+        sources=compacted.sources,
     )
     body = manifest.model_dump_json().encode()
     check()
@@ -247,15 +289,15 @@ def commit_complete(
         shard = ShardProgress(plan, index, list_staged(store, plan, index))
         if shard.is_complete:
             check()
-            files, sources = compact(store, Shard.of(plan, index), shard.chunks(), settings)
-            write_manifest(store, plan, index, run_id, files, sources, check)
-            num_documents += len(sources)
+            if compacted := compact(store, Shard.of(plan, index), shard.chunks(), settings):
+                write_manifest(store, plan, index, run_id, compacted, check)
+                num_documents += len(compacted.sources)
             if not settings.keep_staging:
                 delete_staging(store, plan, index)
     return num_documents
 
 
 def delete_staging(store: Store, plan: Plan, shard_index: int) -> None:
-    """After the commit: what a zombie stages later is never read, and `pagefold gc` removes it."""
+    """After the commit. What a zombie stages later is never read, and `pagefold gc` removes it."""
     for prefix in (staging_prefix(plan.plan_id, shard_index), begins_prefix(plan.plan_id, shard_index)):
         store.delete([stored.path for stored in store.list(prefix)])

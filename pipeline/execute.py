@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 
 from pipeline.chunks import Work
 from pipeline.cluster import check_gpus, cluster
-from pipeline.commit import Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.commit import Compacted, Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
 from pipeline.errors import EngineDies
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
@@ -26,7 +26,7 @@ from pipeline.readiness import Readers
 from pipeline.stopping import Interrupted, signals_noted
 from pipeline.store import Store, StoreError
 from schemas.failure import FailureKind
-from schemas.plan import CommittedFile, CommittedSource, Plan
+from schemas.plan import Plan
 from schemas.settings import OutputSettings, Settings
 from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
@@ -223,12 +223,10 @@ def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, Non
         drawer.join(_END_S)
 
 
-def _compact(
-    store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings
-) -> tuple[list[CommittedFile], list[CommittedSource], float]:
+def _compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> tuple[Compacted | None, float]:
     started = time.monotonic()
-    files, sources = compact(store, shard, names, settings)
-    return files, sources, time.monotonic() - started
+    compacted = compact(store, shard, names, settings)
+    return compacted, time.monotonic() - started
 
 
 class _Committer:
@@ -262,6 +260,7 @@ class _Committer:
             self._compact(self._waiting.popleft())
 
     def _compact(self, shard: ShardProgress) -> None:
+        self._check()
         names: list[ChunkName] = shard.chunks()
         task = self._task.remote(self._store, Shard.of(self._plan, shard.shard_index), names, self._settings.output)
         self._running[task] = shard.shard_index
@@ -281,14 +280,16 @@ class _Committer:
             return
         done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
         for task in done:
-            files, sources, compact_s = ray.get(task)
+            compacted, compact_s = ray.get(task)
             index = self._running.pop(task)
             self._fill()
-            self._commit(index, files, sources)
+            self._commit(index, compacted)
             yield index, compact_s
 
-    def _commit(self, index: int, files: list[CommittedFile], sources: list[CommittedSource]) -> None:
-        write_manifest(self._store, self._plan, index, self._run_id, files, sources, self._check)
+    def _commit(self, index: int, compacted: Compacted | None) -> None:
+        self._check()
+        if compacted:  # else a run that was thought dead has committed it
+            write_manifest(self._store, self._plan, index, self._run_id, compacted, self._check)
         self.num_committed += 1
         if not self._settings.output.keep_staging:
             self._cleaner.submit(delete_staging, self._store, self._plan, index)

@@ -1,7 +1,7 @@
 """What no run will read again, and how it is removed: `pagefold gc`.
 
 Below `_pagefold/`, where the role of a run may delete:
-- staged chunks of shards that a manifest commits, and of closed plans (only the newest plan can be open);
+- staged chunks and covers of shards that a manifest commits, and of closed plans (only the newest plan can be open);
 - begin markers: they count within one run, so none counts while no run is at work;
 - probes of a start that was killed.
 
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pipeline.errors import OperatorError
-from pipeline.layout import BEGINS, PROBES, STAGING, begun_shard, staged_shard, table_prefix, table_shard
+from pipeline.layout import BEGINS, PROBES, STAGING, begun_shard, is_cover, staged_shard, table_prefix, table_shard
 from pipeline.lease import LEASE, Lease, is_held, read_lease
 from pipeline.ledger import list_manifests
 from pipeline.plan import list_plan_ids
@@ -27,7 +27,7 @@ from schemas.tables import TABLES
 _BATCH = 500
 """Objects deleted between two looks at the lease."""
 
-What = Literal["staged chunk", "begin marker", "probe", "table file"]
+What = Literal["staged chunk", "cover", "begin marker", "probe", "table file"]
 
 
 class Garbage(NamedTuple):
@@ -68,7 +68,7 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool) -> Iterator[G
             if shard is None or stored.last_modified >= before:
                 continue
             if shard in committed or shard[0] in closed or (what == "begin marker" and is_idle and shard[0] in plan_ids):
-                yield Garbage(stored.path, stored.size_bytes, what)  # type: ignore[arg-type]
+                yield Garbage(stored.path, stored.size_bytes, "cover" if is_cover(stored.path) else what)  # type: ignore[arg-type]
     for stored in store.list(PROBES):
         if stored.last_modified < before:
             yield Garbage(stored.path, stored.size_bytes, "probe")

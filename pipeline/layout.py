@@ -15,7 +15,7 @@ RUNS = "runs/"
 _MANIFEST = re.compile(r"_pagefold/manifests/(\d{4}-\d\d-\d\d)/(\d{6})-(\d{5}|abandoned)\.json")
 _PLAN = re.compile(r"_pagefold/plans/(\d{6})\.json")
 _CHUNK = re.compile(r"(\d{5})\.(\d{5})-(\d{5})\.of-(\d{5})")
-_STAGED = re.compile(r"_pagefold/staging/(\d{6})/(\d{5})/\d{5}\.\d{5}-\d{5}\.of-\d{5}\.arrow")
+_STAGED = re.compile(r"_pagefold/staging/(\d{6})/(\d{5})/(?:\d{5}\.\d{5}-\d{5}\.of-\d{5}\.arrow|cover\.json)")
 _BEGIN = re.compile(r"_pagefold/begins/(\d{6})/(\d{5})/[^/]+\.\d+")
 _TABLE_FILE = re.compile(r"\w+/ingest_date=\d{4}-\d\d-\d\d/(\d{6})-(\d{5})\.parquet")
 
@@ -83,6 +83,15 @@ def staged_path(plan_id: str, shard_index: int, chunk: str) -> str:
     return f"{staging_prefix(plan_id, shard_index)}{chunk}.arrow"
 
 
+def cover_path(plan_id: str, shard_index: int) -> str:
+    """Which of its staged chunks a shard's files are made of."""
+    return f"{staging_prefix(plan_id, shard_index)}cover.json"
+
+
+def is_cover(path: str) -> bool:
+    return path.endswith("/cover.json")
+
+
 def chunk_name(path: str) -> ChunkName | None:
     """The chunk that a staged object's path (or bare name) names; None for anything else."""
     with contextlib.suppress(ValueError):
@@ -99,7 +108,7 @@ def begins_prefix(plan_id: str, shard_index: int) -> str:
 
 
 def staged_shard(path: str) -> tuple[str, int] | None:
-    """(plan_id, shard_index) of a staged chunk; None for anything else. So are the two below."""
+    """(plan_id, shard_index) of a staged chunk or a cover; None for anything else. So are the two below."""
     return _shard(_STAGED.fullmatch(path))
 
 

@@ -1,12 +1,13 @@
 """What a run will do, decided and written down before any work."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.layout import PLANS, manifest_path, next_plan_id, plan_id_of, plan_path
 from pipeline.ledger import Ledger, SourceState, list_manifests
-from pipeline.store import Store
+from pipeline.store import Exists, Store, StoreError
 from schemas.failure import FailureKind, Task
 from schemas.plan import Manifest, Plan, PlannedSource, Recipe, SourceFailure
 from schemas.settings import PlanSettings
@@ -153,7 +154,7 @@ def write_plan(
     max_pages: int,
     last_plan_id: str | None,
 ) -> Plan:
-    """Create the plan. Raises `pipeline.store.Exists` when another run made the plan of this number first."""
+    """Create the plan. Raises StoreError when another run made the plan of this number first."""
     now = datetime.now(UTC)
     plan = Plan(
         plan_id=next_plan_id(last_plan_id),
@@ -167,7 +168,12 @@ def write_plan(
         max_pages=max_pages,
         shards=make_shards(planned, settings),
     )
-    store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
+    try:
+        store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
+    except Exists:
+        raise StoreError(
+            f"{store.root}: another run, thought dead, has just made plan {plan.plan_id}; it is finished first."
+        ) from None
     return plan
 
 
@@ -209,4 +215,5 @@ def abandon(store: Store, plan: Plan, run_id: str) -> None:
         recipe_ids={task: recipe.recipe_id for task, recipe in plan.recipes.items()},
         abandoned=True,
     )
-    store.create(manifest_path(plan.ingest_date, plan.plan_id, None), manifest.model_dump_json().encode())
+    with contextlib.suppress(Exists):
+        store.create(manifest_path(plan.ingest_date, plan.plan_id, None), manifest.model_dump_json().encode())

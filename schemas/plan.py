@@ -61,6 +61,16 @@ class Plan(Frozen):
     shards: list[list[PlannedSource]]
 
 
+class Cover(Frozen):
+    """What a shard's files are made of: created with If-None-Match before any of them is written, so that whoever writes them, and
+    however late, writes the same."""
+
+    chunks: list[str]
+    """Names of staged chunks, in the order of their rows."""
+    compression_level: int
+    row_group_rows: int
+
+
 class CommittedFile(Frozen):
     path: str
     size_bytes: int

@@ -5,29 +5,48 @@ The commit protocol's own code on a local store, in the order in which a run cal
 
 import contextlib
 import random
+import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.begins import Begins
-from pipeline.chunks import chunks
-from pipeline.commit import Shard, ShardProgress, commit_complete, compact, delete_staging, list_staged, write_manifest
+from pipeline.chunks import chunks, failed_chunks
+from pipeline.commit import (
+    Shard,
+    ShardProgress,
+    commit_complete,
+    compact,
+    delete_staging,
+    list_staged,
+    write_manifest,
+)
 from pipeline.execute import _work_left
 from pipeline.gc import sweep
 from pipeline.layout import ChunkName, staged_path
 from pipeline.ledger import load_ledger
 from pipeline.local_store import LocalStore
-from pipeline.plan import Counts, abandon, find_unfinished, is_outdated, list_plan_ids, plan_sources, write_plan
+from pipeline.plan import (
+    Counts,
+    abandon,
+    find_unfinished,
+    is_outdated,
+    list_plan_ids,
+    plan_retries,
+    plan_sources,
+    write_plan,
+)
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
-from schemas.failure import FailureKind, Task
+from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings
 from schemas.source import Document, Source
 from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
-from tests.pipeline.tables import doubled_keys, read_all
+from tests.pipeline.tables import doubled_keys, read_all, read_rows
 
 PAGES = {"a.pdf": 3, "b.pdf": 1, "c.pdf": 4}
 SOURCES = [make_source(name) for name in PAGES]
@@ -68,42 +87,56 @@ class DyingStore:
         return getattr(self._store, name)
 
 
-def run(store: Any, run_id: str, recipes: dict[Task, Recipe] = RECIPES) -> bool:
+@dataclass(frozen=True)
+class Day:
+    """What a run of that day asks for, and finds."""
+
+    recipes: dict[Task, Recipe] = field(default_factory=lambda: RECIPES)
+    is_retry: bool = False
+    gone: tuple[str, ...] = ()
+    settings: PlanSettings = SETTINGS
+
+
+def run(store: Any, run_id: str, day: Day = Day()) -> bool:
     """Plan, or go on with what is planned; read, stage, compact, commit, clean up. False when there was nothing to do."""
     plan_ids = list_plan_ids(store)
     unfinished = find_unfinished(store, plan_ids)
-    if unfinished and is_outdated(store, unfinished.plan, recipes, plan_ids):
+    if unfinished and is_outdated(store, unfinished.plan, day.recipes, plan_ids):
         commit_complete(store, unfinished.plan, unfinished.pending, run_id, OutputSettings(), lambda: None)
         abandon(store, unfinished.plan, run_id)
         unfinished = None
     if unfinished:
         plan, pending = unfinished.plan, unfinished.pending
     else:
-        plan = make_plan(store, recipes)
+        plan = make_plan(store, day)
         pending = list(range(len(plan.shards))) if plan else []
     if not plan:
         return False
     for index in pending:
         progress = ShardProgress(plan, index, list_staged(store, plan, index))
         for work in list(_work_left(plan, progress)):
-            read(store, work, progress, run_id)
-        files, sources = compact(store, Shard.of(plan, index), progress.chunks(), OutputSettings())
-        write_manifest(store, plan, index, run_id, files, sources, lambda: None)
+            read(store, work, progress, run_id, plan, day)
+        compacted = compact(store, Shard.of(plan, index), progress.chunks(), OutputSettings())
+        assert compacted
+        write_manifest(store, plan, index, run_id, compacted, lambda: None)
         delete_staging(store, plan, index)
     return True
 
 
-def make_plan(store: Any, recipes: dict[Task, Recipe]) -> Plan | None:
-    sources: list[Source] = SOURCES
-    planned = plan_sources(sources, load_ledger(store), recipes, SETTINGS, page_range=None, limit=None, counts=Counts())
+def make_plan(store: Any, day: Day) -> Plan | None:
+    sources = [source for source in SOURCES if name_of(source) not in day.gone]
+    if day.is_retry:
+        planned = plan_retries(load_ledger(store), day.recipes, None, Counts())
+    else:
+        planned = plan_sources(sources, load_ledger(store), day.recipes, SETTINGS, page_range=None, limit=None, counts=Counts())
     if not planned:
         return None
     plan_ids = list_plan_ids(store)
     return write_plan(
         store,
         planned,
-        recipes,
-        SETTINGS,
+        day.recipes,
+        day.settings,
         input="s3://drop",
         epoch=1,
         page_range=None,
@@ -112,17 +145,25 @@ def make_plan(store: Any, recipes: dict[Task, Recipe]) -> Plan | None:
     )
 
 
-def read(store: Any, work: Any, progress: ShardProgress, run_id: str) -> None:
-    name = work.planned.source.uri.rpartition("/")[2]
+def name_of(source: Source) -> str:
+    return source.uri.rpartition("/")[2]
+
+
+def read(store: Any, work: Any, progress: ShardProgress, run_id: str, plan: Plan, day: Day) -> None:
+    name = name_of(work.planned.source)
     document = Document(document_id=name[0] * 64, media_type="application/pdf", num_pages=PAGES[name])
     begins = Begins(store, run_id)
-    for chunk in chunks(work, document):
+    if name in day.gone:
+        left = failed_chunks(work, Document(), PageError(FailureKind.gone, "it was there when it was listed"), "fetch")
+    else:
+        left = chunks(work, document)
+    for chunk in left:
         marker, _ = begins.begin(chunk.plan_id, chunk.shard_index, chunk.name)
-        failing = {page: FailureKind.bad_json for page in chunk.pages if page == 2}
+        kind = chunk.blocked.kind if chunk.blocked else FailureKind.bad_json
+        failing = {page: kind for page in chunk.pages if chunk.blocked or (page == 2 and not chunk.attempt)}
+        records = records_of(chunk, failing, plan.recipes["ocr"].recipe_id)
         with contextlib.suppress(Exists):
-            store.create(
-                staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records_of(chunk, failing), run_id)
-            )
+            store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records, run_id))
         begins.end(marker)
         progress.add(ChunkName.parse(chunk.name))
 
@@ -134,29 +175,37 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def moments(folder: Path) -> Iterator[float]:
-    """Just before and just after each write of an undisturbed run."""
-    store = DyingStore(LocalStore(str(folder / "counted")), at=-1)
-    run(store, "r0")
-    assert store.num_writes > 30
-    for number in range(1, store.num_writes + 1):
-        yield number - 0.5
-        yield number
+def moments(out: Path, day: Day = Day(), num_writes: int = 30) -> Iterator[float]:
+    """Just before the first and just after each write of an undisturbed run, which is just before the next one."""
+    store = DyingStore(LocalStore(str(out)), at=-1)
+    run(store, "r0", day)
+    assert store.num_writes > num_writes
+    yield 0.5
+    yield from range(1, store.num_writes + 1)
 
 
-def end_of(out: Path, reference: Path) -> None:
+def end_of(out: Path, reference: Path, day: Day = Day()) -> None:
     """Goes on until nothing is left to do; then every table is as it would have been."""
-    store = LocalStore(str(out))
-    for number in range(3):
-        if not run(store, f"again{number}"):
-            break
-    assert not run(store, "last")
+    finish(out, day)
     assert read_all(str(out)) == read_all(str(reference))
     assert doubled_keys(str(out)) == []
 
 
+def finish(out: Path, day: Day) -> None:
+    store = LocalStore(str(out))
+    for number in range(4):
+        if not run(store, f"again{number}", day):
+            break
+    assert not run(store, "last", day)
+
+
+def dies(out: Path, at: float, day: Day = Day()) -> None:
+    with contextlib.suppress(Killed):
+        run(DyingStore(LocalStore(str(out)), at), "dying", day)
+
+
 def test_death_at_any_write_changes_nothing(tmp_path: Path, reference: Path) -> None:
-    for at in moments(tmp_path):
+    for at in moments(tmp_path / "counted"):
         out = tmp_path / f"out-{at}"
         with pytest.raises(Killed):
             run(DyingStore(LocalStore(str(out)), at), "r1")
@@ -168,11 +217,8 @@ def test_death_upon_death_changes_nothing(tmp_path: Path, reference: Path) -> No
     dice = random.Random(5)
     for number in range(25):
         out = tmp_path / f"out-{number}"
-        for life in range(6):
-            try:
-                run(DyingStore(LocalStore(str(out)), dice.randint(1, 24) / 2), f"r{life}")
-            except Killed:
-                continue
+        for _ in range(6):
+            dies(out, dice.randint(1, 24) / 2)
 
         end_of(out, reference)
 
@@ -195,11 +241,10 @@ def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Pa
 
 def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path) -> None:
     """Files that were compacted and not committed would be: their sources are planned anew, and the OCR recipe is the same."""
-    another: dict[Task, Recipe] = RECIPES | {"chart": make_recipe("chart", "2")}
-    for at in moments(tmp_path):
+    another = Day({**RECIPES, "chart": make_recipe("chart", "2")})
+    for at in moments(tmp_path / "counted"):
         out = tmp_path / f"out-{at}"
-        with pytest.raises(Killed):
-            run(DyingStore(LocalStore(str(out)), at), "r1")
+        dies(out, at)
 
         store = LocalStore(str(out))
         assert run(store, "r2", another)
@@ -207,3 +252,50 @@ def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path:
         assert not run(store, "r3", another)
         assert doubled_keys(str(out)) == []
         assert len({row["source_id"] for row in read_all(str(out))["documents"]}) == len(SOURCES)
+
+
+def test_death_at_any_write_of_a_retry_changes_nothing(tmp_path: Path, reference: Path) -> None:
+    """Of single pages: one of `a.pdf`, one of `c.pdf`."""
+    again, retried = Day(is_retry=True), tmp_path / "retried"
+    shutil.copytree(reference, retried)
+    assert run(LocalStore(str(retried)), "r0", again)
+    pages = [(row["uri"], row["page_index"]) for row in read_rows(retried, "pages") if row["attempt"] == 1]
+    assert pages == [("s3://drop/a.pdf", 2), ("s3://drop/c.pdf", 2)]
+    shutil.copytree(reference, tmp_path / "counted")
+    for at in moments(tmp_path / "counted", again, num_writes=10):
+        out = tmp_path / f"out-{at}"
+        shutil.copytree(reference, out)
+        dies(out, at, again)
+
+        end_of(out, retried, again)
+
+
+def test_another_k_in_between_changes_nothing(tmp_path: Path, reference: Path) -> None:
+    dice = random.Random(7)
+    for number in range(12):
+        out = tmp_path / f"out-{number}"
+        for chunk_pages in (2, 1, 3):
+            dies(out, dice.randint(1, 50) / 2, Day(settings=PlanSettings(chunk_pages=chunk_pages, shard_sources=2)))
+
+        end_of(out, reference)
+
+
+def test_another_recipe_gone_sources_and_back_lose_and_double_nothing(tmp_path: Path) -> None:
+    """Each day dies somewhere: the first one's recipe comes back on the third, when a source is gone and another one returned."""
+    dice = random.Random(11)
+    other: dict[Task, Recipe] = {**RECIPES, "ocr": make_recipe("ocr", "2")}
+    for at in moments(tmp_path / "counted"):
+        out = tmp_path / f"out-{at}"
+        dies(out, at)
+        dies(out, dice.randint(1, 80) / 2, Day(other, gone=("a.pdf",)))
+        last = Day(gone=("b.pdf",))
+        dies(out, dice.randint(1, 80) / 2, last)
+        finish(out, last)
+        finish(out, Day())
+
+        assert doubled_keys(str(out)) == []
+        wanted = RECIPES["ocr"].recipe_id
+        read = {(row["uri"], row["page_index"]) for row in read_rows(out, "pages") if row["recipe_id"] == wanted}
+        gone = {row["uri"] for row in read_rows(out, "failures") if row["kind"] == "gone"}
+        whole = {(source.uri, page) for source in SOURCES for page in range(PAGES[name_of(source)])}
+        assert {key for key in whole if key[0] not in gone} <= read <= whole

@@ -64,7 +64,7 @@ def make_chunk(
     )
 
 
-def records_of(chunk: Chunk, failing: dict[int, FailureKind] | None = None) -> ChunkRecords:
+def records_of(chunk: Chunk, failing: dict[int, FailureKind] | None = None, recipe_id: str = "o") -> ChunkRecords:
     """One page row and one block row a page; the pages named in `failing` are failed with that kind."""
     lineage = Lineage(
         uri=chunk.source.uri,
@@ -76,7 +76,7 @@ def records_of(chunk: Chunk, failing: dict[int, FailureKind] | None = None) -> C
         run_id="r1",
         attempt=chunk.attempt,
     )
-    reading = Reading(recipe_id="o", engine="scripted", model=None, model_revision=None, prompt_version="1")
+    reading = Reading(recipe_id=recipe_id, engine="scripted", model=None, model_revision=None, prompt_version="1")
     records = ChunkRecords()
     for page in chunk.pages:
         kind = (failing or {}).get(page)

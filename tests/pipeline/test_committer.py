@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import execute
-from pipeline.commit import ShardProgress
+from pipeline.commit import Compacted, ShardProgress
 from pipeline.execute import _Committer
 from pipeline.ledger import list_manifests
 from pipeline.store import open_store
@@ -34,9 +34,9 @@ class FakeRay:
     def wait(self, tasks: list[object], num_returns: int, timeout: float) -> tuple[list[object], list[object]]:
         return tasks[:num_returns], tasks[num_returns:]
 
-    def get(self, task: object) -> tuple[list[object], list[object], float]:
+    def get(self, task: object) -> tuple[Compacted, float]:
         self.out.remove(task)
-        return [], [], 0.5
+        return Compacted([], []), 0.5
 
 
 def test_a_hundred_shards_that_wait_are_compacted_two_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ ITEM = planned("a.pdf")
 CHUNK = "00000.00000-00000.of-00001"
 OPEN = {f"_pagefold/staging/000003/00001/{CHUNK}.arrow", "_pagefold/plans/000003.json"}
 GARBAGE = {
+    *(f"_pagefold/staging/{plan_id}/00000/cover.json" for plan_id in ("000001", "000002", "000003")),
     f"_pagefold/staging/000001/00000/{CHUNK}.arrow",
     f"_pagefold/staging/000002/00000/{CHUNK}.arrow",
     f"_pagefold/staging/000003/00000/{CHUNK}.arrow",
@@ -48,11 +49,12 @@ def fill(store: Store) -> None:
         for shard in range(num_shards):
             store.create(staged_path(plan_id, shard, CHUNK), body)
         chunks = ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks()
-        files, sources = compact(store, Shard.of(plan, 0), chunks, OutputSettings())
+        compacted = compact(store, Shard.of(plan, 0), chunks, OutputSettings())
+        assert compacted
         if plan_id == "000002":
             abandon(store, plan, "r1")
         else:
-            write_manifest(store, plan, 0, "r1", files, sources, lambda: None)
+            write_manifest(store, plan, 0, "r1", compacted, lambda: None)
     store.create(begin_path("000001", 0, CHUNK, "r1", 0), b"x")
     store.create(begin_path("000003", 1, CHUNK, "r1", 0), b"x")
     store.create("_pagefold/probe-0f", b"x")
@@ -203,7 +205,8 @@ def test_of_the_newest_plan_nothing_goes_but_what_is_committed(tmp_path: Path) -
     store = LocalStore(str(tmp_path / "out"))
     fill(store)
     found = {garbage.path for garbage in find_garbage(store, before=datetime.now(UTC) + timedelta(1), is_idle=False)}
-    assert {path for path in found if "000003" in path} == {f"_pagefold/staging/000003/00000/{CHUNK}.arrow"}
+    of_shard = "_pagefold/staging/000003/00000/"
+    assert {path for path in found if "000003" in path} == {f"{of_shard}{CHUNK}.arrow", f"{of_shard}cover.json"}
 
 
 def test_the_command_lists_then_removes(
@@ -222,7 +225,7 @@ def test_the_command_lists_then_removes(
     time.sleep(0.01)
     code, out = pagefold("--dry-run", "--min-age-s", "0")
     assert code == 0
-    assert "3 staged chunks, 2 begin markers, 1 probe, 3 table files" in out
+    assert "3 staged chunks, 3 covers, 2 begin markers, 1 probe, 3 table files" in out
     assert [line for line in out.splitlines() if "begins/000003" in line]
     code, out = pagefold("--min-age-s", "0", "--json")
     assert (code, json.loads(out)["num_removed"]) == (0, len(GARBAGE))

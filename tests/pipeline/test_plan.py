@@ -17,7 +17,7 @@ from pipeline.plan import (
     plan_sources,
     write_plan,
 )
-from pipeline.store import Exists
+from pipeline.store import StoreError
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedSource, Manifest, PlannedSource, Recipe, SourceFailure
 from schemas.settings import PlanSettings
@@ -218,7 +218,7 @@ def write(store: LocalStore, last_plan_id: str | None = None, epoch: int = 1) ->
 def test_of_two_plans_of_one_number_the_first_stands(store: LocalStore) -> None:
     write(store)
 
-    with pytest.raises(Exists):
+    with pytest.raises(StoreError, match="has just made plan 000001"):
         write(store)
 
 

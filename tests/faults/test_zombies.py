@@ -1,0 +1,165 @@
+"""A run that was thought dead wakes at any step of a commit that another has finished, or half finished: it changes nothing.
+
+The zombie's settings differ, it knows of other chunks, and its readers stage late, with other answers, what was deleted.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.commit import (
+    Shard,
+    ShardProgress,
+    commit_complete,
+    compact,
+    delete_staging,
+    list_staged,
+    write_manifest,
+)
+from pipeline.gc import find_garbage
+from pipeline.layout import ChunkName, staged_path
+from pipeline.ledger import load_ledger
+from pipeline.local_store import LocalStore
+from pipeline.plan import abandon
+from pipeline.staging import encode
+from pipeline.store import Exists, Store
+from schemas.failure import Failure, FailureKind
+from schemas.page import Chunk
+from schemas.plan import Manifest, Plan
+from schemas.settings import OutputSettings
+from schemas.tables import TABLES
+from tests.faults.test_kill_moments import DyingStore, Killed
+from tests.pipeline.made import make_chunk, make_plan, planned, records_of
+from tests.pipeline.tables import read_rows
+
+ITEMS = [planned("a.pdf"), planned("b.pdf")]
+PLAN = make_plan([ITEMS])
+A = [make_chunk(ITEMS[0], 0, 0, [0, 1], 3), make_chunk(ITEMS[0], 0, 2, [2], 3)]
+B_FAILED = make_chunk(ITEMS[1], 1, 0, [], 0, [Failure(stage="fetch", kind=FailureKind.throttled, message="")])
+B_READ = make_chunk(ITEMS[1], 1, 0, [0, 1], 2)
+
+
+class PausedStore:
+    """Lets others go first before its call number `at`."""
+
+    def __init__(self, store: Store, at: int, others: Callable[[], None]) -> None:
+        self._store, self._at, self._others = store, at, others
+        self.num_calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            self.num_calls += 1
+            if self.num_calls == self._at:
+                self._others()
+            return getattr(self._store, name)(*arguments)
+
+        return call if name in ("create", "put", "get", "list", "delete") else getattr(self._store, name)
+
+
+def stage(store: Store, chunk: Chunk, run_id: str = "r1") -> None:
+    try:
+        store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records_of(chunk), run_id))
+    except Exists:
+        return
+
+
+def commit(store: Any, names: list[ChunkName], settings: OutputSettings, run_id: str) -> None:
+    if compacted := compact(store, Shard.of(PLAN, 0), names, settings):
+        write_manifest(store, PLAN, 0, run_id, compacted, lambda: None)  # its lease was good when it was paused
+    delete_staging(store, PLAN, 0)
+
+
+def go_on(store: Any, plan: Plan, settings: OutputSettings, run_id: str) -> None:
+    """What a run does with the shard that it finds."""
+    if not list(store.list("_pagefold/manifests/")):
+        commit(store, ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks(), settings, run_id)
+
+
+def check(store: LocalStore) -> None:
+    """One manifest, and the files are what it says, of first answers only, and of one mind."""
+    (path,) = [stored.path for stored in store.list("_pagefold/manifests/")]
+    manifest = Manifest.model_validate_json(store.get(path))
+    found = {stored.path: stored.size_bytes for table in TABLES for stored in store.list(f"{table}/")}
+    assert found == {file.path: file.size_bytes for file in manifest.files}
+    pages, failures = read_rows(store.root, "pages"), read_rows(store.root, "failures")
+    documents = read_rows(store.root, "documents")
+    assert len(documents) == 2
+    assert Counter(row["source_id"] for row in pages) == Counter({row["source_id"]: row["num_pages_read"] for row in documents})
+    assert len(failures) == sum(row["num_failures"] for row in documents) == sum(len(s.failures) for s in manifest.sources)
+    (file,) = store.list("documents/")
+    assert set(pq.read_table(store.uri(file.path))["run_id"].to_pylist()) == {"r1"}  # not of what was staged after the deletion
+
+
+FAST, SMALL = OutputSettings(compression_level=1), OutputSettings(compression_level=19)
+
+
+def scenario(folder: Path, at: int, rival_dies_at: float, chunks: list[Chunk]) -> int:
+    """How often the zombie called its store. `chunks`: of b, when the rival comes."""
+    store = LocalStore(str(folder))
+    for chunk in (*A, B_FAILED):
+        stage(store, chunk)
+    known = ShardProgress(PLAN, 0, list_staged(store, PLAN, 0)).chunks()
+
+    def rival() -> None:
+        for chunk in chunks:
+            stage(store, chunk)
+        try:
+            go_on(DyingStore(store, rival_dies_at), PLAN, SMALL, "r2")
+        except Killed:
+            return
+        finally:
+            for chunk in (*A, B_FAILED, B_READ):
+                stage(store, chunk, "late")
+
+    paused = PausedStore(store, at, rival)
+    commit(paused, known, FAST, "r1")
+    rival_came = paused.num_calls >= at
+    go_on(store, PLAN, OutputSettings(), "r3")
+    if rival_came:
+        check(store)
+    staged = [stored.path for stored in store.list("_pagefold/staging/")]
+    assert [garbage.path for garbage in find_garbage(store, before=datetime.max.replace(tzinfo=UTC), is_idle=True)] == staged
+    return paused.num_calls
+
+
+@pytest.mark.parametrize("rival_dies_at", [-1, 1, 3.5, 6, 7])
+@pytest.mark.parametrize("chunks", [[], [B_READ]], ids=["the same", "more"])
+def test_a_zombie_that_wakes_in_a_commit_changes_nothing(tmp_path: Path, rival_dies_at: float, chunks: list[Chunk]) -> None:
+    at, num_calls = 1, 1
+    while at <= num_calls:
+        num_calls = scenario(tmp_path / f"out-{at}", at, rival_dies_at, chunks)
+        at += 1
+    assert at > 8
+
+
+def test_a_zombie_that_lost_its_chunks_to_no_commit_is_no_committer(tmp_path: Path) -> None:
+    """Somebody emptied the staging folder by hand."""
+    store = LocalStore(str(tmp_path))
+
+    with pytest.raises(FileNotFoundError):
+        compact(store, Shard.of(PLAN, 0), [ChunkName.parse(A[0].name)], FAST)
+
+
+def test_files_of_an_abandoned_plan_are_committed_or_never_written(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    for chunk in (*A, B_READ):
+        stage(store, chunk)
+    chunks = ShardProgress(PLAN, 0, list_staged(store, PLAN, 0)).chunks()
+    compact(store, Shard.of(PLAN, 0), chunks, FAST)  # and killed before its manifest
+
+    commit_complete(store, PLAN, [0], "r2", SMALL, lambda: None)
+    abandon(store, PLAN, "r2")
+
+    assert load_ledger(store).state(ITEMS[0].source) is not None
+    abandoned = make_plan([ITEMS], plan_id="000002")
+    abandon(store, abandoned, "r2")
+    abandon(store, abandoned, "r3")  # two at once: one of them is enough
+    for chunk in A:
+        stage(store, chunk.model_copy(update={"plan_id": "000002"}), "late")
+    assert compact(store, Shard.of(abandoned, 0), chunks[:2], FAST) is None
+    assert [stored.path for stored in store.list("pages/")] == ["pages/ingest_date=2026-01-01/000001-00000.parquet"]
