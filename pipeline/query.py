@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import sys
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -18,7 +20,7 @@ from rich.text import Text
 
 from pipeline.errors import OperatorError
 from pipeline.store import Store, open_store
-from schemas.failure import clean_message
+from schemas.failure import clean_message, storable_text
 from schemas.tables import COLUMNS, TABLES, arrow_schema
 from workers.s3 import make_client, split_uri
 
@@ -111,17 +113,24 @@ def run_query(output: str, sql: str) -> pa.Table:
 
 
 def print_csv(result: pa.Table) -> None:
+    """As it is into a file or a pipe; on a terminal control characters are pictures of themselves."""
+    cell: Callable[[str], str] = storable_text if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(result.column_names)
+    writer.writerow([cell(name) for name in result.column_names])
     for batch in result.to_batches():
-        writer.writerows([_plain(value) for value in row.values()] for row in batch.to_pylist())
+        writer.writerows([cell(_plain(value)) for value in row.values()] for row in batch.to_pylist())
 
 
 def print_json(result: pa.Table) -> None:
     """One object per line."""
     for batch in result.to_batches():
         for row in batch.to_pylist():
-            sys.stdout.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            text = json.dumps(row, ensure_ascii=False, default=str)
+            sys.stdout.write(_C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+
+
+_C1 = re.compile("[\x7f-\x9f]")
+"""`json` escapes the other control characters only, and a terminal may take these for commands, too."""
 
 
 def as_text(value: Any) -> str:

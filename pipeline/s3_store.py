@@ -60,8 +60,12 @@ class S3Store:
         date = response["ResponseMetadata"]["HTTPHeaders"].get("date")
         if not date:
             raise StoreError(f"{self.root}: the store answers without the header Date, which the lease is timed by.")
+        try:
+            server_now = parsedate_to_datetime(date)
+        except (ValueError, OverflowError):
+            raise StoreError(f"{self.root}: the store's header Date, which the lease is timed by, is no date.") from None
         last_modified: datetime = response["LastModified"]
-        return Versioned(body, response["ETag"].strip('"'), last_modified, parsedate_to_datetime(date))
+        return Versioned(body, response["ETag"].strip('"'), last_modified, server_now)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         paginator = self._client.get_paginator("list_objects_v2")

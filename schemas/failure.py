@@ -51,8 +51,12 @@ class KindInfo(NamedTuple):
 
 
 KINDS: dict[FailureKind, KindInfo] = {
-    FailureKind.gone: KindInfo("the object was listed but no longer there when it was read", "nothing, unless you expected it"),
-    FailureKind.changed: KindInfo("the object changed between listing and reading", "the next run reads the new version"),
+    FailureKind.gone: KindInfo(
+        "the object was listed but no longer there when it was read", "nothing: it is read once it is listed again", True
+    ),
+    FailureKind.changed: KindInfo(
+        "the object changed between listing and reading", "nothing: the next run reads what is there", True
+    ),
     FailureKind.access_denied: KindInfo("the store refused to hand the object out", "grant s3:GetObject, then `pagefold retry`"),
     FailureKind.throttled: KindInfo("the store or the engine kept asking us to slow down", "lower the concurrency", True),
     FailureKind.fetch_failed: KindInfo(
@@ -128,3 +132,12 @@ def clean_message(message: str) -> str:
     printable = "".join(char if char.isprintable() else " " for char in message)
     line = " ".join(printable.split())
     return line if len(line) <= MESSAGE_MAX_CHARS else line[: MESSAGE_MAX_CHARS - 1] + "…"
+
+
+_CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
+_CONTROLS |= dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
+
+
+def storable_text(text: str) -> str:
+    """As it is but for control characters, which become their pictures (an escape: ␛), and lone surrogates, which no file holds."""
+    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)

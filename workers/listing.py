@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.failure import clean_message
 from schemas.source import Source
 from workers.s3 import S3Error, explain, make_client, split_uri
 
@@ -92,7 +93,7 @@ def _list_local(input: str) -> Iterator[Source]:
         try:
             status = os.stat(path)
         except OSError as error:  # deleted meanwhile, or a link to nothing
-            _log.warning("left out: %s", _cannot_list(path, error))
+            _log.warning("left out: %s", clean_message(_cannot_list(path, error)))
             continue
         if stat.S_ISREG(status.st_mode):
             yield _file(path, status)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
-from schemas.failure import KINDS, Failure, Task
+from schemas.failure import KINDS, Failure, Task, storable_text
 from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
 from schemas.records import (
@@ -134,7 +134,7 @@ class _ChunkReader:
             kind=failure.kind,
             message=failure.message,
             is_transient=KINDS[failure.kind].is_transient,
-            raw_text=failure.raw_text,
+            raw_text=failure.raw_text and storable_text(failure.raw_text),
             failed_at=self._reader._clock(),
         )
 

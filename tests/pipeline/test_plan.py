@@ -130,6 +130,15 @@ def test_transient_failures_are_retried_on_their_pages_a_few_times() -> None:
         assert [item.pages for item in got] == expected
 
 
+@pytest.mark.parametrize("kind", [FailureKind.gone, FailureKind.changed])
+def test_a_source_that_is_back_as_it_was_is_read(kind: FailureKind) -> None:
+    """The same bytes put there again have the same ETag."""
+    ledger = Ledger([manifest(committed(make_source("a"), failures=[failed(kind, None, None)]))])
+
+    assert choose([], ledger)[0] == []
+    assert [item.attempt for item in choose([make_source("a")], ledger)[0]] == [1]
+
+
 def test_lasting_failures_wait_for_retry() -> None:
     ledger = Ledger([manifest(committed(make_source("a"), failures=[failed(FailureKind.encrypted, None, None)]))])
 

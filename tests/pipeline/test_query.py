@@ -132,6 +132,20 @@ def test_csv_reads_back(capsys):
     ]
 
 
+def test_csv_commands_no_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_csv(pa.table({"a\x1bc": ["\x1b]0;owned\x07", "\x9b2J", "two\nlines"]}))
+    assert capsys.readouterr().out == 'a␛c\n␛]0;owned␇\n\ufffd2J\n"two\nlines"\n'
+
+
+def test_json_commands_no_terminal_and_says_the_same(capsys):
+    table = pa.table({"text": ["\x1b]0;owned\x07\x7f\x9b2J ä"]})
+    print_json(table)
+    out = capsys.readouterr().out
+    assert out.rstrip("\n").isprintable()
+    assert json.loads(out) == table.to_pylist()[0]
+
+
 def test_json_is_one_object_a_line(capsys):
     print_json(TRICKY)
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == TRICKY.to_pylist()

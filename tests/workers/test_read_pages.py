@@ -163,6 +163,16 @@ async def test_an_answer_that_stays_bad_is_a_failure_with_its_raw_text(bad: str,
     assert (failure.stage, failure.kind, failure.raw_text) == ("validate", kind, bad)
 
 
+async def test_raw_text_is_kept_so_that_a_file_can_hold_it_and_a_terminal_show_it() -> None:
+    engine = TellingEngine(ocr=["no\tanswer \x1b[31m\x00\x9b \ud83d\nat all"])
+
+    records = await read(engine, rendered(page()), settings=ReadSettings(max_asks=1))
+
+    (failure,) = records.failures
+    assert failure.raw_text == "no\tanswer ␛[31m␀\ufffd \ufffd\nat all"
+    to_table("failures", [failure.row()])
+
+
 async def test_a_truncated_answer_is_kept_in_part_and_is_a_failure() -> None:
     engine = TellingEngine(ocr=[TRUNCATED])
 

@@ -1,6 +1,5 @@
 """The OpenAI chat-completions dialects: a request's body, what to leave out when it is refused, and what a reply says. No I/O."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,6 +11,9 @@ ResponseFormat = Literal["json_schema", "json_object", "text"]
 _LOOSER: dict[ResponseFormat, ResponseFormat] = {"json_schema": "json_object", "json_object": "text"}
 _FORMAT_WORDS = ("response_format", "response format", "json_schema", "json_object", "guided", "structured output", "grammar")
 _UNKNOWN_WORDS = ("supported", "unrecognized", "unknown", "permitted", "extra", "invalid", "instead", "allowed")
+
+_MOST = 2**53
+"""A figure beyond it is none."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _text(content: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else None
 
 
 def _logprobs(given: Any) -> tuple[float | None, float | None]:
@@ -123,10 +125,10 @@ def _logprobs(given: Any) -> tuple[float | None, float | None]:
     tokens = given.get("content") if isinstance(given, dict) else None
     values = [
         float(token["logprob"])
-        for token in tokens or ()
+        for token in (tokens if isinstance(tokens, list) else ())
         if isinstance(token, dict)
         and isinstance(token.get("logprob"), (int, float))
-        and math.isfinite(token["logprob"])
+        and -_MOST < token["logprob"] < _MOST  # NaN is neither, and an integer may be too large for a float
         and any(char.isalnum() for char in str(token.get("token", "")))
     ]
     return (sum(values) / len(values), min(values)) if values else (None, None)

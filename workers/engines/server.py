@@ -175,7 +175,7 @@ class ServerEngine:
             return failed(FailureKind.engine_error, self._said(reply))
         try:
             body = reply.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return failed(FailureKind.engine_error, f"the reply is not JSON: {self._scrubbed(reply.text[:300])}")
         completion = read_reply(body)
         if completion.failure is None:
@@ -238,7 +238,7 @@ def _retry_after_s(value: str | None, now: datetime | None = None) -> float | No
     except ValueError:
         try:
             then = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         then = then if then.tzinfo else then.replace(tzinfo=UTC)
         seconds = (then - (now or datetime.now(UTC))).total_seconds()
@@ -256,7 +256,7 @@ def _dumped(body: dict[str, Any]) -> bytes:
 def _json(reply: httpx.Response) -> Any:
     try:
         return reply.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return reply.text
 
 

@@ -160,6 +160,14 @@ def test_odd_figures_count_as_not_given() -> None:
     assert completion == Completion(text="ab")
 
 
+def test_figures_that_no_table_holds_count_as_not_given() -> None:
+    logprobs = {"content": [{"token": "a", "logprob": -(10**400)}, {"token": "b", "logprob": 10**400}]}
+    choice = {"message": {"content": "ab"}, "logprobs": logprobs}
+
+    assert read_reply({"choices": [choice], "usage": {"prompt_tokens": 10**30}}) == Completion(text="ab")
+    assert read_reply({"choices": [choice | {"logprobs": {"content": 5}}]}) == Completion(text="ab")
+
+
 # --- fallbacks
 
 
@@ -302,6 +310,7 @@ async def test_retry_after_is_honoured_by_all_requests(fake: FakeOpenAI) -> None
         ("86400", 120.0),
         ("nan", None),
         ("soon", None),
+        ("Mon, 23 Nov 99999999999999999999 12:00:00", None),
         ("Mon, 23 Nov 2026 12:00:09 GMT", 9.0),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
     ],

@@ -1,0 +1,182 @@
+"""Texts that were good once, mutated: labels, numbers, dates, tables, answers, replies, keys. For a few seconds;
+`PAGEFOLD_FUZZ_S=600` makes it longer. A failure names its seed: `PAGEFOLD_FUZZ_SEED` begins there again.
+"""
+
+import asyncio
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from pipeline.layout import ChunkName, chunk_name, manifest_name, plan_id_of, staged_shard
+from pipeline.staging import encode
+from schemas.failure import storable_text
+from schemas.page import RenderedPage
+from schemas.settings import EngineSettings, ReadSettings
+from tests.workers.hostile.test_fuzz import SECONDS, SEED
+from tests.workers.made_pages import CHART, OCR, TellingEngine, layer, page, read, region, rendered
+from workers.axis_units import axis_unit
+from workers.engines.server import ServerEngine, _retry_after_s
+from workers.html_tables import grid_of, rows_of_table_text, to_html, to_markdown
+from workers.language_tags import bcp47
+from workers.latex import mend_latex
+from workers.lenient_json import NotJson, load
+from workers.listing import local_path, storable
+from workers.loops import find_loop
+from workers.numbers import parse_number
+from workers.s3 import split_uri
+from workers.times import parse_time
+
+PIECES = [
+    *("9" * 30, "1e400", "-", "−", "٣", "½", "万", "NaN", "null", "^", "|", "/", "..", "\n", " "),
+    *("\u202e", "\ud800", "\udc80", "\x00", "\x1b[2J", "\x9b", "\ufeff", "&#x110000;"),
+    *("'", '"', "\\", "\\u", "{", "}", "[", "]", "[" * 300, ",", ":", "<", "<td rowspan=99999>", "</tr>"),
+]
+TABLE = "<table><tr><th>Year</th><td colspan=2>1</td></tr><tr><td rowspan=2>2</td><td>3</td></tr></table>"
+MARKDOWN = "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |"
+REPLY = json.dumps(
+    {
+        "choices": [
+            {
+                "message": {"content": OCR, "refusal": None},
+                "finish_reason": "stop",
+                "logprobs": {"content": [{"token": "a", "logprob": -0.5}]},
+            }
+        ],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+    }
+)
+
+
+def numbers(text: str) -> None:
+    found = parse_number(text)
+    assert found is None or math.isfinite(found.value)
+    axis_unit(text, text)
+
+
+def times(text: str) -> None:
+    found = parse_time(text)
+    assert found is None or isinstance(found, datetime)
+
+
+def retry_after(text: str) -> None:
+    found = _retry_after_s(text)
+    assert found is None or 0 <= found <= 120
+
+
+def tables(text: str) -> None:
+    rows = rows_of_table_text(text)
+    if rows is not None:
+        grid = grid_of(rows)
+        assert len(to_html(grid)) < 100_000
+        to_markdown(grid)
+
+
+def partial_json(text: str) -> None:
+    for keep in (True, False):
+        try:
+            json.dumps(load(text, keep_unfinished=keep).value).encode()
+        except NotJson:
+            continue
+
+
+def words(text: str) -> None:
+    find_loop(text)
+    mend_latex(text)
+    mend_latex(text, is_formula=True)
+    assert all(tag.isascii() for tag in bcp47([text]))
+    stored = storable_text(text)
+    assert not any(char < "\t" or "\x0b" <= char < " " or "\x7f" <= char <= "\x9f" for char in stored)
+    pa.array([stored])
+
+
+def names(text: str) -> None:
+    for parse in (plan_id_of, manifest_name, chunk_name, staged_shard):
+        parse(text)
+    if (found := chunk_name(text)) is not None:
+        assert ChunkName.parse(str(found)) == found
+    bucket, key = split_uri(text)
+    assert f"{bucket}/{key}".startswith(bucket)
+    if not any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text):  # no file name decodes to it
+        storable(text).encode()
+        assert local_path(storable(text)) == text
+
+
+def landed(engine: TellingEngine, *pages: RenderedPage) -> None:
+    chunk = rendered(*pages)
+    records = asyncio.run(read(engine, chunk, settings=ReadSettings(max_asks=1)))
+    assert [record.page_index for record in records.pages] == [page.page_index for page in pages]
+    encode(chunk.chunk, records, "r1")
+
+
+def answers(text: str) -> None:
+    """Whatever the model says, there are rows that Arrow takes."""
+    landed(TellingEngine(ocr=[text], chart=[text]), page(0, text_layer=layer("Annual", "10"), regions=[region()]))
+
+
+def replies(text: str) -> None:
+    """Whatever the endpoint says."""
+    settings = EngineSettings.model_validate({"name": "server", "model": "m", "server": {"base_url": "http://127.0.0.1:9/v1"}})
+    content = text.encode("utf-8", "surrogatepass")
+    completion = ServerEngine(settings)._outcome(httpx.Response(200, content=content, headers={"Content-Type": "application/json"}))
+    landed(TellingEngine(ocr=[completion]), page(0))
+
+
+TARGETS: dict[Callable[[str], None], list[str]] = {
+    numbers: ["1,234.5 €", "−12.5 %", "(1.234)", "1.2 Mrd. US$", "3×10^9", "12万", "½", "1 234,56", "+5bn"],
+    times: ["Q2 2021", "2021/22", "12.03.2021", "March 2024", "2024年3月5日", "'98", "2021-03-05T10:00:00z", "1er janvier 2020"],
+    retry_after: ["7", "1.5", "Wed, 25 Nov 2026 22:00:00 GMT", "Wed, 25 Nov 2026 22:00:00 +0000"],
+    tables: [TABLE, MARKDOWN, "a\tb\n1\t2", "<table>" + "<tr><td>x" * 20],
+    partial_json: [OCR, CHART, '{"a": [1, 2.5e3, "x\\u00e9\\n", null, true], "b": {"c": "d"}}'],
+    words: ["the same words " * 20, "\\frac{1}{2} \\neq \\nabla \\unknown", "zh-Hans-CN", "deu", "plain text"],
+    names: [
+        "s3://bucket/a b/c.pdf",
+        "_pagefold/manifests/2026-01-01/000001-00000.json",
+        "_pagefold/plans/000001.json",
+        "_pagefold/staging/000001/00000/00000.00000-00001.of-00003.arrow",
+        "/in/bild ü.png",
+    ],
+    answers: [OCR, CHART],
+    replies: [REPLY],
+}
+SHARE = {answers: 3, replies: 3}
+"""Of the time, where the others take one."""
+
+
+def mutated(dice: random.Random, texts: list[str]) -> str:
+    text = dice.choice(texts)
+    for _ in range(dice.randint(1, 6)):
+        at = dice.randrange(len(text) + 1)
+        length = dice.randint(0, 12)
+        text = dice.choice(
+            [
+                text[:at] + dice.choice(PIECES) + text[at:],
+                text[:at] + text[at + length :],
+                text[:at] + text[at : at + length] * dice.randint(2, 30) + text[at:],
+                text[:at] + chr(dice.randrange(0x11000)) + text[at + 1 :],
+                text[:at],
+                text[:at] + dice.choice(texts)[at:],
+            ]
+        )
+    return text
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
+def test_no_text_breaks_what_reads_it(target: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + SECONDS * SHARE.get(target, 1) / 10
+    seed = SEED
+    while time.monotonic() < deadline or seed < SEED + 20:
+        text = mutated(random.Random(seed), TARGETS[target])
+        started = time.process_time()
+        try:
+            target(text)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {text!r}") from error
+        assert time.process_time() - started < 5, f"seed {seed}: slow over {text!r}"
+        seed += 1
