@@ -17,7 +17,7 @@ from schemas.source import Source
 from tests.servers.s3_proxy import Fault, Proxy
 from workers import fetch as fetch_module
 from workers.cache import Cache, CacheError
-from workers.fetch import Fetcher
+from workers.fetch import FetchCounts, Fetcher
 from workers.listing import list_sources
 from workers.s3 import make_client
 
@@ -148,6 +148,16 @@ def test_an_object_is_downloaded_once_for_probing_and_rendering(fetcher: Fetcher
             assert again.path == fetched.path
     assert s3_faults.num("GET") == 1
     assert s3_faults.num("HEAD") == 0
+
+
+def test_downloads_and_what_the_cache_had_are_counted_until_asked_for(fetcher: Fetcher, bucket: str, local: Source) -> None:
+    source = put(bucket)
+    for each in (source, source, local):
+        with fetcher.open(each):
+            pass
+
+    assert fetcher.take_counts() == FetchCounts(num_downloads=1, num_cache_hits=1, num_bytes=source.size_bytes)
+    assert fetcher.take_counts() == FetchCounts()
 
 
 def test_lineage_is_the_same_out_of_the_cache(fetcher: Fetcher, bucket: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
 from schemas.failure import FailureKind
 from schemas.page import PageImage
 from schemas.settings import EngineSettings, OvisSettings
-from workers.engines.engine import EngineStartError, Prompt, Request
+from workers.engines.engine import EngineStartError, OnDevice, Prompt, Request
 from workers.engines.registry import describe_engine, make_engine
 
 SMALL = {"kv_cache_bytes": 2**25, "max_batch": 8, "num_threads": 1}
@@ -94,6 +95,18 @@ async def test_a_completion_says_what_it_cost_and_how_sure_it_was(started):
     assert said.engine_s > 0
     free = await engine.read(request(num_tokens=20, is_bound=False))
     assert free.grammar_overrides is None
+
+
+async def test_the_device_s_work_is_counted_and_rests_between_requests(started):
+    engine = await started()
+    assert isinstance(engine, OnDevice)
+    before, since = engine.device_s, time.monotonic()
+    await asyncio.gather(*(engine.read(request(seed, num_tokens=20)) for seed in range(3)))
+    worked_s = 0.0
+    while worked_s < engine.device_s - before:  # the step that gave the last answer is counted after it
+        worked_s = engine.device_s - before
+        await asyncio.sleep(0.2)
+    assert 0 < worked_s <= time.monotonic() - since
 
 
 async def test_the_same_question_gets_the_same_answer_alone_and_in_a_crowd(started):
