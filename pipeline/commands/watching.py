@@ -72,8 +72,13 @@ def watch(
         sys.stdout.flush()
 
     def say(text: str) -> None:
+        from pipeline.logs import event, json_log
         from schemas.failure import clean_message
 
+        if settings.log.format == "json":
+            with json_log(sys.stderr):
+                event("watch", message=text)
+            return
         sys.stderr.write(f"pagefold: {clean_message(text)}\n")
         sys.stderr.flush()
 

@@ -168,6 +168,8 @@ def test_a_watch_takes_flags_and_tells_a_line_for_each_run(pagefold, monkeypatch
     _, out, _ = pagefold("watch", "in", "out", "--json")
     assert seen[1] == (None, None, True, None)
     assert [json.loads(line)["reason"] for line in out.splitlines()] == ["events", "time", "again"]
+    _, _, err = pagefold("watch", "in", "out", "--log-format", "json")
+    assert json.loads(err) | {"event": "watch", "message": "another run is at work"} == json.loads(err)
 
 
 HELD = LeaseHeld(LeaseBody(owner="host", run_id="r0", epoch=1, ttl_s=60, nonce="n"), 3)
