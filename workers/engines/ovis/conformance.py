@@ -8,7 +8,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,39 +17,30 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from workers.engines.ovis.comparison import (
+    EXACT,
+    GATE_EMBEDDED,
+    GATE_FEATURES,
+    GATE_INPUTS,
+    GATE_LOGITS,
+    GATE_PROBABILITIES,
+    Arrays,
+    Drift,
+    Row,
+    close,
+    differing,
+    exact,
+)
 from workers.engines.ovis.configuration import NUM_INDICATORS, Ovis2_5VisionConfig
 from workers.engines.ovis.image_processor import ImageProcessor, Patches, as_rgb, smart_resize
 from workers.engines.ovis.loading import load_model, read_json, read_tokenizer, stored_shapes
-from workers.engines.ovis.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, Turn, render, tokenise
+from workers.engines.ovis.prompt import ATOM, END_OF_THINKING, INDICATORS, OUT_OF_THINKING_BUDGET, Turn, render, tokenise
 from workers.engines.ovis.thinking import close_thinking, split_thinking
 from workers.engines.ovis.vision import rotation_of
 from workers.engines.ovis.visual_tokenizer import VisualTokenizer
 
-EXACT = 0.0
-GATE_EMBEDDED, GATE_FEATURES, GATE_PROBABILITIES, GATE_INPUTS, GATE_LOGITS = 2e-5, 1.5e-4, 1.5e-5, 4e-5, 1.5e-4
 NUM_GREEDY = 24
 ROLES: dict[str, Literal["system", "user", "assistant"]] = {"human": "user", "gpt": "assistant", "system": "system"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One check. `error` is the largest absolute difference (or the number of differences of an exact check); None: it did
-    not run. `gate` None: recorded only."""
-
-    name: str
-    error: float | None
-    gate: float | None
-    note: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.gate is None or (self.error is not None and self.error <= self.gate)
-
-    def __str__(self) -> str:
-        error = "did not run" if self.error is None else f"{self.error:.2e}" if self.error else "0"
-        gate = "-" if self.gate is None else f"{self.gate:.1e}" if self.gate else "exact"
-        verdict = "ok" if self.ok else "FAILED"
-        return f"{self.name:<44} {error:>12} {gate:>9}  {verdict if self.gate is not None else 'recorded':<8} {self.note}".rstrip()
 
 
 class Conformance:
@@ -59,7 +49,7 @@ class Conformance:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
-        self.arrays = np.load(folder / "golden.npz")
+        self.arrays = Arrays(folder / "golden.npz")
 
     @cached_property
     def model(self) -> Any:
@@ -77,9 +67,12 @@ class Conformance:
         )
 
     def rows(self) -> Iterator[Row]:
-        """All checks, each run when it is asked for; one that breaks is a row that did not run."""
+        """All checks, each run when it is asked for; one that breaks is a row that did not run, and so is data without a check."""
         yield from self._run("checkpoint", self.checkpoint)
         yield from self._run("smart_resize", self.resizes)
+        for kind in ("images", "cases"):
+            if not self.golden[kind]:
+                yield Row(kind, None, EXACT, "the data holds none")
         for name in self.golden["images"]:
             yield from self._run(f"image {name}", partial(self.image, name))
         for name in self.golden["cases"]:
@@ -91,6 +84,8 @@ class Conformance:
         for name in self.golden.get("variants", {}):
             yield from self._run(f"variant {name}", partial(self.variant, name))
         yield from self._run("bfloat16", self.bfloat16)
+        unseen = self.arrays.unseen
+        yield exact("arrays that no check compares", len(unseen), ", ".join(unseen[:4]))
 
     def _run(self, name: str, check: Callable[[], Iterator[Row]]) -> Iterator[Row]:
         try:
@@ -112,6 +107,10 @@ class Conformance:
         yield exact("tokenizer length", int(golden["tokenizer_len"] != len(self.tokenizer)))
         ids = golden["special_ids"]
         yield exact("special tokens", sum(self.tokenizer.convert_tokens_to_ids(token) != index for token, index in ids.items()))
+        if marks := golden.get("placeholder_ids"):
+            known = {"IMAGE": None, "VIDEO": None, "ATOM": ATOM}
+            wrong = [name for name, mark in marks.items() if known.get(name, list(INDICATORS)) not in (None, mark)]
+            yield exact("marks", len(wrong), ", ".join(wrong))
         if "early_stop_ids" in golden:
             yield exact("out-of-budget text", int(self._encode(OUT_OF_THINKING_BUDGET) != golden["early_stop_ids"]))
 
@@ -145,8 +144,14 @@ class Conformance:
         yield exact(f"{label}: grid", list(patches.grid) != golden["grid_thw"] or patches.num_atoms != golden["num_atoms"])
         yield exact(f"{label}: resized pixels", hashlib.sha256(resized.tobytes()).hexdigest() != golden["resized_rgb_sha256"])
         yield exact(f"{label}: patches", hashlib.sha256(pixels.tobytes()).hexdigest() != golden["pixel_values_sha256"])
-        if f"{key}/pixel_values" in known:
-            yield exact(f"{label}: pixel values", int((pixels != known[f"{key}/pixel_values"]).sum()))
+        for part, rows in (("pixel_values", pixels), ("pixel_values_head", pixels), ("pixel_values_tail", pixels[::-1])):
+            if f"{key}/{part}" in known:
+                wanted = known[f"{key}/{part}"]
+                wanted = wanted[::-1] if part == "pixel_values_tail" else wanted
+                yield exact(f"{label}: {part}", int((rows[: len(wanted)] != wanted).sum()))
+        if f"{key}/pixel_values_rowmean" in known:
+            mean = torch.from_numpy(pixels.mean(-1))
+            yield close(f"{label}: mean of each patch", mean, known[f"{key}/pixel_values_rowmean"], GATE_EMBEDDED)
 
         tower = self.model.visual_tokenizer.vit.vision_model
         grids = [patches.grid]
@@ -163,13 +168,13 @@ class Conformance:
 
         tokenizer = self.model.visual_tokenizer
         features = tokenizer.features(torch.from_numpy(pixels), grids)
-        rows = torch.from_numpy(known[f"{key}/row_index"])
-        yield close(f"{label}: features", features[rows], known[f"{key}/vit_features"], GATE_FEATURES)
+        at = torch.from_numpy(known[f"{key}/row_index"])
+        yield close(f"{label}: features", features[at], known[f"{key}/vit_features"], GATE_FEATURES)
         yield close(f"{label}: features, all", features.abs().mean(-1), known[f"{key}/vit_features_absmean"], GATE_FEATURES)
         words = torch.nn.functional.pad(tokenizer.probabilities(features), (0, NUM_INDICATORS))
-        yield close(f"{label}: visual words", words[rows], known[f"{key}/visual_probs"], GATE_PROBABILITIES)
+        yield close(f"{label}: visual words", words[at], known[f"{key}/visual_probs"], GATE_PROBABILITIES)
         atoms = tokenizer.embed(features, self.model.vte.weight)
-        yield close(f"{label}: embeddings", atoms[rows], known[f"{key}/visual_embeds"], GATE_INPUTS)
+        yield close(f"{label}: embeddings", atoms[at], known[f"{key}/visual_embeds"], GATE_INPUTS)
 
     def _layers(self, label: str, key: str, hidden: Tensor, grids: list[Any]) -> Iterator[Row]:
         vit = self.model.config.vit_config
@@ -275,18 +280,23 @@ class Conformance:
     def bfloat16(self) -> Iterator[Row]:
         """Drift of bfloat16 from the float32 reference; no gate, a record."""
         rounded = load_model(self.folder / "checkpoint", dtype=torch.bfloat16, device="cpu")
-        drift, spread, same, total = 0.0, 0.0, 0, 0
+        features = Drift()
+        for name in self.golden["images"]:
+            patches = self._patches([name])
+            pixels = torch.from_numpy(self.images.normalise(patches.levels))
+            got = rounded.visual_tokenizer.features(pixels, [patches.grid])
+            features.add(got[torch.from_numpy(self.arrays[f"img/{name}/row_index"])], self.arrays[f"img/{name}/vit_features"])
+        yield Row("bfloat16: features", features.largest, None, features.note)
+        logits = Drift()
+        same = 0
         for name, golden in self.golden["cases"].items():
             _, ids, visuals = self._prompt(golden)
-            logits = rounded(inputs_embeds=self._embed(rounded, ids, visuals)).logits[0, -1].float()
-            wanted = torch.from_numpy(self.arrays[f"case/{name}/final_logits"])
-            drift = max(drift, float((logits - wanted).abs().max()))
-            spread = max(spread, float(wanted.std()))
-            same += int(logits.argmax()) == int(wanted.argmax())
-            total += 1
-        yield Row(
-            "bfloat16: logits", drift, None, f"standard deviation of the logits {spread:.2g}; first token same in {same} of {total}"
-        )
+            got = rounded(inputs_embeds=self._embed(rounded, ids, visuals)).logits[0, -1]
+            wanted = self.arrays[f"case/{name}/final_logits"]
+            logits.add(got, wanted)
+            same += int(got.argmax()) == int(wanted.argmax())
+        first = f"first token same in {same} of {len(self.golden['cases'])}"
+        yield Row("bfloat16: logits", logits.largest, None, f"{logits.note}; {first}")
 
     def _prompt(self, golden: dict[str, Any]) -> tuple[str, list[int], list[Patches]]:
         turns = [Turn(ROLES[turn["from"]], turn["value"]) for turn in golden["conversation"]]
@@ -312,23 +322,6 @@ class Conformance:
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
-
-
-def exact(name: str, num_wrong: int | bool, note: str = "") -> Row:
-    return Row(name, float(num_wrong), EXACT, note)
-
-
-def close(name: str, got: Tensor, wanted: Any, gate: float) -> Row:
-    """NaN is an error without bound; shapes must agree."""
-    expected = torch.as_tensor(wanted)
-    if got.shape != expected.shape:
-        raise ValueError(f"{name}: shape {tuple(got.shape)}, expected {tuple(expected.shape)}")
-    worst = float((got.double() - expected.double()).abs().max())
-    return Row(name, worst if worst == worst else float("inf"), gate)
-
-
-def differing(got: Sequence[int], wanted: Sequence[int]) -> int:
-    return sum(a != b for a, b in zip(got, wanted, strict=False)) + abs(len(got) - len(wanted))
 
 
 def main(arguments: list[str]) -> int:
