@@ -26,6 +26,8 @@ class Work(BaseModel):
     max_pages: int
     staged: list[ChunkName] = []
     """Chunks of this source that stand in staging: the first answer is final, they are not read again."""
+    is_done: bool = False
+    """All of it is staged: it is fetched only because others may have the same bytes."""
 
 
 def chunks(work: Work, document: Document) -> Iterator[Chunk]:
@@ -42,6 +44,11 @@ def chunks(work: Work, document: Document) -> Iterator[Chunk]:
         message = f"{document.num_pages} pages, of which {work.max_pages} are read"
         failures.append(Failure(stage="probe", kind=FailureKind.too_many_pages, message=message))
     yield from _missing(work, document, pages, failures=failures)
+
+
+def duplicate_chunk(work: Work, document: Document, duplicate_of: str) -> Chunk:
+    """All there is of a source whose bytes are read as another."""
+    return _chunk(work, document, 0, [], 0, failures=[], duplicate_of=duplicate_of)
 
 
 def failed_chunks(work: Work, document: Document, error: PageError, stage: Stage) -> Iterator[Chunk]:
@@ -82,6 +89,7 @@ def _chunk(
     *,
     failures: list[Failure],
     blocked: Failure | None = None,
+    duplicate_of: str | None = None,
 ) -> Chunk:
     return Chunk(
         plan_id=work.plan_id,
@@ -98,6 +106,7 @@ def _chunk(
         regions=work.planned.regions,
         failures=failures,
         blocked=blocked,
+        duplicate_of=duplicate_of,
     )
 
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.chunks import Coverage
 from pipeline.document_rows import DocumentCounts
 from pipeline.layout import (
+    DELETIONS,
     ChunkName,
     begins_prefix,
     chunk_name,
@@ -34,7 +35,9 @@ from pipeline.plan import list_plan_ids, read_plan
 from pipeline.staging import CHUNK_TABLES, decode
 from pipeline.store import Exists, Store
 from schemas.plan import CommittedFile, CommittedSource, Cover, Manifest, Plan
+from schemas.records import DeletionRecord
 from schemas.settings import OutputSettings
+from schemas.source import source_id
 from schemas.tables import TABLES, arrow_schema, to_table
 
 
@@ -264,6 +267,7 @@ def write_manifest(
         committed_at=datetime.now(UTC),
         recipe_ids={task: recipe.recipe_id for task, recipe in plan.recipes.items()},
         page_range=plan.page_range,
+        num_shards=len(plan.shards),
         files=compacted.files,
         sources=compacted.sources,
     )
@@ -295,6 +299,43 @@ def commit_complete(
             if not settings.keep_staging:
                 delete_staging(store, plan, index)
     return num_documents
+
+
+def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable[[], None]) -> None:
+    """What the plan found to be gone, as rows and a manifest. Of the plan alone, so that doing it twice is doing it once."""
+    records = [
+        DeletionRecord(
+            uri=change.uri,
+            source_id=source_id(change.uri, change.etag),
+            source_version=change.etag,
+            document_id=change.document_id,
+            plan_id=plan.plan_id,
+            is_deleted=change.is_deleted,
+            noticed_at=plan.created_at,
+            input=plan.input,
+        )
+        for change in plan.disappearances
+    ]
+    writer = _Writer("deletions", Cover(chunks=[], compression_level=3, row_group_rows=50_000))
+    writer.add(to_table("deletions", [record.row() for record in records]))
+    body = writer.finish()
+    assert body is not None
+    path = table_path("deletions", plan.ingest_date, plan.plan_id, DELETIONS)
+    check()
+    store.put(path, body)
+    manifest = Manifest(
+        plan_id=plan.plan_id,
+        shard_index=DELETIONS,
+        run_id=run_id,
+        committed_at=datetime.now(UTC),
+        recipe_ids={},
+        num_shards=len(plan.shards),
+        files=[CommittedFile(path=path, size_bytes=len(body), rows=len(records))],
+        disappearances=plan.disappearances,
+    )
+    check()
+    with contextlib.suppress(Exists):
+        store.create(manifest_path(plan.ingest_date, plan.plan_id, DELETIONS), manifest.model_dump_json().encode())
 
 
 def delete_staging(store: Store, plan: Plan, shard_index: int) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import OperatorError
-from schemas.tables import COLUMNS, TABLES, Column
+from schemas.tables import COLUMNS, PARTITIONED, Column
 
 _TYPES = {
     pa.string(): "string",
@@ -31,7 +31,7 @@ def dictionary(table: str | None = None) -> list[dict[str, Any]]:
 
 
 def columns_of(table: str) -> list[Column]:
-    return [*COLUMNS[table], *([_PARTITION] if table in TABLES else [])]
+    return [*COLUMNS[table], *([_PARTITION] if table in PARTITIONED else [])]
 
 
 def type_name(column: Column) -> str:

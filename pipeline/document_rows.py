@@ -82,6 +82,8 @@ class DocumentCounts:
             tasks=[*first.tasks],
             ocr_recipe_id=recipe_ids.get("ocr") if "ocr" in first.tasks else None,
             chart_recipe_id=recipe_ids.get("chart") if "chart" in first.tasks else None,
+            duplicate_of=first.duplicate_of,
+            is_whole=first.planned_pages is None and first.regions is None and first.duplicate_of is None,
         )
 
     def committed(self, pages: list[int] | None, regions: list[tuple[int, int]] | None) -> CommittedSource:
@@ -100,6 +102,7 @@ class DocumentCounts:
             pages=pages,
             regions=regions,
             failures=[_source_failure(row, self.origins) for row in self.failures],
+            duplicate_of=first.duplicate_of,
         )
 
 

@@ -18,11 +18,13 @@ from ray.exceptions import RayError
 from pipeline.chunks import Work
 from pipeline.cluster import check_gpus, cluster
 from pipeline.commit import Compacted, Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.duplicates import group_twins
 from pipeline.errors import EngineDies
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
+from pipeline.stages import WORKS
 from pipeline.stopping import Interrupted, signals_noted
 from pipeline.store import Store, StoreError
 from schemas.failure import FailureKind
@@ -65,7 +67,7 @@ def execute(
         sum(planned.source.size_bytes for sources in work.values() for planned in sources),
     )
     progress = {index: ShardProgress(plan, index, list_staged(store, plan, index)) for index in pending}
-    rows = [row.model_dump_json() for index in pending for row in _work_left(plan, progress[index])]
+    rows = [WORKS.dump_json(row).decode() for index in pending for row in _work_left(plan, progress[index])]
     num_complete = sum(shard.num_complete for shard in progress.values())
     with (
         cluster(settings.ray, observer) as num_cpus,
@@ -93,7 +95,7 @@ def execute(
         try:
             if rows:
                 check_gpus(settings, observer)
-                context = Context(settings, plan.recipes, run_id, store, num_cpus)
+                context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
                 configure()
                 observer.phase("reading")
                 deaths = _Deaths()
@@ -154,19 +156,26 @@ def _loads(committer: "_Committer") -> list[StageLoad]:
     return [*loads, committer.load]
 
 
-def _work_left(plan: Plan, shard: ShardProgress) -> Iterator[Work]:
-    for source_index, planned in enumerate(plan.shards[shard.shard_index]):
-        if not shard.is_source_complete(source_index):
-            yield Work(
-                plan_id=plan.plan_id,
-                shard_index=shard.shard_index,
-                source_index=source_index,
-                planned=planned,
-                chunk_pages=plan.chunk_pages,
-                page_range=plan.page_range,
-                max_pages=plan.max_pages,
-                staged=shard.sources[source_index].staged(),
-            )
+def _work_left(plan: Plan, shard: ShardProgress) -> Iterator[list[Work]]:
+    """Sources that may have the same bytes together, as long as one of them is not staged in full."""
+    for group in group_twins(plan.shards[shard.shard_index]):
+        left = [index for index in group if not shard.is_source_complete(index)]
+        if left:
+            yield [_work(plan, shard, index) for index in group if index <= left[-1]]
+
+
+def _work(plan: Plan, shard: ShardProgress, source_index: int) -> Work:
+    return Work(
+        plan_id=plan.plan_id,
+        shard_index=shard.shard_index,
+        source_index=source_index,
+        planned=plan.shards[shard.shard_index][source_index],
+        chunk_pages=plan.chunk_pages,
+        page_range=plan.page_range,
+        max_pages=plan.max_pages,
+        staged=shard.sources[source_index].staged(),
+        is_done=shard.is_source_complete(source_index),
+    )
 
 
 def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:

@@ -4,7 +4,7 @@ One row is one chunk: pixels travel once and nothing needs a shuffle. Committing
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -27,13 +27,15 @@ class Context:
     store: Store
     num_cpus: int
     """Of the whole cluster."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """See `schemas.plan.Plan`."""
 
 
 def build(work: Dataset, context: Context) -> Dataset:
     """Compose the run. Lazy: nothing starts until the receipts are consumed."""
     return (
         work
-        .map_batches(ProbeDocuments, **on_cpu(_probes(context)), fn_constructor_args=_rendering(context))
+        .map_batches(ProbeDocuments, **on_cpu(_probes(context)), fn_constructor_args=(*_rendering(context), context.known))
         .map_batches(RenderPages, **on_cpu(_renders(context)), fn_constructor_args=_rendering(context))
         .map_batches(ReadPages, **on_gpu(context.settings), fn_constructor_args=_reading(context))
     )  # fmt: skip

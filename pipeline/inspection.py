@@ -12,14 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.commit import ShardProgress, list_staged
-from pipeline.gc import Sweep, check_output
+from pipeline.gc import Sweep
 from pipeline.lease import is_held, read_lease
 from pipeline.plan import find_unfinished, list_plan_ids
 from pipeline.progress import Heartbeat
 from pipeline.query import as_text, connect
 from pipeline.report import failures_table
 from pipeline.store import open_store
-from pipeline.summary import PlanReport
 from pipeline.wording import duration, pace, size
 from schemas.failure import FailureKind, clean_message
 
@@ -49,8 +48,6 @@ class OutputStatus:
     num_sources: int = 0
     num_sources_done: int = 0
     """Staged in full, or committed."""
-    is_brief: bool = False
-    """What follows was not asked for."""
     documents: Mapping[str, int] = field(default_factory=dict)
     """Current documents by status."""
     open_failures: Mapping[str, int] = field(default_factory=dict)
@@ -59,15 +56,10 @@ class OutputStatus:
     """The last ones, newest first."""
 
 
-def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
-    """From the lease, the plans, the staged chunks and, unless it shall be brief, the tables; changes nothing.
-
-    Raises OperatorError, StoreError: no such folder or bucket, or, where it is brief, nothing was ever planned there.
-    """
-    tables = {} if is_brief else _status_of_tables(output)
+def read_status(output: str) -> OutputStatus:
+    """From the lease, the plans, the staged chunks and the tables; changes nothing."""
+    connection = connect(output)
     store = open_store(output)
-    if is_brief:
-        check_output(store)
     plan_ids = list_plan_ids(store)
     unfinished = find_unfinished(store, plan_ids)
     shards = sources = shards_done = sources_done = 0
@@ -79,6 +71,10 @@ def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
         sources_done = sum(len(shard) for index, shard in enumerate(plan.shards) if index not in pending) + staged
     lease = read_lease(store)
     is_running = lease is not None and is_held(*lease)
+    runs = connection.sql(
+        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
+        f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
+    )
     return OutputStatus(
         output=output,
         state="running" if is_running else "idle" if lease is None or lease[0].is_released else "dead",
@@ -92,22 +88,10 @@ def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
         num_shards_committed=shards_done,
         num_sources=sources,
         num_sources_done=sources_done,
-        is_brief=is_brief,
-        **tables,
+        documents=dict(connection.sql("SELECT status, count(*) FROM current_documents GROUP BY 1 ORDER BY 1").fetchall()),
+        open_failures=dict(connection.sql("SELECT kind, count(*) FROM open_failures GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()),
+        runs=runs.to_arrow_table().to_pylist(),
     )
-
-
-def _status_of_tables(output: str) -> dict[str, Any]:
-    connection = connect(output)
-    runs = connection.sql(
-        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
-        f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
-    )
-    return {
-        "documents": dict(connection.sql("SELECT status, count(*) FROM current_documents GROUP BY 1 ORDER BY 1").fetchall()),
-        "open_failures": dict(connection.sql("SELECT kind, count(*) FROM open_failures GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()),
-        "runs": runs.to_arrow_table().to_pylist(),
-    }
 
 
 def print_status(console: Console, status: OutputStatus) -> None:
@@ -129,8 +113,6 @@ def print_status(console: Console, status: OutputStatus) -> None:
             f"{status.num_sources_done}/{status.num_sources} sources read, {status.num_shards_committed}/{status.num_shards} shards"
         )
         console.print(Text(f"Plan {status.unfinished_plan_id} is unfinished: {done} committed."))
-    if status.is_brief:
-        return
     documents = ", ".join(f"{count} {kind}" for kind, count in status.documents.items())
     console.print(Text(f"Documents: {documents or 'none yet'}."))
     kinds = ", ".join(f"{kind} {count}" for kind, count in status.open_failures.items())
@@ -169,13 +151,14 @@ def _progress_line(beat: Heartbeat, age_s: float) -> Text:
 
 
 def open_failures(output: str, kinds: Sequence[FailureKind] | None) -> pa.Table:
-    """Open failures, by kind, document and page; of these kinds only."""
-    chosen = "" if kinds is None else f"WHERE kind IN ({', '.join(repr(kind.value) for kind in kinds)})"
+    """Open failures, by kind, document and page; of these kinds only, and not of what was deleted."""
+    chosen = "" if kinds is None else f"AND kind IN ({', '.join(repr(kind.value) for kind in kinds)})"
     return (
         connect(output)
         .sql(
             "SELECT kind, uri, page_index, region_index, task, stage, message, is_transient, attempt, failed_at, source_id "
-            f"FROM open_failures {chosen} ORDER BY kind, uri, page_index NULLS FIRST, region_index NULLS FIRST"
+            "FROM open_failures WHERE source_id NOT IN (SELECT source_id FROM current_sources WHERE deleted_at IS NOT NULL) "
+            f"{chosen} ORDER BY kind, uri, page_index NULLS FIRST, region_index NULLS FIRST"
         )
         .to_arrow_table()
     )
@@ -216,29 +199,3 @@ def print_sweep(console: Console, sweep: Sweep) -> None:
         console.print(Text(f"Incomplete: {clean_message(sweep.message)}. The same command goes on.", "bold red"))
     elif sweep.num_removed < len(sweep.found):
         console.print("Table files are left where they are; with --tables they go, too.")
-
-
-def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any]) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_row("found", str(report.num_sources_found))
-    table.add_row("done", str(report.num_done), "left out: read under these recipes")
-    for name, count, meaning in [
-        ("new", report.num_new, ""),
-        ("changed", report.num_changed, "another version was read before"),
-        ("other recipe", report.num_redone, "read before, but asked in another way"),
-        ("tried again", report.num_retried, "failed for passing reasons"),
-        ("over the limit", report.num_left_for_limit, "left for later by --limit"),
-    ]:
-        if count or name == "new":
-            table.add_row(name, str(count), meaning)
-    table.add_row("to read", size(report.num_bytes), f"in {report.num_shards} shards")
-    for task, recipe in report.recipes.items():
-        table.add_row("recipe", Text(recipe), task)
-    console.print(table)
-    for task in report.tasks_left_out:
-        console.print(Text(f"The engine does not do {task}: left out.", "yellow"))
-    if report.unfinished_plan_id:
-        what = "is closed, and its sources are planned anew" if report.abandons_unfinished else "is finished first"
-        console.print(Text(f"Plan {report.unfinished_plan_id} with {report.num_unfinished_sources} sources left {what}."))
-    settings = ", ".join(f"{name}={value}" for name, value in changed.items()) or "all at their defaults"
-    console.print(Text(f"Settings: {clean_message(settings)} (--json has all)"))

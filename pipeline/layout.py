@@ -10,9 +10,10 @@ STAGING = "_pagefold/staging/"
 BEGINS = "_pagefold/begins/"
 MANIFESTS = "_pagefold/manifests/"
 PROBES = "_pagefold/probe-"
+SNAPSHOTS = "_pagefold/snapshots/"
 RUNS = "runs/"
 
-_MANIFEST = re.compile(r"_pagefold/manifests/(\d{4}-\d\d-\d\d)/(\d{6})-(\d{5}|abandoned)\.json")
+_MANIFEST = re.compile(r"_pagefold/manifests/(\d{4}-\d\d-\d\d)/(\d{6})-(\d{5}|abandoned|deletions)\.json")
 _PLAN = re.compile(r"_pagefold/plans/(\d{6})\.json")
 _CHUNK = re.compile(r"(\d{5})\.(\d{5})-(\d{5})\.of-(\d{5})")
 _STAGED = re.compile(r"_pagefold/staging/(\d{6})/(\d{5})/(?:\d{5}\.\d{5}-\d{5}\.of-\d{5}\.arrow|cover\.json)")
@@ -24,7 +25,16 @@ class ManifestName(NamedTuple):
     ingest_date: str
     plan_id: str
     shard_index: int | None
-    """None: the plan was abandoned."""
+    """None: the plan was abandoned. DELETIONS: what the plan found to be gone."""
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Later commits count over earlier ones: by plan, then shard."""
+        return self.plan_id, -1 if self.shard_index is None else self.shard_index
+
+
+DELETIONS = -1
+"""In the place of a shard's index."""
 
 
 class ChunkName(NamedTuple):
@@ -65,14 +75,22 @@ def next_plan_id(last: str | None) -> str:
 
 
 def manifest_path(ingest_date: date, plan_id: str, shard_index: int | None) -> str:
-    """shard_index None names the manifest that abandons the plan."""
-    shard = "abandoned" if shard_index is None else f"{shard_index:05d}"
+    """shard_index None names the manifest that abandons the plan, DELETIONS that of its disappearances."""
+    shard = {None: "abandoned", DELETIONS: "deletions"}.get(shard_index) or f"{shard_index:05d}"
     return f"{MANIFESTS}{ingest_date.isoformat()}/{plan_id}-{shard}.json"
 
 
 def manifest_name(path: str) -> ManifestName | None:
     match = _MANIFEST.fullmatch(path)
-    return match and ManifestName(match[1], match[2], None if match[3] == "abandoned" else int(match[3]))
+    if match is None:
+        return None
+    named: dict[str, int | None] = {"abandoned": None, "deletions": DELETIONS}
+    return ManifestName(match[1], match[2], named[match[3]] if match[3] in named else int(match[3]))
+
+
+def snapshot_path(ingest_date: str, digest: str) -> str:
+    """`digest` is of the names of the manifests that it sums up: where one was added or removed, no snapshot has that name."""
+    return f"{SNAPSHOTS}{ingest_date}.{digest}.json.zst"
 
 
 def staging_prefix(plan_id: str, shard_index: int) -> str:
@@ -130,7 +148,8 @@ def table_prefix(table: str, ingest_date: str, plan_id: str) -> str:
 
 
 def table_path(table: str, ingest_date: date, plan_id: str, shard_index: int) -> str:
-    return f"{table}/ingest_date={ingest_date.isoformat()}/{plan_id}-{shard_index:05d}.parquet"
+    shard = "deletions" if shard_index == DELETIONS else f"{shard_index:05d}"
+    return f"{table}/ingest_date={ingest_date.isoformat()}/{plan_id}-{shard}.parquet"
 
 
 def run_path(run_id: str) -> str:

@@ -1,15 +1,20 @@
 """What a run will do, decided and written down before any work."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
-from pipeline.layout import PLANS, manifest_path, next_plan_id, plan_id_of, plan_path
-from pipeline.ledger import Ledger, SourceState, list_manifests
+from pydantic_core import from_json
+
+from pipeline.duplicates import group_twins
+from pipeline.intake import Taken
+from pipeline.layout import DELETIONS, PLANS, manifest_path, next_plan_id, plan_id_of, plan_path
+from pipeline.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks
+from pipeline.snapshots import Listed
 from pipeline.store import Exists, Store, StoreError
 from schemas.failure import FailureKind, Task
-from schemas.plan import Manifest, Plan, PlannedSource, Recipe, SourceFailure
+from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe, SourceFailure
 from schemas.settings import PlanSettings
 from schemas.source import Source
 
@@ -24,8 +29,19 @@ class Counts:
     num_changed: int = 0
     num_redone: int = 0
     num_retried: int = 0
+    num_stale_left: int = 0
     num_left_for_limit: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     num_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """New work that is too little for a shard of its own."""
+
+    num_sources: int
+    until: datetime
+    """When the oldest has waited long enough."""
 
 
 @dataclass(frozen=True)
@@ -35,59 +51,97 @@ class Unfinished:
     plan: Plan
     pending: list[int]
     """Shard indexes."""
+    owes_disappearances: bool = False
+    """What it found to be gone is not committed either."""
 
 
 def plan_sources(
-    sources: Iterable[Source],
+    taken: Iterable[Taken],
     ledger: Ledger,
-    recipes: dict[Task, Recipe],
+    recipes: Mapping[Task, Recipe],
     settings: PlanSettings,
     *,
     page_range: str | None,
     limit: int | None,
     counts: Counts,
 ) -> list[PlannedSource]:
-    """What of the listing is to be read, in its order. Counts as it goes."""
+    """What of the listing is to be read, in its order. Counts as it goes, and marks in the ledger what is listed."""
+    chooser = _Chooser(ledger, recipes, settings, page_range, counts)
     planned: list[PlannedSource] = []
-    for source in sources:
+    for source, left_out in taken:
         counts.num_listed += 1
-        choice = _choose(source, ledger, recipes, settings, page_range, counts)
+        newest = ledger.newest_of(source.uri)
+        if newest is not None:
+            newest.is_listed = True
+        if left_out is not None:
+            counts.left_out[left_out] = counts.left_out.get(left_out, 0) + 1
+            continue
+        choice = chooser.choose(source, newest)
         if choice is None:
             counts.num_done += 1
         elif limit is not None and len(planned) >= limit:
             counts.num_left_for_limit += 1
         else:
+            chooser.claim(choice)
             planned.append(choice)
             counts.num_bytes += source.size_bytes
     return planned
 
 
-def _choose(
-    source: Source,
-    ledger: Ledger,
-    recipes: dict[Task, Recipe],
-    settings: PlanSettings,
-    page_range: str | None,
-    counts: Counts,
-) -> PlannedSource | None:
-    state = ledger.state(source)
-    if state is None:
-        if ledger.knows_uri(source.uri):
-            counts.num_changed += 1
-        else:
-            counts.num_new += 1
-        return PlannedSource(source=source, tasks=list(recipes))
-    if missing := state.missing_tasks(recipes, page_range):
-        counts.num_redone += 1
-        return PlannedSource(source=source, tasks=missing, attempt=state.attempt + 1)
-    transient = state.transient_failures()
-    if transient and state.attempt + 1 < settings.max_transient_attempts and (again := plan_retry(state, transient, recipes)):
-        counts.num_retried += 1
+class _Chooser:
+    def __init__(
+        self, ledger: Ledger, recipes: Mapping[Task, Recipe], settings: PlanSettings, page_range: str | None, counts: Counts
+    ) -> None:
+        self._ledger, self._recipes, self._settings, self._range, self._counts = ledger, recipes, settings, page_range, counts
+        self._recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
+        self._missing: dict[Asked, list[Task]] = {}
+        """Most sources were asked the same."""
+
+    def choose(self, source: Source, newest: SourceState | None) -> PlannedSource | None:
+        """None: nothing is left to do. `newest` is the ledger's of the same uri."""
+        if newest is None:
+            self._counts.num_new += 1
+            return PlannedSource(source=source, tasks=list(self._recipes))
+        if newest.etag != source.etag:
+            # Of a version that was read, overwritten and put back the bytes are known: it will turn out a duplicate of itself.
+            self._counts.num_changed += 1
+            before = self._ledger.state(source.uri, source.etag)
+            return PlannedSource(source=source, tasks=list(self._recipes), attempt=before.attempt + 1 if before else 0)
+        if newest.of_bytes is not None and newest.of_bytes.is_claimed:
+            return None
+        if missing := self._missing_tasks(newest.whole):
+            if self._settings.redo in ("stale", "all"):
+                self._counts.num_redone += 1
+                attempt, document_id = newest.attempt + 1, newest.document_id
+                return PlannedSource(source=source, tasks=missing, attempt=attempt, document_id=document_id)
+            self._counts.num_stale_left += 1
+        failures = newest.failures
+        if not failures:
+            return None
+        if self._settings.redo != "failed":
+            failures = newest.transient_failures() if newest.attempt + 1 < self._settings.max_transient_attempts else []
+        again = plan_retry(newest, failures, self._recipes)
+        if again is not None:
+            self._counts.num_retried += 1
         return again
-    return None
+
+    def claim(self, planned: PlannedSource) -> None:
+        """Other sources of the same bytes have nothing left to do."""
+        if planned.document_id is not None:
+            state = self._ledger.newest_of(planned.source.uri)
+            if state is not None and state.of_bytes is not None:
+                state.of_bytes.is_claimed = True
+
+    def _missing_tasks(self, whole: Asked) -> list[Task]:
+        if self._settings.redo == "all":
+            return list(self._recipes)
+        missing = self._missing.get(whole)
+        if missing is None:
+            missing = self._missing[whole] = missing_tasks(whole, self._recipe_ids, self._range)
+        return missing
 
 
-def plan_retry(state: SourceState, failures: Sequence[SourceFailure], recipes: dict[Task, Recipe]) -> PlannedSource | None:
+def plan_retry(state: SourceState, failures: Sequence[SourceFailure], recipes: Mapping[Task, Recipe]) -> PlannedSource | None:
     """The least that reads all of `failures` again; None where none of their tasks is asked for."""
     failures = [failure for failure in failures if failure.task is None or failure.task in recipes]
     if not failures:
@@ -106,45 +160,81 @@ def plan_retry(state: SourceState, failures: Sequence[SourceFailure], recipes: d
             "attempt": state.attempt + 1,
             "pages": pages and sorted(pages),
             "regions": regions,
+            "document_id": state.document_id,
         }
     )
 
 
 def plan_retries(
-    ledger: Ledger, recipes: dict[Task, Recipe], kinds: Sequence[FailureKind] | None, counts: Counts
+    ledger: Ledger, recipes: Mapping[Task, Recipe], kinds: Sequence[FailureKind] | None, counts: Counts
 ) -> list[PlannedSource]:
-    """Every open failure of the given kinds (None: all), as little of each source as covers them."""
+    """Every open failure of the given kinds (None: all), as little of each source as covers them. What is gone is left alone."""
     planned = []
-    for state in sorted(ledger.newest(), key=lambda state: state.source.uri):
+    for state in sorted(ledger.newest(), key=lambda state: state.uri):
+        if ledger.is_deleted(state.uri) or (state.of_bytes is not None and state.of_bytes.is_claimed):
+            continue
         failures = [failure for failure in state.failures if kinds is None or failure.kind in kinds]
         if again := plan_retry(state, failures, recipes):
+            if state.of_bytes is not None:
+                state.of_bytes.is_claimed = True
             planned.append(again)
             counts.num_retried += 1
-            counts.num_bytes += state.source.size_bytes
+            counts.num_bytes += state.size_bytes
     return planned
 
 
-def make_shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> list[list[PlannedSource]]:
-    """Groups of neighbours in listing order, closed by number of sources or by their bytes."""
-    return list(_shards(planned, settings))
-
-
-def _shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> Iterator[list[PlannedSource]]:
-    shard: list[PlannedSource] = []
+def make_shards(planned: Sequence[PlannedSource], settings: PlanSettings) -> list[list[PlannedSource]]:
+    """Groups of neighbours in listing order, closed by number of sources or by their bytes. What may have the same bytes stays
+    together, whatever that makes of the limits."""
+    shards: list[list[PlannedSource]] = []
     num_bytes = 0
-    for item in planned:
-        if shard and (len(shard) >= settings.shard_sources or num_bytes + item.source.size_bytes > settings.shard_bytes):
-            yield shard
-            shard, num_bytes = [], 0
-        shard.append(item)
-        num_bytes += item.source.size_bytes
-    if shard:
-        yield shard
+    for group in group_twins(planned):
+        size_bytes = sum(planned[index].source.size_bytes for index in group)
+        if not shards or len(shards[-1]) + len(group) > settings.shard_sources or num_bytes + size_bytes > settings.shard_bytes:
+            shards.append([])
+            num_bytes = 0
+        shards[-1] += [planned[index] for index in group]
+        num_bytes += size_bytes
+    return shards
+
+
+def hold_back(
+    shards: list[list[PlannedSource]], ledger: Ledger, settings: PlanSettings, now: datetime
+) -> tuple[list[list[PlannedSource]], Waiting | None]:
+    """Without the last shard where it is small and can wait: a run every few minutes shall not leave files of a row each."""
+    if not shards:
+        return shards, None
+    last = shards[-1]
+    estimate = PageEstimate(ledger)
+    num_pages = sum(estimate.pages_of(item.source) for item in last)
+    if len(last) >= settings.min_sources and num_pages >= settings.min_pages:
+        return shards, None
+    until = min(item.source.last_modified for item in last) + timedelta(seconds=settings.longest_wait_s)
+    return (shards, None) if until <= now else (shards[:-1], Waiting(len(last), until))
+
+
+class PageEstimate:
+    """Pages of a source: as many as it had when it was read, else by its bytes and those of what was read."""
+
+    BYTES_PER_PAGE = 100_000
+    """Where nothing was read yet."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        known = [(state.size_bytes, state.num_pages) for state in ledger.newest() if state.num_pages]
+        num_bytes, num_pages = sum(size for size, _ in known), sum(pages for _, pages in known)
+        self._bytes_per_page = max(num_bytes / num_pages, 1) if num_pages else self.BYTES_PER_PAGE
+
+    def pages_of(self, source: Source) -> int:
+        state = self._ledger.state(source.uri, source.etag)
+        if state is not None and state.num_pages is not None:
+            return state.num_pages
+        return max(1, round(source.size_bytes / self._bytes_per_page))
 
 
 def write_plan(
     store: Store,
-    planned: Sequence[PlannedSource],
+    shards: list[list[PlannedSource]],
     recipes: dict[Task, Recipe],
     settings: PlanSettings,
     *,
@@ -153,6 +243,8 @@ def write_plan(
     page_range: str | None,
     max_pages: int,
     last_plan_id: str | None,
+    known: Mapping[str, str] | None = None,
+    disappearances: Sequence[Disappearance] = (),
 ) -> Plan:
     """Create the plan. Raises StoreError when another run made the plan of this number first."""
     now = datetime.now(UTC)
@@ -166,7 +258,10 @@ def write_plan(
         chunk_pages=settings.chunk_pages,
         page_range=page_range,
         max_pages=max_pages,
-        shards=make_shards(planned, settings),
+        shards=shards,
+        known=dict(known or {}),
+        disappearances=list(disappearances),
+        redo=settings.redo,
     )
     try:
         store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
@@ -185,14 +280,25 @@ def read_plan(store: Store, plan_id: str) -> Plan:
     return Plan.model_validate_json(store.get(plan_path(plan_id)))
 
 
-def find_unfinished(store: Store, plan_ids: Sequence[str]) -> Unfinished | None:
+def find_unfinished(store: Store, plan_ids: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
     """Only the newest plan can be: a new one is made after the one before it was finished or abandoned."""
     if not plan_ids:
         return None
+    manifests = list_manifests(store) if listed is None else listed
+    committed = {name.shard_index: path for name, path in manifests if name.plan_id == plan_ids[-1]}
+    if None in committed or (committed and _are_all(store, committed)):
+        return None
     plan = read_plan(store, plan_ids[-1])
-    committed = {name.shard_index for name, _ in list_manifests(store) if name.plan_id == plan.plan_id}
     pending = [index for index in range(len(plan.shards)) if index not in committed]
-    return None if not pending or None in committed else Unfinished(plan, pending)
+    owes = bool(plan.disappearances) and DELETIONS not in committed
+    return Unfinished(plan, pending, owes) if pending or owes else None
+
+
+def _are_all(store: Store, committed: Mapping[int | None, str]) -> bool:
+    """Is nothing of the plan left, as one of its manifests has it? A plan of a hundred thousand sources takes seconds to read. What
+    it found to be gone is committed before its shards."""
+    num_shards = from_json(store.get(max(committed.items())[1])).get("num_shards")
+    return num_shards is not None and len(committed.keys() - {DELETIONS}) == num_shards
 
 
 def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], plan_ids: Sequence[str]) -> bool:

@@ -21,7 +21,7 @@ from rich.text import Text
 from pipeline.errors import OperatorError
 from pipeline.store import Store, open_store
 from schemas.failure import clean_message, storable_text
-from schemas.tables import COLUMNS, TABLES, arrow_schema
+from schemas.tables import COLUMNS, PARTITIONED, arrow_schema
 from workers.s3 import make_client, split_uri
 
 VIEWS = (
@@ -32,6 +32,7 @@ VIEWS = (
     "current_chart_points",
     "open_failures",
     "current_sources",
+    "source_contents",
 )
 ROWS_MAX = 200
 CELL_MAX_CHARS = 120
@@ -80,7 +81,7 @@ def open_table(store: Store, filesystem: fs.FileSystem, root: str, table: str) -
     paths = [f"{root}/{name}" for name in names if name.endswith(".parquet") and not name.rpartition("/")[2].startswith(("_", "."))]
     if not paths:
         return ds.dataset(schema.empty_table())
-    partitioning = ds.partitioning(pa.schema([("ingest_date", pa.date32())]), flavor="hive") if table in TABLES else None
+    partitioning = ds.partitioning(pa.schema([("ingest_date", pa.date32())]), flavor="hive") if table in PARTITIONED else None
     return ds.FileSystemDataset.from_paths(
         paths,
         schema=schema,
@@ -97,7 +98,7 @@ def _partition(partitioning: ds.Partitioning | None, path: str) -> ds.Expression
 def nullable_schema(table: str) -> pa.Schema:
     """With the partition column; everything nullable, for files of an older version."""
     fields = [field.with_nullable(True).remove_metadata() for field in arrow_schema(table)]
-    return pa.schema(fields + ([pa.field("ingest_date", pa.date32())] if table in TABLES else []))
+    return pa.schema(fields + ([pa.field("ingest_date", pa.date32())] if table in PARTITIONED else []))
 
 
 def run_query(output: str, sql: str) -> pa.Table:

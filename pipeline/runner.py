@@ -12,40 +12,29 @@ from importlib.metadata import version
 from typing import Literal
 
 from pipeline.cluster import keep_to_loopback
-from pipeline.commit import commit_complete
+from pipeline.commit import commit_complete, commit_disappearances
 from pipeline.errors import EngineDies, OperatorError
 from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
-from pipeline.ledger import Ledger, list_manifests, load_ledger, read_manifests
+from pipeline.ledger import Ledger
 from pipeline.observer import Observer, Several, Silent
-from pipeline.plan import (
-    Counts,
-    Unfinished,
-    abandon,
-    find_unfinished,
-    is_outdated,
-    is_superseded,
-    list_plan_ids,
-    make_shards,
-    plan_retries,
-    plan_sources,
-    write_plan,
-)
+from pipeline.plan import Unfinished, abandon, is_outdated, is_superseded, write_plan
 from pipeline.progress import Progress
 from pipeline.recipes import make_recipes
+from pipeline.snapshots import write_snapshots
 from pipeline.stopping import Interrupted, signals_noted, signals_raise
 from pipeline.store import Store, StoreError, open_store, probe_store
-from pipeline.summary import PlanReport, Summary, SummaryStatus
+from pipeline.summary import PlanReport, Summary, SummaryStatus, empty_input_text, waiting_text
+from pipeline.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
 from pipeline.totals import Counting, Totals, parquet_bytes
 from schemas.failure import FailureKind, Task
-from schemas.plan import PlannedSource, Recipe
+from schemas.plan import Plan, Recipe
 from schemas.records import RunStatus
-from schemas.settings import Settings
+from schemas.settings import Redo, Settings
 from workers.engines.engine import EngineInfo
 from workers.engines.registry import describe_engine
-from workers.listing import list_sources
 
-Choose = Callable[[Ledger, dict[Task, Recipe], Settings], list[PlannedSource]]
+Choose = Callable[[Ledger, dict[Task, Recipe], Settings], Todo]
 """What to read, given what is done."""
 
 
@@ -56,8 +45,8 @@ def run(input: str, output: str, settings: Settings | None = None, *, observer: 
     for) before any work when something is set up wrong, LeaseHeld when another run is at work on the same output.
     """
 
-    def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> list[PlannedSource]:
-        return _new_work(input, ledger, recipes, settings, Counts())
+    def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> Todo:
+        return new_work(input, ledger, recipes, settings)
 
     with _failure_told(observer or Silent()) as told:
         return _Run(input, output, settings or Settings(), told).run(choose)
@@ -72,8 +61,8 @@ def retry(
 ) -> Summary:
     """Read again what failed (`kinds` None: for any reason), under the recipes of `settings`: another engine may be tried."""
 
-    def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> list[PlannedSource]:
-        return plan_retries(ledger, recipes, kinds, Counts())
+    def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> Todo:
+        return failed_work(ledger, recipes, settings, kinds)
 
     with _failure_told(observer or Silent()) as told:
         return _Run("", output, settings or Settings(), told).run(choose)
@@ -95,11 +84,11 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     info = describe_engine(settings.engine)
     recipes = _recipes(settings, info)
     store = open_output(output, settings)
-    plan_ids = list_plan_ids(store)
-    unfinished = find_unfinished(store, plan_ids)
-    counts = Counts()
-    planned = _new_work(input, load_ledger(store), recipes, settings, counts)
-    outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, plan_ids)
+    found = read_output(store)
+    unfinished = found.unfinished
+    todo = new_work(input, found.ledger, recipes, settings)
+    outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_ids)
+    counts = todo.counts
     return PlanReport(
         num_sources_found=counts.num_listed,
         num_done=counts.num_done,
@@ -107,9 +96,16 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_changed=counts.num_changed,
         num_redone=counts.num_redone,
         num_retried=counts.num_retried,
+        num_stale_left=counts.num_stale_left,
         num_left_for_limit=counts.num_left_for_limit,
+        num_left_out=counts.left_out,
+        num_waiting=todo.waiting.num_sources if todo.waiting else 0,
+        waiting_until=todo.waiting.until if todo.waiting else None,
+        num_deleted=sum(change.is_deleted for change in todo.disappearances),
+        num_restored=sum(not change.is_deleted for change in todo.disappearances),
+        num_not_taken_for_deleted=todo.num_not_taken_for_deleted,
         num_bytes=counts.num_bytes,
-        num_shards=len(make_shards(planned, settings.plan)),
+        num_shards=len(todo.shards),
         recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
         unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
         num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
@@ -120,19 +116,6 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
 
 def _num_sources(unfinished: Unfinished) -> int:
     return sum(len(unfinished.plan.shards[index]) for index in unfinished.pending)
-
-
-def _new_work(input: str, ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings, counts: Counts) -> list[PlannedSource]:
-    sources = list_sources(input, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
-    return plan_sources(
-        sources,
-        ledger,
-        recipes,
-        settings.plan,
-        page_range=settings.input.pages,
-        limit=settings.input.limit,
-        counts=counts,
-    )
 
 
 def _recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
@@ -173,14 +156,12 @@ def new_run_id() -> str:
 class _Look:
     """What lies in the output and what of the input is left to do."""
 
-    plan_ids: list[str]
-    manifests: list[str]
-    unfinished: Unfinished | None
-    planned: list[PlannedSource]
+    output: Output
+    todo: Todo
 
     @property
     def has_work(self) -> bool:
-        return self.unfinished is not None or bool(self.planned)
+        return self.output.unfinished is not None or self.todo.has_work
 
 
 class _Run:
@@ -199,12 +180,17 @@ class _Run:
         self.started_at = datetime.now(UTC)
         self.started = time.monotonic()
         self.totals = Totals()
+        self._todo: Todo | None = None
+        """Of the plan it made, if it came to that."""
 
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
         look = self._look(choose)  # before the lease and before Ray: most scheduled runs find nothing
         if not look.has_work:
-            return self._end("nothing_to_do")
+            self._tell(look.todo)
+            with contextlib.suppress(StoreError):  # they only spare reading
+                write_snapshots(self.store, look.output.manifests)
+            return self._end("nothing_to_do", todo=look.todo)
         if not self.settings.output.unsafe_single_writer:
             probe_store(self.store)
         ttl_s = self.settings.output.lease_ttl_s
@@ -213,17 +199,19 @@ class _Run:
             self.observer.started(self.run_id, self.info.name, lease)
             return self._run_under(lease, choose, look)
 
-    def _look(self, choose: Choose) -> "_Look":
-        plan_ids, manifests = list_plan_ids(self.store), [path for _, path in list_manifests(self.store)]
-        unfinished = find_unfinished(self.store, plan_ids)
-        planned = choose(Ledger(read_manifests(self.store, manifests)), self.recipes, self.settings)
-        return _Look(plan_ids, manifests, unfinished, planned)
+    def _look(self, choose: Choose, settings: Settings | None = None) -> "_Look":
+        output = read_output(self.store)
+        return _Look(output, choose(output.ledger, self.recipes, settings or self.settings))
 
     def _look_again(self, choose: Choose, look: "_Look") -> "_Look":
         """Under the lease: the same, unless another run has planned or committed in between."""
-        manifests = [path for _, path in list_manifests(self.store)]
-        same = (list_plan_ids(self.store), manifests) == (look.plan_ids, look.manifests)
-        return look if same else self._look(choose)
+        return look if is_unchanged(self.store, look.output) else self._look(choose)
+
+    def _tell(self, todo: Todo) -> None:
+        if todo.waiting:
+            self.observer.message(waiting_text(todo.waiting.num_sources, todo.waiting.until))
+        if todo.num_not_taken_for_deleted:
+            self.observer.message(empty_input_text(todo.num_not_taken_for_deleted))
 
     def _run_under(self, lease: Lease, choose: Choose, look: "_Look") -> Summary:
         self._write_row("running")
@@ -243,33 +231,45 @@ class _Run:
         # a further Ctrl-C shall not leave the row at `running`; a store that is out of reach is why the run is incomplete
         with signals_noted(), contextlib.suppress(StoreError):
             self._write_row(status, message)
-        return self._end(status, message)
+        return self._end(status, message, todo=self._todo)
 
     def _plans(self, lease: Lease, choose: Choose, look: "_Look") -> Iterator[Unfinished]:
         """What to work on: an unfinished plan as it stands, then a new one."""
-        if look.unfinished:
-            plan = look.unfinished.plan
-            if is_outdated(self.store, plan, self.recipes, look.plan_ids):
-                self._close(look.unfinished, look.plan_ids, lease)
+        if unfinished := look.output.unfinished:
+            plan = unfinished.plan
+            if unfinished.owes_disappearances:
+                commit_disappearances(self.store, plan, self.run_id, lease.check)
+            settings = self.settings
+            if is_outdated(self.store, plan, self.recipes, look.output.plan_ids):
+                self._close(unfinished, look.output.plan_ids, lease)
             else:
                 self.observer.message(f"plan {plan.plan_id} is unfinished: going on with it")
-                yield look.unfinished
+                settings = _asked_once(settings, plan)
+                yield unfinished
             self.observer.phase("planning")
-            look = self._look(choose)
-        if not look.planned:
+            look = self._look(choose, settings)
+        write_snapshots(self.store, look.output.manifests)
+        todo = self._todo = look.todo
+        self._tell(todo)
+        if not todo.has_work:
             return
         lease.check()
+        plan_ids = look.output.plan_ids
         plan = write_plan(
             self.store,
-            look.planned,
+            todo.shards,
             self.recipes,
             self.settings.plan,
             input=self.input,
             epoch=lease.epoch,
             page_range=self.settings.input.pages if self.input else None,
             max_pages=self.settings.render.max_pages,
-            last_plan_id=look.plan_ids[-1] if look.plan_ids else None,
+            last_plan_id=plan_ids[-1] if plan_ids else None,
+            known=todo.known,
+            disappearances=todo.disappearances,
         )
+        if plan.disappearances:
+            commit_disappearances(self.store, plan, self.run_id, lease.check)
         yield Unfinished(plan, list(range(len(plan.shards))))
 
     def _close(self, unfinished: Unfinished, plan_ids: list[str], lease: Lease) -> None:
@@ -282,6 +282,8 @@ class _Run:
         self.observer.message(f"plan {plan.plan_id} asked for other answers: closed, {what} are planned anew")
 
     def _execute(self, unfinished: Unfinished, lease: Lease) -> None:
+        if not unfinished.pending:  # it only noted what is gone
+            return
         keep_to_loopback(self.settings.ray)
         from pipeline.execute import execute  # Ray is imported only where there is work
 
@@ -315,9 +317,25 @@ class _Run:
         )
         self.store.put(run_path(self.run_id), parquet_bytes(record))
 
-    def _end(self, status: SummaryStatus, message: str | None = None) -> Summary:
-        seconds = time.monotonic() - self.started
-        known = {"run_id": self.run_id, "status": status, "output": self.output, "message": message}
-        summary = self.totals.summary(self.settings, seconds=seconds, **known)
+    def _end(self, status: SummaryStatus, message: str | None = None, *, todo: Todo | None = None) -> Summary:
+        waiting = todo and todo.waiting
+        known = {
+            "run_id": self.run_id,
+            "status": status,
+            "output": self.output,
+            "message": message,
+            "num_deleted": sum(change.is_deleted for change in todo.disappearances) if todo else 0,
+            "num_waiting": waiting.num_sources if waiting else 0,
+            "waiting_until": waiting.until if waiting else None,
+        }
+        summary = self.totals.summary(self.settings, seconds=time.monotonic() - self.started, **known)
         self.observer.ended(summary)
         return summary
+
+
+def _asked_once(settings: Settings, plan: Plan) -> Settings:
+    """What was to be read again whatever is done is so once its plan is: the run that goes on with it asks for the rest alone."""
+    then: Redo = {"all": "stale", "failed": "none"}.get(plan.redo, settings.plan.redo)  # type: ignore[assignment]
+    if plan.redo != settings.plan.redo:
+        return settings
+    return settings.model_copy(update={"plan": settings.plan.model_copy(update={"redo": then})})

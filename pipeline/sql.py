@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipeline.dictionary import columns_of
 from pipeline.errors import OperatorError
 from pipeline.store import open_store
-from schemas.tables import COLUMNS, TABLES
+from schemas.tables import COLUMNS, PARTITIONED
 
 DIALECTS = ("duckdb", "athena", "spark")
 SINCE = "2026-01-01"
@@ -99,7 +99,7 @@ def render_query(name: str, dialect: str) -> str:
 def _athena_table(table: str, root: str, since: str) -> str:
     columns = ",\n".join(f"  `{column.name}` {_TYPES[column.type][1]}" for column in COLUMNS[table])
     place = f"STORED AS PARQUET\nLOCATION '{root}/{table}/'"
-    if table not in TABLES:
+    if table not in PARTITIONED:
         return f"CREATE EXTERNAL TABLE IF NOT EXISTS `{table}` (\n{columns}\n)\n{place}"
     properties = {
         "projection.enabled": "true",
@@ -121,7 +121,7 @@ def _duckdb_view(table: str, root: str, has_files: bool) -> str:
     view = f"CREATE OR REPLACE VIEW {table} AS\nSELECT {empty}\nWHERE false"
     if not has_files:
         return view
-    pattern, hive = (f"{root}/{table}/*/*.parquet", "true") if table in TABLES else (f"{root}/{table}/*.parquet", "false")
+    pattern, hive = (f"{root}/{table}/*/*.parquet", "true") if table in PARTITIONED else (f"{root}/{table}/*.parquet", "false")
     return f"{view}\nUNION ALL BY NAME\nSELECT * FROM read_parquet('{pattern}', union_by_name = true, hive_partitioning = {hive})"
 
 

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from pipeline.begins import SUSPECT_AFTER, Begins
-from pipeline.chunks import Work, chunks, failed_chunks
+from pipeline.chunks import Work, chunks, duplicate_chunk, failed_chunks
 from pipeline.layout import staged_path
 from pipeline.logs import event, log_in_actor
 from pipeline.observer import Spent
@@ -39,6 +41,8 @@ from workers.render import Renderer
 
 Answer = TypeVar("Answer")
 
+WORKS = TypeAdapter(list[Work])
+"""The row that enters the graph, as JSON: sources that may have the same bytes; mostly one."""
 CHUNK = pa.schema([pa.field("chunk", pa.string(), nullable=False), pa.field("spent", pa.string(), nullable=False)])
 RENDERED = pa.schema(
     [
@@ -80,26 +84,59 @@ class _Rendering:
 
 
 class ProbeDocuments(_Rendering):
-    """Fetch, sniff, open and count: from a planned source to its chunks."""
+    """Fetch, sniff, open and count: from planned sources that may have the same bytes to their chunks."""
+
+    def __init__(
+        self,
+        fetch: FetchSettings,
+        render: RenderSettings,
+        regions: RegionSettings,
+        passwords: list[str],
+        log: LogSettings,
+        run_id: str,
+        known: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`known`: see `schemas.plan.Plan`."""
+        super().__init__(fetch, render, regions, passwords, log, run_id)
+        self._known = known
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for body in batch.column("work").to_pylist():
             started = time.monotonic()
-            found = self.probe(Work.model_validate_json(body))
-            spent = self.spent(Spent(probe_s=time.monotonic() - started))
-            for chunk in found:
-                yield pa.table({"chunk": [chunk.model_dump_json()], "spent": [spent.model_dump_json()]}, schema=CHUNK)
-                spent = Spent()
+            for found in self.probe(WORKS.validate_json(body)):
+                spent = self.spent(Spent(probe_s=time.monotonic() - started))
+                for chunk in found:
+                    yield pa.table({"chunk": [chunk.model_dump_json()], "spent": [spent.model_dump_json()]}, schema=CHUNK)
+                    spent = Spent()
+                started = time.monotonic()
 
-    def probe(self, work: Work) -> list[Chunk]:
-        document = Document()
+    def probe(self, works: list[Work]) -> Iterator[list[Chunk]]:
+        """The chunks of each of `works`, in the order of the plan: of those with the same bytes the first is read."""
+        read: dict[str, str] = {}
+        for work in works:
+            yield self._probe(work, read)
+
+    def _probe(self, work: Work, read: dict[str, str]) -> list[Chunk]:
+        """`read`: source_id by document_id, of the works before; told of this one."""
+        document, duplicate_of = Document(), None
         try:
             with self.fetcher.open(work.planned.source) as fetched:
                 document = Document(document_id=fetched.document_id, version_id=fetched.version_id)
+                same = self._known.get(fetched.document_id) or read.get(fetched.document_id)
+                read.setdefault(fetched.document_id, same or work.planned.source.source_id)
+                if work.is_done:
+                    return []
+                if work.planned.document_id is None and not work.staged:
+                    duplicate_of = same
                 document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id)
         except PageError as error:
-            stage: Stage = "fetch" if document.document_id is None else "probe"
-            return list(failed_chunks(work, document, error, stage))
+            if work.is_done:
+                return []
+            if duplicate_of is None:
+                stage: Stage = "fetch" if document.document_id is None else "probe"
+                return list(failed_chunks(work, document, error, stage))
+        if duplicate_of is not None:
+            return [duplicate_chunk(work, document, duplicate_of)]
         return list(chunks(work, document))
 
 

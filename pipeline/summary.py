@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
@@ -36,6 +37,12 @@ class Summary:
     currency: str | None = None
     message: str | None = None
     """Why it is incomplete."""
+    num_deleted: int = 0
+    """Sources that were found to be gone from the input."""
+    num_waiting: int = 0
+    """New sources that are too few for a shard, left for a later run."""
+    waiting_until: datetime | None = None
+    """When one that waits has waited long enough."""
 
     @property
     def num_pages_read(self) -> int:
@@ -67,6 +74,19 @@ class PlanReport:
     """Same uri, another version than the one that was read."""
     num_redone: int = 0
     """Read before, but not under these recipes."""
+    num_stale_left: int = 0
+    """The same, and left as they are: see `plan.redo`."""
+    num_left_out: Mapping[str, int] = field(default_factory=dict)
+    """Listed, and not to be read now: excluded, too_young, unmarked, marker."""
+    num_waiting: int = 0
+    """Would be read, but are too few for a shard: see `plan.min_sources`."""
+    waiting_until: datetime | None = None
+    num_deleted: int = 0
+    """Known to the lake, no longer listed."""
+    num_restored: int = 0
+    """Noted as deleted, and listed again."""
+    num_not_taken_for_deleted: int = 0
+    """Known to the lake, below an input that lists nothing at all."""
     num_left_for_limit: int = 0
     """Would be read, but for `input.limit`."""
     num_retried: int
@@ -84,3 +104,13 @@ class PlanReport:
     """The unfinished plan asks for answers of other recipes: it is closed and its sources are planned anew."""
     tasks_left_out: tuple[str, ...] = ()
     """Asked for, but the engine cannot do them."""
+
+
+def waiting_text(num_sources: int, until: datetime) -> str:
+    return (
+        f"{num_sources} new {'waits' if num_sources == 1 else 'wait'} for more, at the latest until {until:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def empty_input_text(num_sources: int) -> str:
+    return f"the input lists nothing: {num_sources} sources that are known there are not taken for deleted"

@@ -1,14 +1,27 @@
 -- The newest good answer per key, over the tables of the same names. Plain SQL: window functions and joins, no dialect.
 --
 -- Whole documents only: rows count once `documents` has the row of the same source and plan, which is written last.
--- Newest version only: an object that was overwritten (same uri, new source_id) drops out with all it said.
+-- Newest version only: an object that was overwritten (same uri, new source_id) drops out with all it said, unless another object
+-- has its bytes. What was deleted keeps its answers, and has a `deleted_at`.
+-- By document: pages, charts and failures belong to the bytes, so objects with the same bytes share theirs. `document_id` joins
+-- them with every uri in `current_documents`; `source_id` with the one that was read.
 -- Good before new: ok beats partial beats failed, and among equals the later plan, then the later attempt, wins; so a
 -- recipe that fails on a page never takes away what an older one read there.
+
+-- One row per source: the name of its bytes. Bytes that were never fetched are nobody else's.
+CREATE OR REPLACE VIEW source_contents AS
+SELECT source_id, COALESCE(MAX(document_id), source_id) AS content_id
+FROM documents
+GROUP BY source_id;
 
 -- One row per uri: the version that counts. A version counts from the last plan that read its bytes; a plan that only found it
 -- changed or gone says nothing for it. A version never read counts from the plan that first listed it.
 CREATE OR REPLACE VIEW current_sources AS
-SELECT uri, source_id
+SELECT
+    ranked.uri,
+    ranked.source_id,
+    source_contents.content_id,
+    CASE WHEN noticed.is_deleted THEN noticed.noticed_at END AS deleted_at
 FROM (
     SELECT
         uri,
@@ -24,7 +37,12 @@ FROM (
         GROUP BY uri, source_id
     ) AS versions
 ) AS ranked
-WHERE place = 1;
+JOIN source_contents ON source_contents.source_id = ranked.source_id
+LEFT JOIN (
+    SELECT uri, is_deleted, noticed_at, ROW_NUMBER() OVER (PARTITION BY uri ORDER BY plan_id DESC) AS place
+    FROM deletions
+) AS noticed ON noticed.uri = ranked.uri AND noticed.place = 1
+WHERE ranked.place = 1;
 
 CREATE OR REPLACE VIEW current_pages AS
 SELECT pages.*
@@ -33,14 +51,15 @@ JOIN (
     SELECT
         pages.source_id, pages.page_index, pages.plan_id, pages.attempt, pages.recipe_id,
         ROW_NUMBER() OVER (
-            PARTITION BY pages.source_id, pages.page_index
+            PARTITION BY source_contents.content_id, pages.page_index
             ORDER BY
                 CASE pages.status WHEN 'ok' THEN 0 WHEN 'blank' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
-                pages.plan_id DESC, pages.attempt DESC, pages.recipe_id
+                pages.plan_id DESC, pages.attempt DESC, pages.recipe_id, pages.uri
         ) AS place
     FROM pages
     JOIN documents ON documents.source_id = pages.source_id AND documents.plan_id = pages.plan_id
-    JOIN current_sources ON current_sources.source_id = pages.source_id
+    JOIN source_contents ON source_contents.source_id = pages.source_id
+    WHERE source_contents.content_id IN (SELECT content_id FROM current_sources)
 ) AS chosen
     ON chosen.place = 1
     AND chosen.source_id = pages.source_id
@@ -60,6 +79,8 @@ JOIN current_pages
     AND current_pages.attempt = blocks.attempt
     AND current_pages.recipe_id = blocks.recipe_id;
 
+-- A region that the newest reading of all regions of its document no longer found is gone, with what was read of it; a page on which
+-- that reading failed keeps what it had.
 CREATE OR REPLACE VIEW current_charts AS
 SELECT charts.*
 FROM charts
@@ -67,14 +88,46 @@ JOIN (
     SELECT
         charts.source_id, charts.page_index, charts.region_index, charts.plan_id, charts.attempt, charts.recipe_id,
         ROW_NUMBER() OVER (
-            PARTITION BY charts.source_id, charts.page_index, charts.region_index
+            PARTITION BY source_contents.content_id, charts.page_index, charts.region_index
             ORDER BY
                 CASE charts.status WHEN 'ok' THEN 0 WHEN 'none' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
-                charts.plan_id DESC, charts.attempt DESC, charts.recipe_id
+                charts.plan_id DESC, charts.attempt DESC, charts.recipe_id, charts.uri
         ) AS place
     FROM charts
     JOIN documents ON documents.source_id = charts.source_id AND documents.plan_id = charts.plan_id
-    JOIN current_sources ON current_sources.source_id = charts.source_id
+    JOIN source_contents ON source_contents.source_id = charts.source_id
+    LEFT JOIN (
+        SELECT source_contents.content_id, MAX(documents.plan_id) AS plan_id
+        FROM documents
+        JOIN source_contents ON source_contents.source_id = documents.source_id
+        WHERE documents.is_whole AND documents.chart_recipe_id IS NOT NULL AND documents.num_pages_read >= documents.num_pages
+        GROUP BY source_contents.content_id
+    ) AS looked ON looked.content_id = source_contents.content_id
+    LEFT JOIN (
+        SELECT DISTINCT source_contents.content_id, found.plan_id, found.page_index, found.region_index
+        FROM charts AS found
+        JOIN source_contents ON source_contents.source_id = found.source_id
+    ) AS there
+        ON there.content_id = source_contents.content_id
+        AND there.plan_id = looked.plan_id
+        AND there.page_index = charts.page_index
+        AND there.region_index = charts.region_index
+    LEFT JOIN (
+        SELECT DISTINCT source_contents.content_id, failures.plan_id, failures.page_index
+        FROM failures
+        JOIN source_contents ON source_contents.source_id = failures.source_id
+        WHERE failures.region_index IS NULL AND failures.page_index IS NOT NULL
+    ) AS missed
+        ON missed.content_id = source_contents.content_id
+        AND missed.plan_id = looked.plan_id
+        AND missed.page_index = charts.page_index
+    WHERE source_contents.content_id IN (SELECT content_id FROM current_sources)
+        AND (
+            looked.plan_id IS NULL
+            OR charts.plan_id >= looked.plan_id
+            OR there.region_index IS NOT NULL
+            OR missed.page_index IS NOT NULL
+        )
 ) AS chosen
     ON chosen.place = 1
     AND chosen.source_id = charts.source_id
@@ -96,21 +149,30 @@ JOIN current_charts
     AND current_charts.attempt = chart_points.attempt
     AND current_charts.recipe_id = chart_points.recipe_id;
 
--- A failure is open until a later plan (or attempt) asked the same again: that answered, or left a newer failure of its own.
+-- A failure is open until a later plan (or attempt) asked the same again: that answered, or left a newer failure of its own. What
+-- went wrong before there were bytes is its source's own; what went wrong after holds for all that have them.
 CREATE OR REPLACE VIEW open_failures AS
 SELECT failures.*
 FROM failures
 JOIN documents ON documents.source_id = failures.source_id AND documents.plan_id = failures.plan_id
-JOIN current_sources ON current_sources.source_id = failures.source_id
-WHERE NOT (
-    -- the whole document: a later plan opened it again, for as many pages
+JOIN source_contents ON source_contents.source_id = failures.source_id
+WHERE (
+    failures.source_id IN (SELECT source_id FROM current_sources)
+    OR (failures.document_id IS NOT NULL AND source_contents.content_id IN (SELECT content_id FROM current_sources))
+)
+AND NOT (
+    -- the whole document: a later plan opened it again, for as many pages, or found that its bytes are read as another
     failures.page_index IS NULL
     AND EXISTS (
         SELECT 1
         FROM documents AS later
-        WHERE later.source_id = failures.source_id
+        JOIN source_contents AS same ON same.source_id = later.source_id
+        WHERE same.content_id = source_contents.content_id
             AND later.plan_id > failures.plan_id
-            AND later.num_pages_read >= documents.num_pages_read
+            AND (
+                (later.duplicate_of IS NULL AND later.num_pages_read >= documents.num_pages_read)
+                OR (later.duplicate_of IS NOT NULL AND later.source_id = failures.source_id AND failures.document_id IS NULL)
+            )
     )
 )
 AND NOT (
@@ -120,7 +182,8 @@ AND NOT (
         SELECT 1
         FROM pages AS later
         JOIN documents AS whole ON whole.source_id = later.source_id AND whole.plan_id = later.plan_id
-        WHERE later.source_id = failures.source_id
+        JOIN source_contents AS same ON same.source_id = later.source_id
+        WHERE same.content_id = source_contents.content_id
             AND later.page_index = failures.page_index
             AND (later.plan_id > failures.plan_id OR (later.plan_id = failures.plan_id AND later.attempt > failures.attempt))
             AND (COALESCE(failures.task, 'ocr') = 'ocr' OR whole.chart_recipe_id IS NOT NULL)
@@ -134,7 +197,8 @@ AND NOT (
         SELECT 1
         FROM charts AS later
         JOIN documents AS whole ON whole.source_id = later.source_id AND whole.plan_id = later.plan_id
-        WHERE later.source_id = failures.source_id
+        JOIN source_contents AS same ON same.source_id = later.source_id
+        WHERE same.content_id = source_contents.content_id
             AND later.page_index = failures.page_index
             AND COALESCE(failures.region_index, later.region_index) = later.region_index
             AND (later.plan_id > failures.plan_id OR (later.plan_id = failures.plan_id AND later.attempt > failures.attempt))
@@ -142,6 +206,7 @@ AND NOT (
 );
 
 -- One row per uri, with status and counts derived from the current views; what is known of the file is the newest that is known.
+-- duplicate_of is that of the version's last reading; deleted_at is when a run no longer found it, null while it is listed.
 CREATE OR REPLACE VIEW current_documents AS
 SELECT
     newest.uri,
@@ -153,7 +218,7 @@ SELECT
     newest.run_id,
     newest.attempt,
     CASE
-        WHEN COALESCE(failed.num_failures, 0) = 0 AND COALESCE(read.num_pages_partial, 0) + COALESCE(read.num_pages_failed, 0) = 0
+        WHEN COALESCE(failed.num_failures, 0) + COALESCE(unfetched.num_failures, 0) = 0 AND COALESCE(read.num_pages_partial, 0) + COALESCE(read.num_pages_failed, 0) = 0
             THEN 'ok'
         WHEN COALESCE(read.num_pages_read, 0) > COALESCE(read.num_pages_failed, 0) OR COALESCE(seen.num_read, 0) > 0
             THEN 'partial'
@@ -176,14 +241,19 @@ SELECT
     COALESCE(read.num_chart_candidates, 0) AS num_chart_candidates,
     COALESCE(seen.num_charts, 0) AS num_charts,
     COALESCE(seen.num_chart_points, 0) AS num_chart_points,
-    COALESCE(failed.num_failures, 0) AS num_failures,
+    COALESCE(failed.num_failures, 0) + COALESCE(unfetched.num_failures, 0) AS num_failures,
     newest.tasks,
     newest.ocr_recipe_id,
     newest.chart_recipe_id,
-    newest.ingest_date
+    newest.duplicate_of,
+    newest.is_whole,
+    newest.ingest_date,
+    newest.deleted_at
 FROM (
     SELECT
         documents.*,
+        current_sources.content_id,
+        current_sources.deleted_at,
         ROW_NUMBER() OVER (
             PARTITION BY documents.source_id
             ORDER BY
@@ -195,7 +265,7 @@ FROM (
 ) AS newest
 LEFT JOIN (
     SELECT
-        source_id,
+        source_contents.content_id,
         COUNT(*) AS num_pages_read,
         SUM(CASE WHEN status = 'ok' THEN 1 ELSE 0 END) AS num_pages_ok,
         SUM(CASE WHEN status = 'blank' THEN 1 ELSE 0 END) AS num_pages_blank,
@@ -203,20 +273,30 @@ LEFT JOIN (
         SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END) AS num_pages_failed,
         SUM(num_chart_candidates) AS num_chart_candidates
     FROM current_pages
-    GROUP BY source_id
-) AS read ON read.source_id = newest.source_id
+    JOIN source_contents ON source_contents.source_id = current_pages.source_id
+    GROUP BY source_contents.content_id
+) AS read ON read.content_id = newest.content_id
 LEFT JOIN (
     SELECT
-        source_id,
+        source_contents.content_id,
         SUM(CASE WHEN status = 'failed' THEN 0 ELSE 1 END) AS num_read,
         SUM(CASE WHEN status IN ('ok', 'partial') THEN 1 ELSE 0 END) AS num_charts,
         SUM(num_points) AS num_chart_points
     FROM current_charts
-    GROUP BY source_id
-) AS seen ON seen.source_id = newest.source_id
+    JOIN source_contents ON source_contents.source_id = current_charts.source_id
+    GROUP BY source_contents.content_id
+) AS seen ON seen.content_id = newest.content_id
+LEFT JOIN (
+    SELECT source_contents.content_id, COUNT(*) AS num_failures
+    FROM open_failures
+    JOIN source_contents ON source_contents.source_id = open_failures.source_id
+    WHERE open_failures.document_id IS NOT NULL
+    GROUP BY source_contents.content_id
+) AS failed ON failed.content_id = newest.content_id
 LEFT JOIN (
     SELECT source_id, COUNT(*) AS num_failures
     FROM open_failures
+    WHERE document_id IS NULL
     GROUP BY source_id
-) AS failed ON failed.source_id = newest.source_id
+) AS unfetched ON unfetched.source_id = newest.source_id
 WHERE newest.place = 1;

@@ -184,6 +184,8 @@ class Chunk(BaseModel):
     """Failures of the document as a whole; the chunk with position 0 carries them."""
     blocked: Failure | None = None
     """Why none of these pages can be rendered: the source went away after other chunks of it were staged."""
+    duplicate_of: str | None = None
+    """source_id of the source whose answers are this one's, too; then there are no pages."""
 
     @property
     def name(self) -> str:

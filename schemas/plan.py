@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.failure import FailureKind, Task
+from schemas.settings import Redo
 from schemas.source import Source
 
 
@@ -44,6 +45,18 @@ class PlannedSource(Frozen):
     """page_index of the pages to read; None: all that the plan's page range selects."""
     regions: list[tuple[int, int]] | None = None
     """(page_index, region_index) of the charts to read; None: all on the pages read."""
+    document_id: str | None = None
+    """Known from an earlier reading: it is read again whatever else has the same bytes. None: it may turn out a duplicate."""
+
+
+class Disappearance(Frozen):
+    """A source of which the lake has rows and that the input no longer lists; or that it lists again."""
+
+    uri: str
+    etag: str
+    document_id: str | None
+    is_deleted: bool
+    """False: it is listed again."""
 
 
 class Plan(Frozen):
@@ -59,6 +72,13 @@ class Plan(Frozen):
     page_range: str | None = None
     max_pages: int
     shards: list[list[PlannedSource]]
+    known: dict[str, str] = {}
+    """source_id by document_id: what has been read, or is by this plan, of the sizes that its new sources have. A source with such
+    bytes is a duplicate."""
+    disappearances: list[Disappearance] = []
+    """Against the manifests and the listing that the plan was made from."""
+    redo: Redo = "stale"
+    """As the run was asked: what `all` asks for is planned once."""
 
 
 class Cover(Frozen):
@@ -102,14 +122,13 @@ class CommittedSource(Frozen):
     regions: list[tuple[int, int]] | None = None
     """As planned: None where the whole source was read."""
     failures: list[SourceFailure] = []
-
-    @property
-    def source(self) -> Source:
-        return Source(uri=self.uri, etag=self.etag, size_bytes=self.size_bytes, last_modified=self.last_modified)
+    duplicate_of: str | None = None
+    """source_id of the source with the same bytes that was read instead."""
 
 
 class Manifest(Frozen):
-    """The commit of one shard: created with If-None-Match after all its files are written. What it lists is done."""
+    """The commit of one shard, or of a plan's disappearances: created with If-None-Match after all its files are written. What it
+    lists is done."""
 
     plan_id: str
     shard_index: int
@@ -119,5 +138,8 @@ class Manifest(Frozen):
     abandoned: bool = False
     """True: the plan was closed unfinished because its recipes are no longer wanted; lists no files and no sources."""
     page_range: str | None = None
+    num_shards: int | None = None
+    """Of the plan: when all are committed, it need not be read again. None in manifests of older versions."""
     files: list[CommittedFile] = []
     sources: list[CommittedSource] = []
+    disappearances: list[Disappearance] = []

@@ -217,6 +217,20 @@ class DocumentRecord(Record):
     tasks: list[str]
     ocr_recipe_id: str | None
     chart_recipe_id: str | None
+    duplicate_of: str | None
+    is_whole: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionRecord(Record):
+    uri: str
+    source_id: str
+    source_version: str
+    document_id: str | None
+    plan_id: str
+    is_deleted: bool
+    noticed_at: datetime
+    input: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from schemas.failure import Task
 
 EngineName = Literal["classic", "server", "ovis", "scripted"]
 Transport = Literal["json", "markdown"]
+Redo = Literal["none", "stale", "failed", "all"]
 
 MEBI = 1024**2
 
@@ -24,6 +25,22 @@ class InputSettings(Stage):
     limit: int | None = Field(None, ge=1, description="Read at most this many sources; for trying things out.")
     pages: str | None = Field(
         None, pattern=r"^\d+(-\d*)?(,\d+(-\d*)?)*$", description="Pages to read, counted from 1: `1-3,7,10-`. All by default."
+    )
+    include: list[str] = Field(
+        [],
+        description="Globs on the name below the input: what fits none is not read. `*` stays inside a folder, `**` crosses them, "
+        "a glob without `/` fits the name in any folder. All by default.",
+    )
+    exclude: list[str] = Field([], description="Globs, as in `include`: what fits one of them is not read.")
+    min_age_s: float = Field(
+        0, ge=0, description="Seconds since an object was last written before it is read; for writers that write in place."
+    )
+    marker: str | None = Field(
+        None,
+        min_length=1,
+        pattern=r"^[^/]+$",
+        description="Read a folder, and those below it, only once it holds a file of this name, such as `_SUCCESS` or "
+        "`*.manifest`. The marker itself is never read.",
     )
     passwords: list[SecretStr] = Field(
         [], description="Passwords to try on encrypted PDFs, in order. Never written anywhere; best set in the environment."
@@ -146,6 +163,20 @@ class PlanSettings(Stage):
     shard_sources: int = Field(256, ge=1, le=99_999, description="Sources of one shard at most, the unit that commits.")
     shard_bytes: int = Field(256 * MEBI, ge=1, description="A shard is closed once its sources reach this size.")
     max_transient_attempts: int = Field(4, ge=1, description="Attempts at a page that fails for passing reasons, over all runs.")
+    redo: Redo = Field(
+        "stale",
+        description="What was read before and is read again: `stale` (under another recipe), `failed` (open failures of any kind), "
+        "`all`, or `none`.",
+    )
+    min_sources: int = Field(
+        1,
+        ge=1,
+        description="A plan's last shard waits for a later run while it has fewer sources: small files are slow to query.",
+    )
+    min_pages: int = Field(1, ge=1, description="The same, by pages (estimated from the bytes where they are not known yet).")
+    longest_wait_s: float = Field(
+        3600, ge=0, description="Seconds after its last write that a source waits for others at most; see `min_sources`."
+    )
 
 
 class OutputSettings(Stage):

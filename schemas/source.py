@@ -21,8 +21,12 @@ class Source(BaseModel):
 
     @property
     def source_id(self) -> str:
-        """32 hex digits that name this object at this version."""
-        return hashlib.sha256(f"{self.uri}\0{self.etag}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return source_id(self.uri, self.etag)
+
+
+def source_id(uri: str, etag: str) -> str:
+    """32 hex digits that name this object at this version."""
+    return hashlib.sha256(f"{uri}\0{etag}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 class Document(BaseModel):

@@ -93,6 +93,16 @@ COLUMNS: dict[str, list[Column]] = {
         Column("tasks", STRINGS, "Tasks this plan ran on the document: ocr, chart."),
         _null("ocr_recipe_id", STRING, "Recipe of the ocr task; null when it was not run."),
         _null("chart_recipe_id", STRING, "Recipe of the chart task; null when it was not run."),
+        _null(
+            "duplicate_of",
+            STRING,
+            "source_id with the same bytes that was read instead (its own, where an overwritten object was put back), else null.",
+        ),
+        _null(
+            "is_whole",
+            BOOL,
+            "All pages selected and all their regions were asked; false for a retry, null in older files.",
+        ),
     ],
     "pages": [
         *LINEAGE,
@@ -217,6 +227,16 @@ COLUMNS: dict[str, list[Column]] = {
         _null("raw_text", STRING, "What the engine answered, where it answered."),
         _null("failed_at", TIME, "When."),
     ],
+    "deletions": [
+        Column("uri", STRING, "Where the source lay: s3://bucket/key, or a local path."),
+        Column("source_id", STRING, "The version that counted when it was noticed."),
+        Column("source_version", STRING, "ETag of the object; for local files <size>-<mtime_ns>."),
+        _null("document_id", STRING, "sha256 of the bytes; null when they were never fetched."),
+        Column("plan_id", STRING, "The plan that noticed it; later plans sort higher."),
+        Column("is_deleted", BOOL, "True: the input no longer lists it. False: it lists it again."),
+        Column("noticed_at", TIME, "When the plan was made; the deletion itself came between two runs."),
+        Column("input", STRING, "The input that was listed."),
+    ],
     "runs": [
         Column("run_id", STRING, "The run; sorts by start."),
         Column("status", STRING, "running (or killed), finished, incomplete or failed."),
@@ -250,7 +270,10 @@ COLUMNS: dict[str, list[Column]] = {
 }
 
 TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "failures")
-"""The tables a shard commits, `documents` last in time (see pipeline.commit); `runs` is written apart."""
+"""The tables a shard commits, `documents` last in time (see pipeline.commit); `deletions` and `runs` are written apart."""
+
+PARTITIONED = (*TABLES, "deletions")
+"""Those whose files lie below `ingest_date=…`."""
 
 
 @cache

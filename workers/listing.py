@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from schemas.failure import clean_message
@@ -19,7 +20,7 @@ class InputError(Exception):
     """The input cannot be listed. One sentence for the operator."""
 
 
-def list_sources(input: str, *, timeout_s: float = 60, max_tries: int = 5) -> Iterator[Source]:
+def list_sources(input: str, *, timeout_s: float = 60, max_tries: int = 5) -> "Listing":
     """Every object or file, in the order of its name.
 
     `s3://bucket/a/b` is the object of that key where there is one, else the folder `a/b/`. Left out: placeholder keys of folders
@@ -28,32 +29,95 @@ def list_sources(input: str, *, timeout_s: float = 60, max_tries: int = 5) -> It
 
     Raises InputError: no such folder or bucket, no permission (on a folder below the input too: nothing is left out in silence).
     """
-    if input.startswith("s3://"):
-        return _list_s3(input, timeout_s, max_tries)
-    if "://" in input:
+    if not input.startswith("s3://") and "://" in input:
         raise InputError(f"The input {input} is neither a local path nor s3://bucket/prefix.")
-    return _list_local(input)
+    return Listing(input, timeout_s, max_tries)
 
 
-def _list_s3(input: str, timeout_s: float, max_tries: int) -> Iterator[Source]:
-    bucket, key = split_uri(input)
-    if not bucket:
-        raise InputError(f"The input {input} names no bucket.")
-    try:
-        client = make_client(timeout_s, max_tries)
-        if key and not key.endswith("/"):
-            # A key comes before all keys that start with it, so the first of this listing is the object, if there is one.
-            first = client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
-            if first and first[0]["Key"] == key and not _is_placeholder(first[0]):
-                yield _object(bucket, first[0])
-                return
-            key += "/"
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
-            for item in page.get("Contents", ()):
-                if not _is_placeholder(item):
-                    yield _object(bucket, item)
-    except S3Error as error:
-        raise InputError(f"Cannot list {input}: {explain(error, bucket)}.") from error
+class Listing:
+    """Iterate once. What it says of itself holds once it has come to its end; a listing that breaks off raises."""
+
+    def __init__(self, input: str, timeout_s: float, max_tries: int) -> None:
+        self._input, self._timeout_s, self._max_tries = input, timeout_s, max_tries
+        self.now = datetime.now(UTC)
+        """The clock that `last_modified` is on: the store's own, as its answers tell it."""
+        self.is_one_file = False
+        self.unseen: set[str] = set()
+        """uris that are there, but could not be looked at: not listed, and not gone."""
+        is_s3 = input.startswith("s3://")
+        self.root = input.rstrip("/") if is_s3 else storable(os.path.abspath(os.path.expanduser(input)))
+        """Of what is listed: a uri lies below it, or is it."""
+
+    def __iter__(self) -> Iterator[Source]:
+        return self._s3() if self._input.startswith("s3://") else self._local()
+
+    def relative(self, uri: str) -> str:
+        """The name below the input, parts divided by `/`; of an input that is one file, its own name."""
+        return uri[len(self.root) :].lstrip("/") or uri.rpartition("/")[2]
+
+    def covers(self, uri: str) -> bool:
+        """Would the listing have shown it, were it there?"""
+        return uri == self.root or (not self.is_one_file and uri.startswith(self.root.rstrip("/") + "/"))
+
+    def _s3(self) -> Iterator[Source]:
+        bucket, key = split_uri(self._input)
+        if not bucket:
+            raise InputError(f"The input {self._input} names no bucket.")
+        try:
+            client = make_client(self._timeout_s, self._max_tries)
+            if key and not key.endswith("/"):
+                # A key comes before all keys that start with it, so the first of this listing is the object, if there is one.
+                first = client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+                self._tell(first)
+                items = first.get("Contents", [])
+                if items and items[0]["Key"] == key and not _is_placeholder(items[0]):
+                    self.is_one_file = True
+                    yield _object(bucket, items[0])
+                    return
+                key += "/"
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
+                self._tell(page)
+                for item in page.get("Contents", ()):
+                    if not _is_placeholder(item):
+                        yield _object(bucket, item)
+        except S3Error as error:
+            raise InputError(f"Cannot list {self._input}: {explain(error, bucket)}.") from error
+
+    def _tell(self, response: dict[str, Any]) -> None:
+        if date := response["ResponseMetadata"]["HTTPHeaders"].get("date"):
+            self.now = parsedate_to_datetime(date)
+
+    def _local(self) -> Iterator[Source]:
+        root = os.path.abspath(os.path.expanduser(self._input))
+        try:
+            status = os.stat(root)
+        except OSError as error:
+            raise InputError(_cannot_list(self._input, error)) from None
+        if stat.S_ISREG(status.st_mode):
+            self.is_one_file = True
+            yield _file(root, status)
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            raise InputError(f"The input {self._input} is neither a folder nor a file.")
+
+        def refuse(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):  # a folder that was deleted meanwhile has nothing in it
+                raise InputError(_cannot_list(str(error.filename), error)) from error
+
+        paths: list[str] = []
+        for folder, folders, names in os.walk(root, onerror=refuse):
+            folders[:] = [name for name in folders if not name.startswith(".") and name != "lost+found"]
+            paths += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+        for path in sorted(paths, key=os.fsencode):
+            try:
+                status = os.stat(path)
+            except OSError as error:  # deleted meanwhile, or a link to nothing
+                _log.warning("left out: %s", clean_message(_cannot_list(path, error)))
+                if not isinstance(error, FileNotFoundError):
+                    self.unseen.add(storable(path))
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield _file(path, status)
 
 
 def _is_placeholder(item: dict[str, Any]) -> bool:
@@ -67,36 +131,6 @@ def _object(bucket: str, item: dict[str, Any]) -> Source:
         size_bytes=item["Size"],
         last_modified=item["LastModified"],
     )
-
-
-def _list_local(input: str) -> Iterator[Source]:
-    root = os.path.abspath(os.path.expanduser(input))
-    try:
-        status = os.stat(root)
-    except OSError as error:
-        raise InputError(_cannot_list(input, error)) from None
-    if stat.S_ISREG(status.st_mode):
-        yield _file(root, status)
-        return
-    if not stat.S_ISDIR(status.st_mode):
-        raise InputError(f"The input {input} is neither a folder nor a file.")
-
-    def refuse(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):  # a folder that was deleted meanwhile has nothing in it
-            raise InputError(_cannot_list(str(error.filename), error)) from error
-
-    paths: list[str] = []
-    for folder, folders, names in os.walk(root, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "lost+found"]
-        paths += [os.path.join(folder, name) for name in names if not name.startswith(".")]
-    for path in sorted(paths, key=os.fsencode):
-        try:
-            status = os.stat(path)
-        except OSError as error:  # deleted meanwhile, or a link to nothing
-            _log.warning("left out: %s", clean_message(_cannot_list(path, error)))
-            continue
-        if stat.S_ISREG(status.st_mode):
-            yield _file(path, status)
 
 
 def _cannot_list(path: str, error: OSError) -> str:

@@ -21,6 +21,7 @@ BaseUrlFlag = Annotated[
 TasksFlag = Annotated[str | None, typer.Option("--tasks", help="ocr, chart, or both: ocr,chart. [read.tasks]")]
 LimitFlag = Annotated[int | None, typer.Option("--limit", help="Read at most this many sources. [input.limit]")]
 PagesFlag = Annotated[str | None, typer.Option("--pages", help="Pages to read, from 1: 1-3,7,10-. [input.pages]")]
+RedoFlag = Annotated[str | None, typer.Option("--redo", help="What is read again: stale, failed, all or none. [plan.redo]")]
 ConfigFlag = Annotated[Path | None, typer.Option("--config", help="Settings file; pagefold.toml here by default.")]
 SetFlag = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeatable.")]
 RayFlag = Annotated[str | None, typer.Option("--ray-address", help="Ray cluster to join. [ray.address]")]

@@ -19,6 +19,7 @@ from pipeline.commands.flags import (
     PagesFlag,
     QuietFlag,
     RayFlag,
+    RedoFlag,
     SetFlag,
     TasksFlag,
     UnsafeFlag,
@@ -41,6 +42,7 @@ def run(
     tasks: TasksFlag = None,
     limit: LimitFlag = None,
     pages: PagesFlag = None,
+    redo: RedoFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     ray_address: RayFlag = None,
@@ -50,9 +52,8 @@ def run(
     as_json: JsonFlag = False,
 ) -> None:
     """Read what is new or changed in IN into the tables in OUT. Stopped halfway, the same command goes on."""
-    settings = resolved(
-        engine, model, base_url, tasks, limit, pages, config, set_, ray_address, unsafe_single_writer, {"log.format": log_format}
-    )
+    others = {"log.format": log_format, "plan.redo": redo}
+    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, ray_address, unsafe_single_writer, others)
 
     def work(observer: "Observer") -> "Summary":
         from pipeline import runner
@@ -71,15 +72,16 @@ def plan(
     tasks: TasksFlag = None,
     limit: LimitFlag = None,
     pages: PagesFlag = None,
+    redo: RedoFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what `run` would do, and with which settings. Changes nothing."""
-    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_)
+    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, others={"plan.redo": redo})
     from pipeline import config as configuration
     from pipeline import runner
-    from pipeline.inspection import print_plan
+    from pipeline.plan_report import print_plan
 
     report = runner.plan(input, output, settings)
     if as_json:

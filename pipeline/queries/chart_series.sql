@@ -15,6 +15,6 @@ JOIN current_charts AS charts
     ON charts.source_id = points.source_id
     AND charts.page_index = points.page_index
     AND charts.region_index = points.region_index
-JOIN current_documents AS documents ON documents.source_id = points.source_id
+JOIN current_documents AS documents ON documents.document_id = points.document_id
 WHERE LOWER(charts.title) LIKE LOWER('%%')
 ORDER BY charts.title, points.series, points.x_time, points.x_value, documents.name, points.page_index, points.point_index

@@ -11,7 +11,7 @@ SELECT
     pages.flags,
     documents.uri
 FROM current_pages AS pages
-JOIN current_documents AS documents ON documents.source_id = pages.source_id
+JOIN current_documents AS documents ON documents.document_id = pages.document_id
 WHERE pages.status IN ('partial', 'failed')
     OR pages.text_layer_agreement < 0.9
     OR pages.confidence < 0.8

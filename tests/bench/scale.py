@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from pipeline.intake import Taken
 from pipeline.layout import chunk_name, staging_prefix
 from pipeline.ledger import load_ledger
-from pipeline.plan import Counts, find_unfinished, list_plan_ids, plan_sources, read_plan, write_plan
+from pipeline.plan import Counts, find_unfinished, list_plan_ids, make_shards, plan_sources, read_plan, write_plan
 from pipeline.store import open_store
 from schemas.plan import Plan
 from schemas.settings import Settings
@@ -189,12 +190,11 @@ def _beside_the_flow(folder: Path, drop: Path, plan: Plan, size: int) -> dict[st
     settings = Settings()
 
     def write() -> None:
-        planned = plan_sources(
-            sources, load_ledger(store), plan.recipes, settings.plan, page_range=None, limit=None, counts=Counts()
-        )
+        taken = (Taken(source, None) for source in sources)
+        planned = plan_sources(taken, load_ledger(store), plan.recipes, settings.plan, page_range=None, limit=None, counts=Counts())
         write_plan(
             store,
-            planned,
+            make_shards(planned, settings.plan),
             plan.recipes,
             settings.plan,
             input=str(drop),

@@ -8,13 +8,14 @@ import random
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.begins import Begins
-from pipeline.chunks import chunks, failed_chunks
+from pipeline.chunks import Work
 from pipeline.commit import (
     Shard,
     ShardProgress,
@@ -24,8 +25,10 @@ from pipeline.commit import (
     list_staged,
     write_manifest,
 )
+from pipeline.duplicates import known_documents
 from pipeline.execute import _work_left
 from pipeline.gc import sweep
+from pipeline.intake import Taken
 from pipeline.layout import ChunkName, staged_path
 from pipeline.ledger import load_ledger
 from pipeline.local_store import LocalStore
@@ -35,10 +38,12 @@ from pipeline.plan import (
     find_unfinished,
     is_outdated,
     list_plan_ids,
+    make_shards,
     plan_retries,
     plan_sources,
     write_plan,
 )
+from pipeline.stages import ProbeDocuments
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
 from schemas.failure import FailureKind, PageError, Task
@@ -47,9 +52,12 @@ from schemas.settings import OutputSettings, PlanSettings
 from schemas.source import Document, Source
 from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_keys, read_all, read_rows
+from workers.fetch import Fetched
 
-PAGES = {"a.pdf": 3, "b.pdf": 1, "c.pdf": 4}
-SOURCES = [make_source(name) for name in PAGES]
+PAGES = {"a.pdf": 3, "b.pdf": 1, "c.pdf": 4, "d.pdf": 4}
+BYTES = {"a.pdf": "a", "b.pdf": "b", "c.pdf": "c", "d.pdf": "c"}
+"""What the sha256 is made of: d.pdf has the bytes of c.pdf, and the same size."""
+SOURCES = [make_source(name, size_bytes=ord(text)) for name, text in BYTES.items()]
 SETTINGS = PlanSettings(chunk_pages=2, shard_sources=2)
 
 
@@ -114,8 +122,8 @@ def run(store: Any, run_id: str, day: Day = Day()) -> bool:
         return False
     for index in pending:
         progress = ShardProgress(plan, index, list_staged(store, plan, index))
-        for work in list(_work_left(plan, progress)):
-            read(store, work, progress, run_id, plan, day)
+        for works in list(_work_left(plan, progress)):
+            read(store, works, progress, run_id, plan, day)
         compacted = compact(store, Shard.of(plan, index), progress.chunks(), OutputSettings())
         assert compacted
         write_manifest(store, plan, index, run_id, compacted, lambda: None)
@@ -125,16 +133,18 @@ def run(store: Any, run_id: str, day: Day = Day()) -> bool:
 
 def make_plan(store: Any, day: Day) -> Plan | None:
     sources = [source for source in SOURCES if name_of(source) not in day.gone]
+    ledger, counts = load_ledger(store), Counts()
     if day.is_retry:
-        planned = plan_retries(load_ledger(store), day.recipes, None, Counts())
+        planned = plan_retries(ledger, day.recipes, None, counts)
     else:
-        planned = plan_sources(sources, load_ledger(store), day.recipes, SETTINGS, page_range=None, limit=None, counts=Counts())
+        taken = (Taken(source, None) for source in sources)
+        planned = plan_sources(taken, ledger, day.recipes, SETTINGS, page_range=None, limit=None, counts=counts)
     if not planned:
         return None
     plan_ids = list_plan_ids(store)
     return write_plan(
         store,
-        planned,
+        make_shards(planned, day.settings),
         day.recipes,
         day.settings,
         input="s3://drop",
@@ -142,6 +152,7 @@ def make_plan(store: Any, day: Day) -> Plan | None:
         page_range=None,
         max_pages=100,
         last_plan_id=plan_ids[-1] if plan_ids else None,
+        known=known_documents(ledger, planned, {task: recipe.recipe_id for task, recipe in day.recipes.items()}, None),
     )
 
 
@@ -149,15 +160,31 @@ def name_of(source: Source) -> str:
     return source.uri.rpartition("/")[2]
 
 
-def read(store: Any, work: Any, progress: ShardProgress, run_id: str, plan: Plan, day: Day) -> None:
-    name = name_of(work.planned.source)
-    document = Document(document_id=name[0] * 64, media_type="application/pdf", num_pages=PAGES[name])
+class Files:
+    """In the place of fetcher and renderer."""
+
+    def __init__(self, gone: tuple[str, ...]) -> None:
+        self._gone = gone
+
+    @contextlib.contextmanager
+    def open(self, source: Source) -> Iterator[Fetched]:
+        if name_of(source) in self._gone:
+            raise PageError(FailureKind.gone, "it was there when it was listed")
+        yield Fetched(Path(name_of(source)), BYTES[name_of(source)] * 64, None)
+
+    def probe(self, path: Path, document_id: str, version_id: str | None) -> Document:
+        return Document(document_id=document_id, media_type="application/pdf", num_pages=PAGES[path.name])
+
+
+class Probe(ProbeDocuments):
+    def __init__(self, known: dict[str, str], gone: tuple[str, ...]) -> None:
+        self.fetcher = self.renderer = Files(gone)  # type: ignore[assignment]
+        self._known = known
+
+
+def read(store: Any, works: list[Work], progress: ShardProgress, run_id: str, plan: Plan, day: Day) -> None:
     begins = Begins(store, run_id)
-    if name in day.gone:
-        left = failed_chunks(work, Document(), PageError(FailureKind.gone, "it was there when it was listed"), "fetch")
-    else:
-        left = chunks(work, document)
-    for chunk in left:
+    for chunk in chain.from_iterable(Probe(plan.known, day.gone).probe(works)):
         marker, _ = begins.begin(chunk.plan_id, chunk.shard_index, chunk.name)
         kind = chunk.blocked.kind if chunk.blocked else FailureKind.bad_json
         failing = {page: kind for page in chunk.pages if chunk.blocked or (page == 2 and not chunk.attempt)}
@@ -295,7 +322,8 @@ def test_another_recipe_gone_sources_and_back_lose_and_double_nothing(tmp_path: 
 
         assert doubled_keys(str(out)) == []
         wanted = RECIPES["ocr"].recipe_id
-        read = {(row["uri"], row["page_index"]) for row in read_rows(out, "pages") if row["recipe_id"] == wanted}
-        gone = {row["uri"] for row in read_rows(out, "failures") if row["kind"] == "gone"}
-        whole = {(source.uri, page) for source in SOURCES for page in range(PAGES[name_of(source)])}
+        rows = [row for row in read_rows(out, "pages") if row["recipe_id"] == wanted]
+        read = {(BYTES[row["uri"].rpartition("/")[2]], row["page_index"]) for row in rows}
+        gone = {BYTES[row["uri"].rpartition("/")[2]] for row in read_rows(out, "failures") if row["kind"] == "gone"}
+        whole = {(text, page) for name, text in BYTES.items() for page in range(PAGES[name])}
         assert {key for key in whole if key[0] not in gone} <= read <= whole

@@ -155,7 +155,7 @@ def test_files_of_an_abandoned_plan_are_committed_or_never_written(tmp_path: Pat
     commit_complete(store, PLAN, [0], "r2", SMALL, lambda: None)
     abandon(store, PLAN, "r2")
 
-    assert load_ledger(store).state(ITEMS[0].source) is not None
+    assert load_ledger(store).newest_of(ITEMS[0].source.uri) is not None
     abandoned = make_plan([ITEMS], plan_id="000002")
     abandon(store, abandoned, "r2")
     abandon(store, abandoned, "r3")  # two at once: one of them is enough

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.tables import TABLES, arrow_schema, to_table
+from schemas.tables import PARTITIONED, arrow_schema, to_table
 
 DAY = date(2026, 1, 2)
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -32,7 +32,7 @@ def _filler(field: pa.Field) -> Any:
 def write_lake(root: Path, rows: dict[str, list[dict[str, Any]]], name: str = "000001-00000", day: date = DAY) -> Path:
     """`rows` by table as the Parquet files of one shard."""
     for table, items in rows.items():
-        folder = root / table / f"ingest_date={day}" if table in TABLES else root / table
+        folder = root / table / f"ingest_date={day}" if table in PARTITIONED else root / table
         folder.mkdir(parents=True, exist_ok=True)
         pq.write_table(to_table(table, items), folder / f"{name}.parquet")
     return root

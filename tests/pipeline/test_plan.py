@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.intake import Taken
 from pipeline.ledger import Ledger
 from pipeline.local_store import LocalStore
 from pipeline.plan import (
@@ -72,7 +73,8 @@ def choose(
     limit: int | None = None,
 ) -> tuple[list[PlannedSource], Counts]:
     counts = Counts()
-    got = plan_sources(sources, ledger, recipes, PlanSettings(), page_range=page_range, limit=limit, counts=counts)
+    taken = (Taken(source, None) for source in sources)
+    got = plan_sources(taken, ledger, recipes, PlanSettings(), page_range=page_range, limit=limit, counts=counts)
     return got, counts
 
 
@@ -203,17 +205,17 @@ def test_the_limit_counts_what_is_read_not_what_is_listed() -> None:
 
 
 def test_shards_close_by_number_and_by_bytes() -> None:
-    items = [PlannedSource(source=make_source(str(n), size_bytes=size), tasks=["ocr"]) for n, size in enumerate([1, 1, 1, 90, 9])]
+    items = [PlannedSource(source=make_source(str(n), size_bytes=size), tasks=["ocr"]) for n, size in enumerate([1, 2, 3, 90, 9])]
 
     shards = make_shards(items, PlanSettings(shard_sources=2, shard_bytes=95))
 
-    assert [[item.source.size_bytes for item in shard] for shard in shards] == [[1, 1], [1, 90], [9]]
+    assert [[item.source.size_bytes for item in shard] for shard in shards] == [[1, 2], [3, 90], [9]]
 
 
 def write(store: LocalStore, last_plan_id: str | None = None, epoch: int = 1) -> None:
     write_plan(
         store,
-        [planned("a")],
+        [[planned("a")]],
         RECIPES,
         PlanSettings(),
         input="s3://drop",

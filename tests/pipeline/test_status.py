@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline import cli, inspection
-from pipeline.errors import OperatorError
+from pipeline import cli
 from pipeline.inspection import print_status, read_status
-from pipeline.layout import plan_path
 from pipeline.lease import LEASE, Lease, LeaseBody, read_lease
 from pipeline.local_store import LocalStore
 from pipeline.observer import Several
@@ -22,7 +20,6 @@ from pipeline.report import print_summary
 from pipeline.totals import Counting, Totals
 from schemas.settings import Settings
 from tests.pipeline.lake import row, write_lake
-from tests.pipeline.made import make_plan, planned
 from tests.pipeline.told import RUN, receipt, summary, tell
 
 BEAT = Heartbeat(
@@ -115,23 +112,6 @@ def test_runs_without_an_end_were_killed_but_for_the_one_at_work(out: Path) -> N
     rows = {words[0]: words[1] for line in shown(out).splitlines() if (words := line.split())[:1] in ([RUN], ["r0"])}
     assert rows == {RUN: "running", "r0": "killed"}
     assert "0.50 EUR" in shown(out)
-
-
-def test_a_monitor_asks_without_reading_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "connect", None)
-    store = LocalStore(str(tmp_path))
-    store.create(plan_path("000001"), make_plan([[planned("a.pdf"), planned("b.pdf")]]).model_dump_json().encode())
-    leave_lease(tmp_path)
-
-    found = read_status(str(tmp_path), is_brief=True)
-
-    assert (found.state, found.heartbeat, found.num_sources) == ("running", BEAT, 2)
-    console = Console(width=200)
-    with console.capture() as capture:
-        print_status(console, found)
-    assert "Documents: " not in capture.get()
-    with pytest.raises(OperatorError, match="no plan"):
-        read_status(str(tmp_path / "typo"), is_brief=True)
 
 
 def test_a_lease_of_another_version_is_one_all_the_same(out: Path) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from schemas.tables import COLUMNS, TABLES, to_table
+from schemas.tables import COLUMNS, PARTITIONED, to_table
 from tests.pipeline.lake import DAY, row
 
 
@@ -38,13 +38,17 @@ class Lake:
         self._add("chart_points", source, plan, "a.pdf", key | values)
 
     def failure(self, source: str, plan: int, kind: str, page: int | None = None, **values: Any) -> None:
-        self._add("failures", source, plan, "a.pdf", {"kind": kind, "page_index": page} | values)
+        self._add("failures", source, plan, values.pop("uri", "a.pdf"), {"kind": kind, "page_index": page} | values)
+
+    def deletion(self, uri: str, plan: int, *, is_deleted: bool = True, **values: Any) -> None:
+        key = {"uri": uri, "plan_id": f"{plan:06d}", "is_deleted": is_deleted}
+        self.rows["deletions"].append(row("deletions", **key | values))
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         connection = duckdb.connect()
         for table in COLUMNS:
             rows = to_table(table, self.rows[table])
-            if table in TABLES:
+            if table in PARTITIONED:
                 rows = rows.append_column("ingest_date", pa.array([DAY] * rows.num_rows, pa.date32()))
             connection.register(table, rows)
         connection.execute(files("pipeline").joinpath("views.sql").read_text())
@@ -71,7 +75,8 @@ def test_an_empty_lake_has_empty_views(lake):
 def test_views_have_the_columns_of_their_tables(lake):
     for view, table in [("current_documents", "documents"), ("current_pages", "pages"), ("open_failures", "failures")]:
         described = {name for (name, *_) in lake.ask(f"DESCRIBE {view}")}
-        assert described - {"place"} == {column.name for column in COLUMNS[table]} | {"ingest_date"}
+        derived = {"ingest_date", "deleted_at"} if view == "current_documents" else {"ingest_date"}
+        assert described == {column.name for column in COLUMNS[table]} | derived
 
 
 def test_rows_of_a_document_that_is_not_committed_yet_do_not_show(lake):
@@ -293,3 +298,154 @@ def test_a_document_of_charts_alone_is_partial_when_one_failed(lake):
     lake.chart("v1", 1, 0, 1, "failed")
     lake.failure("v1", 1, "bad_json", 0, region_index=1, task="chart")
     assert lake.ask("SELECT status, num_charts FROM current_documents") == [("partial", 1)]
+
+
+# Deletions
+
+
+DELETED = "SELECT uri, deleted_at IS NOT NULL FROM current_documents"
+
+
+def test_what_was_deleted_keeps_its_answers_and_says_so(lake):
+    lake.document("v1", 1)
+    lake.page("v1", 1, 0, "ok")
+    lake.document("w1", 1, uri="b.pdf")
+    lake.deletion("a.pdf", 2)
+    assert lake.ask(DELETED) == [("a.pdf", True), ("b.pdf", False)]
+    assert lake.ask("SELECT uri, deleted_at IS NOT NULL FROM current_sources") == [("a.pdf", True), ("b.pdf", False)]
+    assert lake.ask(PAGES) == [(0, "000001", 0, "ok")]
+
+
+def test_the_last_that_was_noticed_counts(lake):
+    lake.document("v1", 1)
+    lake.deletion("a.pdf", 2)
+    lake.deletion("a.pdf", 9, is_deleted=False)
+    assert lake.ask(DELETED) == [("a.pdf", False)]
+    lake.deletion("a.pdf", 10)
+    lake.deletion("a.pdf", 10)  # a plan that was closed may leave its rows behind
+    assert lake.ask(DELETED) == [("a.pdf", True)]
+
+
+# Duplicates
+
+
+def duplicates(lake, **second):
+    """a.pdf was read; b.pdf has the same bytes."""
+    lake.document("v1", 1, document_id="d")
+    lake.page("v1", 1, 0, "ok", document_id="d", num_chart_candidates=1)
+    lake.chart("v1", 1, 0, 0, "ok", num_points=2, document_id="d")
+    lake.document("w1", 2, uri="b.pdf", document_id="d", duplicate_of="v1", num_pages_read=0, **second)
+
+
+def test_pages_are_one_per_distinct_document_and_join_every_uri(lake):
+    duplicates(lake)
+    assert lake.ask("SELECT source_id, page_index FROM current_pages") == [("v1", 0)]
+    joined = "SELECT documents.uri, page_index FROM current_pages JOIN current_documents AS documents USING (document_id)"
+    assert lake.ask(joined) == [("a.pdf", 0), ("b.pdf", 0)]
+    counts = "uri, status, num_pages_read, num_pages_ok, num_charts, num_chart_points, duplicate_of"
+    assert lake.ask(f"SELECT {counts} FROM current_documents") == [
+        ("a.pdf", "ok", 1, 1, 1, 2, None),
+        ("b.pdf", "ok", 1, 1, 1, 2, "v1"),
+    ]
+
+
+def test_a_duplicate_keeps_its_answers_when_the_first_is_overwritten(lake):
+    duplicates(lake)
+    lake.document("v2", 3, document_id="other bytes")
+    lake.page("v2", 3, 0, "ok", document_id="other bytes")
+    assert lake.ask("SELECT source_id FROM current_pages") == [("v1",), ("v2",)]
+    assert lake.ask("SELECT uri, num_pages_ok FROM current_documents") == [("a.pdf", 1), ("b.pdf", 1)]
+    # and when no object has these bytes any more, they are gone
+    lake.document("w2", 4, uri="b.pdf", document_id="new bytes")
+    assert lake.ask("SELECT source_id FROM current_pages") == [("v2",)]
+
+
+def test_the_newest_answer_counts_whoever_of_them_was_read(lake):
+    duplicates(lake)
+    lake.document("w1", 3, uri="b.pdf", document_id="d")
+    lake.page("w1", 3, 0, "ok", uri="b.pdf", document_id="d", attempt=1)
+    assert lake.ask("SELECT source_id, plan_id FROM current_pages") == [("w1", "000003")]
+
+
+def test_a_failure_of_a_page_is_a_failure_of_all_that_have_the_bytes(lake):
+    duplicates(lake)
+    lake.failure("v1", 1, "bad_json", 1, document_id="d")
+    assert lake.ask("SELECT uri, status, num_failures FROM current_documents") == [("a.pdf", "partial", 1), ("b.pdf", "partial", 1)]
+    lake.document("w1", 3, uri="b.pdf", document_id="d")
+    lake.page("w1", 3, 1, "ok", uri="b.pdf", document_id="d", attempt=1)
+    assert lake.ask(OPEN) == []
+
+
+def test_a_duplicate_does_not_close_what_is_wrong_with_the_bytes(lake):
+    lake.document("v1", 1, document_id="d", num_pages=None)
+    lake.failure("v1", 1, "encrypted", document_id="d")
+    lake.document("w1", 2, uri="b.pdf", document_id="d", num_pages=None, duplicate_of="v1")
+    assert lake.ask(OPEN) == [("000001", "encrypted")]
+    assert lake.ask("SELECT uri, status FROM current_documents") == [("a.pdf", "failed"), ("b.pdf", "failed")]
+
+
+def test_a_source_that_could_not_be_fetched_and_turns_out_a_duplicate_has_no_open_failure(lake):
+    lake.document("v1", 1, document_id="d")
+    lake.document("w1", 1, uri="b.pdf", bytes_seen=False)
+    lake.failure("w1", 1, "fetch_failed", uri="b.pdf")
+    assert lake.ask(OPEN) == [("000001", "fetch_failed")]
+    assert lake.ask("SELECT uri, status FROM current_documents") == [("a.pdf", "ok"), ("b.pdf", "failed")]
+    lake.document("w1", 2, uri="b.pdf", document_id="d", duplicate_of="v1")
+    assert lake.ask(OPEN) == []
+    assert lake.ask("SELECT uri, status FROM current_documents") == [("a.pdf", "ok"), ("b.pdf", "ok")]
+
+
+def test_what_was_not_fetched_of_an_overwritten_version_does_not_show_with_its_duplicates(lake):
+    duplicates(lake)
+    lake.document("v1", 3, bytes_seen=False)
+    lake.failure("v1", 3, "changed")
+    lake.document("v2", 4)
+    assert lake.ask(OPEN) == []
+
+
+def test_an_old_version_that_was_put_back_is_current_with_the_answers_it_had(lake):
+    lake.document("v1", 1, document_id="d")
+    lake.page("v1", 1, 0, "ok", document_id="d")
+    lake.document("v2", 2, document_id="e")
+    lake.document("v1", 3, document_id="d", duplicate_of="v1", num_pages_read=0)
+    assert lake.ask("SELECT source_id, num_pages_ok FROM current_documents") == [("v1", 1)]
+    assert lake.ask("SELECT source_id FROM current_pages") == [("v1",)]
+
+
+# Regions that are no longer found
+
+
+def test_a_region_that_a_newer_whole_reading_does_not_find_is_gone(lake):
+    lake.document("v1", 1, is_whole=True, num_pages_read=2)
+    for page, region in ((0, 0), (0, 1), (1, 0)):
+        lake.chart("v1", 1, page, region, "ok")
+        lake.point("v1", 1, page, region, 1.0)
+    lake.document("v1", 2, is_whole=True, num_pages_read=2)
+    lake.chart("v1", 2, 0, 0, "failed", recipe="c2", attempt=1)
+    assert lake.ask("SELECT page_index, region_index, plan_id FROM current_charts") == [(0, 0, "000001")]
+    assert lake.ask("SELECT page_index, region_index FROM current_chart_points") == [(0, 0)]
+
+
+def test_a_page_on_which_the_newer_reading_failed_keeps_its_regions(lake):
+    lake.document("v1", 1, is_whole=True, num_pages_read=2)
+    lake.chart("v1", 1, 0, 1, "ok")
+    lake.chart("v1", 1, 1, 1, "ok")
+    lake.document("v1", 2, is_whole=True, num_pages_read=2)
+    lake.failure("v1", 2, "render_timeout", 1, task="chart")
+    assert lake.ask("SELECT page_index, region_index FROM current_charts") == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param({"is_whole": False, "num_pages_read": 2}, id="a retry of some regions"),
+        pytest.param({"is_whole": True, "num_pages_read": 1}, id="a range of pages"),
+        pytest.param({"is_whole": None, "num_pages_read": 2}, id="a file of an older version"),
+        pytest.param({"is_whole": True, "num_pages_read": 2, "chart_recipe_id": None}, id="a reading without charts"),
+    ],
+)
+def test_a_reading_that_did_not_look_for_all_regions_takes_none_away(lake, later):
+    lake.document("v1", 1, is_whole=True, num_pages_read=2)
+    lake.chart("v1", 1, 0, 1, "ok")
+    lake.document("v1", 2, **later)
+    assert lake.ask("SELECT page_index, region_index FROM current_charts") == [(0, 1)]

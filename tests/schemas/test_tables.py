@@ -17,6 +17,7 @@ from schemas.records import (
     BlockRecord,
     ChartPointRecord,
     ChartRecord,
+    DeletionRecord,
     DocumentRecord,
     FailureRecord,
     Lineage,
@@ -25,7 +26,7 @@ from schemas.records import (
     Record,
     RunRecord,
 )
-from schemas.tables import COLUMNS, TABLES, TIME, arrow_schema, to_table
+from schemas.tables import COLUMNS, PARTITIONED, TIME, arrow_schema, to_table
 
 RECORDS: dict[str, type[Record]] = {
     "documents": DocumentRecord,
@@ -34,6 +35,7 @@ RECORDS: dict[str, type[Record]] = {
     "charts": ChartRecord,
     "chart_points": ChartPointRecord,
     "failures": FailureRecord,
+    "deletions": DeletionRecord,
     "runs": RunRecord,
 }
 PORTABLE = {pa.string(), pa.int64(), pa.float64(), pa.bool_(), TIME, pa.list_(pa.string())}
@@ -59,7 +61,7 @@ def allows_none(hint: Any) -> bool:
 
 def test_every_table_has_a_record_and_the_committed_ones_are_named():
     assert RECORDS.keys() == COLUMNS.keys()
-    assert {*TABLES, "runs"} == COLUMNS.keys()
+    assert {*PARTITIONED, "runs"} == COLUMNS.keys()
 
 
 @pytest.mark.parametrize("table", COLUMNS)
