@@ -149,7 +149,11 @@ class ReadSettings(Stage):
         ["ocr", "chart"], min_length=1, description="What to ask of each page; an engine leaves out what it cannot."
     )
     max_output_tokens: int = Field(8192, ge=16, description="Upper length of one answer, tokens.")
-    max_asks: int = Field(3, ge=1, description="How often one question is asked until its answer validates.")
+    max_asks: int = Field(
+        4,
+        ge=1,
+        description="How often one question is asked until its answer holds; after a loop from before it, with a penalty, hotter.",
+    )
     temperature: float = Field(0.0, ge=0, le=2, description="Of the first ask; later asks go hotter.")
     transport: Transport = Field(
         "json",

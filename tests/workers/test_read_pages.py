@@ -240,7 +240,7 @@ async def test_a_loop_that_stays_is_repeated_and_keeps_what_came_before(stop_rea
     records = await read(TellingEngine(ocr=[replace(LOOPING, stop_reason=stop_reason)]), rendered(page()))
 
     (row,), (failure,) = records.pages, records.failures
-    assert (row.status, row.stop_reason, row.num_asks) == ("partial", "loop", 3)
+    assert (row.status, row.stop_reason, row.num_asks) == ("partial", "loop", 4)
     assert row.text_plain is not None
     assert row.text_plain.count("over and over again") <= 2
     assert (failure.kind, failure.raw_text) == ("repeated", LOOPING.text)
