@@ -1,7 +1,9 @@
 """Answers held to their JSON schema by llguidance, token by token.
 
-Only the escapes `\\n`, `\\"` and `\\\\` may be written: JSON would read the LaTeX `\\frac` as a form feed and `rac`. Whitespace
-is fixed as models write it by themselves, so that none of it can go on for ever. Texts have no length limit: it makes masks slow.
+Numbers lie between 0 and 1, as the shares of boxes do that Ovis2.5 was trained on (unbounded, `1e999` could be said, which no float
+holds). Only the escapes `\\n`, `\\"` and `\\\\` may be written: JSON would read the LaTeX `\\frac` as a form feed and `rac`.
+Whitespace is fixed as models write it by themselves, so that none of it can go on for ever. Texts have no length limit: it makes
+masks slow.
 """
 
 import json
@@ -33,7 +35,7 @@ class Grammars:
 
     def matcher(self, schema: Mapping[str, Any]) -> LLMatcher:
         """Fresh, at the beginning of an answer. Raises GrammarError."""
-        text = json.dumps(schema, sort_keys=False)
+        text = json.dumps(bounded(schema), sort_keys=False)
         if text not in self._pristine:
             try:
                 grammar = LLMatcher.grammar_from_json_schema(text, overrides=OPTIONS)
@@ -52,3 +54,11 @@ class Grammars:
     def fill(self, mask: Tensor, matchers: Sequence[tuple[LLMatcher, int]]) -> None:
         """What each matcher allows next, into its row of `mask`; in parallel, without the interpreter's lock."""
         fill_next_token_bitmask_par(self._executor, list(matchers), mask)
+
+
+def bounded(schema: Any) -> Any:
+    """The same with `minimum` 0 and `maximum` 1 for each number that has no bounds of its own."""
+    if isinstance(schema, Mapping):
+        inner = {key: bounded(value) for key, value in schema.items()}
+        return {"minimum": 0, "maximum": 1} | inner if schema.get("type") == "number" else inner
+    return [bounded(item) for item in schema] if isinstance(schema, list) else schema

@@ -1,12 +1,17 @@
 """What an answer may contain, tried on the schemas the pipeline asks with."""
 
 import json
+import random
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from schemas.answers import answer_schema
+from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
 from workers.engines.ovis.grammar import GrammarError, Grammars
 from workers.engines.ovis.loading import read_tokenizer
+from workers.engines.ovis.sampling import Controls, choose
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,16 @@ def test_only_one_spelling_of_the_shape_is_allowed(grammars, tokenizer, text):
     assert not may_end
 
 
+@pytest.mark.parametrize(
+    ("number", "is_allowed"),
+    [("0", True), ("0.25", True), ("1", True), ("0.999", True), ("1.5", False), ("-0.1", False), ("1e9", False), ("10", False)],
+)
+def test_a_boxs_numbers_are_shares(grammars, tokenizer, number, is_allowed):
+    begun = '{"languages": [], "blocks": [{"figure": "x", "box": [0, 0, '
+    taken, _ = accepted(grammars, tokenizer, f"{begun}{number}, 1]}}]}}")
+    assert (taken > len(begun + number)) == is_allowed
+
+
 def test_an_answer_ends_when_it_is_whole(grammars, tokenizer):
     matcher = grammars.matcher(answer_schema("ocr"))
     assert matcher.consume_tokens(tokenizer.encode('{"languages": [], "blocks": []}'))
@@ -82,3 +97,30 @@ def test_each_request_has_a_matcher_of_its_own(grammars, tokenizer):
 def test_a_schema_that_makes_no_sense_is_refused(grammars):
     with pytest.raises(GrammarError, match="nonsense"):
         grammars.matcher({"type": "nonsense"})
+
+
+@pytest.mark.parametrize(("task", "model"), [("ocr", OcrAnswer), ("chart", ChartAnswer)])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_whatever_the_logits_are_a_finished_answer_is_one(grammars, tokenizer, task, model, seed):
+    # given logits of pure chance, with a liking for what closes, so that answers end
+    generator = torch.Generator().manual_seed(seed)
+    vocab_size = len(tokenizer) + 10
+    liking = random.Random(seed).uniform(1.0, 4.0)
+    bias = torch.zeros(vocab_size)
+    for text in ('"', "]", "}", "]]", '"]', '"}', "null", "none"):
+        bias[tokenizer.encode(text)] = liking
+    matcher, mask, tokens = grammars.matcher(answer_schema(task)), grammars.allocate(1, pinned=False), []
+
+    while not matcher.is_stopped() and len(tokens) < 1500:
+        grammars.fill(mask, [(matcher, 0)])
+        logits = torch.randn(1, vocab_size, generator=generator) * 2 + bias
+        token = int(choose(logits, mask, Controls()).tokens[0])
+        assert matcher.consume_token(token)
+        tokens.append(token)
+
+    text = tokenizer.decode(tokens, skip_special_tokens=True)
+    if matcher.is_stopped():
+        model.model_validate_json(text)
+    escapes = {text[at + 1] for at in range(len(text) - 1) if text[at] == "\\" and (at - len(text[:at].rstrip("\\"))) % 2 == 0}
+    assert escapes <= set('n"\\')
