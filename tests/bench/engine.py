@@ -114,13 +114,14 @@ def timed(run: Callable[[], dict[int, list[int]]]) -> tuple[dict[int, list[int]]
     return said, sum(map(len, said.values())) / (time.process_time() - started)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    """0; 1 when a request said something else than alone or in a static batch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--lengths", choices=["tailed", "uniform"], default="tailed")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     bench = Bench(given.requests, given.slots, given.lengths, given.seed)
     bench.generate(bench.embedded(bench.requests[0])[None], None, 5)  # warm

@@ -173,7 +173,8 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    """0; 2 where there is no CUDA device and `--tiny` is not given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--outputs", default="1024,2048")
     parser.add_argument("--batches", default="16,64,128")
@@ -181,7 +182,7 @@ def main() -> int:
     parser.add_argument("--dpi", type=int, default=150)
     parser.add_argument("--out", default="")
     parser.add_argument("--tiny", action="store_true")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if not torch.cuda.is_available() and not given.tiny:
         print("no CUDA device here; with --tiny the same code runs with toy sizes on the CPU")
         return 2
