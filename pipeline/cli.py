@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import asking, keeping, watching, working
+from pipeline.commands import asking, keeping, submitting, watching, working
 from pipeline.commands.telling import fail
 from pipeline.errors import EXIT_OPERATOR, exit_code
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 for command in (
     working.run,
     watching.watch,
+    submitting.submit,
     working.plan,
     asking.status,
     asking.failures,

@@ -15,6 +15,7 @@ from pipeline.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
+from workers.engines.registry import portable
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def _rendering(context: Context) -> tuple[Any, ...]:
 def _reading(context: Context) -> tuple[Any, ...]:
     settings = context.settings
     cell_px = settings.render.cell_px
-    return settings.engine, settings.read, settings.regions, cell_px, context.recipes, context.run_id, context.store, settings.log
+    engine = portable(settings.engine)
+    return engine, settings.read, settings.regions, cell_px, context.recipes, context.run_id, context.store, settings.log
 
 
 def configure() -> None:

@@ -102,8 +102,8 @@ class ServerSettings(Stage):
 
 
 class ScriptedSettings(Stage):
-    script: Path | None = Field(
-        None, description="JSON file of answers, delays and faults; without one each page reads its own name."
+    script: str | Path | None = Field(
+        None, description="JSON file of answers, delays and faults, or the JSON itself; without one each page reads its own name."
     )
 
 

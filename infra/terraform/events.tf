@@ -65,7 +65,7 @@ resource "aws_s3_bucket_notification" "this" {
     for_each = var.eventbridge ? [] : [aws_sqs_queue.events.arn]
     content {
       queue_arn     = queue.value
-      events        = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+      events        = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*", "s3:ObjectRestore:Completed"]
       filter_prefix = "${var.drop_prefix}/"
     }
   }
@@ -76,7 +76,7 @@ resource "aws_cloudwatch_event_rule" "created" {
   name  = "${var.name}-events"
   event_pattern = jsonencode({
     source      = ["aws.s3"]
-    detail-type = ["Object Created", "Object Deleted"]
+    detail-type = ["Object Created", "Object Deleted", "Object Restore Completed"]
     detail = {
       bucket = { name = [aws_s3_bucket.this.id] }
       object = { key = [{ prefix = "${var.drop_prefix}/" }] }

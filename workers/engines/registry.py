@@ -1,7 +1,7 @@
 """Who is who among the engines: chosen by `settings.name`, imported only when asked for.
 
 Each engine's module offers `describe(settings) -> EngineInfo`, pure and light, for recipes and `pagefold plan`, and
-`make(settings) -> Engine`, not started yet.
+`make(settings) -> Engine`, not started yet; one whose settings name a file of this machine also `portable(settings)`.
 """
 
 from collections.abc import Iterator
@@ -39,6 +39,12 @@ def make_engine(settings: EngineSettings) -> Engine:
     """The engine, to be started by `await engine.start()`. Raises EngineStartError."""
     with _missing_extra_explained(settings.name):
         return _module(settings.name).make(settings)
+
+
+def portable(settings: EngineSettings) -> EngineSettings:
+    """The same for other machines: what the settings name on this one alone is in them. Raises EngineStartError."""
+    module = _module(settings.name)
+    return module.portable(settings) if hasattr(module, "portable") else settings
 
 
 def _module(name: EngineName) -> _EngineModule:

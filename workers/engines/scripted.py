@@ -103,6 +103,14 @@ def make(settings: EngineSettings) -> "ScriptedEngine":
     return ScriptedEngine(settings)
 
 
+def portable(settings: EngineSettings) -> EngineSettings:
+    """With the script in place of its path, which other machines do not have."""
+    if settings.scripted.script is None:
+        return settings
+    scripted = settings.scripted.model_copy(update={"script": _body(settings.scripted.script).decode("utf-8", "replace")})
+    return settings.model_copy(update={"scripted": scripted})
+
+
 class ScriptedEngine:
     def __init__(self, settings: EngineSettings) -> None:
         self._script = _load(settings.scripted.script).script
@@ -187,20 +195,29 @@ def _dumped(answer: dict[str, Any]) -> str:
     return json.dumps(answer, ensure_ascii=False)
 
 
-def _load(path: Path | None) -> _Loaded:
-    if path is None:
+def _load(given: str | Path | None) -> _Loaded:
+    if given is None:
         return _Loaded(Script(), "")
+    body = _body(given)
+    name = str(given)[:200]
     try:
-        body = path.read_bytes()
         script = Script.model_validate_json(body)
         for rule in script.rules:
             re.compile(rule.regex or "")
-    except OSError as error:
-        raise EngineStartError(f"The script {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "its text"
-        raise EngineStartError(f"The script {path} is none: {place}: {first['msg']}.") from error
+        raise EngineStartError(f"The script {name} is none: {place}: {first['msg']}.") from error
     except re.error as error:
-        raise EngineStartError(f"The script {path} has a broken regex: {error}.") from error
+        raise EngineStartError(f"The script {name} has a broken regex: {error}.") from error
     return _Loaded(script, hashlib.sha256(body).hexdigest())
+
+
+def _body(given: str | Path) -> bytes:
+    """Of the file, or what is given, where it is the JSON itself."""
+    if str(given).startswith("{"):
+        return str(given).encode()
+    try:
+        return Path(given).read_bytes()
+    except OSError as error:
+        raise EngineStartError(f"The script {given} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,105 @@
+"""Ray's Jobs API, as far as it is needed: plain HTTP, so that whoever submits needs neither Ray nor its dashboard's packages."""
+
+import hashlib
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from pipeline.errors import OperatorError
+
+_TIMEOUT_S = 30.0
+_ENDED = {"SUCCEEDED", "FAILED", "STOPPED"}
+_TOKEN = "RAY_AUTH_TOKEN"
+"""Ray's own name for what a cluster with token authentication wants."""
+
+
+class Job(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    submission_id: str | None = None
+    """None for a driver that came another way."""
+    status: str
+    message: str | None = None
+    driver_exit_code: int | None = None
+    """None while it runs, and where it was killed."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is where it is, in a line; None where its log says it."""
+        return None if self.driver_exit_code is not None else (self.message or "").strip().partition("\n")[0] or None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in _ENDED
+
+
+class Unreachable(Exception):
+    """The head did not answer, or is in trouble. Half a sentence."""
+
+
+class JobsApi:
+    """The jobs of one cluster. Raises Unreachable, and OperatorError where asking again would not help."""
+
+    def __init__(self, address: str, transport: httpx.BaseTransport | None = None) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise OperatorError(f"The address {address} is none of a Ray dashboard, such as http://head:8265.")
+        self._address = address.rstrip("/")
+        token = os.environ.get(_TOKEN)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=self._address, headers=headers, timeout=_TIMEOUT_S, transport=transport)
+
+    def jobs(self) -> list[Job]:
+        return self._parsed(TypeAdapter(list[Job]), self._asked("GET", "/api/jobs/"))
+
+    def job(self, submission_id: str) -> Job | None:
+        """None: the cluster knows of no such job."""
+        reply = self._asked("GET", f"/api/jobs/{submission_id}", may_be_missing=True)
+        return None if reply.status_code == 404 else self._parsed(TypeAdapter(Job), reply)
+
+    def log(self, submission_id: str) -> str:
+        """All that the job has printed so far."""
+        reply = self._asked("GET", f"/api/jobs/{submission_id}/logs", may_be_missing=True)
+        return "" if reply.status_code == 404 else str(reply.json().get("logs") or "")
+
+    def submit(self, submission_id: str, entrypoint: str, runtime_env: dict[str, Any], metadata: dict[str, str]) -> None:
+        """Also well where that job is there already: the reply to an earlier request may have been lost."""
+        body = {"entrypoint": entrypoint, "submission_id": submission_id, "runtime_env": runtime_env, "metadata": metadata}
+        try:
+            self._asked("POST", "/api/jobs/", json=body)
+        except (Unreachable, OperatorError):
+            if self.job(submission_id) is None:
+                raise
+
+    def upload(self, package: bytes) -> str:
+        """URI of a zip for a runtime environment. The same bytes are sent once."""
+        name = f"_ray_pkg_{hashlib.sha256(package).hexdigest()[:20]}.zip"
+        path = f"/api/packages/gcs/{name}"
+        if self._asked("GET", path, may_be_missing=True).status_code == 404:
+            self._asked("PUT", path, content=package)
+        return f"gcs://{name}"
+
+    def _asked(self, method: str, path: str, *, may_be_missing: bool = False, **request: Any) -> httpx.Response:
+        try:
+            reply = self._client.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise Unreachable(f"no Ray cluster answers at {self._address}: {error}") from error
+        if reply.is_success or (may_be_missing and reply.status_code == 404):
+            return reply
+        said = (reply.text.strip().splitlines() or [""])[-1][:300]
+        if reply.status_code in (401, 403):
+            raise OperatorError(f"The cluster at {self._address} wants another token than the one in {_TOKEN}: {said}.")
+        if reply.status_code == 404:
+            raise OperatorError(f"What answers at {self._address} has no Jobs API: Ray's head needs ray[default].")
+        if reply.status_code >= 500:
+            raise Unreachable(f"the cluster at {self._address} answers {reply.status_code}: {said}")
+        raise OperatorError(f"The cluster at {self._address} refuses ({reply.status_code}): {said}")
+
+    def _parsed(self, adapter: TypeAdapter[Any], reply: httpx.Response) -> Any:
+        try:
+            return adapter.validate_json(reply.content)
+        except ValidationError as error:
+            raise OperatorError(f"What answers at {self._address} is no Jobs API of Ray.") from error
