@@ -36,6 +36,8 @@ _BUSY_S = 10.0
 _LEASE_S = 5.0
 """Between two looks at another run's lease."""
 _MAX_SAID = 1000
+_SOON_S = 10.0
+"""Before a look at what should have waited long enough: the store's clock and ours may differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,10 @@ def watch(input: str, settings: Settings, work: Work, *, queue: Queue | None = N
     """
     if queue is not None and not input.startswith("s3://"):
         raise OperatorError(f"A queue tells of objects in a bucket, and the input {input} is none.")
+    if (redo := settings.plan.redo) in ("all", "failed"):
+        raise OperatorError(
+            f"plan.redo = {redo} would read the same again at every wake: `pagefold run --redo {redo}` does it once."
+        )
     with signals_noted() as stop, Held(queue, settings.watch.visibility_s) as held:
         try:
             return _Watch(input, settings, work, queue, held, stop).run(max_runs)
@@ -96,7 +102,7 @@ class _Watch:
             num_runs += 1
             if woken.exit_code == EXIT_FINISHED:
                 self._delete()
-                reason, pause_s, num_failures = "time", self._every_s, 0
+                reason, pause_s, num_failures = "time", self._next_s(woken), 0
             else:
                 num_failures += 1
             if self._stop.is_asked or num_runs == max_runs or num_failures > self._settings.watch.max_failures:
@@ -105,6 +111,15 @@ class _Watch:
                 retry_s = math.ceil(min(self._settings.watch.retry_s * 2 ** (num_failures - 1), _LONGEST_RETRY_S))
                 self._held.hand_back(retry_s)
                 reason, pause_s = "again", retry_s + 1  # its messages are there by then
+
+    def _next_s(self, woken: Woken) -> float:
+        """Seconds to the next listing: earlier where this one left something that only time will bring."""
+        pauses = [self._every_s]
+        if woken.summary and woken.summary.waiting_until:
+            pauses.append(max(_SOON_S, (woken.summary.waiting_until - datetime.now(UTC)).total_seconds() + 1))
+        if woken.reason == "events" and self._settings.input.min_age_s:
+            pauses.append(self._settings.input.min_age_s + 1)  # what came last may have been too young
+        return min(pauses)
 
     def _once(self, reason: Reason, *, is_first: bool) -> Woken:
         """One run; where another is at work on the output, after its end."""

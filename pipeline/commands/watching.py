@@ -59,12 +59,15 @@ def watch(
     from pipeline.apart import Apart
     from pipeline.lease import is_held, read_lease
     from pipeline.sqs import Sqs
-    from pipeline.store import open_store
+    from pipeline.store import StoreError, open_store
     from pipeline.watch import Work
     from pipeline.watch import watch as keep_watch
 
     def is_lease_free() -> bool:
-        lease = read_lease(open_store(output, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries))
+        try:
+            lease = read_lease(open_store(output, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries))
+        except StoreError:
+            return True  # the run will say what is wrong
         return lease is None or not is_held(*lease)
 
     def tell(woken: "Woken") -> None:

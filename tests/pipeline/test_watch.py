@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -234,6 +236,33 @@ def test_an_event_that_was_lost_costs_time_and_no_document(no_waiting: list[floa
 
     assert watched.reasons == ["start", "time"]
     assert sum(no_waiting) == pytest.approx(3600, abs=1)
+
+
+def test_what_came_too_young_is_listed_again_once_it_is_old_enough(no_waiting: list[float]) -> None:
+    watched = Watched(NOTHING)
+    queue = FakeQueue(no_waiting, (5, [s3_body("drop/a.pdf")]))
+    young = Settings.model_validate({"input": {"min_age_s": 60}, "watch": {"quiet_s": 0, "every_s": 3600}})
+
+    watch("s3://b/drop", young, watched.work(), queue=queue, max_runs=4)
+
+    assert watched.reasons == ["start", "events", "time", "time"]
+    assert sum(no_waiting) == pytest.approx(5 + 61 + 3600, abs=1)
+
+
+def test_what_waits_for_a_fuller_shard_is_looked_at_when_it_has_waited_long_enough(no_waiting: list[float]) -> None:
+    waits = replace(NOTHING, num_waiting=2, waiting_until=datetime.now(UTC) + timedelta(seconds=100))
+    overdue = replace(NOTHING, num_waiting=2, waiting_until=datetime.now(UTC) - timedelta(seconds=100))
+    watched = Watched(waits, overdue, NOTHING)
+
+    watch("in", settings(every_s=300), watched.work(), max_runs=4)
+
+    assert sum(no_waiting) == pytest.approx(101 + 10 + 300, abs=5)
+
+
+@pytest.mark.parametrize("redo", ["all", "failed"])
+def test_what_would_be_read_again_at_every_wake_is_refused(redo: str) -> None:
+    with pytest.raises(OperatorError, match=f"run --redo {redo}"):
+        watch("in", Settings.model_validate({"plan": {"redo": redo}}), Watched(NOTHING).work())
 
 
 def test_without_a_queue_time_wakes(no_waiting: list[float]) -> None:
