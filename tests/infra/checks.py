@@ -19,6 +19,10 @@ from tests.infra.files import INFRA, Object, pod_specs
 
 KUBERNETES = "1.34"
 RAY = json.loads((Path(__file__).parent / "schemas" / "ray.json").read_text("utf-8"))
+AWS = json.loads((Path(__file__).parent / "schemas" / "aws.json").read_text("utf-8"))
+"""By type: argument -> is it required; a block has those of its own. Of version 6.25 of the provider, read from its bindings for
+Python (cdktf-cdktf-provider-aws 21.22.1)."""
+_META = {"count", "depends_on", "for_each", "lifecycle", "provider", "dynamic"}
 PINNED = re.compile(r"^[\w./-]+:(?=[\w.-]*\d)[\w.-]+(@sha256:[0-9a-f]{64})?$")
 """A tag with a number in it: `latest`, `main` and none at all move."""
 
@@ -165,6 +169,36 @@ def bucket_findings(terraform: dict[str, dict[str, Object]]) -> list[str]:
         variables = {condition["variable"] for condition in statement.get("condition", ())}
         found += [] if variables == {"aws:SourceArn", "aws:SourceAccount"} else ["others may send events"]
     return found
+
+
+def provider_findings(terraform: dict[str, dict[str, Object]]) -> list[str]:
+    """Arguments and blocks that the AWS provider does not know, and those it asks for: what `terraform validate` would say of them."""
+    found = []
+    for kind, blocks in terraform.items():
+        if kind.startswith(("resource.", "data.")):
+            for name, block in blocks.items():
+                where = f"{kind}.{name}"
+                found += _block_findings(where, block, AWS[kind]) if kind in AWS else [f"{where}: this type is not in aws.json"]
+    return found
+
+
+def _block_findings(where: str, block: Object, schema: Object) -> Iterator[str]:
+    given = {name: value for name, value in block.items() if name not in _META}
+    for dynamic in block.get("dynamic", ()):
+        given |= {name: content["content"] for name, content in dynamic.items()}
+    for name, value in given.items():
+        known = schema.get(name)
+        if known is None:
+            yield f"{where}: there is no {name}"
+        elif isinstance(known, dict):
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, dict):
+                    yield from _block_findings(f"{where}.{name}", one, known["block"])
+                else:
+                    yield f"{where}: {name} is a block"
+    for name, known in schema.items():
+        if (known["required"] if isinstance(known, dict) else known) and name not in given:
+            yield f"{where}: {name} is missing"
 
 
 def reference_findings(terraform: dict[str, dict[str, Object]]) -> list[str]:

@@ -1,6 +1,7 @@
 """infra/terraform: a closed bucket, and a role that may do what the code does and no more; and a planted mistake is found.
 
-`terraform validate` needs the AWS provider, which comes from a registry of its own: names and references are checked here instead.
+`terraform validate` needs the AWS provider, which comes from a registry of its own: names and references are checked here instead,
+and arguments against the provider's schema, as its bindings for Python have it.
 """
 
 import json
@@ -10,7 +11,7 @@ import subprocess
 
 import pytest
 
-from tests.infra.checks import bucket_findings, policy_findings, reference_findings
+from tests.infra.checks import bucket_findings, policy_findings, provider_findings, reference_findings
 from tests.infra.files import INFRA, ROOT, statements, terraform
 from tests.infra.test_compose import set_
 
@@ -120,6 +121,30 @@ def test_a_name_that_leads_nowhere_is_found(path, new, finding):
     broken = json.loads(json.dumps(terraform()))
     set_(broken, path, new)
     assert any(finding in sentence for sentence in reference_findings(broken)), reference_findings(broken)
+
+
+def test_the_provider_knows_every_argument_and_has_those_it_needs():
+    assert provider_findings(terraform()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "finding"),
+    [
+        ("resource.aws_sqs_queue/events/recieve_wait_time_seconds", 20, "there is no recieve_wait_time_seconds"),
+        ("resource.aws_s3_bucket_versioning/this/versioning_configuration", [{"state": "Enabled"}], "there is no state"),
+        ("resource.aws_s3_bucket_versioning/this/versioning_configuration", [{}], "status is missing"),
+        ("resource.aws_s3_bucket_notification/this/queue", [{"events": ["s3:ObjectCreated:*"]}], "queue_arn is missing"),
+        ("resource.aws_s3_bucket_lifecycle_configuration/this/rule", [{"id": "x"}], "status is missing"),
+        ("resource.aws_s3_bucket_lifecycle_configuration/this/rule", "x", "rule is a block"),
+        ("resource.aws_iam_role/run/assume_role_policy", None, "assume_role_policy is missing"),
+        ("data.aws_iam_policy_document/run/statement", [{"action": ["s3:GetObject"]}], "there is no action"),
+        ("resource.aws_sqs_que", {"x": {}}, "not in aws.json"),
+    ],
+)
+def test_what_the_provider_would_refuse_is_found(path, new, finding):
+    broken = json.loads(json.dumps(terraform()))
+    set_(broken, path, new)
+    assert any(finding in sentence for sentence in provider_findings(broken)), provider_findings(broken)
 
 
 def test_events_come_from_the_drop_folder_alone():
