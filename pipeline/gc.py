@@ -49,8 +49,8 @@ class Sweep:
     """Why it ended early."""
 
 
-def _check_output(store: Store) -> None:
-    """A mistyped OUT shall not become one."""
+def check_output(store: Store) -> None:
+    """A mistyped OUT shall not become one, nor be called idle. Raises OperatorError."""
     if not list_plan_ids(store):
         raise OperatorError(f"{store.root} holds no plan of pagefold: is it the right place?")
 
@@ -82,7 +82,7 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool) -> Iterator[G
 
 def look(store: Store, *, min_age_s: float) -> Sweep:
     """What `sweep` would find; takes no lease and removes nothing."""
-    _check_output(store)
+    check_output(store)
     held = read_lease(store)
     is_idle = held is None or not is_held(*held)
     now = store.get_versioned(LEASE).server_now if held else datetime.now(UTC)
@@ -95,7 +95,7 @@ def sweep(store: Store, *, min_age_s: float, in_tables: bool, ttl_s: float, run_
 
     Raises LeaseHeld while a run is at work, LeaseLost, StoreError; OperatorError where OUT is no output.
     """
-    _check_output(store)
+    check_output(store)
     found: list[Garbage] = []
     removed: list[Garbage] = []
     message = None

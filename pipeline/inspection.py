@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.commit import ShardProgress, list_staged
-from pipeline.gc import Sweep
+from pipeline.gc import Sweep, check_output
 from pipeline.lease import is_held, read_lease
 from pipeline.plan import find_unfinished, list_plan_ids
 from pipeline.progress import Heartbeat
@@ -48,6 +48,8 @@ class OutputStatus:
     num_sources: int = 0
     num_sources_done: int = 0
     """Staged in full, or committed."""
+    is_brief: bool = False
+    """What follows was not asked for."""
     documents: Mapping[str, int] = field(default_factory=dict)
     """Current documents by status."""
     open_failures: Mapping[str, int] = field(default_factory=dict)
@@ -56,10 +58,15 @@ class OutputStatus:
     """The last ones, newest first."""
 
 
-def read_status(output: str) -> OutputStatus:
-    """From the lease, the plans, the staged chunks and the tables; changes nothing."""
-    connection = connect(output)
+def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
+    """From the lease, the plans, the staged chunks and, unless it shall be brief, the tables; changes nothing.
+
+    Raises OperatorError, StoreError: no such folder or bucket, or, where it is brief, nothing was ever planned there.
+    """
+    tables = {} if is_brief else _status_of_tables(output)
     store = open_store(output)
+    if is_brief:
+        check_output(store)
     plan_ids = list_plan_ids(store)
     unfinished = find_unfinished(store, plan_ids)
     shards = sources = shards_done = sources_done = 0
@@ -71,10 +78,6 @@ def read_status(output: str) -> OutputStatus:
         sources_done = sum(len(shard) for index, shard in enumerate(plan.shards) if index not in pending) + staged
     lease = read_lease(store)
     is_running = lease is not None and is_held(*lease)
-    runs = connection.sql(
-        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
-        f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
-    )
     return OutputStatus(
         output=output,
         state="running" if is_running else "idle" if lease is None or lease[0].is_released else "dead",
@@ -88,10 +91,22 @@ def read_status(output: str) -> OutputStatus:
         num_shards_committed=shards_done,
         num_sources=sources,
         num_sources_done=sources_done,
-        documents=dict(connection.sql("SELECT status, count(*) FROM current_documents GROUP BY 1 ORDER BY 1").fetchall()),
-        open_failures=dict(connection.sql("SELECT kind, count(*) FROM open_failures GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()),
-        runs=runs.to_arrow_table().to_pylist(),
+        is_brief=is_brief,
+        **tables,
     )
+
+
+def _status_of_tables(output: str) -> dict[str, Any]:
+    connection = connect(output)
+    runs = connection.sql(
+        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
+        f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
+    )
+    return {
+        "documents": dict(connection.sql("SELECT status, count(*) FROM current_documents GROUP BY 1 ORDER BY 1").fetchall()),
+        "open_failures": dict(connection.sql("SELECT kind, count(*) FROM open_failures GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()),
+        "runs": runs.to_arrow_table().to_pylist(),
+    }
 
 
 def print_status(console: Console, status: OutputStatus) -> None:
@@ -113,6 +128,8 @@ def print_status(console: Console, status: OutputStatus) -> None:
             f"{status.num_sources_done}/{status.num_sources} sources read, {status.num_shards_committed}/{status.num_shards} shards"
         )
         console.print(Text(f"Plan {status.unfinished_plan_id} is unfinished: {done} committed."))
+    if status.is_brief:
+        return
     documents = ", ".join(f"{count} {kind}" for kind, count in status.documents.items())
     console.print(Text(f"Documents: {documents or 'none yet'}."))
     kinds = ", ".join(f"{kind} {count}" for kind, count in status.open_failures.items())

@@ -163,11 +163,18 @@ class Lease:
                 self._lost = "another run took it over"
                 return
 
+    def _heartbeat(self) -> Heartbeat | None:
+        try:
+            return self._tell()
+        except Exception:  # noqa: BLE001 (a run must not lose its lease over what is merely told)
+            _log.exception("how far the run is cannot be told")
+            return None
+
     def _write(self, *, is_released: bool = False) -> None:
         """Called by one thread at a time: the keeper, then, once it has ended, whoever leaves the context."""
         self.check()
         since_s = steady_s()
-        body = self._body.model_copy(update={"nonce": token_hex(16), "is_released": is_released, "heartbeat": self._tell()})
+        body = self._body.model_copy(update={"nonce": token_hex(16), "is_released": is_released, "heartbeat": self._heartbeat()})
         try:
             self._etag = self._store.replace(LEASE, _encode(body), self._etag)
         except Conflict:

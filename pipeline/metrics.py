@@ -3,6 +3,7 @@ without a metrics agent has them, too. Served while the process lasts, and writt
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from pipeline.summary import Summary
 from schemas.settings import MetricsSettings
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a time beside each count, of use to nobody here
+_log = logging.getLogger(__name__)
 _STAGES = ("probe", "render", "read", "stage", "compact")
 _OUTCOMES = ("ok", "blank", "partial", "failed")
 _ENDS = ("finished", "incomplete", "nothing_to_do", "held", "failed")
@@ -171,7 +173,10 @@ class Metrics(Silent):
         self._run.clear()
         self.stages(())
         if self._file is not None:
-            write_to_textfile(str(self._file), self.registry)
+            try:
+                write_to_textfile(str(self._file), self.registry)
+            except OSError as error:  # of no weight beside how the run ended
+                _log.warning("metrics.file %s cannot be written: %s", self._file, error.strerror)
 
 
 @contextlib.contextmanager

@@ -23,11 +23,15 @@ from pipeline.commands.telling import console, dump_json
 from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 
 
-def status(output: Output, as_json: JsonFlag = False) -> None:
+def status(
+    output: Output,
+    is_brief: Annotated[bool, typer.Option("--brief", help="Only the lease and the plan; no table is read.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Is a run at work on OUT, how far is it, and how did the last ones end? Exit code 1 when the last one died."""
     from pipeline.inspection import print_status, read_status
 
-    state = read_status(output)
+    state = read_status(output, is_brief=is_brief)
     if as_json:
         dump_json(asdict(state) | {"heartbeat": state.heartbeat and state.heartbeat.model_dump()})
     else:

@@ -172,7 +172,7 @@ def bucket_findings(terraform: dict[str, dict[str, Object]]) -> list[str]:
 
 
 def provider_findings(terraform: dict[str, dict[str, Object]]) -> list[str]:
-    """Arguments and blocks that the AWS provider does not know, and those it asks for: what `terraform validate` would say of them."""
+    """Arguments and blocks that the AWS provider does not know, and those it asks for, as `terraform validate` would say it."""
     found = []
     for kind, blocks in terraform.items():
         if kind.startswith(("resource.", "data.")):

@@ -64,7 +64,7 @@ def terraform() -> dict[str, dict[str, Object]]:
 def plain(value: Any) -> Any:
     """python-hcl2 keeps the quotes of strings and keys, and marks blocks; without both."""
     if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in value.items() if key != "__is_block__"}
+        return {plain(key): plain(item) for key, item in value.items() if key not in ("__is_block__", "__comments__")}
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, str) and len(value) >= 2 and value[0] == value[-1] == '"':

@@ -133,7 +133,7 @@ def test_the_provider_knows_every_argument_and_has_those_it_needs():
         ("resource.aws_sqs_queue/events/recieve_wait_time_seconds", 20, "there is no recieve_wait_time_seconds"),
         ("resource.aws_s3_bucket_versioning/this/versioning_configuration", [{"state": "Enabled"}], "there is no state"),
         ("resource.aws_s3_bucket_versioning/this/versioning_configuration", [{}], "status is missing"),
-        ("resource.aws_s3_bucket_notification/this/queue", [{"events": ["s3:ObjectCreated:*"]}], "queue_arn is missing"),
+        ("resource.aws_s3_bucket_notification/this/dynamic", [{"queue": {"content": [{"events": []}]}}], "queue_arn is missing"),
         ("resource.aws_s3_bucket_lifecycle_configuration/this/rule", [{"id": "x"}], "status is missing"),
         ("resource.aws_s3_bucket_lifecycle_configuration/this/rule", "x", "rule is a block"),
         ("resource.aws_iam_role/run/assume_role_policy", None, "assume_role_policy is missing"),

@@ -126,6 +126,18 @@ def test_counts_go_on_from_the_file_of_the_run_before(tmp_path: Path) -> None:
     assert value(metrics, "documents_planned") == 3  # a gauge is of the run at work
 
 
+def test_a_full_disk_takes_nothing_from_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.metrics.write_to_textfile", full)
+    with published(MetricsSettings(file=tmp_path / "pagefold.prom"), 0) as metrics:
+        metrics.ended(summary())
+    assert "No space left" in caplog.text
+
+
 @pytest.mark.parametrize("text", ["no metrics\n", 'pagefold_pages_total{colour="red"} 3\n'])
 def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pagefold.prom"

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import OperatorError
+from pipeline.gc import sweep
+from pipeline.lease import LeaseHeld
 from pipeline.local_store import LocalStore
 from pipeline.observer import Receipt, Silent
 from pipeline.runner import plan, retry, run
@@ -170,6 +172,45 @@ def test_s3_in_and_out_gives_the_same_rows(drop: Path, reference: Path, bucket: 
     for table, key in [("documents", "name"), ("pages", "page_index"), ("blocks", "block_index"), ("failures", "kind")]:
         assert Counter(row[key] for row in found[table]) == Counter(row[key] for row in expected[table])
     assert doubled_keys(f"s3://{bucket}/lake") == []
+
+
+class Sweeper(Silent):
+    """Tries to clean up in the middle of the run, as a schedule that knows nothing of it would."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.num_refused = out, 0
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        with pytest.raises(LeaseHeld):
+            sweep(LocalStore(str(self.out)), min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc")
+        self.num_refused += 1
+
+
+def test_gc_beside_a_run_and_between_two_takes_nothing_that_is_needed(drop: Path, reference: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(str(drop), str(out), settings(), observer=Killer(3))
+    sweep(LocalStore(str(out)), min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc")
+
+    sweeper = Sweeper(out)
+    summary = run(str(drop), str(out), settings(), observer=sweeper)
+
+    assert (summary.status, sweeper.num_refused > 0) == ("finished", True)
+    assert read_all(out) == read_all(reference)
+
+
+def test_reader_processes_log_json_to_rays_logs_with_run_document_and_page(drop: Path, tmp_path: Path) -> None:
+    from ray._private.worker import _global_node
+
+    log = {"format": "json", "slow_page_s": 0.000001}
+    run_id = run(str(drop / "three.pdf"), str(tmp_path / "out"), settings(log=log)).run_id
+
+    logs = Path(_global_node.get_logs_dir_path()).glob("worker-*.err")
+    lines = [json.loads(line) for path in logs for line in path.read_text("utf-8").splitlines() if run_id in line]
+    assert [line["engine"] for line in lines if line["event"] == "engine_ready"] == ["scripted"]
+    (document,) = read_rows(tmp_path / "out", "documents")
+    slow = {(line["document_id"], line["uri"], line["page_index"]) for line in lines if line["event"] == "slow_page"}
+    assert slow == {(document["document_id"], document["uri"], page) for page in range(3)}
+    assert len({line["reader"] for line in lines}) == 1
 
 
 def test_each_poison_costs_itself_and_is_told_apart(drop: Path, tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_sparks_script_parses_and_leaves_nothing_behind(lake):
 
 
 @pytest.mark.slow
-def test_spark_answers_as_duckdb_does(lake, ours, tmp_path):
+def test_spark_answers_as_duckdb_does(lake, ours, grown_lake, tmp_path):
     """Needs `pip install pyspark` and Java: neither is in the `dev` group, for its size."""
     sessions = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
     if shutil.which("java") is None:
@@ -261,16 +261,24 @@ def test_spark_answers_as_duckdb_does(lake, ours, tmp_path):
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     try:
-        for statement in render_sql(str(lake), "spark", tables=present_tables(str(lake), "spark")).split(";\n\n"):
-            spark.sql(statement.rstrip().rstrip(";"))
+        tell_spark(spark, lake)
         for view in ("current_pages", "current_documents", "open_failures", "current_chart_points"):
             columns = ("uri", "plan_id", "ingest_date")
             found = {tuple(row[column] for column in columns) for row in spark.sql(f"SELECT * FROM {view}").collect()}
             assert found == {tuple(row[column] for column in columns) for row in rows_of(ours, f"SELECT * FROM {view}")}
         for name, expected in ANSWERS.items():
             assert picked(name, [row.asDict() for row in spark.sql(render_query(name, "spark")).collect()]) == expected
+        tell_spark(spark, grown_lake)
+        for view in VIEWS:
+            yesterdays = run_query(str(grown_lake), f"SELECT COUNT(*) AS count FROM {view}").to_pylist()
+            assert [row.asDict() for row in spark.sql(f"SELECT COUNT(*) AS count FROM {view}").collect()] == yesterdays
     finally:
         spark.stop()
+
+
+def tell_spark(spark, lake: Path) -> None:
+    for statement in render_sql(str(lake), "spark", tables=present_tables(str(lake), "spark")).split(";\n\n"):
+        spark.sql(statement.rstrip().rstrip(";"))
 
 
 # Schema evolution: columns are only ever added

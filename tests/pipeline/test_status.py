@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline import cli
+from pipeline import cli, inspection
+from pipeline.errors import OperatorError
 from pipeline.inspection import print_status, read_status
+from pipeline.layout import plan_path
 from pipeline.lease import LEASE, Lease, LeaseBody, read_lease
 from pipeline.local_store import LocalStore
 from pipeline.observer import Several
@@ -20,6 +22,7 @@ from pipeline.report import print_summary
 from pipeline.totals import Counting, Totals
 from schemas.settings import Settings
 from tests.pipeline.lake import row, write_lake
+from tests.pipeline.made import make_plan, planned
 from tests.pipeline.told import RUN, receipt, summary, tell
 
 BEAT = Heartbeat(
@@ -65,19 +68,25 @@ def dead_process() -> str:
     return done.stdout.strip()
 
 
-def test_a_run_at_work_says_how_far_it_is_and_when_it_may_end(out: Path) -> None:
-    leave_lease(out)
+@pytest.mark.parametrize(
+    ("beat", "said"),
+    [
+        ({}, "reading: 10/40 documents, 123 pages, 2 failures, 3.0 pages/s, about 1 min 25 s left.\n"),
+        ({"left_s": 3.0}, "about 0.0 s left."),
+        ({"left_s": None, "pages_per_s": None}, "reading: 10/40 documents, 123 pages, 2 failures.\n"),
+        ({"silent_s": 835.0, "left_s": None}, "3.0 pages/s. Nothing has come for 14 min 00 s (read 16).\n"),
+    ],
+)
+def test_a_run_at_work_says_how_far_it_is_and_when_it_may_end(
+    out: Path, monkeypatch: pytest.MonkeyPatch, beat: dict[str, Any], said: str
+) -> None:
+    body = LeaseBody(owner="host", run_id=RUN, epoch=1, ttl_s=60, nonce="n", heartbeat=BEAT.model_copy(update=beat))
+    monkeypatch.setattr(inspection, "read_lease", lambda _: (body, 5.0))  # renewed five seconds ago
 
     text = shown(out)
 
-    assert f"Running: run {RUN} on host" in text
-    assert "reading: 10/40 documents, 123 pages, 2 failures, 3.0 pages/s, about 1 min 30 s left." in text
-    assert "Nothing has come" not in text
-
-
-def test_a_run_that_is_alive_and_yet_silent_is_told(out: Path) -> None:
-    leave_lease(out, heartbeat=BEAT.model_copy(update={"silent_s": 840.0, "left_s": None}))
-    assert "Nothing has come for 14 min 00 s (read 16)." in shown(out)
+    assert f"Running: run {RUN} on host, last sign of life 5.0 s ago" in text
+    assert said in text
 
 
 @pytest.mark.parametrize(
@@ -114,6 +123,23 @@ def test_runs_without_an_end_were_killed_but_for_the_one_at_work(out: Path) -> N
     assert "0.50 EUR" in shown(out)
 
 
+def test_a_monitor_asks_without_reading_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "connect", None)
+    store = LocalStore(str(tmp_path))
+    store.create(plan_path("000001"), make_plan([[planned("a.pdf"), planned("b.pdf")]]).model_dump_json().encode())
+    leave_lease(tmp_path)
+
+    found = read_status(str(tmp_path), is_brief=True)
+
+    assert (found.state, found.heartbeat, found.num_sources) == ("running", BEAT, 2)
+    console = Console(width=200)
+    with console.capture() as capture:
+        print_status(console, found)
+    assert "Documents: " not in capture.get()
+    with pytest.raises(OperatorError, match="no plan"):
+        read_status(str(tmp_path / "typo"), is_brief=True)
+
+
 def test_a_lease_of_another_version_is_one_all_the_same(out: Path) -> None:
     body = b'{"owner":"h","run_id":"r9","epoch":1,"ttl_s":60,"nonce":"n","new":1}'
     LocalStore(str(out)).put(LEASE, body)
@@ -136,6 +162,17 @@ def test_each_renewal_carries_how_far_the_run_is(tmp_path: Path) -> None:
             5,
             1,
         )
+
+
+def test_a_run_that_cannot_be_told_keeps_its_lease(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> Heartbeat:
+        raise RuntimeError("a bug")
+
+    store = LocalStore(str(tmp_path))
+    with Lease.acquire(store, owner="h", run_id=RUN, ttl_s=30, tell=broken) as lease:
+        lease._write()
+        lease.check()
+    assert "a bug" in caplog.text
 
 
 # what a run cost
