@@ -57,7 +57,7 @@ def _service(name: str, service: Object, compose: Object) -> Iterator[str]:
             yield f"{name}: waits for {needed}, which is not started with it"
     if service.get("privileged") or "no-new-privileges:true" not in service.get("security_opt", ()):
         yield f"{name}: may gain privileges"
-    if service["entrypoint"][:2] == ["ray", "start"] and "shm_size" not in service:
+    if service.get("entrypoint", [])[:2] == ["ray", "start"] and "shm_size" not in service:
         yield f"{name}: Ray without shared memory"
     if service["image"].startswith("chrislusf/seaweedfs") and _version(service["image"]) < (4, 18):
         yield f"{name}: this SeaweedFS lets two conditional PUTs win"
