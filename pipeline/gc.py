@@ -3,6 +3,7 @@
 Below `_pagefold/`, where the role of a run may delete:
 - staged chunks and covers of shards that a manifest commits, and of closed plans (only the newest plan can be open);
 - begin markers: they count within one run, so none counts while no run is at work;
+- snapshots of manifests that have changed since, which nobody looks at;
 - probes of a start that was killed.
 
 In the tables, and only where asked: files of a closed plan's shards that no manifest commits. A run that was thought dead and woke
@@ -16,10 +17,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pipeline.errors import OperatorError
-from pipeline.layout import BEGINS, PROBES, STAGING, begun_shard, is_cover, staged_shard, table_prefix, table_shard
+from pipeline.layout import (
+    BEGINS,
+    PROBES,
+    SNAPSHOTS,
+    STAGING,
+    begun_shard,
+    is_cover,
+    is_snapshot,
+    staged_shard,
+    table_prefix,
+    table_shard,
+)
 from pipeline.lease import LEASE, Lease, is_held, read_lease
 from pipeline.ledger import list_manifests
 from pipeline.plan import list_plan_ids
+from pipeline.snapshots import fitting
 from pipeline.stopping import Interrupted, signals_raise
 from pipeline.store import Store
 from schemas.tables import TABLES
@@ -27,7 +40,7 @@ from schemas.tables import TABLES
 _BATCH = 500
 """Objects deleted between two looks at the lease."""
 
-What = Literal["staged chunk", "cover", "begin marker", "probe", "table file"]
+What = Literal["staged chunk", "cover", "begin marker", "snapshot", "probe", "table file"]
 
 
 class Garbage(NamedTuple):
@@ -58,7 +71,8 @@ def check_output(store: Store) -> None:
 def find_garbage(store: Store, *, before: datetime, is_idle: bool) -> Iterator[Garbage]:
     """All garbage last written before that moment. `is_idle`: no run is at work; while one is, its begin markers count."""
     plan_ids = list_plan_ids(store)
-    names = [name for name, _ in list_manifests(store)]
+    manifests = list_manifests(store)
+    names = [name for name, _ in manifests]
     committed = {(name.plan_id, name.shard_index) for name in names}
     abandoned = {name.plan_id: name.ingest_date for name in names if name.shard_index is None}
     closed = {*plan_ids[:-1], *abandoned}
@@ -69,6 +83,10 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool) -> Iterator[G
                 continue
             if shard in committed or shard[0] in closed or (what == "begin marker" and is_idle and shard[0] in plan_ids):
                 yield Garbage(stored.path, stored.size_bytes, "cover" if is_cover(stored.path) else what)  # type: ignore[arg-type]
+    standing = fitting(manifests)
+    for stored in store.list(SNAPSHOTS):
+        if is_snapshot(stored.path) and stored.path not in standing and stored.last_modified < before:
+            yield Garbage(stored.path, stored.size_bytes, "snapshot")
     for stored in store.list(PROBES):
         if stored.last_modified < before:
             yield Garbage(stored.path, stored.size_bytes, "probe")

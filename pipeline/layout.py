@@ -18,6 +18,7 @@ _PLAN = re.compile(r"_pagefold/plans/(\d{6})\.json")
 _CHUNK = re.compile(r"(\d{5})\.(\d{5})-(\d{5})\.of-(\d{5})")
 _STAGED = re.compile(r"_pagefold/staging/(\d{6})/(\d{5})/(?:\d{5}\.\d{5}-\d{5}\.of-\d{5}\.arrow|cover\.json)")
 _BEGIN = re.compile(r"_pagefold/begins/(\d{6})/(\d{5})/[^/]+\.\d+")
+_SNAPSHOT = re.compile(r"_pagefold/snapshots/\d{4}-\d\d-\d\d\.[0-9a-f]{32}\.json\.zst")
 _TABLE_FILE = re.compile(r"\w+/ingest_date=\d{4}-\d\d-\d\d/(\d{6})-(\d{5})\.parquet")
 
 
@@ -132,6 +133,10 @@ def staged_shard(path: str) -> tuple[str, int] | None:
 
 def begun_shard(path: str) -> tuple[str, int] | None:
     return _shard(_BEGIN.fullmatch(path))
+
+
+def is_snapshot(path: str) -> bool:
+    return _SNAPSHOT.fullmatch(path) is not None
 
 
 def table_shard(path: str) -> tuple[str, int] | None:

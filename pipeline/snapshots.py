@@ -63,6 +63,11 @@ def write_snapshots(store: Store, listed: Listed) -> int:
     return made
 
 
+def fitting(listed: Listed) -> set[str]:
+    """Paths of the snapshots that these manifests have, or would have; no other is ever looked at."""
+    return {_path(manifests) for manifests in _by_date(listed)}
+
+
 def _by_date(listed: Listed) -> list[Listed]:
     """Neighbours of one date: a date comes twice where a clock went back between two plans."""
     return [list(group) for _, group in groupby(listed, key=lambda item: item[0].ingest_date)]

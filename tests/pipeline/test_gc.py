@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, snapshots
 from pipeline.commit import Shard, ShardProgress, compact, list_staged, write_manifest
 from pipeline.errors import OperatorError
 from pipeline.gc import find_garbage, look, sweep
-from pipeline.layout import begin_path, plan_path, staged_path
+from pipeline.layout import SNAPSHOTS, begin_path, plan_path, staged_path
 from pipeline.lease import Lease, LeaseHeld
+from pipeline.ledger import list_manifests
 from pipeline.local_store import LocalStore
 from pipeline.plan import abandon
+from pipeline.snapshots import write_snapshots
 from pipeline.staging import encode
 from pipeline.store import Store, open_store
 from schemas.settings import OutputSettings
@@ -148,6 +150,24 @@ def test_a_run_that_starts_meanwhile_waits_its_turn(tmp_path: Path) -> None:
     thread.join()
     Lease.acquire(LocalStore(store.root), owner="h", run_id="r2", ttl_s=30)
     assert paths(store) >= OPEN
+
+
+def test_snapshots_that_no_manifests_fit_go_and_those_that_fit_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "MIN_MANIFESTS", 2)
+    store = LocalStore(str(tmp_path / "out"))
+    fill(store)
+    assert write_snapshots(store, list_manifests(store)) == 1
+    (outdated,) = [stored.path for stored in store.list(SNAPSHOTS)]
+    manifest = store.get("_pagefold/manifests/2026-01-01/000003-00000.json")
+    store.create("_pagefold/manifests/2026-01-01/000003-00001.json", manifest)  # a commit of that date, after midnight
+    assert write_snapshots(store, list_manifests(store)) == 1
+    (fits,) = {stored.path for stored in store.list(SNAPSHOTS)} - {outdated}
+    store.put("_pagefold/snapshots/notes.txt", b"not ours")
+
+    found = {garbage.path for garbage in swept(store).found if garbage.what == "snapshot"}
+
+    assert found == {outdated}
+    assert {stored.path for stored in store.list(SNAPSHOTS)} == {fits, "_pagefold/snapshots/notes.txt"}
 
 
 class Killed(BaseException):
