@@ -8,6 +8,8 @@ import json
 import os
 import struct
 from collections.abc import Collection
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,12 @@ def locate(model: str, revision: str | None = None, *, cache_dir: Path | None = 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = [*SMALL_FILES, *(WEIGHT_FILES if weights else ())]
+    fetch = partial(snapshot_download, model, revision=revision, allow_patterns=[*SMALL_FILES, *(WEIGHT_FILES if weights else ())])
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=patterns))
+        return Path(fetch())
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        with suppress(HfHubHTTPError, LocalEntryNotFoundError, OSError):  # not every version looks into its cache by itself
+            return Path(fetch(local_files_only=True))
         raise CheckpointError(
             f"{model} (revision {revision or 'main'}) cannot be fetched from the hub: {_first_line(error)}"
         ) from error
