@@ -1,6 +1,6 @@
 """The processor of the `transformers` way: text with placeholders and images in, tensors for the model out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,19 @@ class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
         """The prompt of a conversation; `apply_chat_template` of the official template gives the same."""
         return render(turns, thinking=thinking)
 
-    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any:
-        """The checkpoint's own template. Without `enable_thinking` it means thinking, as the authors wrote it."""
-        kwargs.setdefault("tokenize", False)
-        return self.tokenizer.apply_chat_template(conversation, **kwargs)
+    def apply_chat_template(self, conversation: Sequence[Mapping[str, Any]], *, tokenize: bool = False, **kwargs: Any) -> Any:
+        """The checkpoint's own template: the prompt of one conversation, or with `tokenize` what the model takes, of PIL images
+        under `{"type": "image", "image": …}`. Without `enable_thinking` it means thinking, as the authors wrote it."""
+        for name in ("return_dict", "return_tensors"):
+            kwargs.pop(name, None)  # always a dict of tensors
+        text = self.tokenizer.apply_chat_template(conversation, tokenize=False, **kwargs)
+        if not tokenize:
+            return text
+        parts = [part for turn in conversation if not isinstance(turn["content"], str) for part in turn["content"]]
+        images = [part.get("image") for part in parts if part["type"] == "image"]
+        if not all(isinstance(image, Image.Image) for image in images):
+            raise ValueError('each image of the conversation is a PIL image under "image"')
+        return self(text, images)
 
     def batch_decode(self, *args: Any, **kwargs: Any) -> list[str]:
         return list(self.tokenizer.batch_decode(*args, **kwargs))

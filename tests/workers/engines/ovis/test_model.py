@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,45 @@ def test_the_auto_classes_load_official_files_without_asking_for_remote_code(che
     assert type(config).__name__ == "Ovis2_5Config"
     assert config.llm_config.rope_parameters["rope_theta"] == 1_000_000
     assert type(AutoProcessor.from_pretrained(checkpoint)).__name__ == "Ovis2_5Processor"
+
+
+SHARED = Path(__file__).parents[5] / "shared" / "ovis" / "conformance" / "checkpoint"
+
+
+@pytest.mark.parametrize("thinking", [False, True])
+@pytest.mark.parametrize("where", ["tiny", "shared"])
+def test_the_checkpoints_own_template_and_ours_write_the_same_prompt(checkpoint, where, thinking):
+    if where == "shared" and not SHARED.is_dir():
+        pytest.skip("the reference data (../shared/ovis/conformance) is not here")
+    processor = AutoProcessor.from_pretrained(checkpoint if where == "tiny" else SHARED)
+    image = {"type": "image"}
+    conversation = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [image, image, {"type": "text", "text": "Compare."}]},
+        {"role": "assistant", "content": "<think>\nhm\n</think>\n\nThey differ."},
+        {"role": "user", "content": "How?"},
+    ]
+    turns = [
+        Turn("system", "Be brief."),
+        question("Compare.", 2),
+        Turn("assistant", conversation[2]["content"]),
+        Turn("user", "How?"),
+    ]
+    said = processor.apply_chat_template(conversation, add_generation_prompt=True, enable_thinking=thinking)
+    assert said == processor.render(turns, thinking=thinking)
+
+
+def test_a_conversation_with_pictures_becomes_what_the_model_takes(parts):
+    _, processor = parts
+    first, second = picture(90, 130), picture(60, 200, 1)
+    content = [{"type": "image", "image": first}, {"type": "image", "image": second}, {"type": "text", "text": "Compare."}]
+    given = {"add_generation_prompt": True, "enable_thinking": False, "tokenize": True}
+    inputs = processor.apply_chat_template([{"role": "user", "content": content}], **given)
+    expected = processor(processor.render([question("Compare.", 2)]), [first, second])
+    assert inputs.keys() == expected.keys()
+    assert all(torch.equal(inputs[name], expected[name]) for name in expected)
+    with pytest.raises(ValueError, match="PIL image"):
+        processor.apply_chat_template([{"role": "user", "content": [{"type": "image", "url": "a.png"}]}], **given)
 
 
 def test_left_padded_rows_say_what_each_says_alone(parts):

@@ -21,6 +21,15 @@ ADDED = [
 ]  # fmt: skip
 NOT_SPECIAL = set(ADDED[14:])
 
+TEMPLATE = """\
+{%- for m in messages %}{{ '<|im_start|>' ~ m.role ~ '\n' }}
+{%- if m.content is string %}{{ m.content.split('</think>')[-1].lstrip('\n') if m.role == 'assistant' else m.content }}
+{%- else %}{% for part in m.content %}{{ part.text if part.type == 'text' else '<' ~ part.type ~ '>' }}
+{%- if not loop.last %}{{ '\n' }}{% endif %}{% endfor %}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}
+{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}
+{%- if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}"""
+"""Of our own, with the rules of the official one."""
+
 CORPUS = [
     "Read all the text in the image. Convert this chart to a table. Describe the first and the second row of the table.",
     '{"languages": ["en"], "blocks": [{"paragraph": "total value 2024"}, {"title": "x"}, {"table": [["a", null], ["b", "^"]]}]}',
@@ -141,6 +150,7 @@ def write_tokenizer(folder: Path) -> dict[str, int]:
             "add_prefix_space": False,
             "added_tokens_decoder": {str(i): {"content": t, "special": t not in NOT_SPECIAL, **flags} for t, i in added.items()},
             "additional_special_tokens": ADDED[1:14],
+            "chat_template": TEMPLATE,
             "clean_up_tokenization_spaces": False,
             "eos_token": "<|im_end|>",
             "pad_token": "<|endoftext|>",
