@@ -95,6 +95,13 @@ class Admission:
         self.publish(sequence)
         self._unseat(sequence)
 
+    def discard(self, sequence: Sequence) -> list[int]:
+        """A running one whose keys and values are no good leaves; the blocks that were its alone."""
+        spoilt = self.pool.discard(sequence.blocks)
+        sequence.blocks = array("q")
+        self._unseat(sequence)
+        return spoilt
+
     def put_back(self, sequences: Iterable[Sequence], *, is_written: bool) -> None:
         """Running ones to the head of the queue, in their order. What a failed prefill was to write may not be shared."""
         for sequence in sorted(sequences, key=lambda sequence: -sequence.number):

@@ -73,6 +73,14 @@ class BlockPool:
                 else:
                     self._unused[block] = None
 
+    def discard(self, blocks: Sequence[int]) -> list[int]:
+        """Like `release`, for content that is no good: those that nobody else uses, which nobody will share from here on."""
+        spoilt = [block for block in blocks if self._users[block] == 1]
+        for block in spoilt:
+            self._forget(block)
+        self.release(blocks)
+        return spoilt
+
     def _forget(self, block: int) -> None:
         name = self._name_of[block]
         if name is not None:

@@ -26,7 +26,8 @@ class Decoder:
         self.vocab_size: int = config.vocab_size
         self.max_tokens = min(int(config.max_position_embeddings), num_blocks * block_tokens)
         """Longest request: what the model was trained for and what the cache holds."""
-        shape = (config.num_hidden_layers, num_blocks, block_tokens, config.num_key_value_heads, config.head_dim)
+        # One block more, of zeros: tables are padded with it, and what is masked must be a number (0 * NaN is NaN).
+        shape = (config.num_hidden_layers, num_blocks + 1, block_tokens, config.num_key_value_heads, config.head_dim)
         self.keys, self.values = (torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         self.workspace = Workspace()
         self.norm, self.eps = llm.model.norm.weight, llm.model.norm.variance_epsilon
@@ -39,7 +40,7 @@ class Decoder:
         """[num_tokens, hidden], the rows' new tokens one after the other -> [len(rows), vocab_size] float32: the logits after
         each row's last token."""
         num_new, lengths = [row.num_new for row in rows], [row.length for row in rows]
-        tables = np.zeros((len(rows), -(-max(lengths) // self.block_tokens)), dtype=np.int64)
+        tables = np.full((len(rows), -(-max(lengths) // self.block_tokens)), self.num_blocks, dtype=np.int64)
         for table, row in zip(tables, rows, strict=True):
             own = row.blocks[: len(table)]
             table[: len(own)] = own
@@ -56,6 +57,11 @@ class Decoder:
         if len(rows) != len(hidden):
             hidden = hidden[self._here(ends)]
         return F.linear(normed(hidden, self.norm, self.eps), self.llm.lm_head.weight).float()
+
+    def wipe(self, blocks: Sequence[int]) -> None:
+        """Of a request that gave no numbers: whoever gets these blocks next reads them behind its own tokens, masked."""
+        for cache in (self.keys, self.values):
+            cache[:, self._here(np.asarray(blocks, dtype=np.int64))] = 0
 
     def rotary(self, like: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines [num_tokens, 1, head_dim], the first half of the sines negated: what `rotate` takes."""

@@ -69,6 +69,11 @@ class Encoder:
         self._forget(keep=set(distinct))
         return len(chosen) - len(errors), errors
 
+    def forget(self, pictures: Iterable[Picture]) -> None:
+        """They are encoded anew when they are asked for."""
+        for picture in pictures:
+            self._atoms.pop(picture.digest, None)
+
     def _encode(self, pictures: Sequence[Picture]) -> None:
         device = self._levels.device
         packed = torch.cat([torch.from_numpy(picture.levels) for picture in pictures])

@@ -3,13 +3,15 @@
 from workers.engines.ovis.cycles import CHECK_EVERY
 from workers.engines.ovis.sequence import End, Sequence
 
+NO_NUMBER = "the model gave no number (NaN) for this request"
+
 
 def hear(sequence: Sequence, token: int, logprob: float, overridden: bool) -> tuple[End, str] | None:
     """Takes the next token in. How the request ends with it, and the error's text; None when it goes on."""
     if sequence.fault:
         return "error", sequence.fault
     if logprob != logprob:
-        return "error", "the model gave no number (NaN) for this request"
+        return "error", NO_NUMBER
     if sequence.matcher is not None:
         sequence.num_overridden += overridden
         if not sequence.matcher.consume_token(token):

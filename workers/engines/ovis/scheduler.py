@@ -20,7 +20,7 @@ from workers.engines.ovis.decoder import Decoder
 from workers.engines.ovis.device import is_sticky
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.grammar import Grammars
-from workers.engines.ovis.hearing import hear
+from workers.engines.ovis.hearing import NO_NUMBER, hear
 from workers.engines.ovis.sequence import End, Picture, Sequence
 from workers.engines.ovis.steps import Pending, Steps
 
@@ -104,7 +104,11 @@ class Scheduler:
         if sequence.end is not None:
             return
         sequence.end, sequence.error = end, error
-        self.admission.leave(sequence)
+        if error == NO_NUMBER:
+            self.decoder.wipe(self.admission.discard(sequence))
+            self.encoder.forget(sequence.pictures)
+        else:
+            self.admission.leave(sequence)
         try:
             sequence.done(sequence)
         except Exception:

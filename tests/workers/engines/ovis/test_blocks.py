@@ -63,3 +63,15 @@ def test_a_block_is_named_by_all_that_comes_before_it():
     assert names_of([1, 2, 3, 4])[1] != names_of([9, 2, 3, 4])[1]
     assert names_of([1, 2, 3])[0] == names_of([1, 2, 8])[0]
     assert len(names_of([1, 2, 3])) == 1
+
+
+def test_what_is_no_good_is_shared_with_nobody_but_what_others_use_stays():
+    pool = BlockPool(4, 1)
+    names = names_of([7, 8, 9], 1)
+    own = [pool.take() for _ in names]
+    for block, name in zip(own, names, strict=True):
+        pool.publish(block, name)
+    pool.share(names[:1])
+    assert pool.discard(own) == own[1:]
+    assert pool.count_known(names) == 1
+    assert pool.num_available == 3

@@ -303,6 +303,42 @@ def test_a_model_that_gives_no_number_ends_its_own_request_only(world):
     assert sequences[1].new_tokens == world.best_at_each_step(sequences[1], has_grammar=False)
 
 
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_no_request_reads_the_nan_of_another(world, is_ahead):
+    # given a request of NaN in the cache's first blocks beside one that is shorter, and others that get its blocks afterwards
+    bad = world.picture(1, 256, 256)
+
+    def embed_images(patches, grids):
+        return world.engine.embed_images(patches, grids) * float("nan")
+
+    spoilt = world.request(1, num_text=30, num_new=20, picture=bad)
+    others = [world.request(seed, num_text=20 + seed, num_new=20) for seed in range(2, 8)]
+    scheduler = world.scheduler(num_blocks=12, max_batch=2, is_ahead=is_ahead, embed_images=embed_images)
+    run(scheduler, [(0, sequence) for sequence in [spoilt, *others]])
+    assert spoilt.end == "error"
+    assert [sequence.error for sequence in others] == [""] * 6
+    for sequence in others:
+        assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=False)
+    assert not scheduler.decoder.keys.isnan().any()
+    assert not scheduler.decoder.values.isnan().any()
+
+
+def test_a_beginning_that_gave_no_number_is_shared_with_nobody(world):
+    spoils = [False, True]
+
+    def embed_images(patches, grids):
+        return world.engine.embed_images(patches, grids) * (float("nan") if spoils.pop() else 1.0)
+
+    picture = world.picture(1, 128, 128)
+    first, again = (world.request(1, num_text=60, num_new=20, picture=picture) for _ in range(2))
+    scheduler = world.scheduler(embed_images=embed_images)
+    run(scheduler, [(0, first)])
+    run(scheduler, [(0, again)])
+    assert first.end == "error"
+    assert again.num_shared == 0
+    assert again.new_tokens == world.best_at_each_step(again, has_grammar=False)
+
+
 def test_a_prefill_that_breaks_costs_the_request_that_breaks_it(world):
     requests = [world.request(seed, num_text=40, num_new=10) for seed in range(5)]
     scheduler = world.scheduler()
