@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -46,6 +45,8 @@ class Renderer:
             "passwords": list(passwords),
             "parent_pid": os.getpid(),
         }
+        self._folders: list[str] = []
+        """What the child may read: where its documents are."""
         self._child: _Child | None = None
         self._opened: tuple[str, int, int, int] | None = None
         self._document: Document | None = None
@@ -88,12 +89,16 @@ class Renderer:
         """Nothing to do when it is the file that is open already."""
         stat = os.stat(path)
         key = (os.fspath(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if self._child is not None and not self._child.is_fit():
+        folder = os.path.dirname(os.path.realpath(path))
+        is_readable = any(os.path.commonpath([folder, known]) == known for known in self._folders)
+        if not is_readable:
+            self._folders = _widened(self._folders, folder)
+        if self._child is not None and not (self._child.is_fit() and is_readable):
             self._stop()
         if self._document is not None and self._opened == key and self._child is not None:
             return self._document
         self._document = self._opened = None
-        child = self._child = self._child or _Child(self._child_module, self._setup, self._settings)
+        child = self._child = self._child or _Child(self._child_module, self._setup, self._settings, self._folders)
         with child.limited(self._settings.wall_s):
             answer = self._ask(child, {"open": os.path.abspath(path)})
         if answer.kind == _FAILURE:
@@ -146,10 +151,10 @@ class Renderer:
 class _Child:
     """The process, its pipes, its clock, and the last it said on stderr."""
 
-    def __init__(self, module: str, setup: dict[str, object], settings: RenderSettings) -> None:
+    def __init__(self, module: str, setup: dict[str, object], settings: RenderSettings, folders: Sequence[str]) -> None:
         self._settings = settings
         self._timed_out = False
-        self._process = _SPAWNER.submit(_spawn, module).result()
+        self._process = _SPAWNER.submit(_spawn, sandbox.command(module, folders)).result()
         self.pid = self._process.pid
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -237,9 +242,22 @@ class _WallClock:
         self._timer.cancel()
 
 
-def _spawn(module: str) -> "subprocess.Popen[bytes]":
+_MAX_FOLDERS = 4
+"""More are not told one by one: each means a new child."""
+
+
+def _widened(folders: Sequence[str], folder: str) -> list[str]:
+    """With `folder`; of many folders what is above them all, but never the root of the file system."""
+    folders = [*folders, folder]
+    if len(folders) <= _MAX_FOLDERS:
+        return folders
+    above = os.path.commonpath(folders)
+    return [folder] if above == os.path.dirname(above) else [above]
+
+
+def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", module],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """What keeps a render process in its place, and what of it this platform enforces.
 
-A process confines itself once its imports are done; nothing of it can be undone afterwards. `python -m workers.sandbox` confines
-itself, tries what must fail, and prints what did: `capabilities()` is that experiment, not a table of hopes.
+A process starts where it can read only some places (see `command`) and confines itself once its imports are done; nothing of it
+can be undone afterwards. `python -m workers.sandbox` confines itself, tries what must fail, and prints what did: `capabilities()`
+is that experiment, not a table of hopes.
 """
 
 import contextlib
@@ -13,8 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +42,27 @@ def environment(parent: Mapping[str, str]) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def command(module: str, folders: Sequence[str]) -> list[str]:
+    """Starts `module` where it can read these folders and what it consists of, and nothing else; without Landlock, all we can."""
+    return [sys.executable, "-P", "-m", "workers.confined", module, *_program_places(), *folders]
+
+
+def _program_places() -> list[str]:
+    """Where Python, its packages, our two and the libraries that they load lie. Never a folder that the user's home is in."""
+    ours = Path(__file__).resolve().parents[1]
+    home = os.path.realpath(os.path.expanduser("~"))
+    paths = [os.path.realpath(path) for path in sys.path if path]
+    libraries = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
+    return [
+        *dict.fromkeys(path for path in paths if path != str(ours) and os.path.commonpath([path, home]) != path),
+        *(str(ours / package) for package in ("workers", "schemas")),
+        *dict.fromkeys([sys.prefix, sys.base_prefix, *libraries, *_SYSTEM_PLACES]),
+    ]
+
+
+_SYSTEM_PLACES = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc/self")
 
 
 def die_with_parent(parent_pid: int) -> bool:
@@ -94,7 +115,7 @@ def address_space_bytes(pid: int) -> int:
 def capabilities() -> list[Capability]:
     """What holds a render process here, found by trying in one."""
     tried = subprocess.run(
-        [sys.executable, "-P", "-m", "workers.sandbox"],
+        command("workers.sandbox", ["/tmp"]),
         env=environment(os.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -113,7 +134,6 @@ def _try_everything() -> list[Capability]:
     import resource
 
     died = die_with_parent(os.getppid())
-    scratch = tempfile.gettempdir()
     confine(memory_bytes=256 * 1024**2)
     where = f"{platform.system()} {platform.machine()}"
 
@@ -125,7 +145,7 @@ def _try_everything() -> list[Capability]:
         return False
 
     def write() -> None:
-        path = Path(scratch) / f"pagefold-sandbox-{os.getpid()}"
+        path = Path("/tmp", f"pagefold-sandbox-{os.getpid()}")  # tempfile looks for its folder by writing
         try:
             path.write_bytes(b"x")
         finally:
@@ -135,6 +155,7 @@ def _try_everything() -> list[Capability]:
     memory = fails(lambda: bytearray(512 * 1024**2))
     network = fails(lambda: socket.socket().close())
     files = fails(write)
+    elsewhere = fails(lambda: os.listdir("/"))
     processes = fails(lambda: subprocess.run([sys.executable, "-c", ""], check=False))
     no_core = resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
     no_filter = f"no system call filter on {where}"
@@ -144,6 +165,9 @@ def _try_everything() -> list[Capability]:
         Capability("no core dumps", no_core, "RLIMIT_CORE"),
         Capability("no network", network, "seccomp" if network else no_filter),
         Capability("no files written", files, "RLIMIT_FSIZE and seccomp" if files else no_filter),
+        Capability(
+            "no other file read", elsewhere, "Landlock" if elsewhere else f"no Landlock on {where}: it may read what you may"
+        ),
         Capability("no new processes", processes, "seccomp" if processes else no_filter),
         Capability("dies with its parent", died, "PR_SET_PDEATHSIG" if died else "only at its next read: end of stdin"),
     ]

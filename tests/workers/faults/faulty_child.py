@@ -4,16 +4,18 @@ import ctypes
 import os
 import socket
 import subprocess
-import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from schemas.failure import FailureKind, PageError
 from schemas.page import Region, RenderedPage
 from workers import pdf_pages, render_child
 
-SCRATCH = Path(tempfile.gettempdir(), "pagefold-must-not-exist")  # asked before the sandbox closes: it tries by writing
+SCRATCH = Path("/tmp/pagefold-must-not-exist")  # tempfile looks for its folder by writing
+OLDER = ThreadPoolExecutor(1)
+OLDER.submit(int).result()  # a thread from before the sandbox closed
 
 
 def _thread() -> str:
@@ -47,6 +49,11 @@ ACTS = {
     "kill": lambda: os.kill(os.getppid(), 9),
     "thread": _thread,
     "environ": lambda: dict(os.environ),
+    "etc": lambda: Path("/etc/passwd").read_text(),
+    "parent": lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes(),
+    "through": lambda: Path("/proc/self/root/etc/passwd").read_text(),
+    "list": lambda: os.listdir("/"),
+    "escape": lambda: OLDER.submit(Path("/etc/passwd").read_text).result(),
     "argv": lambda: Path("/proc/self/cmdline").read_text(),
 }
 
