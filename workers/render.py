@@ -101,22 +101,28 @@ class Renderer:
         child = self._child = self._child or _Child(self._child_module, self._setup, self._settings, self._folders)
         with child.limited(self._settings.wall_s):
             answer = self._ask(child, {"open": os.path.abspath(path)})
-        if answer.kind == _FAILURE:
-            kind, message = json.loads(answer.body)
-            self._after(FailureKind(kind))
-            raise PageError(FailureKind(kind), message)
-        self._document, self._opened = Document.model_validate_json(answer.body), key
-        return self._document
+        try:
+            if answer.kind != _FAILURE:
+                self._document, self._opened = Document.model_validate_json(answer.body), key
+                return self._document
+            name, message = json.loads(answer.body)
+            kind = FailureKind(name)
+        except (ValueError, TypeError):
+            raise self._nonsense() from None
+        self._after(kind)
+        raise PageError(kind, str(message))
 
     def _draw(self, page_index: int) -> RenderedPage:
         child = self._child
         assert child is not None
         with child.limited(self._settings.wall_s):
             answer = self._ask(child, {"page": page_index})
-            page = unpack(answer.body, list(answer.buffers))[0]
             try:
-                found = child.read()
-                regions = unpack(found.body, list(found.buffers))[0]
+                page = _page(answer, page_index)
+            except FrameError:
+                raise self._nonsense() from None
+            try:
+                regions = _page(child.read(), page_index)
             except (EOFError, FrameError, OSError):  # the page is safe; only its regions are lost
                 self._stop()
                 return page.model_copy(update={"flags": [*page.flags, "regions_failed"]})
@@ -138,6 +144,10 @@ class Renderer:
             self._stop()
             raise reason from None
 
+    def _nonsense(self) -> PageError:
+        self._stop()
+        return PageError(FailureKind.render_crashed, "the renderer's answer makes no sense: it is broken, or taken over")
+
     def _after(self, kind: FailureKind) -> None:
         if kind is FailureKind.render_out_of_memory:  # it answered, but who knows what it could not allocate
             self._stop()
@@ -146,6 +156,17 @@ class Renderer:
         child, self._child, self._document, self._opened = self._child, None, None, None
         if child is not None:
             child.kill()
+
+
+def _page(frame: Frame, page_index: int) -> RenderedPage:
+    """Raises FrameError: the child is not to be trusted with what its answers look like."""
+    try:
+        (page,) = unpack(frame.body, list(frame.buffers))
+    except (ValueError, StopIteration) as error:
+        raise FrameError(str(error)) from error
+    if page.page_index != page_index:
+        raise FrameError(f"page {page.page_index} is not the one asked for")
+    return page
 
 
 class _Child:

@@ -45,6 +45,10 @@ def faulty() -> Iterator[Renderer]:
         ("leave", FailureKind.render_crashed, "exit status 3"),
         ("hang", FailureKind.render_timeout, "4 s"),
         ("spin", FailureKind.render_timeout, "0.5 s of CPU"),
+        ("no-json", FailureKind.render_crashed, "makes no sense"),
+        ("no-page", FailureKind.render_crashed, "makes no sense"),
+        ("no-pixels", FailureKind.render_crashed, "makes no sense"),
+        ("other-page", FailureKind.render_crashed, "makes no sense"),
         pytest.param("blow", FailureKind.render_out_of_memory, "out of memory", marks=linux_only),
     ],
 )
@@ -160,7 +164,8 @@ def test_a_renderer_killed_between_pages_is_replaced_without_a_failure(renderer:
     killed = renderer.pid
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
-    time.sleep(0.1)
+    while psutil.Process(killed).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
 
     second = next(pages)
 

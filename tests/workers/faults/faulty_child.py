@@ -12,6 +12,7 @@ from pathlib import Path
 from schemas.failure import FailureKind, PageError
 from schemas.page import Region, RenderedPage
 from workers import pdf_pages, render_child
+from workers.frames import Frame, write_frame
 
 SCRATCH = Path("/tmp/pagefold-must-not-exist")  # tempfile looks for its folder by writing
 OLDER = ThreadPoolExecutor(1)
@@ -31,7 +32,19 @@ def _spin() -> None:
         pass
 
 
+def _answer(kind: bytes, body: bytes) -> None:
+    """In place of the child's own, and then nothing more."""
+    with os.fdopen(ANSWERS, "wb") as stream:
+        write_frame(stream, Frame(kind, body))
+    time.sleep(600)
+
+
+ANSWERS = os.dup(1)
 ACTS = {
+    "no-json": lambda: _answer(b"P", b"\xff{"),
+    "no-page": lambda: _answer(b"P", b"[]"),
+    "no-pixels": lambda: _answer(b"P", f"[{RenderedPage(page_index=1).model_dump_json()}]".encode()),
+    "other-page": lambda: _answer(b"P", b'[{"page_index": 7}]'),
     "segfault": lambda: ctypes.string_at(0),
     "abort": os.abort,
     "leave": lambda: os._exit(3),
