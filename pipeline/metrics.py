@@ -17,7 +17,7 @@ from pipeline.errors import OperatorError
 from pipeline.lease import LeaseHeld
 from pipeline.observer import Commit, Held, Receipt, Silent, StageLoad, StageName
 from pipeline.summary import Summary
-from schemas.settings import MetricsSettings
+from schemas.settings import EngineSettings, MetricsSettings
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a time beside each count, of use to nobody here
 _log = logging.getLogger(__name__)
@@ -27,12 +27,12 @@ _ENDS = ("finished", "incomplete", "nothing_to_do", "held", "failed")
 
 
 class Metrics(Silent):
-    """Counts on over all runs of the process. `num_gpus` are those of one reader; `file` is written when a run has ended."""
+    """Counts on over all runs of the process. `file` is written when a run has ended."""
 
-    def __init__(self, num_gpus: float = 0, file: Path | None = None) -> None:
+    def __init__(self, engine: EngineSettings | None = None, file: Path | None = None) -> None:
         self.registry = CollectorRegistry()
         self._file = file
-        self._num_gpus = num_gpus
+        self._engine = engine or EngineSettings()
         self._readers: dict[str, tuple[float, float]] = {}
         """Each reader's life and work as last told, seconds."""
         self._lease: Held | None = None
@@ -64,6 +64,9 @@ class Metrics(Silent):
         self._reader_s = counter("reader_seconds", "Seconds that readers lived, their start included; the most that could be busy.")
         self._gpu_s = counter("gpu_seconds", "Seconds that readers held GPUs.")
         self._reader_starts = counter("reader_starts", "Reader processes that gave an answer; a restarted one counts again.")
+        self._reader_restarts = counter(
+            "reader_restarts", "Of these, beyond engine.max_actors in one run: in the place of one that died, or was let go."
+        )
         self._runs = counter("runs", "Runs by how they ended.", "status")
         self._cost = counter("cost", "Cost of ended runs by the configured prices.", "currency")
         self._active = gauge("stage_active", "What each stage works on: documents, chunks, or shards to compact.", "stage")
@@ -137,11 +140,12 @@ class Metrics(Silent):
             return
         if receipt.reader not in self._readers:
             self._reader_starts.inc()
+            self._reader_restarts.inc(len(self._readers) >= self._engine.max_actors)
         lived_s, busy_s = self._readers.get(receipt.reader, (0.0, 0.0))
         more_s, more_busy_s = max(0.0, receipt.reader_s - lived_s), max(0.0, receipt.reader_busy_s - busy_s)
         self._readers[receipt.reader] = (lived_s + more_s, busy_s + more_busy_s)
         self._reader_s.inc(more_s)
-        self._gpu_s.inc(more_s * self._num_gpus)
+        self._gpu_s.inc(more_s * self._engine.num_gpus)
         self._busy_s.inc(more_busy_s)
 
     def shard_committed(self, commit: Commit) -> None:
@@ -180,11 +184,11 @@ class Metrics(Silent):
 
 
 @contextlib.contextmanager
-def published(settings: MetricsSettings, num_gpus: float) -> Iterator[Metrics]:
+def published(settings: MetricsSettings, engine: EngineSettings) -> Iterator[Metrics]:
     """An observer whose figures are served and written as the settings say. Raises OperatorError where they cannot be."""
     if settings.file is not None and (settings.file.suffix != ".prom" or not settings.file.parent.is_dir()):
         raise OperatorError(f"metrics.file {settings.file}: it has to end in .prom, in a folder that is there.")
-    metrics = Metrics(num_gpus, settings.file)
+    metrics = Metrics(engine, settings.file)
     if settings.file is not None and settings.file.exists():
         try:
             metrics.go_on_from(settings.file.read_text("utf-8"))

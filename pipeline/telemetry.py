@@ -18,7 +18,7 @@ def watched(settings: Settings, stream: TextIO, *, quiet: bool = False) -> Itera
         if settings.metrics.port is not None or settings.metrics.file is not None:
             from pipeline.metrics import published
 
-            observers.append(stack.enter_context(published(settings.metrics, settings.engine.num_gpus)))
+            observers.append(stack.enter_context(published(settings.metrics, settings.engine)))
         if settings.log.format == "json":
             stack.enter_context(json_log(stream))
             observers.append(EventLog())

@@ -14,7 +14,7 @@ from pipeline.lease import LeaseBody, LeaseHeld
 from pipeline.metrics import Metrics, published
 from pipeline.observer import Silent
 from pipeline.runner import run
-from schemas.settings import MetricsSettings, Settings
+from schemas.settings import EngineSettings, MetricsSettings, Settings
 from tests.pipeline.made_input import make_drop
 from tests.pipeline.told import RUN, receipt, summary, tell
 
@@ -24,7 +24,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def test_a_receipt_is_counted_by_outcome_kind_and_stage() -> None:
-    metrics = Metrics(num_gpus=0.5)
+    metrics = Metrics(EngineSettings(num_gpus=0.5))
     tell(metrics)
 
     assert [value(metrics, "pages_total", outcome=outcome) for outcome in ("ok", "blank", "partial", "failed")] == [3, 1, 0, 1]
@@ -42,17 +42,25 @@ def test_a_receipt_is_counted_by_outcome_kind_and_stage() -> None:
 
 
 def test_a_reader_s_life_counts_once_and_late_receipts_take_nothing_back() -> None:
-    metrics = Metrics(num_gpus=1)
+    metrics = Metrics(EngineSettings(num_gpus=1, max_actors=2))
     tell(
         metrics,
         receipt(reader_s=10, reader_busy_s=4),
         receipt(reader_s=8, reader_busy_s=3),  # overtaken by the one before
         receipt(reader_s=12, reader_busy_s=5),
-        receipt(reader="h-2-b", reader_s=3, reader_busy_s=1),  # died and was started anew
+        receipt(reader="h-2-b", reader_s=3, reader_busy_s=1),
     )
 
     assert (value(metrics, "reader_seconds_total"), value(metrics, "engine_busy_seconds_total")) == (15, 6)
-    assert value(metrics, "reader_starts_total") == 2
+    assert (value(metrics, "reader_starts_total"), value(metrics, "reader_restarts_total")) == (2, 0)
+
+
+def test_readers_beyond_the_most_at_once_took_the_place_of_others() -> None:
+    metrics = Metrics(EngineSettings(max_actors=2))
+    for _ in range(2):  # each run has its own
+        tell(metrics, *(receipt(reader=name) for name in ("a", "b", "a", "c", "d")))
+        metrics.ended(summary())
+    assert (value(metrics, "reader_starts_total"), value(metrics, "reader_restarts_total")) == (8, 4)
 
 
 def test_gauges_say_what_is_so_now_and_fall_back_when_the_run_ends() -> None:
@@ -98,7 +106,7 @@ def test_names_follow_prometheus_conventions() -> None:
 
 def test_the_file_is_whole_after_each_run_and_promtool_s_parser_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "pagefold.prom"
-    with published(MetricsSettings(file=file), 0) as metrics:
+    with published(MetricsSettings(file=file), EngineSettings()) as metrics:
         tell(metrics)
         assert not file.exists()
         metrics.ended(summary())
@@ -116,7 +124,7 @@ def test_the_file_is_whole_after_each_run_and_promtool_s_parser_reads_it(tmp_pat
 def test_counts_go_on_from_the_file_of_the_run_before(tmp_path: Path) -> None:
     settings = MetricsSettings(file=tmp_path / "pagefold.prom")
     for _ in range(3):
-        with published(settings, 0) as metrics:
+        with published(settings, EngineSettings()) as metrics:
             tell(metrics)
             metrics.ended(summary(cost=0.5, currency="EUR"))
 
@@ -133,7 +141,7 @@ def test_a_full_disk_takes_nothing_from_the_run(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pipeline.metrics.write_to_textfile", full)
-    with published(MetricsSettings(file=tmp_path / "pagefold.prom"), 0) as metrics:
+    with published(MetricsSettings(file=tmp_path / "pagefold.prom"), EngineSettings()) as metrics:
         metrics.ended(summary())
     assert "No space left" in caplog.text
 
@@ -142,7 +150,7 @@ def test_a_full_disk_takes_nothing_from_the_run(
 def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pagefold.prom"
     file.write_text(text)
-    with pytest.raises(OperatorError, match="remove it"), published(MetricsSettings(file=file), 0):
+    with pytest.raises(OperatorError, match="remove it"), published(MetricsSettings(file=file), EngineSettings()):
         pass
     assert file.read_text() == text
 
@@ -152,10 +160,10 @@ def test_a_place_that_cannot_be_published_to_is_the_operator_s(tmp_path: Path) -
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(OperatorError, match=f"127.0.0.1:{port}"), published(MetricsSettings(port=port), 0):
+        with pytest.raises(OperatorError, match=f"127.0.0.1:{port}"), published(MetricsSettings(port=port), EngineSettings()):
             pass
     for file in (tmp_path / "x.txt", tmp_path / "not" / "there.prom"):
-        with pytest.raises(OperatorError, match=r"\.prom"), published(MetricsSettings(file=file), 0):
+        with pytest.raises(OperatorError, match=r"\.prom"), published(MetricsSettings(file=file), EngineSettings()):
             pass
 
 
@@ -200,7 +208,7 @@ def test_a_real_run_is_scraped_while_it_lasts_and_adds_up(tmp_path: Path) -> Non
     )
     scraper = Scraper(settings.metrics.port or 0)
 
-    with published(settings.metrics, 0) as metrics:
+    with published(settings.metrics, EngineSettings()) as metrics:
         summary = run(str(tmp_path / "in"), str(tmp_path / "out"), settings, observer=Several(metrics, scraper))
 
     families = {family.name: family for family in text_string_to_metric_families(scraper.texts[-1])}
