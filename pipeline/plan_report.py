@@ -1,16 +1,17 @@
 """What `pagefold plan` prints."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.summary import PlanReport, empty_input_text, waiting_text
+from pipeline.summary import PlanReport, TaskForecast, empty_input_text, waiting_text
 from pipeline.wording import size
 from schemas.failure import clean_message
 
+_MAX_REASONS = 5
 _LEFT_OUT = {
     "excluded": "by input.include and input.exclude",
     "too_young": "younger than input.min_age_s",
@@ -41,6 +42,8 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
     for task, recipe in report.recipes.items():
         table.add_row("recipe", Text(recipe), task)
     console.print(table)
+    if report.forecast:
+        _print_forecast(console, report.forecast)
     if report.waiting_until:
         console.print(Text(f"Of these {waiting_text(report.num_waiting, report.waiting_until)}."))
     if report.num_not_taken_for_deleted:
@@ -52,3 +55,24 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
         console.print(Text(f"Plan {report.unfinished_plan_id} with {report.num_unfinished_sources} sources left {what}."))
     settings = ", ".join(f"{name}={value}" for name, value in changed.items()) or "all at their defaults"
     console.print(Text(f"Settings: {clean_message(settings)} (--json has all)"))
+
+
+def _print_forecast(console: Console, forecast: Sequence[TaskForecast]) -> None:
+    """`-`: no run of this engine and model tells."""
+    table = Table(
+        "task", "sources", "pages", "tokens", "GPU-hours", "cost", "why", box=None, padding=(0, 2, 0, 0), header_style="bold"
+    )
+    for part in forecast:
+        cost = "-" if part.cost is None else f"{part.cost:.2f} {part.currency}"
+        amounts = [
+            str(part.num_sources),
+            f"{part.num_pages}",
+            "-" if part.num_tokens is None else f"{part.num_tokens:,}",
+            "-" if part.gpu_h is None else f"{part.gpu_h:.2f}",
+            cost,
+        ]
+        why = [clean_message(f"{reason} ({count})") for reason, count in part.why.items()]
+        shown = why[:_MAX_REASONS] + ([f"… and {len(why) - _MAX_REASONS} reasons more"] if len(why) > _MAX_REASONS else [])
+        table.add_row(part.task, *amounts, Text("\n".join(shown)))
+    console.print()
+    console.print(table)

@@ -89,6 +89,9 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     todo = new_work(input, found.ledger, recipes, settings)
     outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_ids)
     counts = todo.counts
+    from pipeline.forecast import forecast  # DuckDB takes its time, and a run needs none
+
+    planned = [item for shard in todo.shards for item in shard]
     return PlanReport(
         num_sources_found=counts.num_listed,
         num_done=counts.num_done,
@@ -107,6 +110,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_bytes=counts.num_bytes,
         num_shards=len(todo.shards),
         recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
+        forecast=forecast(output, store, found.ledger, planned, recipes, settings) if planned else (),
         unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
         num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
         abandons_unfinished=outdated,

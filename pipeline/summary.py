@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
-from schemas.failure import FailureKind
+from schemas.failure import FailureKind, Task
 
 SummaryStatus = Literal["finished", "incomplete", "nothing_to_do"]
 
@@ -63,6 +63,23 @@ class Summary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskForecast:
+    """What one task would read. Amounts are None where no run of this engine and model tells."""
+
+    task: Task
+    num_sources: int
+    num_pages: int
+    """Estimated from the bytes where a source was never opened."""
+    num_tokens: int | None
+    """Prompt and output."""
+    gpu_h: float | None
+    cost: float | None
+    currency: str | None
+    why: Mapping[str, int]
+    """Sources by reason: new, read again after failures, or what of the recipe is different."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanReport:
     """What a run would do."""
 
@@ -96,6 +113,8 @@ class PlanReport:
     num_shards: int
     recipes: Mapping[str, str]
     """recipe_id by task."""
+    forecast: tuple[TaskForecast, ...] = ()
+    """What it comes to, task by task."""
     unfinished_plan_id: str | None = None
     """An earlier run's plan that would be finished first."""
     num_unfinished_sources: int = 0
