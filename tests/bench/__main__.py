@@ -14,6 +14,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.render", ["--pages", "1000"], False),
     ("tests.bench.server", ["--pages", "400"], False),
     ("tests.bench.scale", [], False),
+    ("tests.bench.planning", [], False),
     ("tests.bench.regions", [], True),
     ("tests.bench.sweep_render", [], True),
     ("tests.bench.cer", [], True),
@@ -21,6 +22,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.faults.kill", ["--kills", "20"], False),
     ("tests.faults.kill", ["--kills", "20", "--s3"], False),
     ("tests.faults.world", [], False),
+    ("tests.faults.churn", ["--polls", "20"], False),
 ]
 """Module, arguments, does it need shared inputs."""
 

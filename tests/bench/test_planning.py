@@ -1,0 +1,24 @@
+"""The benchmark of planning at a toy size: nothing is new, whether manifests or a snapshot say so."""
+
+from datetime import date
+from pathlib import Path
+
+from pipeline.layout import SNAPSHOTS
+from pipeline.ledger import list_manifests
+from pipeline.local_store import LocalStore
+from pipeline.snapshots import write_snapshots
+from tests.bench.planning import SHARD, bare, planned, write_lake
+from tests.servers.static_s3 import static_s3
+
+
+def test_nothing_is_new_from_manifests_and_from_a_snapshot(tmp_path: Path) -> None:
+    num_objects = 9 * SHARD
+    write_lake(tmp_path, num_objects, date(2026, 1, 2))
+    with static_s3(num_objects, tmp_path):
+        assert bare() == {"num_listed": num_objects}
+        assert planned() == {"num_listed": num_objects, "num_done": num_objects}
+    store = LocalStore(str(tmp_path))
+    write_snapshots(store, list_manifests(store))
+    assert len(list(store.list(SNAPSHOTS))) == 1
+    with static_s3(num_objects, tmp_path):
+        assert planned() == {"num_listed": num_objects, "num_done": num_objects}
