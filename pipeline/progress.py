@@ -45,7 +45,8 @@ class Progress(Silent):
         self.reading_since: float | None = None
         """Rates are counted from here, not from Ray's start."""
         self.first_document: tuple[float, int] | None = None
-        """When the first documents were done, and how many: the time left is counted from here, when the workers had started."""
+        """When the first documents with pages were done, and how many by then: the time left is counted from here, when the workers had
+        started. What cannot be opened is done at once, and says nothing of the rest."""
 
     def phase(self, name: str, detail: str = "") -> None:
         if name == "reading" and self.reading_since is None:
@@ -61,9 +62,9 @@ class Progress(Silent):
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         self._news()
         self.num_documents_done = num_documents_done
-        if num_documents_done and self.first_document is None:
-            self.first_document = time.monotonic(), num_documents_done
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
+        if num_documents_done and self.num_pages and self.first_document is None:
+            self.first_document = time.monotonic(), num_documents_done
         self.failures.update(receipt.failures)
         self.num_charts += receipt.num_charts
 

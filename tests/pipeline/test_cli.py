@@ -435,6 +435,9 @@ def test_time_left_is_counted_from_the_first_document_not_from_the_start_of_the_
     progress.planned("000001", 6, 100)
     progress.phase("reading")
     assert progress.pages_per_s is None
+    for number in (1, 2):
+        progress.chunk_done(Receipt(shard_index=0, name="n", uri="u"), number)  # files that cannot be opened
+    assert (progress.left_s, progress.first_document) == (None, None)
     progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=20), 1)
     assert progress.left_s is None
     progress.reading_since, progress.first_document = time.monotonic() - 40, (time.monotonic() - 10, 1)
