@@ -45,8 +45,8 @@ class Progress(Silent):
         self.reading_since: float | None = None
         """Rates are counted from here, not from Ray's start."""
         self.first_document: tuple[float, int] | None = None
-        """When the first documents with pages were done, and how many by then: the time left is counted from here, when the workers had
-        started. What cannot be opened is done at once, and says nothing of the rest."""
+        """When the first documents with pages were done, and how many by then. The time left is counted from here: the workers had
+        started, and what cannot be opened, which is done at once, says nothing of the rest."""
 
     def phase(self, name: str, detail: str = "") -> None:
         if name == "reading" and self.reading_since is None:
