@@ -104,6 +104,7 @@ def _chunk(
         num_selected=num_selected,
         planned_pages=work.planned.pages,
         regions=work.planned.regions,
+        places={page: work.planned.places[page] for page in pages if page in work.planned.places},
         failures=failures,
         blocked=blocked,
         duplicate_of=duplicate_of,

@@ -28,7 +28,7 @@ from pipeline.summary import PlanReport, Summary, SummaryStatus, empty_input_tex
 from pipeline.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
 from pipeline.totals import Counting, Totals, parquet_bytes
 from schemas.failure import FailureKind, Task
-from schemas.plan import Plan, Recipe
+from schemas.plan import Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
 from workers.engines.engine import EngineInfo
@@ -261,7 +261,7 @@ class _Run:
         plan_ids = look.output.plan_ids
         plan = write_plan(
             self.store,
-            todo.shards,
+            self._with_places(todo.shards),
             self.recipes,
             self.settings.plan,
             input=self.input,
@@ -275,6 +275,13 @@ class _Run:
         if plan.disappearances:
             commit_disappearances(self.store, plan, self.run_id, lease.check)
         yield Unfinished(plan, list(range(len(plan.shards))))
+
+    def _with_places(self, shards: list[list[PlannedSource]]) -> list[list[PlannedSource]]:
+        if not any(item.tasks == ["chart"] for shard in shards for item in shard):
+            return shards
+        from pipeline.places import with_places  # DuckDB takes its time, and most runs need none
+
+        return with_places(self.output, shards, self.recipes)
 
     def _close(self, unfinished: Unfinished, plan_ids: list[str], lease: Lease) -> None:
         plan, kept = unfinished.plan, 0

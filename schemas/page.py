@@ -180,6 +180,8 @@ class Chunk(BaseModel):
     """The pages planned of the document (a retry); None: all that the plan's page range selects."""
     regions: list[tuple[int, int]] | None = None
     """Only these (page_index, region_index) are asked for charts (a retry); None: all."""
+    places: dict[int, list[Box]] = {}
+    """As planned, of these pages: where charts may be on scans whose text is not asked."""
     failures: list[Failure] = []
     """Failures of the document as a whole; the chunk with position 0 carries them."""
     blocked: Failure | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.failure import FailureKind, Task
+from schemas.page import Box
 from schemas.settings import Redo
 from schemas.source import Source
 
@@ -45,6 +46,9 @@ class PlannedSource(Frozen):
     """page_index of the pages to read; None: all that the plan's page range selects."""
     regions: list[tuple[int, int]] | None = None
     """(page_index, region_index) of the charts to read; None: all on the pages read."""
+    places: dict[int, list[Box]] = {}
+    """Where charts may be on scans, by page_index, in pixels of the rendered page, where only charts are read. Of a scan that is
+    not in it the text is asked, to find them."""
     document_id: str | None = None
     """Known from an earlier reading: it is read again whatever else has the same bytes. None: it may turn out a duplicate."""
 

@@ -187,6 +187,7 @@ class _ChunkReader:
             "chart" in self._tasks
             and ("ocr" not in self._tasks or self._reader._transport == "markdown")
             and self._chunk.regions is None
+            and page.page_index not in self._chunk.places
             and _may_hide_charts(page)
             and "ocr" in self._reader._info.tasks
             and self._reader._regions.enabled
@@ -262,15 +263,11 @@ class _ChunkReader:
         A standalone image is a candidate as a whole. If that was read as a chart, a single box in the answer is the same chart
         again and is left out; several boxes are charts beside each other, and each is read.
         """
-        if places is None or places.content is None or "chart" not in self._tasks or not self._reader._regions.enabled:
+        if "chart" not in self._tasks or not self._reader._regions.enabled:
             return [], []
         if not _may_hide_charts(page) or self._chunk.regions is not None:
             return [], []
-        boxes = [
-            block.bbox_px
-            for block in places.content.blocks
-            if block.kind in ("chart", "figure") and block.bbox_px is not None and block.box_origin == "engine"
-        ]
+        boxes = self._chunk.places.get(page.page_index) or _chart_boxes(places)
         is_read_whole = any(chart.status in ("ok", "partial") for records in charts for chart in records.charts)
         if not boxes or (is_read_whole and len(boxes) == 1):
             return [], []
@@ -379,6 +376,16 @@ async def _nothing() -> None:
 
 
 _NOT_COLUMNS = ("status", "flags", "points", "num_points")
+
+
+def _chart_boxes(text: _Page | None) -> list[Box]:
+    """Where the text's answer has a chart."""
+    blocks = text.content.blocks if text and text.content else ()
+    return [
+        block.bbox_px
+        for block in blocks
+        if block.kind in ("chart", "figure") and block.bbox_px is not None and block.box_origin == "engine"
+    ]
 
 
 def _may_hide_charts(page: RenderedPage) -> bool:

@@ -430,6 +430,24 @@ async def test_charts_alone_of_a_scan_are_found_by_asking_for_its_text_which_is_
     assert [(chart.region_index, chart.flags) for chart in records.charts] == [(0, ["places_asked_again"])]
 
 
+async def test_charts_alone_of_a_scan_are_read_where_the_plan_knows_them_to_be() -> None:
+    engine = TellingEngine()
+    places = {0: [Box(320, 224, 640, 448)]}
+
+    records = await read(engine, rendered(page(is_scan=True), tasks=["chart"], places=places), regions=SCAN_REGIONS)
+
+    assert [request.task for request in engine.requests] == ["chart"]
+    assert [(chart.region_index, chart.region_origin, chart.flags) for chart in records.charts] == [(0, "answer", [])]
+
+
+async def test_a_scan_that_is_known_to_have_no_chart_is_not_asked() -> None:
+    engine = TellingEngine()
+
+    records = await read(engine, rendered(page(is_scan=True), tasks=["chart"], places={0: []}), regions=SCAN_REGIONS)
+
+    assert (engine.requests, records.charts) == ([], [])
+
+
 async def test_charts_alone_of_a_scan_that_cannot_be_found_are_a_failure() -> None:
     records = await read(TellingEngine(ocr=[failed(FailureKind.engine_error)]), rendered(page(is_scan=True), tasks=["chart"]))
 
