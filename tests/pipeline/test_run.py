@@ -17,6 +17,7 @@ from pipeline.store import open_store
 from schemas.failure import FailureKind
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_drop, make_pdf
+from tests.pipeline.reader_processes import reader_pids
 from tests.pipeline.tables import doubled_keys, read_all, read_rows
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -301,3 +302,29 @@ def test_readers_that_ask_for_gpus_where_none_can_come_are_refused(drop: Path, t
     given = Settings.model_validate({"engine": {"name": "scripted", "num_gpus": 0.5, "min_actors": 40, "max_actors": 40}})
     with pytest.raises(OperatorError, match="asks for 20 GPUs to start with, and Ray finds"):
         run(str(drop), str(tmp_path), given)
+
+
+class CountingReaders(Silent):
+    def __init__(self) -> None:
+        self.num_readers: list[int] = []
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self.num_readers.append(len(reader_pids()))
+
+
+@pytest.mark.slow
+def test_readers_grow_from_the_least_to_the_most_while_there_is_work(tmp_path: Path) -> None:
+    # given far more than one reader can do at once: 40 chunks, each of half a second
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        make_pdf(tmp_path / "in" / f"{number}.pdf", 10)
+    (tmp_path / "script.json").write_text(json.dumps({"delay_s": 0.5}))
+    engine = {"name": "scripted", "min_actors": 1, "max_actors": 2, "max_in_flight": 1}
+    given = settings(engine=engine | {"scripted": {"script": tmp_path / "script.json"}}, plan={"chunk_pages": 1})
+    counting = CountingReaders()
+
+    summary = run(str(tmp_path / "in"), str(tmp_path / "out"), given, observer=counting)
+
+    assert (summary.status, sum(summary.num_pages.values())) == ("finished", 40)
+    assert counting.num_readers[0] in (1, 2)
+    assert max(counting.num_readers) == 2

@@ -1,6 +1,7 @@
 """The engine as the pipeline uses it: asynchronous, many requests at once, every completion accounted for."""
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
@@ -311,3 +312,16 @@ def test_what_changes_an_answer_is_in_the_recipe_and_torch_is_not_needed_to_say_
         "assert not {'torch', 'transformers', 'llguidance'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_what_the_number_in_the_recipe_stands_for_is_pinned():
+    """Changed on purpose? Raise IMPLEMENTATION: the same settings and weights may answer differently now. The prompts have versions
+    of their own, and the answers' shape has SCHEMA_VERSION."""
+    from workers.engines.ovis import IMPLEMENTATION
+    from workers.engines.ovis.grammar import OPTIONS
+    from workers.engines.ovis.image_processor import MAX_PIXELS, MIN_PIXELS
+    from workers.engines.ovis.prompt import OUT_OF_THINKING_BUDGET, question, render
+
+    asked = [render([question("?")], thinking=thinking) for thinking in (False, True)]
+    stands_for = json.dumps([OPTIONS, asked, OUT_OF_THINKING_BUDGET, MIN_PIXELS, MAX_PIXELS], sort_keys=True)
+    assert (IMPLEMENTATION, hashlib.sha256(stands_for.encode()).hexdigest()[:16]) == (2, "78d9189e181d30f8")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from safetensors.torch import load_file
 
@@ -15,6 +14,7 @@ from pipeline.observer import Receipt, Silent
 from pipeline.runner import run
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_pdf
+from tests.pipeline.reader_processes import reader_pids
 from tests.pipeline.tables import doubled_keys, read_all, read_rows
 from tests.workers.engines.ovis.sabotage import Sabotaged
 from tests.workers.engines.ovis.tiny import save_weights
@@ -44,14 +44,8 @@ class Watching(Silent):
             self._at_first_receipt()
 
 
-def readers() -> list[int]:
-    """Process ids of the readers of this test's Ray: they bear the stage's name."""
-    ours = psutil.Process().children(recursive=True)
-    return [process.pid for process in ours if "ReadPages" in " ".join(process.cmdline())]
-
-
 def kill_the_reader() -> None:
-    (pid,) = readers()
+    (pid,) = reader_pids()
     os.kill(pid, signal.SIGKILL)
 
 

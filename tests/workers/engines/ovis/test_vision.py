@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from workers.engines.ovis.configuration import NUM_INDICATORS, Ovis2_5Config, Ovis2_5VisionConfig
 from workers.engines.ovis.vision import VisionTower, to_merge_order, window_order
@@ -93,6 +94,31 @@ def test_chunks_of_atoms_give_what_all_at_once_give():
         assert torch.allclose(
             tokenizer.embed(features, table), tokenizer.probabilities(features) @ table[:-NUM_INDICATORS], atol=1e-6
         )
+
+
+class LargestTensor(TorchDispatchMode):
+    """Bytes of the largest tensor that anything under it makes."""
+
+    num_bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, (tuple, list)) else [made]:
+            if isinstance(tensor, torch.Tensor):
+                self.num_bytes = max(self.num_bytes, tensor.numel() * tensor.element_size())
+        return made
+
+
+def test_the_largest_image_makes_no_tensor_of_all_its_atoms_and_words():
+    # given an image of 3,136 atoms, and as many words to an atom as make the probabilities by far the largest thing
+    config = Ovis2_5Config(vit_config=SMALL, llm_config={"hidden_size": 16}, visual_vocab_size=5000)
+    tokenizer, table = VisualTokenizer(config).eval(), torch.randn(5000, 16)
+    patches = torch.zeros(4 * 3136, 3 * 16 * 16)
+    with torch.no_grad(), LargestTensor() as largest:
+        atoms = tokenizer.embed(tokenizer.features(patches, [(1, 112, 112)]), table)
+    assert atoms.shape == (3136, 16)
+    assert largest.num_bytes <= max(CHUNK_ATOMS * 5000 * 4, patches.numel() * 4)
+    assert largest.num_bytes < 3136 * 5000 * 4 / 1.5
 
 
 @pytest.mark.parametrize("wrong", [{"temporal_patch_size": 2}, {"hidden_size": 25}])
