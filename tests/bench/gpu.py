@@ -1,8 +1,8 @@
 """Ovis2.5-2B's real sizes with random weights, on a CUDA GPU: pages/s, tokens/s, and where the time goes.
 
-`python -m tests.bench.gpu [--outputs 1024,2048] [--batches 16,64] [--pages N] [--dpi N] [--out FILE.json]`. Outputs
-are of fixed length, whatever random weights say, so speed is that of real weights at these lengths. Prints a row
-per setting; writes all as JSON.
+`python -m tests.bench.gpu [--outputs 1024,2048] [--batches 16,64] [--pages N] [--dpi N] [--attention reference]
+[--out FILE.json]`. Outputs are of fixed length, whatever random weights say, so speed is that of real weights at these
+lengths. Prints a row per setting; writes all as JSON.
 `--tiny` runs the same code with toy sizes on any device, to see that it works.
 """
 
@@ -23,6 +23,7 @@ from workers.engines.ovis.decoder import Decoder, block_bytes
 from workers.engines.ovis.device import num_blocks
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.image_processor import ImageProcessor
+from workers.engines.ovis.kernels import choose_kernel
 from workers.engines.ovis.model import Ovis2_5ForConditionalGeneration
 from workers.engines.ovis.prompt import ATOM, INDICATORS
 from workers.engines.ovis.scheduler import Scheduler
@@ -70,12 +71,15 @@ def pages(images: ImageProcessor, count: int, dpi: int) -> list[Picture]:
     return made
 
 
-def measure(model: Any, images: ImageProcessor, pictures: list[Picture], *, num_output: int, max_batch: int) -> dict[str, Any]:
+def measure(
+    model: Any, images: ImageProcessor, pictures: list[Picture], *, num_output: int, max_batch: int, attention: str
+) -> dict[str, Any]:
     """One run over all pages with outputs of `num_output` tokens, after a short one that warms up."""
     device, llm = model.device, model.config.llm_config
     settings = OvisSettings(max_batch=max_batch)
     blocks = num_blocks(llm, settings, device, model.dtype, 1.0)
     decoder = Decoder(model.llm, blocks, settings.kv_block_tokens)
+    decoder.kernel = choose_kernel(decoder.keys, llm.num_attention_heads, wanted=attention)
     encoder = Encoder(model.embed_images, torch.from_numpy(images.levels).to(device), settings.max_vision_ahead)
     scheduler = Scheduler(decoder, encoder, None, model.embed_prompt, max_batch=max_batch)
 
@@ -105,6 +109,7 @@ def measure(model: Any, images: ImageProcessor, pictures: list[Picture], *, num_
         "num_pages": num_pages,
         "num_output": num_output,
         "max_batch": max_batch,
+        "attention": "reference" if decoder.kernel is None else "paged",
         "num_atoms": pictures[0].num_atoms,
         "num_prompt": pictures[0].num_atoms + 2 + NUM_TEXT_TOKENS,
         "num_preemptions": scheduler.statistics.num_preemptions,
@@ -180,6 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batches", default="16,64,128")
     parser.add_argument("--pages", type=int, default=0, help="pages of a run; 3 batches by default")
     parser.add_argument("--dpi", type=int, default=150)
+    parser.add_argument("--attention", choices=["auto", "reference"], default="auto")
     parser.add_argument("--out", default="")
     parser.add_argument("--tiny", action="store_true")
     given = parser.parse_args(arguments)
@@ -194,18 +200,18 @@ def main(arguments: list[str] | None = None) -> int:
     rows = []
     sizes = "toy sizes" if given.tiny else "the sizes of 2B"
     print(f"{hardware}, {dtype}, torch {torch.__version__}, A4 at {given.dpi} dpi, {sizes}, random weights")
-    print("batch  output   pages/s  decode tok/s  vision  prefill  decode  bandwidth  preempted", flush=True)
+    print("batch  output   pages/s  decode tok/s  vision  prefill  decode  bandwidth  preempted  attention", flush=True)
     for max_batch in map(int, given.batches.split(",")):
         pictures = pages(images, (given.pages or 3 * max_batch) + 2, given.dpi)
         for num_output in map(int, given.outputs.split(",")):
-            row = measure(model, images, pictures, num_output=num_output, max_batch=max_batch)
+            row = measure(model, images, pictures, num_output=num_output, max_batch=max_batch, attention=given.attention)
             rows.append(row)
             share, bandwidth = row["share"], row["bandwidth_share"]
             shares = "  ".join(f"{share[name]:6.0%}" for name in ("vision", "prefill", "decode"))
             reached = "-" if bandwidth is None else f"{bandwidth:.0%}"
             speed = f"{row['pages_per_s']:8.2f}  {row['decode_tokens_per_s']:12.0f}"
             figures = f"{speed}  {shares}  {reached:>9}  {row['num_preemptions']:9d}"
-            print(f"{max_batch:5d}  {num_output:6d}  {figures}", flush=True)
+            print(f"{max_batch:5d}  {num_output:6d}  {figures}  {row['attention']}", flush=True)
     report = {
         "hardware": hardware,
         "dtype": str(dtype),

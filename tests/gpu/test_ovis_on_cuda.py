@@ -17,6 +17,7 @@ from workers.engines.engine import Prompt, Request  # noqa: E402
 from workers.engines.ovis.decoder import Decoder  # noqa: E402
 from workers.engines.ovis.encoder import Encoder  # noqa: E402
 from workers.engines.ovis.image_processor import ImageProcessor  # noqa: E402
+from workers.engines.ovis.kernels import TOLERANCE, choose_kernel, largest_error  # noqa: E402
 from workers.engines.ovis.loading import load_model, read_json  # noqa: E402
 from workers.engines.ovis.prompt import ATOM, INDICATORS  # noqa: E402
 from workers.engines.ovis.scheduler import Scheduler  # noqa: E402
@@ -43,7 +44,9 @@ def batched(model, images, count):
         tokens = [INDICATORS[0], *[ATOM] * picture.num_atoms, INDICATORS[1], *text]
         requests.append(Sequence(tokens=tokens, pictures=(picture,), max_new_tokens=rng.randrange(20, 200), stops=frozenset()))
     encoder = Encoder(model.embed_images, torch.from_numpy(images.levels).cuda(), 4)
-    scheduler = Scheduler(Decoder(model.llm, 150, 16), encoder, None, model.embed_prompt, max_batch=12)
+    decoder = Decoder(model.llm, 150, 16)
+    decoder.kernel = choose_kernel(decoder.keys, model.config.llm_config.num_attention_heads)
+    scheduler = Scheduler(decoder, encoder, None, model.embed_prompt, max_batch=12)
     for sequence in requests:
         scheduler.add(sequence)
     while not scheduler.is_idle:
@@ -84,6 +87,18 @@ def test_each_token_is_the_best_of_a_single_request_within_the_measured_drift(fo
     print(f"{dtype}: drift {worst_drift:.3g}, largest gap {worst_gap:.3g}, {num_ties} of {num_tokens} tokens not the single best")
     # two computations, each off by at most the drift
     assert worst_gap <= max(2 * worst_drift, 1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "head_dim", "block"), [(16, 8, 128, 32), (32, 8, 128, 64), (6, 1, 40, 16), (4, 4, 16, 32)]
+)
+def test_the_paged_kernel_agrees_with_the_reference(dtype, heads, kv_heads, head_dim, block):
+    from workers.engines.ovis.paged_attention import attend_decode
+
+    cache = torch.zeros(1, 2, block, kv_heads, head_dim, dtype=dtype, device="cuda")
+    assert largest_error(attend_decode, cache, heads) <= TOLERANCE[dtype]
+    assert choose_kernel(cache, heads) is attend_decode
 
 
 async def test_the_engine_answers_on_cuda_with_grammars(folder):

@@ -1,14 +1,18 @@
 """Attention over a paged key/value cache: one small interface, and a reference in SDPA that runs everywhere.
 
-Another kernel is another function with `attend`'s signature, checked against it.
+A decode step may go through another kernel (`Step.kernel`), which `kernels` chooses and checks against the reference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+DecodeKernel = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
+"""(query, keys, values, tables, lengths, scale) -> [rows, heads, head_dim]: see `paged_attention.attend_decode`."""
 
 
 class Workspace:
@@ -46,7 +50,9 @@ class Step:
     """New tokens of each row."""
     lengths: Sequence[int]
     """Tokens of each row, the new ones included."""
-    workspace: "Workspace"
+    workspace: Workspace
+    kernel: DecodeKernel | None = None
+    """For one new token a row and no window; None: the reference."""
     _masks: dict[int | None, Tensor] = field(default_factory=dict)
 
     @property
@@ -54,15 +60,17 @@ class Step:
         """All rows have the same number of new tokens, and few of them: decoding, or verifying drafts."""
         return len(set(self.num_new)) == 1 and self.num_new[0] <= 8
 
+    @cached_property
+    def lengths_here(self) -> Tensor:
+        """`lengths` on the device, copied once: pinned where there is one."""
+        return torch.tensor(self.lengths, pin_memory=self.slots.is_cuda).to(self.slots.device, non_blocking=True)
+
     def mask(self, window: int | None) -> Tensor:
         """[rows, 1, new, tokens] for a uniform step, 0 where a new token may look and -inf elsewhere. Same for all layers, so made
         once; SDPA would turn a bool mask into this in each of them."""
         if window not in self._masks:
             new = self.num_new[0]
-            # One copy to the device, pinned where there is one.
-            lengths = torch.tensor(self.lengths, device="cpu", pin_memory=self.slots.is_cuda).to(
-                self.slots.device, non_blocking=True
-            )
+            lengths = self.lengths_here
             query_at = lengths[:, None] - new + torch.arange(new, device=lengths.device)
             key_at = torch.arange(max(self.lengths), device=lengths.device)
             allowed = key_at <= query_at[:, :, None]
@@ -80,7 +88,9 @@ def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *,
     keys.view(-1, *keys.shape[2:]).index_copy_(0, step.slots, key)
     values.view(-1, *values.shape[2:]).index_copy_(0, step.slots, value)
     if step.is_uniform:
-        return _attend_uniform(query, keys, values, step, scale, window)
+        if step.kernel is not None and step.num_new[0] == 1 and window is None:
+            return step.kernel(query, keys, values, step.tables, step.lengths_here, scale)
+        return attend_uniform(query, keys, values, step, scale, window)
     outputs = []
     start = 0
     for row, (new, length) in enumerate(zip(step.num_new, step.lengths, strict=True)):
@@ -112,7 +122,7 @@ def _attend_one(query: Tensor, key: Tensor, value: Tensor, scale: float, window:
     return out[0].transpose(0, 1)
 
 
-def _attend_uniform(query: Tensor, keys: Tensor, values: Tensor, step: Step, scale: float, window: int | None) -> Tensor:
+def attend_uniform(query: Tensor, keys: Tensor, values: Tensor, step: Step, scale: float, window: int | None) -> Tensor:
     """All rows at once: the queries that share a key/value head become its queries, so that no key is repeated."""
     rows, new, longest = len(step.num_new), step.num_new[0], max(step.lengths)
     heads, head_dim = query.shape[1:]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.engines.ovis.attention import Step, Workspace, attend
+from workers.engines.ovis.attention import DecodeKernel, Step, Workspace, attend
 
 
 class Decoder:
@@ -30,6 +30,7 @@ class Decoder:
         shape = (config.num_hidden_layers, num_blocks + 1, block_tokens, config.num_key_value_heads, config.head_dim)
         self.keys, self.values = (torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         self.workspace = Workspace()
+        self.kernel: DecodeKernel | None = None
         self.norm, self.eps = llm.model.norm.weight, llm.model.norm.variance_epsilon
         self.layers = [Layer(layer, index) for index, layer in enumerate(llm.model.layers)]
 
@@ -49,7 +50,7 @@ class Decoder:
         slots = tables[of_row, positions // self.block_tokens] * self.block_tokens + positions % self.block_tokens
         ends = np.cumsum(num_new) - 1
         # From pageable memory, but small: CUDA stages them and returns, so the host runs on.
-        step = Step(self.keys, self.values, self._here(slots), self._here(tables), num_new, lengths, self.workspace)
+        step = Step(self.keys, self.values, self._here(slots), self._here(tables), num_new, lengths, self.workspace, self.kernel)
         cos, sin = self.rotary(embedded, self._here(positions))
         hidden = embedded
         for layer in self.layers:

@@ -27,6 +27,7 @@ from workers.engines.ovis.device import choose_device, device_name, is_sticky, n
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.grammar import GrammarError, Grammars
 from workers.engines.ovis.image_processor import ImageProcessor
+from workers.engines.ovis.kernels import choose_kernel
 from workers.engines.ovis.loading import load_model, locate, read_json, read_tokenizer
 from workers.engines.ovis.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, question, render, sanitise, tokenise
 from workers.engines.ovis.scheduler import Scheduler
@@ -241,6 +242,7 @@ class OvisEngine:
         self._out_of_budget, self._blank_line = self._encode(OUT_OF_THINKING_BUDGET), self._encode("\n\n")
         blocks = num_blocks(llm, settings, device, dtype, self.settings.num_gpus or 1.0)
         decoder = Decoder(model.llm, blocks, settings.kv_block_tokens)
+        decoder.kernel = choose_kernel(decoder.keys, llm.num_attention_heads, wanted=settings.attention)
         levels = torch.from_numpy(self.images.levels).to(device)
         encoder = Encoder(model.embed_images, levels, settings.max_vision_ahead)
         self.scheduler = Scheduler(decoder, encoder, self._grammars, model.embed_prompt, max_batch=settings.max_batch)

@@ -1,0 +1,88 @@
+"""Attention for decoding in Triton: keys and values are read where they lie in the cache's blocks, each byte once.
+
+Triton comes with torch for CUDA. The reference in `attention` gathers first, which moves the same bytes three times. The keys of a
+row are cut into splits that run side by side, when rows are too few to fill the GPU, and are put together by their softmax weights.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+BLOCK_TOKENS = (16, 32, 64)
+"""A block is one tile of the kernel, whose sides are powers of two and at least 16."""
+MAX_SPLITS = 16
+NUM_PROGRAMS = 512
+"""Two for each processor of a large GPU and more; splits are made until there are so many."""
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _attend_split(  # type: ignore[no-untyped-def]
+    query, keys, values, tables, lengths, partial, weights, scale,
+    query_row, query_head, key_block, key_token, key_head, value_block, value_token, value_head, table_row,
+    GROUP: tl.constexpr, GROUP_TILE: tl.constexpr, HEAD_DIM: tl.constexpr, HEAD_TILE: tl.constexpr,
+    BLOCK: tl.constexpr, SPLITS: tl.constexpr,
+):  # fmt: skip
+    row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    length = tl.load(lengths + row)
+    num_blocks = tl.cdiv(length, BLOCK)
+    per_split = tl.cdiv(num_blocks, SPLITS)
+    first = split * per_split
+    last = tl.minimum(first + per_split, num_blocks)
+
+    heads = tl.arange(0, GROUP_TILE)
+    dims = tl.arange(0, HEAD_TILE)
+    tokens = tl.arange(0, BLOCK)
+    is_real = (heads[:, None] < GROUP) & (dims[None, :] < HEAD_DIM)
+    own = kv_head * GROUP + heads
+    q = tl.load(query + row * query_row + own[:, None] * query_head + dims[None, :], mask=is_real, other=0.0)
+
+    best = tl.full([GROUP_TILE], float("-inf"), tl.float32)
+    total = tl.zeros([GROUP_TILE], tl.float32)
+    mixed = tl.zeros([GROUP_TILE, HEAD_TILE], tl.float32)
+    for index in range(first, last):
+        block = tl.load(tables + row * table_row + index)
+        is_there = index * BLOCK + tokens < length
+        is_read = is_there[:, None] & (dims[None, :] < HEAD_DIM)
+        at = keys + block * key_block + tokens[:, None] * key_token + kv_head * key_head + dims[None, :]
+        key = tl.load(at, mask=is_read, other=0.0)
+        scores = tl.dot(q, tl.trans(key), input_precision="ieee") * scale
+        scores = tl.where(is_there[None, :], scores, float("-inf"))
+        higher = tl.maximum(best, tl.max(scores, 1))
+        shares = tl.exp(scores - higher[:, None])
+        faded = tl.exp(best - higher)
+        at = values + block * value_block + tokens[:, None] * value_token + kv_head * value_head + dims[None, :]
+        value = tl.load(at, mask=is_read, other=0.0)
+        mixed = mixed * faded[:, None] + tl.dot(shares.to(value.dtype), value, input_precision="ieee")
+        total = total * faded + tl.sum(shares, 1)
+        best = higher
+
+    # A split without blocks has weight exp(-inf) and a mix of zeros.
+    is_empty = first >= last
+    mixed = mixed / tl.where(is_empty, 1.0, total)[:, None]
+    weight = tl.where(is_empty, float("-inf"), best + tl.log(tl.where(is_empty, 1.0, total)))
+    place = (row * tl.num_programs(1) * GROUP + own) * SPLITS + split
+    tl.store(partial + place[:, None] * HEAD_DIM + dims[None, :], mixed, mask=is_real)
+    tl.store(weights + place, weight, mask=heads < GROUP)
+
+
+def attend_decode(query: Tensor, keys: Tensor, values: Tensor, tables: Tensor, lengths: Tensor, scale: float) -> Tensor:
+    """[rows, heads, head_dim], of one new token a row, whose key and value are in the cache already.
+
+    `keys` and `values` [blocks, block_tokens, key/value heads, head_dim]; `tables` [rows, blocks] and `lengths` [rows] int64.
+    """
+    rows, heads, head_dim = query.shape
+    block, kv_heads = keys.shape[1:3]
+    group = heads // kv_heads
+    splits = max(1, min(MAX_SPLITS, NUM_PROGRAMS // (rows * kv_heads), tables.shape[1]))
+    partial = torch.empty(rows, heads, splits, head_dim, dtype=torch.float32, device=query.device)
+    weights = torch.empty(rows, heads, splits, dtype=torch.float32, device=query.device)
+    _attend_split[(rows, kv_heads, splits)](
+        query, keys, values, tables, lengths, partial, weights, scale,
+        query.stride(0), query.stride(1), *keys.stride()[:3], *values.stride()[:3], tables.stride(0),
+        GROUP=group, GROUP_TILE=max(16, triton.next_power_of_2(group)),
+        HEAD_DIM=head_dim, HEAD_TILE=max(16, triton.next_power_of_2(head_dim)), BLOCK=block, SPLITS=splits,
+    )  # fmt: skip
+    if splits == 1:
+        return partial[:, :, 0].to(query.dtype)
+    return (partial * weights.softmax(-1)[..., None]).sum(2).to(query.dtype)
