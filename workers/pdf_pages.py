@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pymupdf
@@ -18,7 +18,7 @@ from workers.image_pages import FULL_IMAGE_PIXELS, full_image, is_uniform
 from workers.passwords import spellings
 from workers.regions import PageView, find_regions
 from workers.resolution import Native, PlacedImage, Size, fit, native_resolution
-from workers.text_layer import PdfText, read_text, scaled
+from workers.text_layer import PdfText, all_scaled, read_text
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
@@ -66,7 +66,7 @@ class PdfDocument:
         shown = self._shown = ShownPage(self._pdf.load_page(page_index), self._settings)
         flags = list(shown.flags)
         size = shown.size
-        pixels = shown.drawn
+        pixels = shown.drawn.pixels
         layer = shown.text.layer(shown.x, shown.y)
         if self._pdf.is_repaired:
             flags.append("repaired")
@@ -100,6 +100,14 @@ class PdfDocument:
         self._shown = None
         self._pdf.close()
         pymupdf.TOOLS.store_shrink(100)
+
+
+class Drawn(NamedTuple):
+    """Pixels where MuPDF put them: a copy of each page would cost a tenth of drawing it."""
+
+    pixels: memoryview | bytes
+    owner: Any
+    """Keeps the view's memory alive."""
 
 
 class ShownPage:
@@ -136,26 +144,26 @@ class ShownPage:
             self.flags.append("text_layer_failed")
             return PdfText(), []
 
-    def pixels(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> bytes:
+    def draw(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> Drawn:
         """`part_pt` drawn straight at `size`: MuPDF scales by two factors, so that nothing is resampled afterwards."""
         x, y = size.width_px / part_pt.width, size.height_px / part_pt.height
         matrix = pymupdf.Matrix(x, 0, 0, y, -part_pt.left * x, -part_pt.top * y)
         colors = pymupdf.csGRAY if is_gray else pymupdf.csRGB
         drawn = self._list.get_pixmap(matrix=matrix, colorspace=colors, alpha=False, clip=pymupdf.Rect(part_pt))
         if (drawn.width, drawn.height) == size:
-            return drawn.samples  # a copy: PyMuPDF's view does not keep its pixels alive
+            return Drawn(drawn.samples_mv, drawn)
         # float32 rounding on huge pages gives a pixel more or less
         exact = Image.new("L" if is_gray else "RGB", size, "white")
-        exact.paste(as_image(Size(drawn.width, drawn.height), drawn.samples))
-        return exact.tobytes()
+        exact.paste(as_image(Size(drawn.width, drawn.height), drawn.samples_mv))
+        return Drawn(exact.tobytes(), None)
 
     @cached_property
-    def drawn(self) -> bytes:
+    def drawn(self) -> Drawn:
         """The page at `size`, RGB."""
-        return self.pixels(self.size, self.page_pt)
+        return self.draw(self.size, self.page_pt)
 
     def view(self) -> PageView:
-        pixels = np.frombuffer(self.drawn, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
+        pixels = np.frombuffer(self.drawn.pixels, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
         return PageView(self.page, self.text.words, self.images, pixels)
 
     def full_image(self) -> bytes:
@@ -163,7 +171,8 @@ class ShownPage:
         width_px, height_px = (side / 72 * self.native.dpi for side in (self.page_pt.width, self.page_pt.height))
         scale = min(1.0, math.sqrt(FULL_IMAGE_PIXELS / (width_px * height_px)))
         size = Size(max(1, int(width_px * scale)), max(1, int(height_px * scale)))
-        return full_image(as_image(size, self.pixels(size, self.page_pt, is_gray=all(image.is_gray for image in self.images))))
+        drawn = self.draw(size, self.page_pt, is_gray=all(image.is_gray for image in self.images))
+        return full_image(as_image(size, drawn.pixels))
 
     def region(self, index: int, rect_pt: Box, origin: Any, dpi: float, settings: RegionSettings) -> Region:
         part = rect_pt.intersection(self.page_pt)
@@ -174,13 +183,14 @@ class ShownPage:
             min_pixels=settings.min_pixels,
             max_pixels=settings.max_pixels,
         )
+        drawn = self.draw(size, part)
         return Region(
             region_index=index,
             bbox_px=Box(*(round(side, 2) for side in part.scaled(self.x, self.y))),
             origin=origin,
-            image=PageImage.from_rgb(*size, self.pixels(size, part)),
+            image=PageImage.from_rgb(*size, drawn.pixels),
             dpi=size.width_px / part.width * 72,
-            words=[scaled(word, self.x, self.y) for word in self.text.words if _is_in(word, part)],
+            words=all_scaled([word for word in self.text.words if _is_in(word, part)], self.x, self.y),
         )
 
 
@@ -198,10 +208,10 @@ def _page_box(page: pymupdf.Page) -> Box:
     return box
 
 
-def as_image(size: Size, pixels: bytes) -> Image.Image:
+def as_image(size: Size, pixels: memoryview | bytes) -> Image.Image:
     """A view, grey or RGB by its length."""
     mode = "L" if len(pixels) == size.width_px * size.height_px else "RGB"
-    return Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1)
+    return Image.frombuffer(mode, size, cast(bytes, pixels), "raw", mode, 0, 1)  # any buffer will do
 
 
 def placed_images(shown: pymupdf.DisplayList) -> Iterator[PlacedImage]:

@@ -227,7 +227,7 @@ def _drawing_candidates(
 ) -> tuple[list[Candidate], list[Box]]:
     """Clusters of drawings that may be charts, legends included; and the boxes of the other clusters with text in them."""
     unrotated = Box(*(page.rect * page.derotation_matrix).normalize())
-    marks = [mark._replace(box=_displayed(mark.box, page)) for mark in page_marks(page, unrotated).kept]
+    marks = _displayed(page_marks(page, unrotated).kept, page)
     if not marks:
         return [], []
     charts: list[Box] = []
@@ -362,11 +362,12 @@ def _dpi(candidate: Candidate, words: Sequence[Word]) -> float:
     return min(max(GLYPH_PX * 72 / max(smallest, 1.0), DPI_MIN), DPI_MAX)
 
 
-def _displayed(box: Box, page: pymupdf.Page) -> Box:
-    """From MuPDF's unrotated page to the page as displayed: drawings and images come unrotated (checked in MuPDF 1.28)."""
+def _displayed(marks: Sequence[Mark], page: pymupdf.Page) -> Sequence[Mark]:
+    """From MuPDF's unrotated page to the page as displayed: drawings come unrotated (checked in MuPDF 1.28)."""
     if page.rotation == 0:
-        return box
-    return Box(*(pymupdf.Rect(*box) * page.rotation_matrix).normalize())
+        return marks
+    matrix = page.rotation_matrix
+    return [mark._replace(box=Box(*(pymupdf.Rect(*mark.box) * matrix).normalize())) for mark in marks]
 
 
 def _contains_centre(box: Box, other: Box) -> bool:

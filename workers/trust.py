@@ -8,6 +8,7 @@ another question: see `uncovered_ink`.
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -51,9 +52,10 @@ def judge(layer: TextLayer | None, width_px: int, height_px: int) -> Trust:
     num_chars = max(layer.num_chars, 1)
     if layer.num_unmapped > MAX_UNMAPPED * num_chars:
         return Trust(False, f"{_percent(layer.num_unmapped, num_chars)} of its characters have no Unicode meaning")
-    if (num_outside := sum(_is_outside(word, width_px, height_px) for word in words)) > MAX_OUTSIDE * len(words):
+    boxes = np.array([word[1:5] for word in words], dtype=float)
+    if (num_outside := _num_outside(boxes, width_px, height_px)) > MAX_OUTSIDE * len(words):
         return Trust(False, f"{_percent(num_outside, len(words))} of its words have no place on the page")
-    if len(words) >= MIN_WORDS and (num_stacked := _num_stacked(words)) > MAX_STACKED * len(words):
+    if len(words) >= MIN_WORDS and (num_stacked := _num_stacked(words, boxes)) > MAX_STACKED * len(words):
         return Trust(False, f"{_percent(num_stacked, len(words))} of its words lie on top of others")
     if complaint := _gibberish(word.text for word in words):
         return Trust(False, complaint)
@@ -64,6 +66,7 @@ def judge(layer: TextLayer | None, width_px: int, height_px: int) -> Trust:
     return Trust(True, "")
 
 
+@cache
 def script_of(char: str) -> str:
     """First word of a letter's Unicode name, the nearest that Python has to its script: LATIN, CYRILLIC, CJK, …; "" for none."""
     return unicodedata.name(char, "").partition(" ")[0].partition("-")[0] if char.isalpha() else ""
@@ -140,16 +143,22 @@ def _is_mixed(word: str) -> bool:
     return len(scripts) > 1 and scripts != {"LATIN", "GREEK"}  # formulas mix these two
 
 
-def _is_outside(word: Word, width_px: int, height_px: int) -> bool:
-    center_x, center_y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
-    return word.right <= word.left or word.bottom <= word.top or not (0 <= center_x <= width_px and 0 <= center_y <= height_px)
+def _num_outside(boxes: npt.NDArray[np.float64], width_px: int, height_px: int) -> int:
+    """Empty boxes, and those whose centre lies off the page. `boxes`: left, top, right, bottom, a row each."""
+    left, top, right, bottom = boxes.T
+    x, y = (left + right) / 2, (top + bottom) / 2
+    is_inside = (right > left) & (bottom > top) & (x >= 0) & (x <= width_px) & (y >= 0) & (y <= height_px)
+    return len(boxes) - int(is_inside.sum())
 
 
-def _num_stacked(words: Sequence[Word]) -> int:
+def _num_stacked(words: Sequence[Word], boxes: npt.NDArray[np.float64]) -> int:
     """Words that start where another word with other text starts. The same text twice is a poor man's bold."""
-    places: dict[tuple[int, int], set[str]] = {}
-    for word in words:
-        places.setdefault((round(word.left), round(word.top)), set()).add(word.text)
+    starts = boxes[:, :2].round().tolist()
+    if len(words) - len(set(map(tuple, starts))) <= MAX_STACKED * len(words):  # whatever their texts
+        return 0
+    places: dict[tuple[float, ...], set[str]] = {}
+    for word, start in zip(words, starts, strict=True):
+        places.setdefault(tuple(start), set()).add(word.text)
     return sum(len(texts) - 1 for texts in places.values())
 
 
