@@ -1,6 +1,7 @@
 """From a planned source to its chunks: names, positions, and what an earlier run has staged already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +11,8 @@ from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk
 from schemas.plan import PlannedSource
 from schemas.source import Document
+
+Extra = TypeVar("Extra")
 
 
 class Work(BaseModel):
@@ -109,6 +112,23 @@ def _chunk(
         blocked=blocked,
         duplicate_of=duplicate_of,
     )
+
+
+def bundles(chunks: Iterable[tuple[Chunk, Extra, int]]) -> Iterator[list[tuple[Chunk, Extra, int]]]:
+    """(chunk, what goes with it, K) -> those that share a row on their way: up to K pages in all, so that many small documents cost
+    the machinery no more than a large one. A chunk without pages counts as one."""
+    bundle: list[tuple[Chunk, Extra, int]] = []
+    num_pages = 0
+    for item in chunks:
+        chunk, _, most = item
+        size = max(len(chunk.pages), 1)
+        if bundle and num_pages + size > most:
+            yield bundle
+            bundle, num_pages = [], 0
+        bundle.append(item)
+        num_pages += size
+    if bundle:
+        yield bundle
 
 
 class Coverage:

@@ -1,6 +1,7 @@
 """Carry out a plan: stream its sources through the graph, commit each shard as soon as its chunks cover it."""
 
 import contextlib
+import gc
 import queue
 import re
 import threading
@@ -41,7 +42,9 @@ _TELL_EVERY_S = 2.0
 _END_S = 10.0
 """What a stream that was left early may take to end."""
 _MAX_BLOCKS = 400
-"""Blocks that the sources enter the graph in: one source each in small runs, a handful in large ones."""
+_BLOCKS_PER_CPU = 8
+"""Blocks that the sources enter the graph in: one source each in small runs, so that all processes find work at once; more in
+larger ones, so that small documents can share a row."""
 _MAX_COMPACTIONS = 2
 """At once: each is a process of some 200 MB, and a run that goes on may find a hundred shards that only wait for theirs."""
 
@@ -97,6 +100,7 @@ def execute(
                 check_gpus(settings, observer)
                 context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
                 configure()
+                gc.freeze()  # Ray and Arrow stay: the driver need not look at them again with every block
                 observer.phase("reading")
                 deaths = _Deaths()
                 readers = Readers(run_id, observer)
@@ -179,13 +183,13 @@ def _work(plan: Plan, shard: ShardProgress, source_index: int) -> Work:
 
 
 def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
-    per_block = -(-len(rows) // _MAX_BLOCKS)
+    per_block = -(-len(rows) // min(_MAX_BLOCKS, _BLOCKS_PER_CPU * context.num_cpus))
     blocks = [pa.table({"work": rows[start : start + per_block]}) for start in range(0, len(rows), per_block)]
     receipts = build(ray.data.from_arrow(blocks), context)
     try:
         for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for body in batch.column("receipt").to_pylist():
-                yield Receipt.model_validate_json(body)
+            for bodies in batch.column("receipts").to_pylist():
+                yield from map(Receipt.model_validate_json, bodies)
     except RayError as error:
         # an actor hands on what its constructor or a method raised as text only
         for kind in (EngineStartError, CacheError, RenderStartError, StoreError):

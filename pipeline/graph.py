@@ -1,6 +1,7 @@
 """The whole run on one screen: sources in, receipts out, everything between streams.
 
-One row is one chunk: pixels travel once and nothing needs a shuffle. Committing is not Ray Data's: see `pipeline.commit`.
+One row is a bundle of chunks, up to K pages in all: pixels travel once and nothing needs a shuffle. Committing is not Ray Data's:
+see `pipeline.commit`.
 """
 
 from collections.abc import Mapping
@@ -42,7 +43,8 @@ def build(work: Dataset, context: Context) -> Dataset:
     )  # fmt: skip
 
 
-_PLAIN: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow", "zero_copy_batch": True}
+# A batch is a block as it is: some sources for probing, then a bundle.
+_PLAIN: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "zero_copy_batch": True}
 
 # The pools ask Ray for no CPU: their sizes are the bound. With whole CPUs too few processes ran (14 pages/s against 23 on 2 cores),
 # and with fractions a cluster of one CPU waits for ever, without a word, for the whole one that a task of Ray Data's own wants.

@@ -1,10 +1,12 @@
 """The Ray-facing side of each stage: plain rows in, plain rows out, typed objects and worker calls in between.
 
-Every stage gives exactly one row for a chunk, whatever happened to it; probing gives one row for each chunk of a document.
+A row is a bundle of chunks, of up to K pages in all. Probing makes the bundles; every later stage gives exactly one row for one,
+whatever happened to its chunks.
 """
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -19,7 +21,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from pipeline.begins import SUSPECT_AFTER, Begins
-from pipeline.chunks import Work, chunks, duplicate_chunk, failed_chunks
+from pipeline.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
 from pipeline.layout import staged_path
 from pipeline.logs import event, log_in_actor
 from pipeline.observer import Spent
@@ -29,7 +31,7 @@ from pipeline.recipes import check_as_planned
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
 from schemas.failure import Failure, FailureKind, PageError, Stage, Task
-from schemas.page import Chunk, RenderedChunk, RenderedPage, pack, unpack
+from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack, unpack
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
@@ -43,16 +45,16 @@ Answer = TypeVar("Answer")
 
 WORKS = TypeAdapter(list[Work])
 """The row that enters the graph, as JSON: sources that may have the same bytes; mostly one."""
-CHUNK = pa.schema([pa.field("chunk", pa.string(), nullable=False), pa.field("spent", pa.string(), nullable=False)])
+_JSONS = pa.list_(pa.string())
+BUNDLE = pa.schema([pa.field("chunks", _JSONS, nullable=False), pa.field("spent", _JSONS, nullable=False)])
 RENDERED = pa.schema(
     [
-        pa.field("chunk", pa.string(), nullable=False),
-        pa.field("spent", pa.string(), nullable=False),
-        pa.field("pages", pa.string(), nullable=False),
-        pa.field("buffers", pa.list_(pa.large_binary()), nullable=False),
+        *BUNDLE,
+        pa.field("pages", _JSONS, nullable=False),
+        pa.field("buffers", pa.list_(pa.list_(pa.large_binary())), nullable=False),
     ]
 )
-RECEIPT = pa.schema([pa.field("receipt", pa.string(), nullable=False)])
+RECEIPTS = pa.schema([pa.field("receipts", pa.list_(pa.string()), nullable=False)])
 
 
 class _Rendering:
@@ -84,7 +86,7 @@ class _Rendering:
 
 
 class ProbeDocuments(_Rendering):
-    """Fetch, sniff, open and count: from planned sources that may have the same bytes to their chunks."""
+    """Fetch, sniff, open and count: from planned sources to their chunks, bundled."""
 
     def __init__(
         self,
@@ -101,14 +103,25 @@ class ProbeDocuments(_Rendering):
         self._known = known
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
-        for body in batch.column("work").to_pylist():
+        rows = map(WORKS.validate_json, batch.column("work").to_pylist())
+        for bundle in bundles(probed for works in rows for probed in self._probed(works)):
+            yield pa.table(
+                {
+                    "chunks": [[chunk.model_dump_json() for chunk, _, _ in bundle]],
+                    "spent": [[spent.model_dump_json() for _, spent, _ in bundle]],
+                },
+                schema=BUNDLE,
+            )
+
+    def _probed(self, works: list[Work]) -> Iterator[tuple[Chunk, Spent, int]]:
+        """Each chunk, what it has cost so far, and K."""
+        started = time.monotonic()
+        for work, found in zip(works, self.probe(works), strict=True):
+            spent = self.spent(Spent(probe_s=time.monotonic() - started))
+            for chunk in found:
+                yield chunk, spent, work.chunk_pages
+                spent = Spent()
             started = time.monotonic()
-            for found in self.probe(WORKS.validate_json(body)):
-                spent = self.spent(Spent(probe_s=time.monotonic() - started))
-                for chunk in found:
-                    yield pa.table({"chunk": [chunk.model_dump_json()], "spent": [spent.model_dump_json()]}, schema=CHUNK)
-                    spent = Spent()
-                started = time.monotonic()
 
     def probe(self, works: list[Work]) -> Iterator[list[Chunk]]:
         """The chunks of each of `works`, in the order of the plan: of those with the same bytes the first is read."""
@@ -141,30 +154,51 @@ class ProbeDocuments(_Rendering):
 
 
 class RenderPages(_Rendering):
-    """From a chunk to its pages' pixels, text layers and regions."""
+    """From chunks to their pages' pixels, text layers and regions."""
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for row in batch.to_pylist():
-            pages, buffers = pack(self.render(Chunk.model_validate_json(row["chunk"])))
-            spent = self.spent(Spent.model_validate_json(row["spent"])).model_dump_json()
-            yield pa.table({"chunk": [row["chunk"]], "spent": [spent], "pages": [pages], "buffers": [buffers]}, schema=RENDERED)
+            rendered = [self._rendered(*each) for each in zip(row["chunks"], row["spent"], strict=True)]
+            spent, pages, buffers = zip(*rendered, strict=True)
+            yield pa.table(
+                {"chunks": [row["chunks"]], "spent": [spent], "pages": [pages], "buffers": [buffers]},
+                schema=RENDERED,
+            )
 
-    def render(self, chunk: Chunk) -> list[RenderedPage]:
+    def _rendered(self, chunk: str, spent: str) -> tuple[str, str, list[bytes]]:
+        pages, buffers = Packed.joined(self.render(Chunk.model_validate_json(chunk)))
+        return self.spent(Spent.model_validate_json(spent)).model_dump_json(), pages, buffers
+
+    def render(self, chunk: Chunk) -> list[Packed]:
+        """One for each page."""
         if chunk.blocked is not None:
-            return _failed(chunk.pages, chunk.blocked)
+            return list(map(pack, _failed(chunk.pages, chunk.blocked)))
         if not chunk.pages:
             return []
         try:
             with self.fetcher.open(chunk.source, chunk.document.document_id) as fetched:
-                return list(self.renderer.render(fetched.path, chunk.pages))
+                return list(self.renderer.draw(fetched.path, chunk.pages))
         except PageError as error:
-            return _failed(chunk.pages, error.failure("fetch"))
+            return list(map(pack, _failed(chunk.pages, error.failure("fetch"))))
 
 
 def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
     return [
         RenderedPage(page_index=page_index, failure=failure.model_copy(update={"page_index": page_index})) for page_index in pages
     ]
+
+
+def unpacked(body: str, packed: Packed) -> RenderedChunk:
+    """A chunk with its pages. What a render process sent is not believed: other pages than asked for are none."""
+    chunk = Chunk.model_validate_json(body)
+    try:
+        pages = unpack(packed)
+        if [page.page_index for page in pages] != chunk.pages:
+            raise ValueError("other pages than asked for")
+    except ValueError as error:
+        message = f"the renderer's answer cannot be understood: {error}"
+        pages = _failed(chunk.pages, PageError(FailureKind.render_crashed, message).failure("render"))
+    return RenderedChunk(chunk=chunk, pages=pages)
 
 
 class ReadPages:
@@ -208,16 +242,21 @@ class ReadPages:
         self._store = store
         self._begins = Begins(store, run_id)
         self._gate = _Gate()
+        gc.freeze()  # all that is loaded by now: looking at it again and again took a fifth of this process's CPU
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
-        receipts = [await asyncio.wrap_future(self._run(self._receipt(row))) for row in batch.to_pylist()]
-        return pa.table({"receipt": receipts}, schema=RECEIPT)
+        receipts = [await asyncio.wrap_future(self._run(self._receipts(row))) for row in batch.to_pylist()]
+        return pa.table({"receipts": receipts}, schema=RECEIPTS)
 
     def _run(self, coroutine: Coroutine[Any, Any, Answer]) -> "asyncio.Future[Answer] | Any":
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    async def _receipt(self, row: dict[str, Any]) -> str:
-        rendered = RenderedChunk(chunk=Chunk.model_validate_json(row["chunk"]), pages=unpack(row["pages"], row["buffers"]))
+    async def _receipts(self, row: dict[str, Any]) -> list[str]:
+        packed = map(Packed, row["pages"], row["buffers"])
+        spent = map(Spent.model_validate_json, row["spent"])
+        return list(await asyncio.gather(*map(self._receipt, map(unpacked, row["chunks"], packed), spent)))
+
+    async def _receipt(self, rendered: RenderedChunk, spent: Spent) -> str:
         records = await self.read(rendered)
         tell_slow_pages(rendered.chunk, records, self._slow_page_s)
         started = time.monotonic()
@@ -226,7 +265,7 @@ class ReadPages:
         receipt = make_receipt(
             rendered.chunk,
             records,
-            spent=Spent.model_validate_json(row["spent"]),
+            spent=spent,
             stage_s=now - started,
             reader=self._name,
             reader_s=now - self._started_s,

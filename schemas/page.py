@@ -3,7 +3,7 @@
 Boxes are (left, top, right, bottom), origin top left, in pixels of the rendered page image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import pyarrow as pa
@@ -205,16 +205,47 @@ class RenderedChunk(BaseModel):
     pages: list[RenderedPage] = []
 
 
-def pack(pages: list[RenderedPage]) -> tuple[str, list[bytes]]:
-    """JSON without the pixels, and the pixel buffers in the order `unpack` expects them."""
-    body = "[" + ",".join(page.model_dump_json() for page in pages) + "]"
-    return body, [buffer for page in pages for buffer in _buffers(page)]
+class Packed(NamedTuple):
+    """Pages on their way between processes. Only who reads them unpacks them."""
+
+    body: str
+    """JSON objects with commas between them, without the pixels."""
+    buffers: list[bytes]
+    """The pixels, in the order that `unpack` expects."""
+
+    @classmethod
+    def joined(cls, parts: Sequence["Packed"]) -> "Packed":
+        return cls(",".join(part.body for part in parts), [buffer for part in parts for buffer in part.buffers])
 
 
-def unpack(body: str | bytes, buffers: list[bytes]) -> list[RenderedPage]:
-    """The inverse of `pack`."""
-    rest = iter(buffers)
-    return [_attach(page, rest) for page in _PAGES.validate_json(body)]
+def pack(*pages: RenderedPage) -> Packed:
+    body = ",".join(page.model_dump_json() for page in pages)
+    return Packed(body, [buffer for page in pages for buffer in _buffers(page)])
+
+
+def unpack(packed: Packed) -> list[RenderedPage]:
+    """The pages. What follows a page under the same `page_index` adds its regions, flags and seconds: regions come later, so that
+    a fault in finding them does not cost the page. Raises ValueError when these are no pages."""
+    rest = iter(packed.buffers)
+    pages: list[RenderedPage] = []
+    for part in _PAGES.validate_json(f"[{packed.body}]"):
+        page = _attach(part, rest)
+        if pages and pages[-1].page_index == page.page_index:
+            page = _with_regions(pages.pop(), page)
+        pages.append(page)
+    if next(rest, None) is not None:
+        raise ValueError("more pixels than pages")
+    return pages
+
+
+def _with_regions(page: RenderedPage, found: RenderedPage) -> RenderedPage:
+    return page.model_copy(
+        update={
+            "regions": found.regions,
+            "flags": [*page.flags, *found.flags],
+            "render_s": page.render_s + found.render_s,
+        }
+    )
 
 
 def _buffers(page: RenderedPage) -> Iterator[bytes]:
@@ -227,13 +258,20 @@ def _buffers(page: RenderedPage) -> Iterator[bytes]:
 
 
 def _attach(page: RenderedPage, rest: Iterator[bytes]) -> RenderedPage:
-    full_image = next(rest)
-    image = page.image and page.image.model_copy(update={"pixels": next(rest)})
+    full_image = _next(rest)
+    image = page.image and page.image.model_copy(update={"pixels": _next(rest)})
     regions = [
-        region.model_copy(update={"image": region.image.model_copy(update={"pixels": next(rest)})}) if region.image else region
+        region.model_copy(update={"image": region.image.model_copy(update={"pixels": _next(rest)})}) if region.image else region
         for region in page.regions
     ]
     return page.model_copy(update={"full_image": full_image, "image": image, "regions": regions})
+
+
+def _next(buffers: Iterator[bytes]) -> bytes:
+    buffer = next(buffers, None)
+    if buffer is None:
+        raise ValueError("pixels are missing")
+    return buffer
 
 
 _PAGES = TypeAdapter(list[RenderedPage])

@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import RenderedPage, unpack
+from schemas.page import Packed, RenderedPage, pack, unpack
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers import sandbox
 from workers.frames import Frame, FrameError, read_frame, write_frame
 
-_READY, _DOCUMENT, _FAILURE, _REGIONS = b"R", b"D", b"F", b"G"
+_READY, _FAILURE, _EXHAUSTED = b"R", b"F", b"M"
 _START_S = 120.0
 """Imports take 0.6 s; on an overloaded machine with a cold disk much longer."""
 _STDERR_LINES = 40
@@ -62,13 +62,18 @@ class Renderer:
 
     def render(self, path: Path, pages: Sequence[int]) -> Iterator[RenderedPage]:
         """Each page as soon as it is drawn, in order; what went wrong with it is inside it."""
+        for page_index, packed in zip(pages, self.draw(path, pages), strict=True):
+            yield understood(packed, page_index)
+
+    def draw(self, path: Path, pages: Sequence[int]) -> Iterator[Packed]:
+        """The same, packed as the child sent it: whoever reads a page unpacks it, once."""
         for page_index in pages:
             try:
                 self._open(path)
-                page = self._draw(page_index)
+                packed = self._draw(page_index)
             except PageError as error:
-                page = RenderedPage(page_index=page_index, failure=error.failure("render", page_index=page_index))
-            yield page
+                packed = pack(RenderedPage(page_index=page_index, failure=error.failure("render", page_index=page_index)))
+            yield packed
 
     def close(self) -> None:
         """Ends the child. The renderer may be used again; it then starts another."""
@@ -108,33 +113,25 @@ class Renderer:
             name, message = json.loads(answer.body)
             kind = FailureKind(name)
         except (ValueError, TypeError):
-            raise self._nonsense() from None
-        self._after(kind)
+            self._stop()
+            raise _nonsense() from None
+        if kind is FailureKind.render_out_of_memory:  # it answered, but who knows what it could not allocate
+            self._stop()
         raise PageError(kind, str(message))
 
-    def _draw(self, page_index: int) -> RenderedPage:
+    def _draw(self, page_index: int) -> Packed:
         child = self._child
         assert child is not None
         with child.limited(self._settings.wall_s):
-            answer = self._ask(child, {"page": page_index})
+            page = self._ask(child, {"page": page_index})
             try:
-                page = _page(answer, page_index)
-            except FrameError:
-                raise self._nonsense() from None
-            try:
-                regions = _page(child.read(), page_index)
+                regions = _packed(child.read())
             except (EOFError, FrameError, OSError):  # the page is safe; only its regions are lost
                 self._stop()
-                return page.model_copy(update={"flags": [*page.flags, "regions_failed"]})
-        if page.failure is not None:
-            self._after(page.failure.kind)
-        return page.model_copy(
-            update={
-                "regions": regions.regions,
-                "flags": [*page.flags, *regions.flags],
-                "render_s": page.render_s + regions.render_s,
-            }
-        )
+                regions = pack(RenderedPage(page_index=page_index, flags=["regions_failed"]))
+        if page.kind == _EXHAUSTED:
+            self._stop()
+        return Packed.joined([_packed(page), regions])
 
     def _ask(self, child: "_Child", order: dict[str, object]) -> Frame:
         try:
@@ -144,29 +141,10 @@ class Renderer:
             self._stop()
             raise reason from None
 
-    def _nonsense(self) -> PageError:
-        self._stop()
-        return PageError(FailureKind.render_crashed, "the renderer's answer makes no sense: it is broken, or taken over")
-
-    def _after(self, kind: FailureKind) -> None:
-        if kind is FailureKind.render_out_of_memory:  # it answered, but who knows what it could not allocate
-            self._stop()
-
     def _stop(self) -> None:
         child, self._child, self._document, self._opened = self._child, None, None, None
         if child is not None:
             child.kill()
-
-
-def _page(frame: Frame, page_index: int) -> RenderedPage:
-    """Raises FrameError: the child is not to be trusted with what its answers look like."""
-    try:
-        (page,) = unpack(frame.body, list(frame.buffers))
-    except (ValueError, StopIteration) as error:
-        raise FrameError(str(error)) from error
-    if page.page_index != page_index:
-        raise FrameError(f"page {page.page_index} is not the one asked for")
-    return page
 
 
 class _Child:
@@ -261,6 +239,26 @@ class _WallClock:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
+
+
+def understood(packed: Packed, page_index: int) -> RenderedPage:
+    """The page that was asked for. A child that was taken over may send anything: what is none of it costs the page."""
+    try:
+        (page,) = unpack(packed)
+        if page.page_index != page_index or (page.image is None and page.failure is None):
+            raise ValueError("not the page that was asked for")
+    except ValueError:
+        return RenderedPage(page_index=page_index, failure=_nonsense().failure("render", page_index=page_index))
+    return page
+
+
+def _packed(frame: Frame) -> Packed:
+    """Unread, and not believed: see `understood`."""
+    return Packed(frame.body.decode(errors="replace"), list(frame.buffers))
+
+
+def _nonsense() -> PageError:
+    return PageError(FailureKind.render_crashed, "the renderer's answer makes no sense: it is broken, or taken over")
 
 
 _MAX_FOLDERS = 4

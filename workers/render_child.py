@@ -21,7 +21,7 @@ from workers.documents import OpenDocument, open_document
 from workers.frames import Frame, read_frame, write_frame
 from workers.pdf_pages import raise_if_out_of_memory
 
-READY, DOCUMENT, FAILURE, PAGE, REGIONS = b"R", b"D", b"F", b"P", b"G"
+READY, DOCUMENT, FAILURE, PAGE, EXHAUSTED, REGIONS = b"R", b"D", b"F", b"P", b"M", b"G"
 
 
 class Drawer:
@@ -79,9 +79,13 @@ def _reason(error: Exception) -> tuple[FailureKind, str]:
     return FailureKind.unreadable, f"{type(error).__name__}: {error}"
 
 
+def _is_exhausted(page: RenderedPage) -> bool:
+    return page.failure is not None and page.failure.kind is FailureKind.render_out_of_memory
+
+
 def _send(stream: IO[bytes], kind: bytes, page: RenderedPage) -> None:
-    body, buffers = pack([page])
-    write_frame(stream, Frame(kind, body.encode(), buffers))
+    packed = pack(page)
+    write_frame(stream, Frame(kind, packed.body.encode(), packed.buffers))
 
 
 def main() -> None:
@@ -105,7 +109,7 @@ def main() -> None:
                 write_frame(answers, drawer.open(order["open"]))
             else:
                 page = drawer.page(order["page"])
-                _send(answers, PAGE, page)
+                _send(answers, EXHAUSTED if _is_exhausted(page) else PAGE, page)
                 _send(answers, REGIONS, drawer.regions(page))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import graph, stages
-from schemas.page import Chunk, RenderedChunk, RenderedPage
+from schemas.page import Chunk, Packed, RenderedChunk
 from schemas.records import ChunkRecords
 
 VARIABLE = "PAGES_DONE"
@@ -20,7 +20,7 @@ def note(stage: str, num_pages: int) -> None:
 
 
 class RenderPages(stages.RenderPages):
-    def render(self, chunk: Chunk) -> list[RenderedPage]:
+    def render(self, chunk: Chunk) -> list[Packed]:
         pages = super().render(chunk)
         note("render", len(pages))
         return pages

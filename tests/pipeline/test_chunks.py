@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.chunks import Coverage, Work, chunks, failed_chunks
+from pipeline.chunks import Coverage, Work, bundles, chunks, failed_chunks
 from pipeline.layout import ChunkName, chunk_name
 from schemas.failure import FailureKind, PageError
+from schemas.page import Chunk
 from schemas.plan import PlannedSource
 from schemas.source import Document, Source
 
@@ -120,3 +121,16 @@ def test_of_two_page_counts_the_pages_are_taken_rather_than_the_failure() -> Non
     names = ["00000.00000-00000.of-00000", "00000.00000-00000.of-00001"]
 
     assert cover(names).complete() == cover(names[::-1]).complete() == [ChunkName(0, 0, 0, 1)]
+
+
+def test_small_documents_share_a_row_of_up_to_k_pages_and_large_ones_fill_their_own() -> None:
+    sizes = [1, 2, 1, 0, 3, 4, 4, 1]
+    made = [chunk for size in sizes for chunk in (list(chunks(work(), document(size))) if size else _failed())]
+
+    got = [[len(chunk.pages) for chunk, _, _ in bundle] for bundle in bundles((chunk, None, 4) for chunk in made)]
+
+    assert got == [[1, 2, 1], [0, 3], [4], [4], [1]]
+
+
+def _failed() -> list[Chunk]:
+    return list(failed_chunks(work(), Document(), PageError(FailureKind.gone, "gone"), "fetch"))

@@ -43,8 +43,8 @@ ANSWERS = os.dup(1)
 ACTS = {
     "no-json": lambda: _answer(b"P", b"\xff{"),
     "no-page": lambda: _answer(b"P", b"[]"),
-    "no-pixels": lambda: _answer(b"P", f"[{RenderedPage(page_index=1).model_dump_json()}]".encode()),
-    "other-page": lambda: _answer(b"P", b'[{"page_index": 7}]'),
+    "no-pixels": lambda: _answer(b"P", RenderedPage(page_index=1).model_dump_json().encode()),
+    "other-page": lambda: _answer(b"P", b'{"page_index": 7}'),
     "segfault": lambda: ctypes.string_at(0),
     "abort": os.abort,
     "leave": lambda: os._exit(3),
