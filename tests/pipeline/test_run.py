@@ -242,7 +242,8 @@ def test_each_poison_costs_itself_and_is_told_apart(drop: Path, tmp_path: Path) 
 
 def test_retry_reads_what_failed_and_nothing_else(drop: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    script = write_script(tmp_path / "script.json", {"label": "*three*#page=1", "task": "ocr", "fault": "garbage", "times": 3})
+    always = {"fault": "garbage", "times": Settings().read.max_asks}
+    script = write_script(tmp_path / "script.json", {"label": "*three*#page=1", "task": "ocr"} | always)
     first = run(str(drop), str(out), settings(script))
     assert first.failures[FailureKind.bad_json] == 1
 
