@@ -31,7 +31,7 @@ from pipeline.recipes import check_as_planned
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
 from schemas.failure import Failure, FailureKind, PageError, Stage, Task
-from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack, unpack
+from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
@@ -39,7 +39,7 @@ from schemas.source import Document
 from workers.engines.registry import describe_engine, make_engine
 from workers.fetch import Fetcher
 from workers.read_pages import PageReader
-from workers.render import Renderer
+from workers.render import Renderer, understood
 
 Answer = TypeVar("Answer")
 
@@ -50,8 +50,8 @@ BUNDLE = pa.schema([pa.field("chunks", _JSONS, nullable=False), pa.field("spent"
 RENDERED = pa.schema(
     [
         *BUNDLE,
-        pa.field("pages", _JSONS, nullable=False),
-        pa.field("buffers", pa.list_(pa.list_(pa.large_binary())), nullable=False),
+        pa.field("pages", pa.list_(_JSONS), nullable=False),
+        pa.field("buffers", pa.list_(pa.list_(pa.list_(pa.large_binary()))), nullable=False),
     ]
 )
 RECEIPTS = pa.schema([pa.field("receipts", pa.list_(pa.string()), nullable=False)])
@@ -165,9 +165,10 @@ class RenderPages(_Rendering):
                 schema=RENDERED,
             )
 
-    def _rendered(self, chunk: str, spent: str) -> tuple[str, str, list[bytes]]:
-        pages, buffers = Packed.joined(self.render(Chunk.model_validate_json(chunk)))
-        return self.spent(Spent.model_validate_json(spent)).model_dump_json(), pages, buffers
+    def _rendered(self, chunk: str, spent: str) -> tuple[str, list[str], list[list[bytes]]]:
+        pages = self.render(Chunk.model_validate_json(chunk))
+        now_spent = self.spent(Spent.model_validate_json(spent)).model_dump_json()
+        return now_spent, [page.body for page in pages], [page.buffers for page in pages]
 
     def render(self, chunk: Chunk) -> list[Packed]:
         """One for each page."""
@@ -188,17 +189,11 @@ def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
     ]
 
 
-def unpacked(body: str, packed: Packed) -> RenderedChunk:
-    """A chunk with its pages. What a render process sent is not believed: other pages than asked for are none."""
+def unpacked(body: str, pages: list[str], buffers: list[list[bytes]]) -> RenderedChunk:
+    """A chunk with its pages."""
     chunk = Chunk.model_validate_json(body)
-    try:
-        pages = unpack(packed)
-        if [page.page_index for page in pages] != chunk.pages:
-            raise ValueError("other pages than asked for")
-    except ValueError as error:
-        message = f"the renderer's answer cannot be understood: {error}"
-        pages = _failed(chunk.pages, PageError(FailureKind.render_crashed, message).failure("render"))
-    return RenderedChunk(chunk=chunk, pages=pages)
+    packed = map(Packed, pages, buffers)
+    return RenderedChunk(chunk=chunk, pages=[understood(*each) for each in zip(packed, chunk.pages, strict=True)])
 
 
 class ReadPages:
@@ -252,9 +247,9 @@ class ReadPages:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def _receipts(self, row: dict[str, Any]) -> list[str]:
-        packed = map(Packed, row["pages"], row["buffers"])
+        rendered = map(unpacked, row["chunks"], row["pages"], row["buffers"])
         spent = map(Spent.model_validate_json, row["spent"])
-        return list(await asyncio.gather(*map(self._receipt, map(unpacked, row["chunks"], packed), spent)))
+        return list(await asyncio.gather(*map(self._receipt, rendered, spent)))
 
     async def _receipt(self, rendered: RenderedChunk, spent: Spent) -> str:
         records = await self.read(rendered)
