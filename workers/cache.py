@@ -14,6 +14,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,9 +34,9 @@ class Cache:
         self._max_bytes = max_bytes
 
     @contextmanager
-    def open(self, name: str, size_bytes: int, fill: Callable[[BinaryIO], None]) -> Iterator[Path]:
+    def open(self, name: str, size_bytes: int, fill: Callable[[RawIOBase], None]) -> Iterator[Path]:
         """The path of an entry (name: 64 hex digits), valid while the context is open. `fill` writes it where it is missing; what
-        it raises flies.
+        it raises flies, as an OSError of the disk does.
 
         The cap may be exceeded by what is in use at the same time; an entry larger than the cap leaves when it is closed.
         """
@@ -56,9 +57,9 @@ class Cache:
         with self._tally() as tally:
             tally.write(self._evict_to(0))
 
-    def _fill(self, path: Path, size_bytes: int, fill: Callable[[BinaryIO], None]) -> None:
+    def _fill(self, path: Path, size_bytes: int, fill: Callable[[RawIOBase], None]) -> None:
         part = path.with_name(f"{path.name}.part")
-        with part.open("a+b") as file:
+        with part.open("a+b", buffering=0) as file:  # what a full disk refused shall not be tried again when it is closed
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # another is at it: wait with a lock that its readers, once it is done, do not hold up
@@ -73,7 +74,6 @@ class Cache:
                 self._reserve(size_bytes)
                 file.truncate(0)
                 fill(file)
-                file.flush()
                 os.rename(part, path)
             except BaseException:
                 part.unlink(missing_ok=True)
@@ -158,7 +158,7 @@ def _unlock(file: BinaryIO) -> None:
     file.close()
 
 
-def _is_named(file: BinaryIO, path: Path) -> bool:
+def _is_named(file: BinaryIO | RawIOBase, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:

@@ -7,10 +7,11 @@ import random
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -86,20 +87,24 @@ class Fetcher:
         version_id: str | None = None
         is_cached = True
 
-        def fill(file: BinaryIO) -> None:
+        def fill(file: RawIOBase) -> None:
             nonlocal document_id, version_id, is_cached
             is_cached = False
             self._counts.num_downloads += 1
             document_id, version_id = self._download(source, file)
             self._counts.num_bytes += source.size_bytes
 
-        with self._cache.open(name, source.size_bytes, fill) as path:
+        with ExitStack() as opened:
+            try:
+                path = opened.enter_context(self._cache.open(name, source.size_bytes, fill))
+            except OSError as error:  # not of whoever uses the file
+                raise PageError(FailureKind.fetch_failed, f"the cache cannot be used: {error.strerror}") from error
             self._counts.num_cache_hits += is_cached
             if document_id is None:
                 document_id, version_id = _sha256(path), self._head_version(source)
             yield Fetched(path, document_id, version_id)
 
-    def _download(self, source: Source, file: BinaryIO) -> tuple[str, str | None]:
+    def _download(self, source: Source, file: RawIOBase) -> tuple[str, str | None]:
         """Fill `file`; gives sha256 and VersionId. A body that breaks off goes on where it broke."""
         body = _Body(file)
         has_evicted = False
@@ -164,7 +169,7 @@ class Fetcher:
 class _Body:
     """What has come of an object so far."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: RawIOBase) -> None:
         self._file = file
         self.restart()
 
@@ -173,8 +178,9 @@ class _Body:
         self.digest, self.num_bytes = hashlib.sha256(), 0
 
     def append(self, block: bytes) -> None:
-        self._file.write(block)
-        self._file.flush()  # a full disk shows here, not when the file is closed
+        rest = memoryview(block)
+        while rest:  # a disk that is nearly full takes a part
+            rest = rest[self._file.write(rest) or 0 :]
         self.digest.update(block)
         self.num_bytes += len(block)
 

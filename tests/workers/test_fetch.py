@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import multiprocessing
 import os
 import threading
@@ -292,6 +293,34 @@ def test_a_full_disk_empties_the_cache_and_is_then_a_failure(
     left[0] = 99
     kind, message = failure(fetcher, put(bucket, "b.pdf"))
     assert (kind, message) == (FailureKind.fetch_failed, "the cache cannot be written: No space left on device")
+
+
+def test_a_cache_that_cannot_be_written_is_a_failure_and_a_users_own_error_flies(
+    fetcher: Fetcher, bucket: str, monkeypatch: pytest.MonkeyPatch, no_sleep: None
+) -> None:
+    source = put(bucket)
+    with pytest.raises(OSError, match="mine"), fetcher.open(source):
+        raise OSError(errno.EIO, "mine")
+
+    def full(self: Any, num_bytes: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("workers.cache._Tally.write", full)
+
+    assert failure(fetcher, put(bucket, "another"))[0] == FailureKind.fetch_failed
+
+
+def test_a_disk_that_takes_a_part_of_a_block_is_given_the_rest() -> None:
+    class Reluctant(io.BytesIO):
+        def write(self, block: Any) -> int:
+            return super().write(bytes(block[:3]))
+
+    file = Reluctant()
+    body = fetch_module._Body(file)  # type: ignore[arg-type]
+    body.append(b"ten bytes.")
+
+    assert file.getvalue() == b"ten bytes."
+    assert body.num_bytes == 10
 
 
 def test_a_large_object_is_read_in_blocks(fetcher: Fetcher, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
