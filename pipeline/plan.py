@@ -76,9 +76,10 @@ def plan_sources(
         if left_out is not None:
             counts.left_out[left_out] = counts.left_out.get(left_out, 0) + 1
             continue
+        num_stale = counts.num_stale_left
         choice = chooser.choose(source, newest)
         if choice is None:
-            counts.num_done += 1
+            counts.num_done += num_stale == counts.num_stale_left
         elif limit is not None and len(planned) >= limit:
             counts.num_left_for_limit += 1
         else:

@@ -88,7 +88,7 @@ def test_none_leaves_stale_answers_alone_and_counts_them(store: LocalStore) -> N
     taken = [Taken(source, None) for source in (A, B, make_source("c"))]
     settings = PlanSettings(redo="none")
     (item,) = plan_sources(taken, lake(), newer, settings, page_range=None, limit=None, counts=counts)
-    assert (item.source.uri, counts.num_stale_left, counts.num_new) == ("s3://drop/c", 2, 1)
+    assert (item.source.uri, counts.num_stale_left, counts.num_new, counts.num_done) == ("s3://drop/c", 2, 1, 0)
 
 
 def test_failed_reads_lasting_failures_and_no_stale_answers(store: LocalStore) -> None:
