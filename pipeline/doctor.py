@@ -46,7 +46,7 @@ def examine(settings: Settings, input: str | None, output: str | None, *, with_r
     yield from _machine(settings)
     yield from _sandbox()
     yield from _models()
-    yield from _engine(settings.engine)
+    yield from _engine(settings.engine, runs_here=cluster_address(settings.ray) is None)
     if input is not None:
         yield _input(input)
     if output is not None:
@@ -111,7 +111,7 @@ def _models() -> Iterator[Finding]:
     yield Finding("ocr models", "ok" if names else "warn", ", ".join(names) or "none: pages without a text layer will fail")
 
 
-def _engine(settings: EngineSettings) -> Iterator[Finding]:
+def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
     try:
         info = describe_engine(settings)
     except EngineStartError as error:
@@ -124,7 +124,7 @@ def _engine(settings: EngineSettings) -> Iterator[Finding]:
     if settings.name == "ovis":
         from workers.engines.ovis.doctor import checks
 
-        for name, is_fine, detail in checks(settings):
+        for name, is_fine, detail in checks(settings, runs_here=runs_here):
             yield Finding(f"ovis: {name}", "ok" if is_fine else "fail", clean_message(detail))
 
 

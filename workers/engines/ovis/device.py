@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from schemas.settings import OvisSettings
+from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.engine import EngineStartError
 from workers.engines.ovis.decoder import block_bytes
 
@@ -36,6 +36,14 @@ def choose_device(wanted: str) -> torch.device:
         raise EngineStartError("engine.ovis.device is cuda, but torch sees no CUDA device here.")
     if device.type not in ("cuda", "cpu"):
         raise EngineStartError(f"engine.ovis.device is {wanted!r}; auto, cuda and cpu are known.")
+    return device
+
+
+def device_of(settings: EngineSettings) -> torch.device:
+    """Where a reader computes. Raises EngineStartError where it was given a GPU that torch does not see."""
+    device = choose_device(settings.ovis.device)
+    if device.type == "cpu" and settings.ovis.device == "auto" and settings.num_gpus > 0:
+        raise EngineStartError(f"engine.num_gpus is {settings.num_gpus:g}, but torch sees no CUDA device here.")
     return device
 
 

@@ -14,12 +14,15 @@ Check = tuple[str, bool, str]
 MINIMUM = {"torch": (2, 11), "transformers": (5, 10), "safetensors": (0, 6), "llguidance": (1, 5)}
 
 
-def checks(settings: EngineSettings) -> list[Check]:
-    """Loads no weights. A check that cannot run is not fine, and says why."""
+def checks(settings: EngineSettings, *, runs_here: bool = True) -> list[Check]:
+    """Loads no weights. A check that cannot run is not fine, and says why. `runs_here`: the readers run on this machine, and not
+    on the nodes of a cluster, whose devices it cannot see."""
     found = [_package(name, minimum) for name, minimum in MINIMUM.items()]
     if not all(ok for _, ok, _ in found):
         return found
-    return [*found, *_device(settings), *_model(settings)]
+    device = _device(settings) if runs_here else _elsewhere(settings)
+    has_device = runs_here and all(ok for name, ok, _ in device if name == "device")
+    return [*found, *device, *_model(settings, has_device)]
 
 
 def _package(name: str, minimum: tuple[int, int]) -> Check:
@@ -32,14 +35,21 @@ def _package(name: str, minimum: tuple[int, int]) -> Check:
     return name, numbers >= minimum, installed if numbers >= minimum else f"{installed}, but {wanted} or later is needed"
 
 
+def _elsewhere(settings: EngineSettings) -> list[Check]:
+    from workers.engines.ovis import number_format
+
+    gpus = f"{settings.num_gpus:g} GPUs of a node for each reader" if settings.num_gpus else "whatever the nodes have"
+    return [("device", True, f"{gpus}; the nodes themselves are not looked at"), ("dtype", True, number_format(settings))]
+
+
 def _device(settings: EngineSettings) -> list[Check]:
     import torch
 
     from workers.engines.ovis import number_format
-    from workers.engines.ovis.device import available_memory, choose_device
+    from workers.engines.ovis.device import available_memory, device_of
 
     try:
-        device = choose_device(settings.ovis.device)
+        device = device_of(settings)
     except EngineStartError as error:
         return [("device", False, str(error))]
     dtype = number_format(settings)
@@ -65,7 +75,7 @@ def _device(settings: EngineSettings) -> list[Check]:
     ]
 
 
-def _model(settings: EngineSettings) -> list[Check]:
+def _model(settings: EngineSettings, has_device: bool) -> list[Check]:
     from workers.engines.ovis import describe
     from workers.engines.ovis.loading import check_tensors, read_config, read_tokenizer
 
@@ -83,7 +93,7 @@ def _model(settings: EngineSettings) -> list[Check]:
     except EngineStartError as error:
         return [("model", False, str(error))]
     found = ("model", True, f"{name}: {_size(config)}, {len(tokenizer)} tokens; every tensor is there")
-    return [found, _weights(settings, folder), _cache(settings, config)]
+    return [found, *([_weights(settings, folder)] if has_device else []), _cache(settings, config)]
 
 
 def _in_bucket(uri: str) -> str:
@@ -112,10 +122,10 @@ def _weights(settings: EngineSettings, folder: Path) -> Check:
     import torch
 
     from workers.engines.ovis import number_format
-    from workers.engines.ovis.device import available_memory, choose_device
+    from workers.engines.ovis.device import available_memory, device_of
     from workers.engines.ovis.loading import stored_shapes
 
-    device, dtype = choose_device(settings.ovis.device), number_format(settings)
+    device, dtype = device_of(settings), number_format(settings)
     num_bytes = sum(prod(shape) for shape in stored_shapes(folder).values()) * getattr(torch, dtype).itemsize
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
     fits = num_bytes < free

@@ -23,7 +23,7 @@ from workers.engines.ovis import number_format
 from workers.engines.ovis.completions import Completions, failed
 from workers.engines.ovis.cycles import find_cycle
 from workers.engines.ovis.decoder import Decoder
-from workers.engines.ovis.device import choose_device, device_name, is_sticky, num_blocks
+from workers.engines.ovis.device import device_name, device_of, is_sticky, num_blocks
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.grammar import GrammarError, Grammars
 from workers.engines.ovis.image_processor import ImageProcessor
@@ -221,9 +221,7 @@ class OvisEngine:
         settings = self.settings.ovis
         if settings.num_threads is not None:
             torch.set_num_threads(settings.num_threads)
-        device = choose_device(settings.device)
-        if device.type == "cpu" and settings.device == "auto" and self.settings.num_gpus > 0:
-            raise EngineStartError(f"engine.num_gpus is {self.settings.num_gpus:g}, but torch sees no CUDA device here.")
+        device = device_of(self.settings)
         dtype = getattr(torch, number_format(self.settings))
         cache = Path(settings.cache_dir).expanduser() if settings.cache_dir is not None else None
         folder = locate(self.settings.model or "", self.settings.revision, cache_dir=cache)

@@ -28,6 +28,19 @@ def test_weights_that_do_not_fit_are_told_before_they_are_loaded(checkpoint, mon
     assert failed["weights"].endswith("they do not fit")
 
 
+def test_a_gpu_that_is_asked_for_and_not_seen_is_a_fault_here_and_not_on_a_clusters_head(checkpoint, monkeypatch):
+    from torch import cuda
+
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
+    asked = EngineSettings(name="ovis", model=str(checkpoint), num_gpus=1)
+    failed = {name: detail for name, ok, detail in doctor.checks(asked) if not ok}
+    assert failed["device"] == "engine.num_gpus is 1, but torch sees no CUDA device here."
+
+    said = doctor.checks(asked, runs_here=False)
+    assert [name for name, ok, _ in said if not ok] == []
+    assert ("dtype", True, "bfloat16") in said
+
+
 def test_a_model_of_the_hub_is_looked_for_on_this_machine_only(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     said = {name: detail for name, ok, detail in doctor.checks(settings("nobody/nothing", revision="a" * 40)) if ok}
