@@ -2,8 +2,9 @@
 
     python -m tests.bench.render --pages 1000
 
-Says where the rest goes, by the role of each process, and how many requests a second the machinery reaches. What a run of one
-page costs is its start: Ray, imports, sandboxed children.
+Twice: for text and charts, where the parts of a page that may be a chart are looked for and drawn again at their own resolution,
+and for text alone. Says where the rest goes, by the role of each process, and how many requests a second the machinery reaches.
+What a run of one document costs is its start: Ray, imports, sandboxed children.
 """
 
 import argparse
@@ -46,6 +47,8 @@ def run(corpus: Path, output: Path, *settings: str) -> Cost:
         sys.exit(f"the run ended with exit code {process.returncode}")
     return Cost(time.monotonic() - started, tree.cpu_by_role())
 
+
+TASKS = {"text and charts": 'read.tasks=["ocr","chart"]', "text alone": 'read.tasks=["ocr"]'}
 
 Drawn = tuple[str, int, int, int]
 """uri, page_index, width_px, height_px"""
@@ -91,9 +94,11 @@ def main() -> None:
         make_corpus(folder / "in", arguments.pages)
         (folder / "one").mkdir()
         shutil.copy(Path(ROOT, "pipeline", "examples", "report.pdf"), folder / "one")
-        start = run(folder / "one", folder / "out-one")
-        whole = run(folder / "in", folder / "out")
-        num_pages, megapixels, draw_s, words_s = drawn_alone(folder / "out")
+        starts, runs = [], []
+        for name, tasks in TASKS.items():
+            starts.append(run(folder / "one", folder / f"one {name}", tasks))
+            runs.append(run(folder / "in", folder / name, tasks))
+        num_pages, megapixels, draw_s, words_s = drawn_alone(folder / next(iter(TASKS)))
 
     alone = 1000 * draw_s / num_pages
 
@@ -104,13 +109,15 @@ def main() -> None:
     print(f"{num_pages} pages of {megapixels / num_pages:.2f} megapixels; CPU ms a page:")
     line("PyMuPDF alone, pixels", draw_s)
     line("PyMuPDF alone, words too", draw_s + words_s)
-    line("the whole run", whole.total_s)
-    line("the whole run without its start", whole.total_s - start.total_s)
-    for role, cpu_s in sorted(whole.cpu_s.items(), key=lambda item: -item[1]):
-        at_start_s = start.cpu_s.get(role, 0.0)
-        line(f"  {role}", cpu_s - at_start_s, f"   and {at_start_s:.1f} s at the start")
-    rate = num_pages / (whole.wall_s - start.wall_s)
-    print(f"start {start.wall_s:.1f} s ({start.total_s:.0f} CPU s), then {rate:.0f} pages/s: the ceiling of the machinery")
+    for name, start, whole in zip(TASKS, starts, runs, strict=True):
+        print()
+        line(f"a run for {name}", whole.total_s)
+        line("  without its start", whole.total_s - start.total_s)
+        for role, cpu_s in sorted(whole.cpu_s.items(), key=lambda item: -item[1]):
+            at_start_s = start.cpu_s.get(role, 0.0)
+            line(f"    {role}", cpu_s - at_start_s, f"   and {at_start_s:.1f} s at the start")
+        rate = num_pages / (whole.wall_s - start.wall_s)
+        print(f"  start {start.wall_s:.1f} s ({start.total_s:.0f} CPU s), then {rate:.0f} pages/s: the ceiling of the machinery")
 
 
 if __name__ == "__main__":
