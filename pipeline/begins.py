@@ -10,7 +10,7 @@ from pipeline.layout import begin_path
 from pipeline.store import Exists, Store
 
 SUSPECT_AFTER = 2
-"""Unfinished begins after which a chunk is read alone, page by page."""
+"""Unfinished begins after which a chunk is read alone, page by page; and then a page is given up."""
 
 
 class Begins:

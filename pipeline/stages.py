@@ -295,16 +295,17 @@ class ReadPages:
                 update={"pages": [page.page_index], "failures": rendered.chunk.failures if position == 0 else []}
             )
             marker, unfinished = await self._begin(chunk, f"{rendered.chunk.name}.page-{page.page_index}")
-            if unfinished:
+            is_poison = unfinished >= SUSPECT_AFTER  # once may be another's doing: a node that was lost, a process that was due
+            if is_poison:
                 failure = Failure(
                     stage="read",
                     kind=FailureKind.crashed_worker,
-                    message="the reader process died each time it read this page",
+                    message="the reader process died twice while it read this page alone",
                     page_index=page.page_index,
                 )
                 page = RenderedPage(page_index=page.page_index, failure=failure)
             parts.append(await self._reader.read_chunk(RenderedChunk(chunk=chunk, pages=[page])))
-            if not unfinished:
+            if not is_poison:
                 await asyncio.to_thread(self._begins.end, marker)
         return ChunkRecords.joined(parts)
 

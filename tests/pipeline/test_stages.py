@@ -1,11 +1,19 @@
 """What the stages make of the rows they get."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
-from pipeline.stages import unpacked
+from pipeline.begins import Begins
+from pipeline.local_store import LocalStore
+from pipeline.recipes import make_recipes
+from pipeline.stages import ReadPages, unpacked
 from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
+from schemas.settings import EngineSettings, Settings
 from tests.pipeline.made import make_chunk, planned
+from workers.engines.registry import describe_engine
 
 CHUNK = make_chunk(planned("a.pdf"), 0, 0, [0, 1], 2)
 
@@ -37,3 +45,25 @@ def test_a_render_process_that_answers_something_else_costs_that_page(answer: Pa
         (0, None),
         (1, FailureKind.render_crashed),
     ]
+
+
+def test_a_page_read_alone_is_given_up_after_two_deaths_and_not_after_one(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    settings = Settings(engine=EngineSettings(name="scripted"))
+    recipes = make_recipes(settings, describe_engine(settings.engine), settings.read.tasks)
+    reader = ReadPages(settings.engine, settings.read, settings.regions, 32, recipes, "run", store, settings.log)
+    rendered = RenderedChunk(chunk=CHUNK, pages=[page(0), page(1)])
+    begins = Begins(store, "run")
+
+    def die(name: str, times: int) -> None:
+        for _ in range(times):
+            begins.begin(CHUNK.plan_id, CHUNK.shard_index, name)
+
+    die(CHUNK.name, 2)
+    die(f"{CHUNK.name}.page-0", 1)
+    die(f"{CHUNK.name}.page-1", 2)
+
+    records = asyncio.run_coroutine_threadsafe(reader.read(rendered), reader._loop).result(timeout=60)
+
+    assert [(each.page_index, each.status) for each in records.pages] == [(0, "ok"), (1, "failed")]
+    assert [(each.kind, each.page_index) for each in records.failures] == [(FailureKind.crashed_worker, 1)]
