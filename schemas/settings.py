@@ -132,7 +132,11 @@ class EngineSettings(Stage):
     max_actors: int = Field(1, ge=1, description="Reader processes at most.")
     num_gpus: float = Field(0, ge=0, description="GPUs of each reader process; a fraction shares one.")
     max_in_flight: int = Field(16, ge=1, description="Rows (chunks of up to K pages in all) one reader process works on at once.")
-    max_requests: int = Field(32, ge=1, description="Requests one reader process has at the engine at once.")
+    max_requests: int = Field(
+        64,
+        ge=1,
+        description="Requests one reader process has at the engine at once; below `engine.ovis.max_batch` its batches stay short.",
+    )
     timeout_s: float = Field(300, gt=0, description="Seconds one request may take, queueing in the engine included.")
     max_tries: int = Field(5, ge=1, description="Tries of one request on 429, 5xx, timeouts and lost connections.")
     classic: ClassicSettings = ClassicSettings()

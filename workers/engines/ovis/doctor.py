@@ -67,11 +67,14 @@ def _device(settings: EngineSettings) -> list[Check]:
     sdp: Any = torch.backends.cuda  # its functions are not typed
     kernels = [("flash", sdp.flash_sdp_enabled()), ("memory-efficient", sdp.mem_efficient_sdp_enabled())]
     enabled = ", ".join(name for name, is_on in kernels if is_on) or "none: attention will be slow"
+    decoding = "decoding: the reference, as set"
+    if settings.ovis.attention == "auto":
+        decoding = "decoding: a paged kernel where it agrees with the reference, which is tried at the start"
     return [
         ("device", True, f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"),
         ("dtype", is_new or dtype != "bfloat16", dtype if is_new else f"{dtype}; bfloat16 needs compute capability 8.0"),
         ("memory", free > 4 * 2**30, f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"),
-        ("attention", any(is_on for _, is_on in kernels), f"SDPA over the paged cache; kernels: {enabled}"),
+        ("attention", any(is_on for _, is_on in kernels), f"{decoding}; prompts: SDPA ({enabled})"),
     ]
 
 
