@@ -75,7 +75,8 @@ def test_another_process_under_the_same_name_was_started_anew(monkeypatch, told)
     assert telling.messages == ["a reader process died and was started anew; what it had in hand is read again"]
 
 
-def test_outside_ray_there_is_nobody_to_tell() -> None:
+def test_outside_ray_there_is_nobody_to_tell(monkeypatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # other tests of this process may have started one
     with told_while_starting("run") as runs_on:
         runs_on.append("here")
     assert readiness._readers("run") == {}
