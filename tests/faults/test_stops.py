@@ -1,6 +1,7 @@
 """Runs that are killed or asked to stop: a few of the campaign's rounds, through the command line and its own Ray."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -27,8 +28,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(tmp_path: Path) -> N
     assert compare(str(tmp_path / "reference"), str(tmp_path / "out")) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT] * 2], ids=["term", "int", "int twice"])
+def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, numbers: list[signal.Signals]) -> None:
     drop, out, script = tmp_path / "drop", tmp_path / "out", tmp_path / "script.json"
     make_drop(drop)
     script.write_text(json.dumps({"delay_s": 600}))
@@ -43,7 +44,9 @@ def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, number: sig
         if " reading" in line:
             break
     time.sleep(3)
-    process.send_signal(number)
+    for number in numbers:
+        os.killpg(process.pid, number)  # all that a terminal's Ctrl-C reaches
+        time.sleep(0.2)
     try:
         rest = process.communicate(timeout=60)[1]
     finally:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pymupdf
 
 from tests.faults.kill import ROOT, compare
@@ -155,11 +156,9 @@ def output_forbidden(world: World) -> str:
 
 def full_disk(world: World) -> str:
     """The output lies on a file system of two megabytes that others fill."""
-    place = world.folder / "small"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, check=False).returncode:
-        return "skipped: no file system can be mounted here"
-    try:
+    with small_disk(world.folder / "small", "2m") as place:
+        if place is None:
+            return "skipped: no file system can be mounted here"
         ballast = place / "ballast"
         ballast.write_bytes(bytes((2 << 20) - 60_000))
         ended = run(str(world.drop), str(place / "out"))
@@ -169,8 +168,6 @@ def full_disk(world: World) -> str:
         again = run(str(world.drop), str(place / "out"))
         assert again.code == 0, again.said
         same(world.reference, str(place / "out"))
-    finally:
-        subprocess.run(["umount", place], check=False)
     return "one sentence; with room again, the same tables"
 
 
@@ -243,6 +240,70 @@ def two_at_once(world: World) -> str:
     return f"exit codes {codes}, {', '.join(finished)}; the same tables"
 
 
+def paused_holder(world: World) -> str:
+    """A run, all of its processes, is stopped while it reads; another one takes its lease and finishes; then it wakes."""
+    output = world.folder / "paused-out"
+    script = world.script("slower", {"label": "*", "delay_s": 0.7})
+    more = ("output.lease_ttl_s=12", script)
+    command = [sys.executable, "-m", "pipeline", "run", str(world.drop), str(output), "--engine", "scripted"]
+    command += ["--set", "plan.chunk_pages=1", "--set", "plan.shard_sources=3", "--set", "output.compression_level=1"]
+    command += [part for setting in more for part in ("--set", setting)]
+    holder = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while holder.poll() is None and len(list(output.rglob("*.arrow"))) < 4:
+        time.sleep(0.02)
+    tree = [psutil.Process(holder.pid), *psutil.Process(holder.pid).children(recursive=True)]
+    for process in tree:
+        process.suspend()
+    try:
+        while (ended := run(str(world.drop), str(output), *more)).code == 1:
+            assert "lease" in ended.said, ended.said
+            time.sleep(1)
+        assert ended.code == 0, ended.said
+        before = files_of(output)
+    finally:
+        for process in tree:
+            process.resume()
+    _, said = holder.communicate(timeout=240)
+    assert holder.returncode == 1, said
+    assert "Traceback" not in said, said
+    assert files_of(output) == before
+    same(world.reference, str(output))
+    return "leaves as incomplete and has changed no file"
+
+
+def files_of(output: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in output.rglob("*.parquet") if path.parent.name != "runs"}
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path | None]:
+    """A file system of its own; None where none can be mounted."""
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, check=False).returncode:
+        yield None
+        return
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=False)
+
+
+def full_cache(world: World) -> str:
+    """The disk of the node's cache holds the smallest documents only."""
+    output = f"s3://{world.bucket}/uncached"
+    with small_disk(world.folder / "cache", "8k") as place:
+        if place is None:
+            return "skipped: no file system can be mounted here"
+        ended = run(world.s3_drop, output, f"fetch.cache_dir={place}")
+        assert ended.code == 0, ended.said
+    found = kinds(output)
+    assert found["fetch_failed"] > 0, found
+    assert run(world.s3_drop, output).code == 0
+    assert doubled_keys(output) == []
+    assert len([row for row in read_rows(output, "pages") if row["status"] == "ok"]) == len(read_rows(world.s3_reference, "pages"))
+    return f"{found['fetch_failed']} failures `fetch_failed`; with room, the next run reads them by itself"
+
+
 CASES: dict[str, Callable[[World], str]] = {
     case.__name__: case
     for case in (
@@ -256,6 +317,8 @@ CASES: dict[str, Callable[[World], str]] = {
         no_engine,
         silence,
         two_at_once,
+        paused_holder,
+        full_cache,
     )
 }
 
