@@ -69,7 +69,9 @@ class Metrics(Silent):
         )
         self._runs = counter("runs", "Runs by how they ended.", "status")
         self._cost = counter("cost", "Cost of ended runs by the configured prices.", "currency")
-        self._active = gauge("stage_active", "What each stage works on: rows (sources, then bundles of chunks), or shards to compact.", "stage")
+        self._active = gauge(
+            "stage_active", "What each stage works on: rows (sources, then bundles of chunks), or shards to compact.", "stage"
+        )
         self._waiting = gauge("stage_waiting", "What waits for each stage.", "stage")
         self._planned = gauge("documents_planned", "Documents of the plan that is worked on.")
         self._done = gauge("documents_done", "Of these, read in full.")
