@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +33,18 @@ class RayCluster:
 
     def workers(self, node: int) -> list[str]:
         """What the node's processes call themselves."""
-        return [" ".join(process.cmdline()) for process in psutil.Process(self.raylets[node]).children(recursive=True)]
+        names = []
+        for process in psutil.Process(self.raylets[node]).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # or a zombie, which is one
+                names.append(" ".join(process.cmdline()))
+        return names
 
     def kill(self, node: int) -> None:
         """As a power cut would: all of its processes at once."""
         raylet = psutil.Process(self.raylets[node])
         for process in [raylet, *raylet.children(recursive=True)]:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @contextmanager
