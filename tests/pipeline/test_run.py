@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,33 @@ def test_a_run_that_goes_on_with_another_k_keeps_the_plan_s(drop: Path, referenc
     run(str(drop), str(out), settings(plan={"chunk_pages": 3, "shard_sources": 1}))
 
     assert read_all(out) == read_all(reference)
+
+
+def test_a_run_that_goes_on_after_midnight_commits_under_the_day_of_its_plan(drop: Path, reference: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(str(drop), str(out), settings(), observer=Killer(3))  # one shard of three may be committed by then
+    _plan_it_yesterday(out)
+
+    summary = run(str(drop), str(out), settings())
+
+    assert summary.status == "finished"
+    assert read_all(out) == read_all(reference)
+    days = {path.parent.name for table in ("documents", "pages", "blocks") for path in (out / table).rglob("*.parquet")}
+    assert days == {f"ingest_date={_YESTERDAY}"}
+    assert run(str(drop), str(out), settings()).status == "nothing_to_do"
+
+
+_YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+
+
+def _plan_it_yesterday(out: Path) -> None:
+    """As if the run had begun, and been killed, before midnight."""
+    path = out / "_pagefold" / "plans" / "000001.json"
+    plan = json.loads(path.read_text())
+    today, plan["ingest_date"] = plan["ingest_date"], _YESTERDAY
+    path.write_text(json.dumps(plan))
+    for folder in [*out.glob(f"*/ingest_date={today}"), *out.glob(f"_pagefold/manifests/{today}")]:
+        folder.rename(folder.with_name(folder.name.replace(today, _YESTERDAY)))
 
 
 def test_a_plan_of_another_recipe_is_closed_and_its_sources_planned_anew(drop: Path, tmp_path: Path) -> None:
