@@ -8,7 +8,7 @@ _HEAD = struct.Struct(">cQI")  # kind, bytes of the body, number of buffers
 _LENGTH = struct.Struct(">Q")
 MAX_BUFFERS = 1000
 MAX_BYTES = 1 << 30
-"""Of one body or buffer. A child that announces more is broken, or taken over."""
+"""Of a whole frame: a page with all its regions takes a tenth. A child that announces more is broken, or taken over."""
 
 
 class Frame(NamedTuple):
@@ -34,8 +34,8 @@ def read_frame(stream: IO[bytes]) -> Frame:
     if num_buffers > MAX_BUFFERS:
         raise FrameError(f"{num_buffers} buffers announced")
     lengths = [_LENGTH.unpack(_exactly(stream, _LENGTH.size))[0] for _ in range(num_buffers)]
-    if max(body_bytes, *lengths, 0) > MAX_BYTES:
-        raise FrameError(f"{max(body_bytes, *lengths, 0)} bytes announced")
+    if (num_bytes := body_bytes + sum(lengths)) > MAX_BYTES:
+        raise FrameError(f"{num_bytes} bytes announced")
     return Frame(kind, _exactly(stream, body_bytes), [_exactly(stream, length) for length in lengths])
 
 
