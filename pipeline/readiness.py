@@ -55,8 +55,10 @@ class Readers:
 
     def look(self) -> None:
         now = time.monotonic()
-        if now - self._looked < _LOOK_EVERY_S:
-            return
+        if now - self._looked >= _LOOK_EVERY_S:
+            self._look(now)
+
+    def _look(self, now: float) -> None:
         self._looked = now
         found = _readers(self._run_id)
         for name, reader in found.items():
@@ -85,7 +87,8 @@ class Readers:
         return ", ".join(parts)
 
     def forget(self) -> None:
-        """A cluster's store outlives the run."""
+        """At the end: a last look, for a short run may be over before the next; and a cluster's store outlives the run."""
+        self._look(time.monotonic())
         with contextlib.suppress(Exception):
             for name in self._known:
                 _kv()._internal_kv_del(name, namespace=_NAMESPACE)

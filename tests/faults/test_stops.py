@@ -45,7 +45,10 @@ def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, numbers: li
             break
     time.sleep(3)
     for number in numbers:
-        os.killpg(process.pid, number)  # all that a terminal's Ctrl-C reaches
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # all that a terminal's Ctrl-C reaches
+        else:
+            process.send_signal(number)
         time.sleep(0.2)
     try:
         rest = process.communicate(timeout=60)[1]
