@@ -115,8 +115,9 @@ class OvisSettings(Stage):
     kv_cache_bytes: int | None = Field(None, ge=MEBI, description="Size of the key/value cache; from free memory by default.")
     kv_block_tokens: int = Field(32, ge=16, le=64, description="Tokens in one block of the key/value cache.")
     attention: Literal["auto", "reference"] = Field(
-        "auto", description="Kernel of decoding on CUDA: `auto` takes the paged one where it agrees with the reference."
+        "auto", description="Kernels on CUDA: `auto` takes what measures fastest at the start and agrees with the reference."
     )
+    decode_graphs: bool = Field(True, description="Decode steps are recorded as CUDA graphs where that measures faster.")
     max_batch: int = Field(64, ge=1, description="Requests decoded together.")
     max_vision_ahead: int = Field(8, ge=1, description="Images encoded ahead of the language model.")
     chart_thinking_tokens: int = Field(

@@ -1,13 +1,14 @@
 """Ovis2.5-2B's real sizes with random weights, on a CUDA GPU: pages/s, tokens/s, and where the time goes.
 
 `python -m tests.bench.gpu [--outputs 1024,2048] [--batches 16,64] [--pages N] [--dpi N] [--attention reference]
-[--out FILE.json]`. Outputs are of fixed length, whatever random weights say, so speed is that of real weights at these
-lengths. Prints a row per setting; writes all as JSON.
+[--no-graphs] [--out FILE.json]`. Outputs are of fixed length, whatever random weights say, so speed is that of real weights at
+these lengths. Prints what was measured when kernels were chosen and steps recorded, and a row per setting; writes all as JSON.
 `--tiny` runs the same code with toy sizes on any device, to see that it works.
 """
 
 import argparse
 import json
+import logging
 import sys
 import time
 from typing import Any
@@ -19,11 +20,12 @@ from PIL import Image
 from schemas.settings import OvisSettings
 from tests.workers.engines.ovis.tiny import LLM, VIT
 from workers.engines.ovis.configuration import Ovis2_5Config
-from workers.engines.ovis.decoder import Decoder, block_bytes
-from workers.engines.ovis.device import num_blocks
+from workers.engines.ovis.decode_graphs import record_decode
+from workers.engines.ovis.decoder import Decoder, Row, block_bytes
+from workers.engines.ovis.device import num_blocks, synchronise
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.image_processor import ImageProcessor
-from workers.engines.ovis.kernels import choose_kernel
+from workers.engines.ovis.kernels import choose_kernels, clocked
 from workers.engines.ovis.model import Ovis2_5ForConditionalGeneration
 from workers.engines.ovis.prompt import ATOM, INDICATORS
 from workers.engines.ovis.scheduler import Scheduler
@@ -72,14 +74,17 @@ def pages(images: ImageProcessor, count: int, dpi: int) -> list[Picture]:
 
 
 def measure(
-    model: Any, images: ImageProcessor, pictures: list[Picture], *, num_output: int, max_batch: int, attention: str
+    model: Any, images: ImageProcessor, pictures: list[Picture], *, num_output: int, max_batch: int, attention: str, graphs: bool
 ) -> dict[str, Any]:
     """One run over all pages with outputs of `num_output` tokens, after a short one that warms up."""
     device, llm = model.device, model.config.llm_config
     settings = OvisSettings(max_batch=max_batch)
     blocks = num_blocks(llm, settings, device, model.dtype, 1.0)
     decoder = Decoder(model.llm, blocks, settings.kv_block_tokens)
-    decoder.kernel = choose_kernel(decoder.keys, llm.num_attention_heads, wanted=attention)
+    decoder.kernels = choose_kernels(decoder, model.config.vit_config, wanted=attention)
+    model.visual_tokenizer.vit.vision_model.encoder.attention = decoder.kernels.vision
+    recorded = record_decode(decoder, max_batch) if graphs else None
+    decoder.recorded = recorded
     encoder = Encoder(model.embed_images, torch.from_numpy(images.levels).to(device), settings.max_vision_ahead)
     scheduler = Scheduler(decoder, encoder, None, model.embed_prompt, max_batch=max_batch)
 
@@ -109,7 +114,8 @@ def measure(
         "num_pages": num_pages,
         "num_output": num_output,
         "max_batch": max_batch,
-        "attention": "reference" if decoder.kernel is None else "paged",
+        "attention": str(decoder.kernels),
+        "recorded": [] if recorded is None else recorded.sizes,
         "num_atoms": pictures[0].num_atoms,
         "num_prompt": pictures[0].num_atoms + 2 + NUM_TEXT_TOKENS,
         "num_preemptions": scheduler.statistics.num_preemptions,
@@ -129,33 +135,21 @@ def request(picture: Picture, num_tokens: int) -> Sequence:
 @torch.inference_mode()
 def time_parts(model: Any, scheduler: Scheduler, pictures: list[Picture], num_output: int, rows: int) -> dict[str, float]:
     """Seconds of one page's vision, one page's prefill, and one decode step of a full batch, each waited for by itself."""
-    from workers.engines.ovis.decoder import Row
-
     decoder, picture = scheduler.decoder, pictures[0]
     scheduler.encoder._atoms.clear()
-    vision = clocked(model.device, lambda: (scheduler.encoder._atoms.clear(), scheduler.encoder.run([picture])))
+    vision = clocked(lambda: (scheduler.encoder._atoms.clear(), scheduler.encoder.run([picture])), model.device)
     sequence = request(picture, 1)
     length = sequence.num_prompt
     per_row = -(-(length + num_output) // decoder.block_tokens)
     own = list(range(min(per_row, decoder.num_blocks)))
     embedded = model.embed_prompt(torch.tensor(sequence.tokens), scheduler.encoder.atoms(sequence.pictures))
-    prefill = clocked(model.device, lambda: decoder.forward(embedded, [Row(own, length, length)]))
+    prefill = clocked(lambda: decoder.forward(embedded, [Row(own, length, length)]), model.device)
     middle = length + num_output // 2
     tables = [[(row * per_row + block) % decoder.num_blocks for block in range(per_row)] for row in range(rows)]
     batch = [Row(table, middle, 1) for table in tables]
     tokens = torch.zeros(rows, dtype=torch.long, device=model.device)
-    decode = clocked(model.device, lambda: decoder.forward(decoder.embed(tokens), batch))
+    decode = clocked(lambda: decoder.decode(tokens, batch), model.device)
     return {"vision_s": vision, "prefill_s": prefill, "decode_s": decode}
-
-
-def clocked(device: torch.device, run: Any, rounds: int = 5) -> float:
-    run()
-    synchronise(device)
-    started = time.perf_counter()
-    for _ in range(rounds):
-        run()
-    synchronise(device)
-    return (time.perf_counter() - started) / rounds
 
 
 def bandwidth_share(model: Any, step_s: float, rows: int, num_atoms: int, num_output: int) -> float | None:
@@ -173,11 +167,6 @@ def bandwidth_share(model: Any, step_s: float, rows: int, num_atoms: int, num_ou
     return float((weights + cached) / step_s / bandwidth)
 
 
-def synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """0; 2 where there is no CUDA device and `--tiny` is not given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -186,12 +175,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pages", type=int, default=0, help="pages of a run; 3 batches by default")
     parser.add_argument("--dpi", type=int, default=150)
     parser.add_argument("--attention", choices=["auto", "reference"], default="auto")
+    parser.add_argument("--no-graphs", action="store_true", help="decode steps are not recorded as CUDA graphs")
     parser.add_argument("--out", default="")
     parser.add_argument("--tiny", action="store_true")
     given = parser.parse_args(arguments)
     if not torch.cuda.is_available() and not given.tiny:
         print("no CUDA device here; with --tiny the same code runs with toy sizes on the CPU")
         return 2
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("workers").setLevel(logging.INFO)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -200,18 +192,22 @@ def main(arguments: list[str] | None = None) -> int:
     rows = []
     sizes = "toy sizes" if given.tiny else "the sizes of 2B"
     print(f"{hardware}, {dtype}, torch {torch.__version__}, A4 at {given.dpi} dpi, {sizes}, random weights")
-    print("batch  output   pages/s  decode tok/s  vision  prefill  decode  bandwidth  preempted  attention", flush=True)
+    print("batch  output   pages/s  decode tok/s  vision  prefill  decode  bandwidth  preempted  attention, recorded", flush=True)
     for max_batch in map(int, given.batches.split(",")):
         pictures = pages(images, (given.pages or 3 * max_batch) + 2, given.dpi)
         for num_output in map(int, given.outputs.split(",")):
-            row = measure(model, images, pictures, num_output=num_output, max_batch=max_batch, attention=given.attention)
+            row = measure(
+                model, images, pictures,
+                num_output=num_output, max_batch=max_batch, attention=given.attention, graphs=not given.no_graphs,
+            )  # fmt: skip
             rows.append(row)
             share, bandwidth = row["share"], row["bandwidth_share"]
             shares = "  ".join(f"{share[name]:6.0%}" for name in ("vision", "prefill", "decode"))
             reached = "-" if bandwidth is None else f"{bandwidth:.0%}"
             speed = f"{row['pages_per_s']:8.2f}  {row['decode_tokens_per_s']:12.0f}"
             figures = f"{speed}  {shares}  {reached:>9}  {row['num_preemptions']:9d}"
-            print(f"{max_batch:5d}  {num_output:6d}  {figures}  {row['attention']}", flush=True)
+            sizes = ",".join(map(str, row["recorded"])) or "none"
+            print(f"{max_batch:5d}  {num_output:6d}  {figures}  {row['attention']}, {sizes}", flush=True)
     report = {
         "hardware": hardware,
         "dtype": str(dtype),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `ovis` (torch, transformers, llguidance) is not installed")
+pytest.importorskip("triton", reason="Triton is not installed: it comes with torch for CUDA")
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 from schemas.answers import answer_schema  # noqa: E402
@@ -14,11 +15,15 @@ from schemas.page import PageImage  # noqa: E402
 from schemas.settings import EngineSettings, OvisSettings  # noqa: E402
 from tests.workers.engines.ovis.tiny import make_checkpoint  # noqa: E402
 from workers.engines.engine import Prompt, Request  # noqa: E402
-from workers.engines.ovis.decoder import Decoder  # noqa: E402
+from workers.engines.ovis.attention import Kernels  # noqa: E402
+from workers.engines.ovis.decode_graphs import DecodeGraphs, cuda_recorder, record_decode, sizes_up_to  # noqa: E402
+from workers.engines.ovis.decoder import Decoder, Row  # noqa: E402
 from workers.engines.ovis.encoder import Encoder  # noqa: E402
 from workers.engines.ovis.image_processor import ImageProcessor  # noqa: E402
-from workers.engines.ovis.kernels import TOLERANCE, choose_kernel, largest_error  # noqa: E402
+from workers.engines.ovis.kernels import TOLERANCE, Problem, choose_kernels, largest_error, relative_error  # noqa: E402
 from workers.engines.ovis.loading import load_model, read_json  # noqa: E402
+from workers.engines.ovis.packed_attention import sdpa, varlen  # noqa: E402
+from workers.engines.ovis.paged_attention import attend_decode  # noqa: E402
 from workers.engines.ovis.prompt import ATOM, INDICATORS  # noqa: E402
 from workers.engines.ovis.scheduler import Scheduler  # noqa: E402
 from workers.engines.ovis.sequence import Picture, Sequence  # noqa: E402
@@ -30,7 +35,26 @@ def folder(tmp_path_factory):
     return make_checkpoint(tmp_path_factory.mktemp("cuda"), llm={"tie_word_embeddings": False, "head_dim": 32})
 
 
-def batched(model, images, count):
+def decoder_of(model, kernels, *, recorded):
+    decoder = Decoder(model.llm, 150, 16)
+    decoder.kernels = kernels
+    model.visual_tokenizer.vit.vision_model.encoder.attention = kernels.vision
+    if recorded:
+        decoder.recorded = graphs_of(decoder, 12)
+    return decoder
+
+
+@torch.inference_mode()
+def graphs_of(decoder, max_batch):
+    """All sizes, whether or not they are faster."""
+    with torch.inference_mode(mode=False):
+        graphs = DecodeGraphs(decoder, max_batch, cuda_recorder())
+    for size in reversed(sizes_up_to(max_batch)):
+        graphs.add(size)
+    return graphs
+
+
+def batched(model, images, count, kernels, *, recorded):
     """`count` requests through a small cache, so that some are preempted."""
     from PIL import Image
 
@@ -44,8 +68,7 @@ def batched(model, images, count):
         tokens = [INDICATORS[0], *[ATOM] * picture.num_atoms, INDICATORS[1], *text]
         requests.append(Sequence(tokens=tokens, pictures=(picture,), max_new_tokens=rng.randrange(20, 200), stops=frozenset()))
     encoder = Encoder(model.embed_images, torch.from_numpy(images.levels).cuda(), 4)
-    decoder = Decoder(model.llm, 150, 16)
-    decoder.kernel = choose_kernel(decoder.keys, model.config.llm_config.num_attention_heads)
+    decoder = decoder_of(model, kernels, recorded=recorded)
     scheduler = Scheduler(decoder, encoder, None, model.embed_prompt, max_batch=12)
     for sequence in requests:
         scheduler.add(sequence)
@@ -64,15 +87,24 @@ def forced(model, images, sequence):
     return model(inputs_embeds=embedded).logits[0, sequence.num_prompt - 1 : -1].float()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_each_token_is_the_best_of_a_single_request_within_the_measured_drift(folder, dtype, record_property):
+ALL = {
+    "references": (Kernels(), False),
+    "paged": (Kernels(decode=attend_decode), False),
+    "paged, recorded": (Kernels(decode=attend_decode), True),
+    "varlen, paged, recorded": (Kernels(varlen, varlen, attend_decode), True),
+}
+
+
+@pytest.mark.parametrize(("dtype", "used"), [*(("bfloat16", used) for used in ALL), *(("float32", used) for used in list(ALL)[:3])])
+def test_each_token_is_the_best_of_a_single_request_within_the_measured_drift(folder, dtype, used, record_property):
     # given the drift of this number format, measured on the same weights against float32
     torch.backends.cuda.matmul.allow_tf32 = False
     engine, reference, exact = (
         load_model(folder, dtype=kind, device="cuda") for kind in (getattr(torch, dtype), getattr(torch, dtype), torch.float32)
     )
     images = ImageProcessor(exact.config.vit_config, read_json(folder / "preprocessor_config.json"), min_pixels=1024)
-    requests, scheduler = batched(engine, images, 24)
+    kernels, recorded = ALL[used]
+    requests, scheduler = batched(engine, images, 24, kernels, recorded=recorded)
     assert scheduler.statistics.num_preemptions > 0
     worst_drift, worst_gap, num_ties, num_tokens = 0.0, 0.0, 0, 0
     for sequence in requests:
@@ -84,7 +116,8 @@ def test_each_token_is_the_best_of_a_single_request_within_the_measured_drift(fo
         num_ties += int((gaps > 0).sum())
         num_tokens += len(gaps)
     record_property("drift", worst_drift)
-    print(f"{dtype}: drift {worst_drift:.3g}, largest gap {worst_gap:.3g}, {num_ties} of {num_tokens} tokens not the single best")
+    ties = f"{num_ties} of {num_tokens} tokens not the single best"
+    print(f"{dtype}, {used}: drift {worst_drift:.3g}, largest gap {worst_gap:.3g}, {ties}")
     # two computations, each off by at most the drift
     assert worst_gap <= max(2 * worst_drift, 1e-4)
 
@@ -94,11 +127,43 @@ def test_each_token_is_the_best_of_a_single_request_within_the_measured_drift(fo
     ("heads", "kv_heads", "head_dim", "block"), [(16, 8, 128, 32), (32, 8, 128, 64), (6, 1, 40, 16), (4, 4, 16, 32)]
 )
 def test_the_paged_kernel_agrees_with_the_reference(dtype, heads, kv_heads, head_dim, block):
-    from workers.engines.ovis.paged_attention import attend_decode
+    error = largest_error(attend_decode, block, heads, kv_heads, head_dim, dtype, torch.device("cuda"))
+    print(f"{dtype}, {heads} heads of {head_dim}, blocks of {block}: {error:.2g}")
+    assert error <= TOLERANCE[dtype]
 
-    cache = torch.zeros(1, 2, block, kv_heads, head_dim, dtype=dtype, device="cuda")
-    assert largest_error(attend_decode, cache, heads) <= TOLERANCE[dtype]
-    assert choose_kernel(cache, heads) is attend_decode
+
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize(("heads", "kv_heads", "head_dim"), [(16, 16, 72), (16, 8, 128), (32, 8, 128)])
+def test_torchs_packed_attention_agrees_with_the_reference(is_causal, heads, kv_heads, head_dim):
+    problem = Problem([700, 3, 128, 128, 1], heads, kv_heads, head_dim, torch.bfloat16, torch.device("cuda"))
+    said, right = (problem.run(attention, is_causal=is_causal)() for attention in (varlen, sdpa))
+    assert relative_error(said, right) <= TOLERANCE[torch.bfloat16]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_recorded_steps_say_what_plain_ones_say_whatever_the_number_of_rows(folder, dtype):
+    model = load_model(folder, dtype=getattr(torch, dtype), device="cuda")
+    decoder = decoder_of(model, Kernels(decode=attend_decode), recorded=False)
+    graphs = graphs_of(decoder, 12)
+    for num_rows in (1, 2, 3, 7, 8, 11, 12):
+        rows = [Row([11 * row + at for at in range(9)], 130 - 10 * row, 1) for row in range(num_rows)]
+        tokens = torch.arange(num_rows, device="cuda") + 5
+        plain = decoder.forward(decoder.embed(tokens), rows)
+        assert relative_error(graphs(tokens, rows), plain) <= TOLERANCE[decoder.dtype]
+    assert not decoder.keys[:, decoder.zeros_block].any()
+
+
+def test_choosing_and_recording_leave_the_cache_empty_and_say_what_was_chosen(folder, caplog):
+    caplog.set_level("INFO")
+    model = load_model(folder, dtype=torch.bfloat16, device="cuda")
+    decoder = Decoder(model.llm, 2000, 32)
+    decoder.kernels = choose_kernels(decoder, model.config.vit_config)
+    decoder.recorded = record_decode(decoder, 12)
+    print(decoder.kernels, decoder.recorded and decoder.recorded.sizes, *caplog.messages, sep="\n")
+    assert not decoder.keys[:, : decoder.waste_block].any()
+    assert "does not run here" not in caplog.text
+    assert "could not be recorded" not in caplog.text
 
 
 async def test_the_engine_answers_on_cuda_with_grammars(folder):

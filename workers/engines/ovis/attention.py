@@ -1,18 +1,34 @@
 """Attention over a paged key/value cache: one small interface, and a reference in SDPA that runs everywhere.
 
-A decode step may go through another kernel (`Step.kernel`), which `kernels` chooses and checks against the reference.
+Other kernels may take over where they are faster (`Kernels`); `kernels` chooses them and checks them against the references.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DecodeKernel = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
+from workers.engines.ovis.packed_attention import PackedAttention, Segments, sdpa
+
+DecodeAttention = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
 """(query, keys, values, tables, lengths, scale) -> [rows, heads, head_dim]: see `paged_attention.attend_decode`."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Who computes attention, for each of the three shapes that it has here."""
+
+    vision: PackedAttention = sdpa
+    prompts: PackedAttention = sdpa
+    decode: DecodeAttention | None = None
+    """For one new token a row and no window; None: the reference."""
+
+    def __str__(self) -> str:
+        """Of vision, prompts and decoding."""
+        names = [self.vision.__name__, self.prompts.__name__, "reference" if self.decode is None else "paged"]
+        return "/".join(names)
 
 
 class Workspace:
@@ -46,80 +62,61 @@ class Step:
     """[num_tokens] int64: where each new token's key and value go, as block * block_tokens + offset."""
     tables: Tensor
     """[rows, blocks] int64: each row's blocks, padded with any valid block."""
+    num_tokens: Tensor
+    """[rows] int64: `lengths`, on the device."""
     num_new: Sequence[int]
     """New tokens of each row."""
     lengths: Sequence[int]
     """Tokens of each row, the new ones included."""
     workspace: Workspace
-    kernel: DecodeKernel | None = None
-    """For one new token a row and no window; None: the reference."""
+    kernels: Kernels = Kernels()
+    past: Tensor | None = None
+    """[sum of lengths] int64: the slots of all tokens of all rows; None where every token is new, or none needs it."""
     _masks: dict[int | None, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.queries, self.all_keys = (Segments(numbers, self.slots.device) for numbers in (self.num_new, self.lengths))
 
     @property
     def is_uniform(self) -> bool:
         """All rows have the same number of new tokens, and few of them: decoding, or verifying drafts."""
-        return len(set(self.num_new)) == 1 and self.num_new[0] <= 8
-
-    @cached_property
-    def lengths_here(self) -> Tensor:
-        """`lengths` on the device, copied once: pinned where there is one."""
-        return torch.tensor(self.lengths, pin_memory=self.slots.is_cuda).to(self.slots.device, non_blocking=True)
+        return is_uniform(self.num_new)
 
     def mask(self, window: int | None) -> Tensor:
         """[rows, 1, new, tokens] for a uniform step, 0 where a new token may look and -inf elsewhere. Same for all layers, so made
         once; SDPA would turn a bool mask into this in each of them."""
         if window not in self._masks:
             new = self.num_new[0]
-            lengths = self.lengths_here
-            query_at = lengths[:, None] - new + torch.arange(new, device=lengths.device)
-            key_at = torch.arange(max(self.lengths), device=lengths.device)
+            query_at = self.num_tokens[:, None] - new + torch.arange(new, device=self.slots.device)
+            key_at = torch.arange(max(self.lengths), device=self.slots.device)
             allowed = key_at <= query_at[:, :, None]
             if window is not None:
                 allowed &= key_at > query_at[:, :, None] - window
-            mask = torch.zeros(allowed.shape, dtype=self.keys.dtype, device=lengths.device)
+            mask = torch.zeros(allowed.shape, dtype=self.keys.dtype, device=self.slots.device)
             self._masks[window] = mask.masked_fill_(~allowed, float("-inf"))[:, None]
         return self._masks[window]
+
+
+def is_uniform(num_new: Sequence[int]) -> bool:
+    return len(set(num_new)) == 1 and num_new[0] <= 8
 
 
 def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *, scale: float, window: int | None = None) -> Tensor:
     """[num_tokens, heads, head_dim] from query and [num_tokens, key/value heads, head_dim] key and value, which are written
     to the cache first. Each row attends to its own past."""
     keys, values = step.keys[layer], step.values[layer]
-    keys.view(-1, *keys.shape[2:]).index_copy_(0, step.slots, key)
-    values.view(-1, *values.shape[2:]).index_copy_(0, step.slots, value)
+    of_token = [cache.view(-1, *cache.shape[2:]) for cache in (keys, values)]
+    of_token[0].index_copy_(0, step.slots, key)
+    of_token[1].index_copy_(0, step.slots, value)
     if step.is_uniform:
-        if step.kernel is not None and step.num_new[0] == 1 and window is None:
-            return step.kernel(query, keys, values, step.tables, step.lengths_here, scale)
+        if step.kernels.decode is not None and step.num_new[0] == 1 and window is None:
+            return step.kernels.decode(query, keys, values, step.tables, step.num_tokens, scale)
         return attend_uniform(query, keys, values, step, scale, window)
-    outputs = []
-    start = 0
-    for row, (new, length) in enumerate(zip(step.num_new, step.lengths, strict=True)):
-        span = slice(start, start + new)
-        start += new
-        if new == length:
-            own_keys, own_values = key[span], value[span]
-        else:
-            own_keys, own_values = (
-                step.workspace.gather(name, cache, step.tables[row : row + 1, : -(-length // cache.shape[1])])[0, :length]
-                for name, cache in (("keys", keys), ("values", values))
-            )
-        outputs.append(_attend_one(query[span], own_keys, own_values, scale, window))
-    return torch.cat(outputs)
-
-
-def _attend_one(query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None) -> Tensor:
-    """One row's new tokens against all its tokens."""
-    new, length = len(query), len(key)
-    mask = None
-    if new != length or window is not None:
-        query_at = torch.arange(length - new, length, device=query.device)[:, None]
-        key_at = torch.arange(length, device=query.device)
-        mask = key_at <= query_at
-        if window is not None:
-            mask &= key_at > query_at - window
-    q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True)
-    return out[0].transpose(0, 1)
+    if step.past is not None:
+        key, value = (cache.index_select(0, step.past) for cache in of_token)
+    if window is not None:
+        return sdpa(query, key, value, step.queries, step.all_keys, is_causal=True, scale=scale, window=window)
+    return step.kernels.prompts(query, key, value, step.queries, step.all_keys, is_causal=True, scale=scale)
 
 
 def attend_uniform(query: Tensor, keys: Tensor, values: Tensor, step: Step, scale: float, window: int | None) -> Tensor:

@@ -181,9 +181,10 @@ class Conformance:
         if vit.fullatt_block_indexes:
             return  # rows are permuted in between; the features are compared all the same
         rotation = rotation_of(grids, vit, hidden.device) if vit.use_rope else None
-        lengths = [h * w for t, h, w in grids for _ in range(t)]
-        for index, layer in enumerate(self.model.visual_tokenizer.vit.vision_model.encoder.layers):
-            hidden = layer(hidden, rotation, lengths)
+        encoder = self.model.visual_tokenizer.vit.vision_model.encoder
+        attend = encoder.within([h * w for t, h, w in grids for _ in range(t)], hidden.device)
+        for index, layer in enumerate(encoder.layers):
+            hidden = layer(hidden, rotation, attend)
             if (wanted := f"{key}/layer{index}_first8") in self.arrays:
                 yield close(f"{label}: block {index}", hidden[:8], self.arrays[wanted], GATE_FEATURES)
 

@@ -4,7 +4,7 @@ The layers are walked here rather than by transformers: with norms, rotation and
 for them, a decode step of a tiny model takes half the time, and on a GPU half the kernel launches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.engines.ovis.attention import DecodeKernel, Step, Workspace, attend
+from workers.engines.ovis.attention import Kernels, Step, Workspace, attend, is_uniform
+from workers.engines.ovis.transfer import to_device
+
+Numbers = npt.NDArray[np.int64]
 
 
 class Decoder:
@@ -26,13 +29,24 @@ class Decoder:
         self.vocab_size: int = config.vocab_size
         self.max_tokens = min(int(config.max_position_embeddings), num_blocks * block_tokens)
         """Longest request: what the model was trained for and what the cache holds."""
-        # One block more, of zeros: tables are padded with it, and what is masked must be a number (0 * NaN is NaN).
-        shape = (config.num_hidden_layers, num_blocks + 1, block_tokens, config.num_key_value_heads, config.head_dim)
+        # Two blocks more. The first is of zeros: tables are padded with it, and what is masked must be a number (0 * NaN is NaN).
+        # The second takes what the rows without a request write, when a recorded step has more rows than there are requests.
+        shape = (config.num_hidden_layers, num_blocks + 2, block_tokens, config.num_key_value_heads, config.head_dim)
         self.keys, self.values = (torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         self.workspace = Workspace()
-        self.kernel: DecodeKernel | None = None
+        self.kernels = Kernels()
+        self.recorded: Callable[[Tensor, Sequence[Row]], Tensor | None] | None = None
+        """Decode steps that are replayed (see `decode_graphs`); gives None for what it has not."""
         self.norm, self.eps = llm.model.norm.weight, llm.model.norm.variance_epsilon
         self.layers = [Layer(layer, index) for index, layer in enumerate(llm.model.layers)]
+
+    @property
+    def zeros_block(self) -> int:
+        return self.num_blocks
+
+    @property
+    def waste_block(self) -> int:
+        return self.num_blocks + 1
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.llm.model.embed_tokens(tokens)
@@ -41,37 +55,52 @@ class Decoder:
         """[num_tokens, hidden], the rows' new tokens one after the other -> [len(rows), vocab_size] float32: the logits after
         each row's last token."""
         num_new, lengths = [row.num_new for row in rows], [row.length for row in rows]
-        tables = np.full((len(rows), -(-max(lengths) // self.block_tokens)), self.num_blocks, dtype=np.int64)
+        tables = np.full((len(rows), -(-max(lengths) // self.block_tokens)), self.zeros_block, dtype=np.int64)
         for table, row in zip(tables, rows, strict=True):
             own = row.blocks[: len(table)]
             table[: len(own)] = own
         positions = np.concatenate([np.arange(row.length - row.num_new, row.length) for row in rows])
-        of_row = np.repeat(np.arange(len(rows)), num_new)
-        slots = tables[of_row, positions // self.block_tokens] * self.block_tokens + positions % self.block_tokens
-        ends = np.cumsum(num_new) - 1
-        # From pageable memory, but small: CUDA stages them and returns, so the host runs on.
-        step = Step(self.keys, self.values, self._here(slots), self._here(tables), num_new, lengths, self.workspace, self.kernel)
-        cos, sin = self.rotary(embedded, self._here(positions))
+        numbers = [tables, positions, self._slots(tables, positions, num_new), np.array(lengths), np.cumsum(num_new) - 1]
+        if num_new != lengths and not is_uniform(num_new):
+            numbers.append(self._slots(tables, np.concatenate([np.arange(length) for length in lengths]), lengths))
+        blocks, at, slots, num_tokens, ends, *past = to_device(self.device, *numbers)
+        step = Step(
+            self.keys, self.values, slots=slots, tables=blocks, num_tokens=num_tokens, num_new=num_new, lengths=lengths,
+            workspace=self.workspace, kernels=self.kernels, past=past[0] if past else None,
+        )  # fmt: skip
+        return self.run(embedded, at, step, ends=ends if len(rows) != len(embedded) else None)
+
+    def decode(self, tokens: Tensor, rows: Sequence["Row"]) -> Tensor:
+        """`forward` of one new token of each row, [len(rows)] on the device. Good until the next step."""
+        logits = self.recorded(tokens, rows) if self.recorded is not None else None
+        return self.forward(self.embed(tokens), rows) if logits is None else logits
+
+    def run(self, embedded: Tensor, positions: Tensor, step: Step, *, ends: Tensor | None) -> Tensor:
+        """What of a forward happens on the device alone. `ends`: where each row's last token is; None: rows are tokens."""
+        cos, sin = self.rotary(embedded, positions)
         hidden = embedded
         for layer in self.layers:
             hidden = layer.forward(hidden, cos, sin, step)
-        if len(rows) != len(hidden):
-            hidden = hidden[self._here(ends)]
+        if ends is not None:
+            hidden = hidden[ends]
         return F.linear(normed(hidden, self.norm, self.eps), self.llm.lm_head.weight).float()
+
+    def _slots(self, tables: Numbers, positions: Numbers, counts: Sequence[int]) -> Numbers:
+        """Of the tokens at `positions`, of which the first `counts[0]` are the first row's, and so on."""
+        of_row = np.repeat(np.arange(len(counts)), counts)
+        return tables[of_row, positions // self.block_tokens] * self.block_tokens + positions % self.block_tokens
 
     def wipe(self, blocks: Sequence[int]) -> None:
         """Of a request that gave no numbers: whoever gets these blocks next reads them behind its own tokens, masked."""
+        (those,) = to_device(self.device, np.asarray(blocks, dtype=np.int64))
         for cache in (self.keys, self.values):
-            cache[:, self._here(np.asarray(blocks, dtype=np.int64))] = 0
+            cache[:, those] = 0
 
     def rotary(self, like: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines [num_tokens, 1, head_dim], the first half of the sines negated: what `rotate` takes."""
         cos, sin = (x[0, :, None] for x in self.llm.model.rotary_emb(like, positions[None]))
         half = sin.shape[-1] // 2
         return cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
-
-    def _here(self, numbers: npt.NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(numbers).to(self.device, non_blocking=True)
 
 
 class Layer:

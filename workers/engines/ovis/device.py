@@ -90,6 +90,21 @@ def available_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
+def synchronise(device: torch.device) -> None:
+    """Waits for all that the device still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def still_works(device: torch.device) -> bool:
+    """Whether it computes: after an error that may or may not have poisoned it, as one while recording."""
+    try:
+        synchronise(device)
+        return bool(torch.ones(1, device=device).item() == 1)
+    except RuntimeError:
+        return False
+
+
 def is_sticky(error: BaseException) -> bool:
     """A CUDA error after which this process can compute nothing any more (out of memory is none)."""
     if isinstance(error, torch.OutOfMemoryError):

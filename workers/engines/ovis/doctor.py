@@ -64,18 +64,24 @@ def _device(settings: EngineSettings) -> list[Check]:
     free, total = torch.cuda.mem_get_info(device)
     capability = torch.cuda.get_device_capability(device)
     is_new = capability >= (8, 0)
-    sdp: Any = torch.backends.cuda  # its functions are not typed
-    kernels = [("flash", sdp.flash_sdp_enabled()), ("memory-efficient", sdp.mem_efficient_sdp_enabled())]
-    enabled = ", ".join(name for name, is_on in kernels if is_on) or "none: attention will be slow"
-    decoding = "decoding: the reference, as set"
+    attention, recorded = "the references in SDPA, as set", "not recorded: the reference cannot be"
     if settings.ovis.attention == "auto":
-        decoding = "decoding: a paged kernel where it agrees with the reference, which is tried at the start"
+        attention = f"SDPA, varlen, {_paged()}: the fastest that agrees with SDPA, measured at the start"
+        recorded = "CUDA graphs, where they measure faster" if settings.ovis.decode_graphs else "not recorded, as set"
     return [
         ("device", True, f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"),
         ("dtype", is_new or dtype != "bfloat16", dtype if is_new else f"{dtype}; bfloat16 needs compute capability 8.0"),
         ("memory", free > 4 * 2**30, f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"),
-        ("attention", any(is_on for _, is_on in kernels), f"{decoding}; prompts: SDPA ({enabled})"),
+        ("attention", True, attention),
+        ("decode steps", True, recorded),
     ]
+
+
+def _paged() -> str:
+    try:
+        return f"paged (Triton {version('triton')})"
+    except PackageNotFoundError:
+        return "no paged kernel (Triton is not installed)"
 
 
 def _model(settings: EngineSettings, has_device: bool) -> list[Check]:

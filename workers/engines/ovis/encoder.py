@@ -4,11 +4,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from workers.engines.ovis.device import is_sticky
 from workers.engines.ovis.sequence import Picture
+from workers.engines.ovis.transfer import to_device
 from workers.engines.ovis.vision import Grid
 
 MAX_PATCHES = 16_384
@@ -76,8 +78,7 @@ class Encoder:
 
     def _encode(self, pictures: Sequence[Picture]) -> None:
         device = self._levels.device
-        packed = torch.cat([torch.from_numpy(picture.levels) for picture in pictures])
-        packed = packed.to(device, non_blocking=True)
+        (packed,) = to_device(device, np.concatenate([picture.levels for picture in pictures]))
         channels = len(self._levels)
         of_channel = torch.arange(channels, device=device).repeat_interleave(packed.shape[1] // channels)
         atoms = self._embed(self._levels[of_channel, packed.long()], [picture.grid for picture in pictures])

@@ -22,12 +22,13 @@ from workers.engines.engine import Completion, EngineStartError, Request
 from workers.engines.ovis import number_format
 from workers.engines.ovis.completions import Completions, failed
 from workers.engines.ovis.cycles import find_cycle
+from workers.engines.ovis.decode_graphs import record_decode
 from workers.engines.ovis.decoder import Decoder
 from workers.engines.ovis.device import device_name, device_of, is_sticky, num_blocks
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.grammar import GrammarError, Grammars
 from workers.engines.ovis.image_processor import ImageProcessor
-from workers.engines.ovis.kernels import choose_kernel
+from workers.engines.ovis.kernels import choose_kernels
 from workers.engines.ovis.loading import load_model, locate, read_json, read_tokenizer
 from workers.engines.ovis.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, question, render, sanitise, tokenise
 from workers.engines.ovis.scheduler import Scheduler
@@ -240,11 +241,17 @@ class OvisEngine:
         self._out_of_budget, self._blank_line = self._encode(OUT_OF_THINKING_BUDGET), self._encode("\n\n")
         blocks = num_blocks(llm, settings, device, dtype, self.settings.num_gpus or 1.0)
         decoder = Decoder(model.llm, blocks, settings.kv_block_tokens)
-        decoder.kernel = choose_kernel(decoder.keys, llm.num_attention_heads, wanted=settings.attention)
+        decoder.kernels = choose_kernels(decoder, model.config.vit_config, wanted=settings.attention)
+        model.visual_tokenizer.vit.vision_model.encoder.attention = decoder.kernels.vision
+        if settings.decode_graphs:
+            decoder.recorded = record_decode(decoder, settings.max_batch)
         levels = torch.from_numpy(self.images.levels).to(device)
         encoder = Encoder(model.embed_images, levels, settings.max_vision_ahead)
         self.scheduler = Scheduler(decoder, encoder, self._grammars, model.embed_prompt, max_batch=settings.max_batch)
-        return f"{device_name(device)}, {str(dtype).removeprefix('torch.')}, cache of {blocks * settings.kv_block_tokens} tokens"
+        said = [device_name(device), str(dtype).removeprefix("torch."), f"cache of {blocks * settings.kv_block_tokens} tokens"]
+        if device.type == "cuda":
+            said += [f"attention {decoder.kernels}", "decode steps recorded" if decoder.recorded else "decode steps not recorded"]
+        return ", ".join(said)
 
     def _work(self) -> None:
         while True:

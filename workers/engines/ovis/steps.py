@@ -5,6 +5,7 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from workers.engines.ovis.decoder import Decoder, Row
 from workers.engines.ovis.grammar import Grammars
 from workers.engines.ovis.sampling import Choice, Controls, choose
 from workers.engines.ovis.sequence import Sequence
+from workers.engines.ovis.transfer import pinned, to_device
 
 Kind = Literal["prefill", "decode"]
 
@@ -66,7 +68,7 @@ class Steps:
     def next(self, sequences: Many[Sequence]) -> Tensor:
         """Logits after each request's last token, which may be known to the device alone."""
         rows = [Row(sequence.blocks, sequence.num_written + 1, 1) for sequence in sequences]
-        return self.decoder.forward(self.decoder.embed(self._last[self._slots(sequences)]), rows)
+        return self.decoder.decode(self._last[self._slots(sequences)], rows)
 
     def begin(self, sequences: Many[Sequence]) -> None:
         """What a slot remembers belongs to its new request from here on."""
@@ -76,7 +78,7 @@ class Steps:
                     self._seen = torch.zeros(len(self._last), self.decoder.vocab_size, dtype=torch.bool, device=self.device)
                 self._seen[sequence.slot] = False
                 if sequence.answer:
-                    self._seen[sequence.slot, torch.tensor(sequence.answer).to(self.device, non_blocking=True)] = True
+                    self._seen[sequence.slot, self._here(sequence.answer, np.int64)] = True
 
     def recall(self, sequences: Many[Sequence]) -> None:
         """After a step that failed halfway: the last tokens as the host knows them."""
@@ -91,7 +93,7 @@ class Steps:
         tokens = choice.tokens
         kept = [row for row, sequence in enumerate(sequences) if sequence.slot >= 0]
         if len(kept) < len(sequences):
-            at = torch.tensor(kept, dtype=torch.long).to(self.device, non_blocking=True)
+            at = self._here(kept, np.int64)
             slots, tokens = slots[at], tokens[at]
         self._last[slots] = tokens
         if self._seen is not None:
@@ -102,14 +104,13 @@ class Steps:
         if self.device.type != "cuda":
             return choice, None
         parts = (choice.tokens, choice.logprobs, choice.overridden)
-        host = (torch.empty_like(x, device="cpu", pin_memory=True).copy_(x, non_blocking=True) for x in parts)
-        there = Choice(*host)
+        there = Choice(*(pinned(torch.empty_like(x, device="cpu")).copy_(x, non_blocking=True) for x in parts))
         arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
         return there, arrived
 
     def _slots(self, sequences: Many[Sequence]) -> Tensor:
-        return torch.tensor([sequence.slot for sequence in sequences]).to(self.device, non_blocking=True)
+        return self._here([sequence.slot for sequence in sequences], np.int64)
 
     def _masks(self, sequences: Many[Sequence], kind: Kind) -> Tensor | None:
         """[rows, words]; None when no row has a grammar. A matcher that breaks is its request's fault alone."""
@@ -141,4 +142,8 @@ class Steps:
         return controls
 
     def _of(self, values: list[float]) -> Tensor:
-        return torch.tensor(values).to(self.device, non_blocking=True)
+        return self._here(values, np.float32)
+
+    def _here(self, values: Many[float], dtype: type[np.generic]) -> Tensor:
+        (there,) = to_device(self.device, np.array(values, dtype=dtype))
+        return there

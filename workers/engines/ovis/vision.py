@@ -4,8 +4,8 @@ Rows are in merge order throughout: the m x m patches of one atom are consecutiv
 (m = hidden_stride). A grid is (frames, rows, columns) in patches. Parameter names are the official checkpoint's.
 """
 
-from collections.abc import Sequence
-from itertools import groupby
+import functools
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
 from workers.engines.ovis.configuration import Ovis2_5VisionConfig
+from workers.engines.ovis.packed_attention import PackedAttention, Segments, sdpa
 
 Grid = tuple[int, int, int]
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(query, key, value), each [num_patches, heads, head_dim] -> the same."""
 
 ROPE_BASE = 10000.0
 
@@ -61,13 +64,13 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.out_proj = nn.Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor] | None, lengths: Sequence[int]) -> Tensor:
+    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor] | None, attend: Attend) -> Tensor:
         query, key, value = (
             projection(hidden).view(-1, self.num_heads, self.head_dim) for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
         if rotation is not None:
             query, key = rotate(query, *rotation), rotate(key, *rotation)
-        return self.out_proj(attend_within(query, key, value, lengths).flatten(1))
+        return self.out_proj(attend(query, key, value).flatten(1))
 
 
 class MLP(nn.Module):
@@ -89,8 +92,8 @@ class Block(nn.Module):
         self.layer_norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.mlp = MLP(config)
 
-    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor] | None, lengths: Sequence[int]) -> Tensor:
-        hidden = hidden + self.self_attn(self.layer_norm1(hidden), rotation, lengths)
+    def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor] | None, attend: Attend) -> Tensor:
+        hidden = hidden + self.self_attn(self.layer_norm1(hidden), rotation, attend)
         return hidden + self.mlp(self.layer_norm2(hidden))
 
 
@@ -99,23 +102,29 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        self.attention: PackedAttention = sdpa
 
     def forward(self, hidden: Tensor, grids: Sequence[Grid]) -> Tensor:
         """The last block's output. The checkpoint's post_layernorm is never applied: the reference takes hidden_states[-1]."""
         config = self.config
         rotation = rotation_of(grids, config, hidden.device) if config.use_rope else None
-        whole = [rows * columns for frames, rows, columns in grids for _ in range(frames)]
+        whole = self.within([rows * columns for frames, rows, columns in grids for _ in range(frames)], hidden.device)
         if not config.fullatt_block_indexes:
             for layer in self.layers:
                 hidden = layer(hidden, rotation, whole)
             return hidden
-        order, windows = window_order(grids, config)
-        order = order.to(hidden.device)
+        order, window_lengths = window_order(grids, config)
+        order, windows = order.to(hidden.device), self.within(window_lengths, hidden.device)
         hidden = hidden[order]
         rotation = None if rotation is None else (rotation[0][order], rotation[1][order])
         for index, layer in enumerate(self.layers):
             hidden = layer(hidden, rotation, whole if config.attends_fully(index) else windows)
         return hidden[torch.argsort(order)]
+
+    def within(self, lengths: list[int], device: torch.device) -> Attend:
+        """Attention of each segment to itself."""
+        segments = Segments(lengths, device)
+        return functools.partial(self.attention, queries=segments, keys=segments, is_causal=False, scale=None)
 
 
 class VisionTransformer(nn.Module):
@@ -168,19 +177,6 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Half-split rotation, in float32, cast back: [num_patches, heads, head_dim]."""
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
-
-
-def attend_within(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Attention of each segment to itself. [num_patches, heads, head_dim]; runs of equally long segments go as one batch."""
-    outputs = []
-    start = 0
-    for length, run in groupby(lengths):
-        count = sum(1 for _ in run)
-        span = slice(start, start + length * count)
-        q, k, v = (x[span].view(count, length, *x.shape[1:]).transpose(1, 2) for x in (query, key, value))
-        outputs.append(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(0, 1))
-        start = span.stop
-    return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
 
 def window_order(grids: Sequence[Grid], config: Ovis2_5VisionConfig) -> tuple[Tensor, list[int]]:

@@ -41,6 +41,25 @@ def test_a_gpu_that_is_asked_for_and_not_seen_is_a_fault_here_and_not_on_a_clust
     assert ("dtype", True, "bfloat16") in said
 
 
+def test_a_gpu_is_told_with_what_will_be_tried_on_it(checkpoint, monkeypatch):
+    from torch import cuda
+
+    monkeypatch.setattr(cuda, "is_available", lambda: True)
+    monkeypatch.setattr(cuda, "mem_get_info", lambda device: (70 * 2**30, 80 * 2**30))
+    monkeypatch.setattr(cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(cuda, "get_device_name", lambda device: "A card")
+
+    def said(**given):
+        on_gpu = EngineSettings(name="ovis", model=str(checkpoint), ovis=OvisSettings(device="cuda", **given))
+        return {name: detail for name, ok, detail in doctor.checks(on_gpu) if ok}
+
+    assert said()["device"] == "A card, compute capability 9.0"
+    assert said()["attention"].startswith("SDPA, varlen, ")
+    assert said()["decode steps"] == "CUDA graphs, where they measure faster"
+    assert said(decode_graphs=False)["decode steps"] == "not recorded, as set"
+    assert said(attention="reference")["attention"] == "the references in SDPA, as set"
+
+
 def test_a_model_of_the_hub_is_looked_for_on_this_machine_only(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     said = {name: detail for name, ok, detail in doctor.checks(settings("nobody/nothing", revision="a" * 40)) if ok}
