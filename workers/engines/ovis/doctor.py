@@ -11,7 +11,7 @@ from workers.engines.engine import EngineStartError
 Check = tuple[str, bool, str]
 """(name, whether it is fine, what was found and will be used)."""
 
-MINIMUM = {"torch": (2, 11), "transformers": (5, 10), "safetensors": (0, 6), "llguidance": (1, 5)}
+MINIMUM = {"torch": (2, 11), "transformers": (5, 10), "safetensors": (0, 6), "llguidance": (1, 7)}
 
 
 def checks(settings: EngineSettings, *, runs_here: bool = True) -> list[Check]:
