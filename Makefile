@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PROJECT := pyproject.toml constraints.txt
+UV := uv==0.13.9
 
-.PHONY: demo test lint bench bench-engine bench-gpu docs lock clean
+.PHONY: demo test test-oldest lint bench bench-engine bench-gpu docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed-demo
@@ -40,12 +41,28 @@ docs: $(VENV)/.installed-all
 LOCK = $(BIN)/uv pip compile --quiet pyproject.toml infra/requirements.in --python-version 3.11 \
 	--python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --custom-compile-command 'make lock'
 lock: $(VENV)/.installed-all
-	$(BIN)/python -m pip install --quiet uv==0.13.9
+	$(BIN)/python -m pip install --quiet $(UV)
 	$(LOCK) --output-file infra/requirements-cpu.txt
 	$(LOCK) --extra ovis --output-file infra/requirements-cuda.txt
 
+# The tests on the oldest versions that pyproject.toml allows (of torch, the one that is pinned), in an environment of their own.
+OLDEST := .venv-oldest
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+$(OLDEST)/.installed: $(PROJECT)
+	rm -rf $(OLDEST)
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade 'pip>=25.1' $(UV)
+	$(OLDEST)/bin/uv pip compile --quiet pyproject.toml --extra ovis --resolution lowest-direct --no-annotate --no-header \
+		| grep -v '^torch=' > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints.txt --constraint $(OLDEST)/constraints.txt \
+		--editable '.[ovis]' --group dev
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo-out build dist
+	rm -rf $(VENV) $(OLDEST) demo-out build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pagefold needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
