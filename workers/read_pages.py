@@ -6,34 +6,22 @@ Whatever happens to a page, it has one row in `pages` when its text was asked fo
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, get_args
 
 from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
-from schemas.failure import KINDS, Failure, Task, storable_text
-from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedPage
+from schemas.failure import Task
+from schemas.page import Box, Chunk, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
-from schemas.records import (
-    BlockRecord,
-    ChartPointRecord,
-    ChartRecord,
-    ChunkRecords,
-    FailureRecord,
-    Lineage,
-    PageRecord,
-    Reading,
-)
+from schemas.records import ChunkRecords
 from schemas.settings import ReadSettings, RegionSettings, Transport
 from workers.asking import Outcome, ask, max_output_tokens
 from workers.crops import crop_regions, region_text_layer
 from workers.engines.busy import Busy
 from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
 from workers.prompts import prompt_for
-from workers.validate import ChartContent, OcrContent, chart_content, ocr_content
-
-PROMPT_ECHO_CHARS = 60
-"""A line of the prompt this long in an answer comes from the prompt, not from the page."""
+from workers.rows import ChunkRows
+from workers.validate import OcrContent, chart_content, ocr_content
 
 
 def _now() -> datetime:
@@ -59,7 +47,7 @@ class PageReader:
         """`recipes` holds the tasks to ask; a chunk's other tasks are left out. `regions` and `cell_px` shape crops of scans."""
         self._engine = engine
         self._info = info
-        self._readings = {task: _reading(recipe) for task, recipe in recipes.items()}
+        self._recipes = recipes
         self._settings = settings
         self._transport: Transport = settings.transport if info.takes_prompts else "json"
         self._slots = asyncio.Semaphore(max_requests)
@@ -79,7 +67,7 @@ class PageReader:
         chunk = rendered.chunk
         reader = _ChunkReader(self, chunk)
         parts = await asyncio.gather(*(reader.read_page(page) for page in rendered.pages))
-        of_document = ChunkRecords(failures=[reader.failure_record(failure) for failure in chunk.failures])
+        of_document = ChunkRecords(failures=[reader.rows.of_failure(failure) for failure in chunk.failures])
         return ChunkRecords.joined([of_document, *parts])
 
     async def _read(self, request: Request) -> Completion:
@@ -102,14 +90,14 @@ class _ChunkReader:
     def __init__(self, reader: PageReader, chunk: Chunk) -> None:
         self._reader = reader
         self._chunk = chunk
-        self._lineage = _lineage(chunk, reader._run_id)
-        self._tasks = [task for task in chunk.tasks if task in reader._readings]
+        self._tasks = [task for task in chunk.tasks if task in reader._recipes]
+        self.rows = ChunkRows(chunk, reader._run_id, reader._recipes, reader._clock)
 
     async def read_page(self, page: RenderedPage) -> ChunkRecords:
         if page.image is None or page.failure is not None:
-            return self._unrendered(page)
+            return self._undrawn(page)
         if page.is_blank:
-            return self._blank(page)
+            return ChunkRecords(pages=[self.rows.of_blank(page)] if "ocr" in self._tasks else [])
         standing = [region for region in page.regions if self._wants(page, region)]
         text, places, charts = await asyncio.gather(
             self._ask_text(page, self._reader._transport) if "ocr" in self._tasks else _nothing(),
@@ -117,26 +105,13 @@ class _ChunkReader:
             self._read_charts(page, standing),
         )
         found, of_crops = await self._read_crops(page, places or text, charts)
-        of_text = self._text_records(page, text, num_candidates=len(page.regions) + len(found))
-        return ChunkRecords.joined([of_text, self._places_records(page, places), *charts, *of_crops])
-
-    def failure_record(self, failure: Failure) -> FailureRecord:
-        reading = self._reader._readings.get(failure.task) if failure.task else None
-        return FailureRecord(
-            lineage=self._lineage,
-            page_index=failure.page_index,
-            region_index=failure.region_index,
-            recipe_id=reading.recipe_id if reading else None,
-            engine=reading.engine if reading else None,
-            model=reading.model if reading else None,
-            stage=failure.stage,
-            task=failure.task,
-            kind=failure.kind,
-            message=failure.message,
-            is_transient=KINDS[failure.kind].is_transient,
-            raw_text=failure.raw_text and storable_text(failure.raw_text),
-            failed_at=self._reader._clock(),
-        )
+        parts = [*charts, *of_crops]
+        if places is not None and places.content is None:
+            parts.insert(0, ChunkRecords(failures=self.rows.of_outcome(places.outcome, page, task="chart")))
+        if text is not None:
+            num_candidates = len(page.regions) + len(found)
+            parts.insert(0, self.rows.of_text(page, text.outcome, text.content, num_candidates))
+        return ChunkRecords.joined(parts)
 
     def _wants(self, page: RenderedPage, region: Region) -> bool:
         chosen = self._chunk.regions
@@ -144,23 +119,14 @@ class _ChunkReader:
 
     # --- text
 
-    def _unrendered(self, page: RenderedPage) -> ChunkRecords:
+    def _undrawn(self, page: RenderedPage) -> ChunkRecords:
         """One failure for the page as a whole; in a chunk that asks for charts alone it is about these, for the text may stand."""
-        failure = page.failure and page.failure.model_copy(
-            update={"page_index": page.page_index, "task": page.failure.task or self._only_charts()}
-        )
-        return ChunkRecords(
-            pages=[self._page_record(page, "failed")] if "ocr" in self._tasks else [],
-            failures=[self.failure_record(failure)] if failure else [],
-        )
-
-    def _only_charts(self) -> Task | None:
-        return "chart" if self._tasks == ["chart"] else None
-
-    def _blank(self, page: RenderedPage) -> ChunkRecords:
-        if "ocr" not in self._tasks:
-            return ChunkRecords()
-        return ChunkRecords(pages=[self._page_record(page, "blank", text_markdown="", text_plain="")])
+        pages = [self.rows.of_undrawn(page)] if "ocr" in self._tasks else []
+        if page.failure is None:
+            return ChunkRecords(pages=pages)
+        task = page.failure.task or ("chart" if self._tasks == ["chart"] else None)
+        failure = page.failure.model_copy(update={"page_index": page.page_index, "task": task})
+        return ChunkRecords(pages=pages, failures=[self.rows.of_failure(failure)])
 
     async def _ask_text(self, page: RenderedPage, transport: Transport) -> _Page:
         assert page.image is not None
@@ -192,63 +158,6 @@ class _ChunkReader:
             and "ocr" in self._reader._info.tasks
             and self._reader._regions.enabled
         )
-
-    def _text_records(self, page: RenderedPage, text: _Page | None, num_candidates: int) -> ChunkRecords:
-        if text is None:
-            return ChunkRecords()
-        failures = self._failures(text.outcome, page, task="ocr")
-        outcome, content = text.outcome, text.content
-        if content is None:
-            record = self._page_record(page, "failed", outcome, num_chart_candidates=num_candidates)
-            return ChunkRecords(pages=[record], failures=failures)
-        record = self._page_record(
-            page,
-            "partial" if outcome.failure else "ok",
-            outcome,
-            flags=_flags(page.flags, content.flags, _answer_flags(outcome)),
-            text_markdown=content.text_markdown,
-            text_plain=content.text_plain,
-            languages=list(content.languages),
-            text_origin=outcome.completion.text_origin,
-            num_blocks=len(content.blocks),
-            num_chars=content.num_chars,
-            num_chart_candidates=num_candidates,
-            text_layer_agreement=content.text_layer_agreement,
-            confidence=outcome.completion.confidence,
-        )
-        reading = self._reader._readings["ocr"]
-        blocks = [
-            BlockRecord(lineage=self._lineage, page_index=page.page_index, reading=reading, block_index=index, **vars(block))
-            for index, block in enumerate(content.blocks)
-        ]
-        return ChunkRecords(pages=[record], blocks=blocks, failures=failures)
-
-    def _places_records(self, page: RenderedPage, places: _Page | None) -> ChunkRecords:
-        """Of an answer that was only to say where the charts are."""
-        if places is None or places.content is not None:
-            return ChunkRecords()
-        return ChunkRecords(failures=self._failures(places.outcome, page, task="chart"))
-
-    def _page_record(self, page: RenderedPage, status: Any, outcome: Outcome | None = None, **content: Any) -> PageRecord:
-        columns: dict[str, Any] = {
-            "lineage": self._lineage,
-            "page_index": page.page_index,
-            "reading": self._reader._readings["ocr"],
-            "status": status,
-            "width_px": page.image and page.image.width_px,
-            "height_px": page.image and page.image.height_px,
-            "width_pt": page.width_pt,
-            "height_pt": page.height_pt,
-            "dpi": page.dpi,
-            "rotation": page.rotation,
-            "is_scan": page.is_scan,
-            "is_blank": page.is_blank,
-            "num_chart_candidates": len(page.regions),
-            "num_text_layer_chars": page.text_layer and page.text_layer.num_chars,
-            "flags": _flags(page.flags, _answer_flags(outcome)),
-            "render_s": page.render_s,
-        }
-        return PageRecord(**columns | self._asked(outcome) | content)
 
     # --- charts
 
@@ -290,92 +199,18 @@ class _ChunkReader:
             text_layer=region_text_layer(region, image),
         )
         outcome = await self._ask(request)
-        failures = self._failures(outcome, page, task="chart", region=region)
         if outcome.parsed is None:
-            record = self._chart_record(page, region, image, "failed", outcome, flags=_flags(flags, _answer_flags(outcome)))
-            return ChunkRecords(charts=[record], failures=failures)
+            return self.rows.of_chart(page, region, image, outcome, None, flags)
         assert isinstance(outcome.parsed.answer, ChartAnswer)
         content = await asyncio.to_thread(chart_content, outcome.parsed.answer, region, page)
-        return ChunkRecords(
-            charts=[self._chart_record_of(page, region, image, outcome, content, flags)],
-            chart_points=[
-                ChartPointRecord(
-                    lineage=self._lineage,
-                    page_index=page.page_index,
-                    region_index=region.region_index,
-                    reading=self._reader._readings["chart"],
-                    **vars(point),
-                )
-                for point in content.points
-            ],
-            failures=failures,
-        )
-
-    def _chart_record_of(
-        self,
-        page: RenderedPage,
-        region: Region,
-        image: PageImage,
-        outcome: Outcome,
-        content: ChartContent,
-        flags: tuple[str, ...],
-    ) -> ChartRecord:
-        columns = {item.name: getattr(content, item.name) for item in fields(content) if item.name not in _NOT_COLUMNS}
-        columns["flags"] = _flags(flags, content.flags, _answer_flags(outcome))
-        columns["num_points"] = len(content.points)
-        return self._chart_record(page, region, image, "partial" if outcome.failure else content.status, outcome, **columns)
-
-    def _chart_record(
-        self, page: RenderedPage, region: Region, image: PageImage, status: Any, outcome: Outcome, **content: Any
-    ) -> ChartRecord:
-        columns: dict[str, Any] = {
-            "lineage": self._lineage,
-            "page_index": page.page_index,
-            "region_index": region.region_index,
-            "reading": self._reader._readings["chart"],
-            "status": status,
-            "bbox_px": Box(*region.bbox_px),
-            "region_origin": region.origin,
-            "width_px": image.width_px,
-            "height_px": image.height_px,
-            "dpi": region.dpi,
-        }
-        return ChartRecord(**columns | self._asked(outcome) | content)
-
-    # --- both
+        return self.rows.of_chart(page, region, image, outcome, content, flags)
 
     async def _ask(self, request: Request) -> Outcome:
         return await ask(self._reader._read, request, self._reader._settings, takes_prefix=self._reader._info.takes_prefix)
 
-    def _asked(self, outcome: Outcome | None) -> dict[str, Any]:
-        """The columns about asking; nothing where nothing was asked."""
-        if outcome is None:
-            return {}
-        completion = outcome.completion
-        return {
-            "mean_logprob": completion.mean_logprob,
-            "min_logprob": completion.min_logprob,
-            "grammar_overrides": completion.grammar_overrides,
-            "stop_reason": completion.stop_reason,
-            "num_asks": outcome.num_asks,
-            "num_prompt_tokens": outcome.num_prompt_tokens,
-            "num_output_tokens": outcome.num_output_tokens,
-            "read_s": outcome.engine_s,
-            "read_at": self._reader._clock(),
-        }
-
-    def _failures(self, outcome: Outcome, page: RenderedPage, *, task: Task, region: Region | None = None) -> list[FailureRecord]:
-        if outcome.failure is None:
-            return []
-        place = {"task": task, "page_index": page.page_index, "region_index": region and region.region_index}
-        return [self.failure_record(outcome.failure.model_copy(update=place))]
-
 
 async def _nothing() -> None:
     return None
-
-
-_NOT_COLUMNS = ("status", "flags", "points", "num_points")
 
 
 def _chart_boxes(text: _Page | None) -> list[Box]:
@@ -391,47 +226,3 @@ def _chart_boxes(text: _Page | None) -> list[Box]:
 def _may_hide_charts(page: RenderedPage) -> bool:
     """A scan has no structure to find charts in; what its rendering offers is at most the image as a whole."""
     return page.is_scan and all(region.origin == "standalone" for region in page.regions)
-
-
-def _flags(*parts: Any) -> list[str]:
-    return list(dict.fromkeys(flag for part in parts for flag in part))
-
-
-def _answer_flags(outcome: Outcome | None) -> list[str]:
-    if outcome is None:
-        return []
-    echo = ["prompt_echo"] if _echoes_prompt(outcome) else []
-    return [*(outcome.parsed.repairs if outcome.parsed else ()), *outcome.completion.flags, *echo]
-
-
-def _echoes_prompt(outcome: Outcome) -> bool:
-    """A model that repeats its instructions has not read the page."""
-    if outcome.completion.text_origin != "model" or outcome.parsed is None:
-        return False
-    task: Task = "ocr" if isinstance(outcome.parsed.answer, OcrAnswer) else "chart"
-    asked = "\n".join(prompt_for(task, transport).text for transport in get_args(Transport))
-    lines = [line for line in asked.splitlines() if len(line) >= PROMPT_ECHO_CHARS and '"' not in line]
-    return any(line in outcome.completion.text for line in lines)
-
-
-def _reading(recipe: Recipe) -> Reading:
-    return Reading(
-        recipe_id=recipe.recipe_id,
-        engine=recipe.engine,
-        model=recipe.model,
-        model_revision=recipe.model_revision,
-        prompt_version=recipe.prompt_version,
-    )
-
-
-def _lineage(chunk: Chunk, run_id: str) -> Lineage:
-    return Lineage(
-        uri=chunk.source.uri,
-        source_id=chunk.source.source_id,
-        source_version=chunk.source.etag,
-        version_id=chunk.document.version_id,
-        document_id=chunk.document.document_id,
-        plan_id=chunk.plan_id,
-        run_id=run_id,
-        attempt=chunk.attempt,
-    )
