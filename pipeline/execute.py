@@ -36,8 +36,9 @@ from workers.engines.engine import EngineStartError
 from workers.render import RenderStartError
 
 _TICK_S = 0.2
-_MAX_DEATHS = 16
-"""Pages in a row that cost the reader process its life, none read in between: it is not the pages."""
+_MAX_DEATHS = 8
+"""Pages in a row that cost the reader process its life, none read in between: it is not the pages. Each has killed it twice, alone,
+and each death costs a start of the engine."""
 _TELL_EVERY_S = 2.0
 _END_S = 10.0
 """What a stream that was left early may take to end."""
@@ -142,8 +143,8 @@ class _Deaths:
         self._in_a_row = 0 if receipt.num_ok + receipt.num_partial else self._in_a_row + died
         if self._in_a_row >= _MAX_DEATHS:
             raise EngineDies(
-                f"the reader process died at each of the last {self._in_a_row} pages: the engine is broken, or this machine too "
-                "small; what Ray said is in the log, and the pages are failures `crashed_worker`, for `pagefold retry`"
+                f"the reader process died, twice, at each of the last {self._in_a_row} pages: the engine is broken, or this "
+                "machine too small; what Ray said is in the log, and the pages are failures `crashed_worker`, for `pagefold retry`"
             )
 
 

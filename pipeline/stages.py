@@ -313,6 +313,10 @@ class ReadPages:
         return await asyncio.to_thread(self._begins.begin, chunk.plan_id, chunk.shard_index, name)
 
 
+_LINGER_S = 1.0
+"""Between one that read alone and the next: its answer is staged and leaves this process before another may end it."""
+
+
 class _Gate:
     """Many readers, or one alone. The one that waits holds back those that come after it."""
 
@@ -336,6 +340,9 @@ class _Gate:
 
     @contextlib.asynccontextmanager
     async def alone(self) -> Any:
-        async with self._turnstile:
+        await self._turnstile.acquire()
+        try:
             await self._empty.wait()
             yield
+        finally:
+            asyncio.get_running_loop().call_later(_LINGER_S, self._turnstile.release)

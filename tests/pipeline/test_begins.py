@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from pipeline.begins import Begins
 from pipeline.local_store import LocalStore
 
@@ -67,3 +69,26 @@ def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
     asyncio.run(scene())
 
     assert events == ["a in", "b in", "b out", "a out", "alone in", "alone out", "late in", "late out"]
+
+
+def test_the_answer_of_one_that_was_alone_has_time_to_leave_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline import stages
+
+    monkeypatch.setattr(stages, "_LINGER_S", 0.05)
+    events: list[str] = []
+
+    async def reads(name: str, gate: stages._Gate) -> None:
+        async with gate.alone():
+            events.append(f"{name} read")
+        await asyncio.sleep(0.01)
+        events.append(f"{name} handed on")
+
+    async def scene() -> None:
+        gate = stages._Gate()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reads("a", gate))
+            group.create_task(reads("b", gate))
+
+    asyncio.run(scene())
+
+    assert events == ["a read", "a handed on", "b read", "b handed on"]
