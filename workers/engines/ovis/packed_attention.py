@@ -104,5 +104,5 @@ def varlen(
 
 @lru_cache
 def _grouped(varlen_attn: Callable[..., Tensor]) -> dict[str, bool]:
-    """Since torch 2.12 queries that share key/value heads want a word; before, they were let through."""
+    """Queries that share key/value heads want a word in torch 2.13; 2.11 lets them through."""
     return {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
