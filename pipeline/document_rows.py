@@ -1,6 +1,7 @@
 """A document's row and its manifest entry, gathered from its chunks when a shard is committed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.staging import StagedChunk
 from schemas.page import Chunk
-from schemas.plan import CommittedSource, SourceFailure
+from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
 from schemas.source import Document
 
@@ -104,6 +105,18 @@ class DocumentCounts:
             failures=[_source_failure(row, self.origins) for row in self.failures],
             duplicate_of=first.duplicate_of,
         )
+
+
+def total(documents: Sequence[DocumentCounts]) -> CommittedCounts:
+    """What these documents came to."""
+    pages: Counter[str] = sum((counts.pages for counts in documents), Counter())
+    charts: Counter[str] = sum((counts.charts for counts in documents), Counter())
+    return CommittedCounts(
+        pages=dict(sorted(pages.items())),
+        failures=dict(sorted(Counter(row["kind"] for counts in documents for row in counts.failures).items())),
+        num_charts=charts["ok"] + charts["partial"],
+        num_chart_points=sum(counts.num_chart_points for counts in documents),
+    )
 
 
 def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | None]) -> SourceFailure:
