@@ -20,6 +20,7 @@ from pipeline.progress import Heartbeat
 from pipeline.store import Conflict, Exists, Store, StoreError, Versioned
 
 LEASE = "_pagefold/lease.json"
+_READ_AGAIN_S = 0.5
 _RESOLUTION_S = 1.0
 """Last-Modified and Date count whole seconds: an age is trusted only beyond one more."""
 
@@ -191,7 +192,8 @@ def steady_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
-def _read(store: Store) -> tuple[LeaseBody, Versioned] | None:
+def _read(store: Store, *, is_last: bool = False) -> tuple[LeaseBody, Versioned] | None:
+    """`is_last`: what does not parse is no lease. Before, it is read once more: nobody shall remove a lease that came broken."""
     try:
         versioned = store.get_versioned(LEASE)
     except FileNotFoundError:
@@ -199,7 +201,10 @@ def _read(store: Store) -> tuple[LeaseBody, Versioned] | None:
     try:
         return LeaseBody.model_validate_json(versioned.body), versioned
     except ValidationError:
-        raise StoreError(f"{store.uri(LEASE)} is no lease: remove it once you are sure that no run is at work.") from None
+        if is_last:
+            raise StoreError(f"{store.uri(LEASE)} is no lease: remove it once you are sure that no run is at work.") from None
+    time.sleep(_READ_AGAIN_S)
+    return _read(store, is_last=True)
 
 
 def _age_s(versioned: Versioned) -> float:

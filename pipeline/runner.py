@@ -31,6 +31,7 @@ from schemas.failure import FailureKind, Task
 from schemas.plan import Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
+from schemas.tables import TABLES
 from workers.engines.engine import EngineInfo
 from workers.engines.registry import describe_engine
 
@@ -147,6 +148,16 @@ def _refuse_output_in_input(input: str, output: str) -> None:
         raise OperatorError(f"The output {output} lies inside the input {input}: its files would be read as input.")
 
 
+def _refuse_tables_of_no_plan(store: Store) -> None:
+    """Where plans and manifests were removed and tables stay, every document would be there twice. Raises OperatorError."""
+    for table in TABLES:
+        for stored in store.list(f"{table}/"):
+            raise OperatorError(
+                f"{store.root} holds {stored.path} and no plan that it could be of: remove its tables as well, or restore its "
+                "folder _pagefold."
+            )
+
+
 def _comparable(place: str) -> str:
     return place.rstrip("/") if "://" in place else os.path.realpath(place)
 
@@ -257,6 +268,8 @@ class _Run:
         self._tell(todo)
         if not todo.has_work:
             return
+        if look.output.last_plan_number is None:
+            _refuse_tables_of_no_plan(self.store)
         lease.check()
         plan = write_plan(
             self.store,

@@ -1,6 +1,8 @@
 -- The newest good answer per key, over the tables of the same names. Plain SQL: window functions and joins, no dialect.
 --
 -- Whole documents only: rows count once `documents` has the row of the same source and plan, which is written last.
+-- An engine lists the files of each table where a query names it, so a run may commit between two of them. Each view names first
+-- what depends on `documents` alone, and last the table that it takes rows from: what it has chosen is then always there.
 -- Newest version only: an object that was overwritten (same uri, new source_id) drops out with all it said, unless another object
 -- has its bytes. What was deleted keeps its answers, and has a `deleted_at`.
 -- By document: pages, charts and failures belong to the bytes, so objects with the same bytes share theirs. `document_id` joins
@@ -46,8 +48,7 @@ WHERE ranked.place = 1;
 
 CREATE OR REPLACE VIEW current_pages AS
 SELECT pages.*
-FROM pages
-JOIN (
+FROM (
     SELECT
         pages.source_id, pages.page_index, pages.plan_id, pages.attempt, pages.recipe_id,
         ROW_NUMBER() OVER (
@@ -56,11 +57,12 @@ JOIN (
                 CASE pages.status WHEN 'ok' THEN 0 WHEN 'blank' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
                 pages.plan_id DESC, pages.attempt DESC, pages.recipe_id, pages.uri
         ) AS place
-    FROM pages
-    JOIN documents ON documents.source_id = pages.source_id AND documents.plan_id = pages.plan_id
-    JOIN source_contents ON source_contents.source_id = pages.source_id
-    WHERE source_contents.content_id IN (SELECT content_id FROM current_sources)
+    FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
+    JOIN source_contents ON source_contents.content_id = counting.content_id
+    JOIN documents ON documents.source_id = source_contents.source_id
+    JOIN pages ON pages.source_id = documents.source_id AND pages.plan_id = documents.plan_id
 ) AS chosen
+JOIN pages
     ON chosen.place = 1
     AND chosen.source_id = pages.source_id
     AND chosen.page_index = pages.page_index
@@ -71,8 +73,8 @@ JOIN (
 -- Blocks follow the page that was chosen.
 CREATE OR REPLACE VIEW current_blocks AS
 SELECT blocks.*
-FROM blocks
-JOIN current_pages
+FROM current_pages
+JOIN blocks
     ON current_pages.source_id = blocks.source_id
     AND current_pages.page_index = blocks.page_index
     AND current_pages.plan_id = blocks.plan_id
@@ -83,8 +85,7 @@ JOIN current_pages
 -- that reading failed keeps what it had.
 CREATE OR REPLACE VIEW current_charts AS
 SELECT charts.*
-FROM charts
-JOIN (
+FROM (
     SELECT
         charts.source_id, charts.page_index, charts.region_index, charts.plan_id, charts.attempt, charts.recipe_id,
         ROW_NUMBER() OVER (
@@ -93,9 +94,10 @@ JOIN (
                 CASE charts.status WHEN 'ok' THEN 0 WHEN 'none' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
                 charts.plan_id DESC, charts.attempt DESC, charts.recipe_id, charts.uri
         ) AS place
-    FROM charts
-    JOIN documents ON documents.source_id = charts.source_id AND documents.plan_id = charts.plan_id
-    JOIN source_contents ON source_contents.source_id = charts.source_id
+    FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
+    JOIN source_contents ON source_contents.content_id = counting.content_id
+    JOIN documents ON documents.source_id = source_contents.source_id
+    JOIN charts ON charts.source_id = documents.source_id AND charts.plan_id = documents.plan_id
     LEFT JOIN (
         SELECT source_contents.content_id, MAX(documents.plan_id) AS plan_id
         FROM documents
@@ -105,8 +107,8 @@ JOIN (
     ) AS looked ON looked.content_id = source_contents.content_id
     LEFT JOIN (
         SELECT DISTINCT source_contents.content_id, found.plan_id, found.page_index, found.region_index
-        FROM charts AS found
-        JOIN source_contents ON source_contents.source_id = found.source_id
+        FROM source_contents
+        JOIN charts AS found ON found.source_id = source_contents.source_id
     ) AS there
         ON there.content_id = source_contents.content_id
         AND there.plan_id = looked.plan_id
@@ -114,21 +116,19 @@ JOIN (
         AND there.region_index = charts.region_index
     LEFT JOIN (
         SELECT DISTINCT source_contents.content_id, failures.plan_id, failures.page_index
-        FROM failures
-        JOIN source_contents ON source_contents.source_id = failures.source_id
+        FROM source_contents
+        JOIN failures ON failures.source_id = source_contents.source_id
         WHERE failures.region_index IS NULL AND failures.page_index IS NOT NULL
     ) AS missed
         ON missed.content_id = source_contents.content_id
         AND missed.plan_id = looked.plan_id
         AND missed.page_index = charts.page_index
-    WHERE source_contents.content_id IN (SELECT content_id FROM current_sources)
-        AND (
-            looked.plan_id IS NULL
-            OR charts.plan_id >= looked.plan_id
-            OR there.region_index IS NOT NULL
-            OR missed.page_index IS NOT NULL
-        )
+    WHERE looked.plan_id IS NULL
+        OR charts.plan_id >= looked.plan_id
+        OR there.region_index IS NOT NULL
+        OR missed.page_index IS NOT NULL
 ) AS chosen
+JOIN charts
     ON chosen.place = 1
     AND chosen.source_id = charts.source_id
     AND chosen.page_index = charts.page_index
@@ -140,8 +140,8 @@ JOIN (
 -- Points follow the chart that was chosen.
 CREATE OR REPLACE VIEW current_chart_points AS
 SELECT chart_points.*
-FROM chart_points
-JOIN current_charts
+FROM current_charts
+JOIN chart_points
     ON current_charts.source_id = chart_points.source_id
     AND current_charts.page_index = chart_points.page_index
     AND current_charts.region_index = chart_points.region_index
@@ -153,13 +153,11 @@ JOIN current_charts
 -- went wrong before there were bytes is its source's own; what went wrong after holds for all that have them.
 CREATE OR REPLACE VIEW open_failures AS
 SELECT failures.*
-FROM failures
-JOIN documents ON documents.source_id = failures.source_id AND documents.plan_id = failures.plan_id
-JOIN source_contents ON source_contents.source_id = failures.source_id
-WHERE (
-    failures.source_id IN (SELECT source_id FROM current_sources)
-    OR (failures.document_id IS NOT NULL AND source_contents.content_id IN (SELECT content_id FROM current_sources))
-)
+FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
+JOIN source_contents ON source_contents.content_id = counting.content_id
+JOIN documents ON documents.source_id = source_contents.source_id
+JOIN failures ON failures.source_id = documents.source_id AND failures.plan_id = documents.plan_id
+WHERE (failures.document_id IS NOT NULL OR failures.source_id IN (SELECT source_id FROM current_sources))
 AND NOT (
     -- the whole document: a later plan opened it again, for as many pages, or found that its bytes are read as another
     failures.page_index IS NULL
@@ -180,9 +178,9 @@ AND NOT (
     failures.page_index IS NOT NULL
     AND EXISTS (
         SELECT 1
-        FROM pages AS later
-        JOIN documents AS whole ON whole.source_id = later.source_id AND whole.plan_id = later.plan_id
-        JOIN source_contents AS same ON same.source_id = later.source_id
+        FROM source_contents AS same
+        JOIN documents AS whole ON whole.source_id = same.source_id
+        JOIN pages AS later ON later.source_id = whole.source_id AND later.plan_id = whole.plan_id
         WHERE same.content_id = source_contents.content_id
             AND later.page_index = failures.page_index
             AND (later.plan_id > failures.plan_id OR (later.plan_id = failures.plan_id AND later.attempt > failures.attempt))
@@ -195,9 +193,9 @@ AND NOT (
     AND COALESCE(failures.task, 'chart') = 'chart'
     AND EXISTS (
         SELECT 1
-        FROM charts AS later
-        JOIN documents AS whole ON whole.source_id = later.source_id AND whole.plan_id = later.plan_id
-        JOIN source_contents AS same ON same.source_id = later.source_id
+        FROM source_contents AS same
+        JOIN documents AS whole ON whole.source_id = same.source_id
+        JOIN charts AS later ON later.source_id = whole.source_id AND later.plan_id = whole.plan_id
         WHERE same.content_id = source_contents.content_id
             AND later.page_index = failures.page_index
             AND COALESCE(failures.region_index, later.region_index) = later.region_index
@@ -260,8 +258,8 @@ FROM (
                 CASE WHEN documents.num_pages IS NOT NULL THEN 0 WHEN documents.document_id IS NOT NULL THEN 1 ELSE 2 END,
                 documents.plan_id DESC
         ) AS place
-    FROM documents
-    JOIN current_sources ON current_sources.source_id = documents.source_id
+    FROM current_sources
+    JOIN documents ON documents.source_id = current_sources.source_id
 ) AS newest
 LEFT JOIN (
     SELECT
@@ -272,8 +270,8 @@ LEFT JOIN (
         SUM(CASE WHEN status = 'partial' THEN 1 ELSE 0 END) AS num_pages_partial,
         SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END) AS num_pages_failed,
         SUM(num_chart_candidates) AS num_chart_candidates
-    FROM current_pages
-    JOIN source_contents ON source_contents.source_id = current_pages.source_id
+    FROM source_contents
+    JOIN current_pages ON current_pages.source_id = source_contents.source_id
     GROUP BY source_contents.content_id
 ) AS read ON read.content_id = newest.content_id
 LEFT JOIN (
@@ -282,14 +280,14 @@ LEFT JOIN (
         SUM(CASE WHEN status = 'failed' THEN 0 ELSE 1 END) AS num_read,
         SUM(CASE WHEN status IN ('ok', 'partial') THEN 1 ELSE 0 END) AS num_charts,
         SUM(num_points) AS num_chart_points
-    FROM current_charts
-    JOIN source_contents ON source_contents.source_id = current_charts.source_id
+    FROM source_contents
+    JOIN current_charts ON current_charts.source_id = source_contents.source_id
     GROUP BY source_contents.content_id
 ) AS seen ON seen.content_id = newest.content_id
 LEFT JOIN (
     SELECT source_contents.content_id, COUNT(*) AS num_failures
-    FROM open_failures
-    JOIN source_contents ON source_contents.source_id = open_failures.source_id
+    FROM source_contents
+    JOIN open_failures ON open_failures.source_id = source_contents.source_id
     WHERE open_failures.document_id IS NOT NULL
     GROUP BY source_contents.content_id
 ) AS failed ON failed.content_id = newest.content_id

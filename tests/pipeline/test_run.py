@@ -185,6 +185,29 @@ def test_a_plan_of_another_recipe_is_closed_and_its_sources_planned_anew(drop: P
     assert doubled_keys(out) == []
 
 
+def test_nothing_is_asked_twice_whatever_commands_come_between(drop: Path, reference: Path, tmp_path: Path) -> None:
+    """A stray run with another engine, a retry and a gc between a run that was stopped and the one that goes on."""
+    out = tmp_path / "out"
+    script = write_script(tmp_path / "script.json", {"label": "*", "times": 10**9})
+    mine = settings(script, plan={"chunk_pages": 2, "shard_sources": 9})
+    stopped = run(str(drop), str(out), mine, observer=Killer(3))
+    assert stopped.status == "incomplete"
+
+    stray = run(str(drop), str(out), settings(engine={"name": "scripted", "model": "another"}, input={"limit": 1}))
+    retry(str(out), settings(engine={"name": "scripted", "model": "another"}))
+    sweep(LocalStore(str(out)), min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc", keep_answers=timedelta(days=30))
+    last = run(str(drop), str(out), mine)
+
+    assert (stray.status, last.status) == ("finished", "finished")
+    wanted = [row for row in read_rows(out, "pages") if row["model"] is None]
+    assert len(wanted) == len(read_rows(reference, "pages")) == 15
+    assert doubled_keys(out) == []
+    num_asked = (tmp_path / "script.counters" / "rule-0").stat().st_size
+    in_flight = 2 * settings().engine.max_in_flight * 2
+    assert 15 <= num_asked <= 15 + in_flight  # chunks that were being read when it was stopped are asked again
+    assert list(LocalStore(str(out)).list("_pagefold/staging/")) == []
+
+
 def test_s3_in_and_out_gives_the_same_rows(drop: Path, reference: Path, bucket: str) -> None:
     from workers.s3 import make_client
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
+from fsspec.implementations.local import LocalFileSystem
 from typer.testing import CliRunner
 
 from pipeline.cli import app
@@ -140,6 +141,39 @@ def test_the_command_prints_a_script_that_duckdb_runs(lake):
     connection = duckdb.connect()
     connection.execute(printed(str(lake)))
     assert rows_of(connection, "SELECT COUNT(*) AS n FROM current_documents") == [{"n": 2}]
+
+
+class ListedFiles(LocalFileSystem):
+    """Local files that note in which order tables are listed."""
+
+    protocol = "listed"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: list[str] = []
+
+    def glob(self, path: str, **options: Any) -> Any:
+        self.tables.append(path.partition("/lake/")[2].partition("/")[0])
+        return super().glob(path.removeprefix("listed://"), **options)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_query_beside_a_writer_lists_documents_first_and_what_it_takes_rows_from_last(lake, tmp_path, view):
+    """A shard's files are written with `documents` last: who lists it first finds the rows of each document that it found."""
+    shutil.copytree(lake, tmp_path / "lake")
+    files = ListedFiles()
+    connection = duckdb.connect()
+    connection.register_filesystem(files)
+    connection.execute(printed(str(tmp_path / "lake")).replace(f"'{tmp_path}", f"'listed://{tmp_path}"))
+    files.tables.clear()
+
+    connection.sql(f"SELECT * FROM {view}").fetchall()
+
+    first = {table: files.tables.index(table) for table in files.tables}
+    assert min(first, key=lambda table: first[table]) == "documents"
+    source = view.removeprefix("current_").removeprefix("open_")
+    if source in COLUMNS and source != "documents":
+        assert files.tables[-1] == source or view == "open_failures"
 
 
 def test_the_command_prints_a_question_and_names_them_all():
