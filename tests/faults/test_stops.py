@@ -2,16 +2,21 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.faults.kill import ROOT, compare, run_once, run_until_finished
+from schemas.plan import Recipe
+from tests.faults.kill import ROOT, SETTINGS, compare, run_once, run_until_finished
 from tests.pipeline.made_input import make_drop
+from tests.pipeline.tables import doubled_keys, read_rows
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -26,6 +31,45 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(tmp_path: Path) -> N
 
     assert killed <= 2
     assert compare(str(tmp_path / "reference"), str(tmp_path / "out")) == []
+
+
+def start(drop: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pipeline", "run", str(drop), str(out), "--engine", "scripted", "--quiet", *SETTINGS, *more]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True)
+
+
+def wait_until(condition: Callable[[], object], most_s: float) -> None:
+    deadline = time.monotonic() + most_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew(tmp_path: Path) -> None:
+    """Its workers live a little longer than it does, and stage into the new lake; its settings were others. They end soon."""
+    drop, out, script = tmp_path / "drop", tmp_path / "out", tmp_path / "script.json"
+    make_drop(drop)
+    script.write_text(json.dumps({"delay_s": 0.3}))
+    scripted = ("--set", f"engine.scripted.script={script}")
+    process = start(drop, out, *scripted, "--set", "render.dpi_max=100")
+    try:
+        wait_until(lambda: list(out.glob("_pagefold/staging/**/*.arrow")), 90)
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) > 3
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    shutil.rmtree(out)
+
+    assert run_once(str(drop), str(out), tmp_path / "log", None, *scripted) == 0, (tmp_path / "log").read_text()
+
+    (plan,) = [json.loads(path.read_text()) for path in out.glob("_pagefold/plans/*.json")]
+    pages = read_rows(out, "pages")
+    assert len(pages) == 15
+    assert {row["recipe_id"] for row in pages} == {Recipe.model_validate(plan["recipes"]["ocr"]).recipe_id}
+    assert doubled_keys(out) == []
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert alive == []
 
 
 @pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT] * 2], ids=["term", "int", "int twice"])
