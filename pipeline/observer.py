@@ -45,6 +45,8 @@ class Receipt(Message):
     uri: str
     plan_id: str = ""
     document_id: str | None = None
+    num_document_pages: int = 0
+    """Pages of its document that this plan reads, in all its chunks."""
     num_ok: int = 0
     num_blank: int = 0
     num_partial: int = 0

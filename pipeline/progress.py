@@ -23,7 +23,7 @@ class Heartbeat(BaseModel):
     num_failures: int
     pages_per_s: float | None
     left_s: float | None
-    """By the documents done since the workers had started; None while it cannot be told."""
+    """By the pages done since the workers had started; None while it cannot be said."""
     silent_s: float
     """Since the last chunk, commit or phase."""
     stages: str
@@ -44,9 +44,13 @@ class Progress(Silent):
         self.messages: list[str] = []
         self.reading_since: float | None = None
         """Rates are counted from here, not from Ray's start."""
-        self.first_document: tuple[float, int] | None = None
-        """When the first documents with pages were done, and how many by then. The time left is counted from here: the workers had
-        started, and what cannot be opened, which is done at once, says nothing of the rest."""
+        self._first_pages: tuple[float, int] | None = None
+        """When the first pages were done, and how many. The time left is counted from here: the workers had started, and what
+        cannot be opened, which is done at once, says nothing of the rest."""
+        self._num_seen = self._num_seen_pages = 0
+        """Documents of which a chunk is done or that were done before, and the pages that they have in this run."""
+        self._left: dict[tuple[str, int, str], int] = {}
+        """Of these the documents that are not whole: pages that are not done."""
 
     def phase(self, name: str, detail: str = "") -> None:
         if name == "reading" and self.reading_since is None:
@@ -61,10 +65,11 @@ class Progress(Silent):
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         self._news()
+        self._see(receipt, num_documents_done)
         self.num_documents_done = num_documents_done
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
-        if num_documents_done and self.num_pages and self.first_document is None:
-            self.first_document = time.monotonic(), num_documents_done
+        if self.num_pages and self._first_pages is None:
+            self._first_pages = time.monotonic(), self.num_pages
         self.failures.update(receipt.failures)
         self.num_charts += receipt.num_charts
 
@@ -99,10 +104,15 @@ class Progress(Silent):
 
     @property
     def left_s(self) -> float | None:
-        """By documents done, as their pages are not known before they are opened; None while it cannot be told."""
-        since, first = self.first_document or (0.0, self.num_documents_done)
-        done, left = self.num_documents_done - first, self.num_documents - self.num_documents_done
-        return (time.monotonic() - since) / done * left if done > 0 and left > 0 else None
+        """By pages: those left of documents that were opened, and for the others as many as these have on average. None while it
+        cannot be said."""
+        since_s, before = self._first_pages or (0.0, self.num_pages)
+        done = self.num_pages - before
+        if done <= 0 or self._num_seen == 0:
+            return None
+        unseen = max(0, self.num_documents - self._num_seen)
+        left = sum(self._left.values()) + unseen * self._num_seen_pages / self._num_seen
+        return (time.monotonic() - since_s) / done * left if left > 0 else None
 
     def line(self) -> str:
         """Where the run stands, for a log."""
@@ -131,6 +141,18 @@ class Progress(Silent):
             silent_s=self.silent_s,
             stages=self.stage_detail,
         )
+
+    def _see(self, receipt: Receipt, num_documents_done: int) -> None:
+        document = receipt.plan_id, receipt.shard_index, receipt.uri
+        if document not in self._left:
+            self._num_seen += 1
+            self._num_seen_pages += receipt.num_document_pages
+            self._left[document] = receipt.num_document_pages
+        self._left[document] -= receipt.num_pages
+        if self._left[document] <= 0:
+            del self._left[document]
+        # documents that an earlier run has read are done without a chunk
+        self._num_seen = max(self._num_seen, num_documents_done)
 
     def _news(self) -> None:
         self.news = time.monotonic()

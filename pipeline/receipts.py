@@ -20,6 +20,7 @@ def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt
         uri=chunk.source.uri,
         plan_id=chunk.plan_id,
         document_id=chunk.document.document_id,
+        num_document_pages=chunk.num_selected,
         num_ok=statuses["ok"],
         num_blank=statuses["blank"],
         num_partial=statuses["partial"],

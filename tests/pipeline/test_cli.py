@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -401,6 +402,7 @@ def test_noise_of_this_process_and_its_children_goes_to_the_log(tmp_path):
     program = """
 import os, subprocess, sys
 from pathlib import Path
+from types import SimpleNamespace
 from pipeline.report import quiet_ray
 with quiet_ray(Path("log")) as real:
     os.write(1, b"from C++\\n")
@@ -430,20 +432,40 @@ def test_sizes_read_well(num_bytes, text):
     assert wording.size(num_bytes) == text
 
 
-def test_time_left_is_counted_from_the_first_document_not_from_the_start_of_the_workers():
+def test_time_left_is_counted_by_pages_from_the_first_ones_on(monkeypatch):
+    now = SimpleNamespace(s=1000.0)
+    monkeypatch.setattr("pipeline.progress.time", SimpleNamespace(monotonic=lambda: now.s))
+
+    def done(uri: str, num_ok: int, num_document_pages: int, num_documents_done: int) -> None:
+        receipt = Receipt(shard_index=0, name="n", uri=uri, num_ok=num_ok, num_document_pages=num_document_pages)
+        progress.chunk_done(receipt, num_documents_done)
+
     progress = Progress()
     progress.planned("000001", 6, 100)
     progress.phase("reading")
     assert progress.pages_per_s is None
-    for number in (1, 2):
-        progress.chunk_done(Receipt(shard_index=0, name="n", uri="u"), number)  # files that cannot be opened
-    assert (progress.left_s, progress.first_document) == (None, None)
-    progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=20), 1)
+    done("broken", 0, 0, 1)  # a file that cannot be opened
+    now.s += 30
+    done("large", 20, 100, 1)
+    assert progress.left_s is None  # the workers have only just started
+    now.s += 10
+    done("small", 20, 20, 2)  # two pages a second since
+
+    # 80 pages are left of the large one, and 3 documents of 40 pages on average have not been opened
+    assert progress.left_s == pytest.approx((80 + 3 * 40) / 2)
+    assert progress.pages_per_s == pytest.approx(1)
+
+    now.s += 40
+    done("large", 80, 100, 3)
+    assert progress.left_s == pytest.approx(3 * 40 / 2)
+
+
+def test_what_an_earlier_run_has_read_is_not_left():
+    progress = Progress()
+    progress.planned("000001", 6, 100)
+    for pages in (10, 10):
+        progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=pages, num_document_pages=20), 5 + (pages == 10))
     assert progress.left_s is None
-    progress.reading_since, progress.first_document = time.monotonic() - 40, (time.monotonic() - 10, 1)
-    progress.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=20), 3)
-    assert progress.left_s == pytest.approx(15, abs=1)
-    assert progress.pages_per_s == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(("per_s", "text"), [(0.0416, "0.042"), (0.3, "0.3"), (4.24, "4.2"), (123.4, "123")])
