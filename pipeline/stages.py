@@ -134,17 +134,19 @@ class ProbeDocuments(_Rendering):
         document, duplicate_of = Document(), None
         try:
             with self.fetcher.open(work.planned.source) as fetched:
-                document = Document(document_id=fetched.document_id, version_id=fetched.version_id)
+                document = Document(document_id=fetched.document_id, version_id=fetched.version_id, file=fetched.file)
                 same = self._known.get(fetched.document_id) or read.get(fetched.document_id)
                 read.setdefault(fetched.document_id, same or work.planned.source.source_id)
                 if work.is_done:
                     return []
                 if work.planned.document_id is None and not work.staged:
                     duplicate_of = same
-                document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id)
+                document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id, fetched.file)
         except PageError as error:
             if work.is_done:
                 return []
+            if error.kind is FailureKind.changed:  # whose bytes were hashed, nobody knows
+                document, duplicate_of = Document(), None
             if duplicate_of is None:
                 stage: Stage = "fetch" if document.document_id is None else "probe"
                 return list(failed_chunks(work, document, error, stage))
@@ -177,8 +179,8 @@ class RenderPages(_Rendering):
         if not chunk.pages:
             return []
         try:
-            with self.fetcher.open(chunk.source, chunk.document.document_id) as fetched:
-                return list(self.renderer.draw(fetched.path, chunk.pages))
+            with self.fetcher.open(chunk.source, chunk.document.document_id, chunk.document.file) as fetched:
+                return list(self.renderer.draw(fetched.path, chunk.pages, fetched.file))
         except PageError as error:
             return list(map(pack, _failed(chunk.pages, error.failure("fetch"))))
 

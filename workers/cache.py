@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import RawIOBase
@@ -20,6 +21,8 @@ from typing import BinaryIO
 
 _LOW_SHARE = 0.8
 """Filled up to the cap, then emptied to this share of it: looking at every entry costs too much for each new one."""
+_USED_S = 60.0
+"""How often it is noted that an entry is used: a renderer that has it open sees each note as another file, and opens it again."""
 _ENTRY = re.compile(r"[0-9a-f]{64}(\.part)?")
 
 
@@ -45,7 +48,7 @@ class Cache:
         while (file := _lock_existing(path)) is None:
             self._fill(path, size_bytes, fill)
         try:
-            os.utime(path)  # the least recently used leave first; access times may not be kept
+            _mark_used(path)
             yield path
         finally:
             _unlock(file)
@@ -138,6 +141,12 @@ class _Tally:
         self._file.truncate(0)
         self._file.write(b"%d" % num_bytes)
         self._file.flush()
+
+
+def _mark_used(path: Path) -> None:
+    """The least recently used leave first; access times may not be kept."""
+    if abs(time.time() - path.stat().st_mtime) > _USED_S:
+        os.utime(path)
 
 
 def _lock_existing(path: Path) -> BinaryIO | None:
