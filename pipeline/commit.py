@@ -155,7 +155,7 @@ def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: Ou
     try:
         for name in map(ChunkName.parse, cover.chunks):
             staged = decode(store.get(staged_path(shard.plan_id, shard.shard_index, str(name))))
-            documents[name.source_index].add(staged)
+            staged = documents[name.source_index].add(staged)
             for table in CHUNK_TABLES:
                 writers[table].add(staged.tables[table])
     except FileNotFoundError:

@@ -40,6 +40,7 @@ from workers.engines.registry import describe_engine, make_engine
 from workers.fetch import Fetcher
 from workers.read_pages import PageReader
 from workers.render import Renderer, understood
+from workers.render_budget import RenderBudget
 
 Answer = TypeVar("Answer")
 
@@ -72,6 +73,7 @@ class _Rendering:
         log_in_actor(log, sys.stderr, run_id=run_id)
         self.fetcher = Fetcher(fetch)
         self.renderer = Renderer(render, regions, passwords)
+        self.budget = RenderBudget(render, fetch, run_id)
 
     def spent(self, before: Spent) -> Spent:
         """With what was fetched since."""
@@ -178,9 +180,11 @@ class RenderPages(_Rendering):
             return list(map(pack, _failed(chunk.pages, chunk.blocked)))
         if not chunk.pages:
             return []
+        if (unread := self.budget.left_unread(chunk)) is not None:
+            return unread
         try:
             with self.fetcher.open(chunk.source, chunk.document.document_id, chunk.document.file) as fetched:
-                return list(self.renderer.draw(fetched.path, chunk.pages, fetched.file))
+                return list(self.budget.draw(self.renderer, fetched, chunk))
         except PageError as error:
             return list(map(pack, _failed(chunk.pages, error.failure("fetch"))))
 
