@@ -136,6 +136,8 @@ class ProbeDocuments(_Rendering):
         document, duplicate_of = Document(), None
         try:
             with self.fetcher.open(work.planned.source) as fetched:
+                if work.planned.document_id not in (None, fetched.document_id):  # a file whose size and time were restored
+                    raise PageError(FailureKind.changed, "the lake has other bytes of this version: write it anew to have it read")
                 document = Document(document_id=fetched.document_id, version_id=fetched.version_id, file=fetched.file)
                 same = self._known.get(fetched.document_id) or read.get(fetched.document_id)
                 read.setdefault(fetched.document_id, same or work.planned.source.source_id)

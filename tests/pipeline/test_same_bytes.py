@@ -10,9 +10,11 @@ from pipeline.chunks import Work
 from pipeline.stages import ProbeDocuments, RenderPages
 from schemas.failure import FailureKind
 from schemas.page import Chunk, RenderedPage
-from schemas.plan import PlannedSource
+from schemas.plan import PlannedSource, SourceFailure
 from schemas.settings import FetchSettings, LogSettings, RegionSettings, RenderSettings
+from tests.pipeline.made import make_source
 from tests.pipeline.made_input import make_pdf
+from tests.pipeline.test_duplicates import choose, committed, ledger
 from workers.listing import list_sources
 from workers.render import understood
 
@@ -125,6 +127,26 @@ def test_a_file_replaced_while_it_is_probed_is_nobodys_document(
     (chunk,) = probed(probing, tmp_path)
 
     assert (chunk.document.document_id, [failure.kind for failure in chunk.failures]) == (None, [FailureKind.changed])
+
+
+def test_a_version_of_which_the_lake_has_other_bytes_is_changed(probing: ProbeDocuments, tmp_path: Path) -> None:
+    make_pdf(tmp_path / "a.pdf", 2)
+    (work,) = works(tmp_path)
+    again = work.model_copy(update={"planned": work.planned.model_copy(update={"document_id": "other", "attempt": 1})})
+
+    ((chunk,),) = probing.probe([again])
+
+    assert (chunk.document.document_id, [failure.kind for failure in chunk.failures]) == (None, [FailureKind.changed])
+
+
+def test_honest_bytes_are_read_after_all_whoever_has_them(tmp_path: Path) -> None:
+    poisoned, honest = make_source("a", size_bytes=1), make_source("b", size_bytes=1)
+    failed = [SourceFailure(kind=FailureKind.changed, task=None, page_index=page, region_index=None) for page in (4, 5)]
+    lake = ledger(committed(poisoned, "honest", failures=failed), committed(honest, "honest", duplicate_of=poisoned.source_id))
+
+    (again,) = choose(lake, honest)
+
+    assert (again.source.uri, again.document_id, again.pages) == (honest.uri, "honest", [4, 5])
 
 
 def test_a_file_that_is_drawn_twice_after_it_was_touched_is_drawn(
