@@ -68,19 +68,32 @@ def failed_chunks(work: Work, document: Document, error: PageError, stage: Stage
 def _missing(
     work: Work, document: Document, pages: list[int], *, failures: list[Failure] | None = None, blocked: Failure | None = None
 ) -> Iterator[Chunk]:
-    done = {str(name) for name in work.staged}
-    for first in range(0, len(pages), work.chunk_pages):
-        chunk = _chunk(
+    for first, last in _gaps(work.staged, len(pages), work.chunk_pages):
+        yield _chunk(
             work,
             document,
             first,
-            pages[first : first + work.chunk_pages],
+            pages[first : last + 1],
             len(pages),
             failures=(failures or []) if first == 0 else [],
             blocked=blocked,
         )
-        if chunk.name not in done:
-            yield chunk
+
+
+def _gaps(staged: Iterable[ChunkName], num_pages: int, most: int) -> Iterator[tuple[int, int]]:
+    """First and last position of chunks of at most `most` pages between those that are staged. A chunk ends at a multiple of
+    `most`, so that it is the same whatever stands before it."""
+    done = {position for name in staged if name.num_selected == num_pages for position in range(name.first, name.last + 1)}
+    first = 0
+    while first < num_pages:
+        if first in done:
+            first += 1
+            continue
+        last = first
+        while last + 1 < num_pages and (last + 1) % most and last + 1 not in done:
+            last += 1
+        yield first, last
+        first = last + 1
 
 
 def _chunk(
@@ -140,6 +153,9 @@ class Coverage:
     def add(self, name: ChunkName) -> None:
         self._names.setdefault(name.num_selected, set()).add(name)
 
+    def remove(self, name: ChunkName) -> None:
+        self._names.get(name.num_selected, set()).discard(name)
+
     def complete(self) -> list[ChunkName] | None:
         """The chunks that cover the source exactly, in page order; None while some are missing.
 
@@ -147,21 +163,25 @@ class Coverage:
         the largest count that is covered is taken: pages rather than the failure to fetch them.
         """
         for num_selected, names in sorted(self._names.items(), reverse=True):
-            ordered = sorted(names)
-            if num_selected == 0 or _tiles(ordered, num_selected):
-                return ordered
+            if num_selected == 0 and names:
+                return sorted(names)
+            if (tiling := _tiling(names, num_selected)) is not None:
+                return tiling
         return None
 
     def staged(self) -> list[ChunkName]:
         """What a run that goes on need not read again: of the page count that is furthest."""
-        groups = sorted(self._names.values(), key=lambda names: (-len(names), min(names)))
+        groups = sorted(filter(None, self._names.values()), key=lambda names: (-len(names), min(names)))
         return sorted(groups[0]) if groups else []
 
 
-def _tiles(ordered: list[ChunkName], num_selected: int) -> bool:
-    position = 0
-    for name in ordered:
-        if name.first != position:
-            return False
-        position = name.last + 1
-    return position == num_selected
+def _tiling(names: Iterable[ChunkName], num_selected: int) -> list[ChunkName] | None:
+    """Names that stand one behind the other from the first position to the last; where some overlap, the longer ones. None where
+    there are no such names."""
+    tiling: list[ChunkName] = []
+    longest = {name.first: name for name in sorted(names)}
+    while num_selected and (position := tiling[-1].last + 1 if tiling else 0) < num_selected:
+        if position not in longest:
+            return None
+        tiling.append(longest[position])
+    return tiling or None

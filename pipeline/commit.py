@@ -1,10 +1,13 @@
-"""How a shard becomes final: staged chunks that exactly cover its documents, compacted into one Parquet file a table, then a
-manifest created with If-None-Match.
+"""How documents become final: staged chunks that exactly cover them, compacted into one Parquet file a table, then a manifest
+created with If-None-Match.
+
+A shard is committed as a whole, or in parts while its last documents are still read: part after part, each of documents that no
+part before it holds.
 
 A run that was paused may wake at any step, long after another has gone on in its place, and more may be staged by then. So the
-order is: the cover, create-only, says which chunks count; their rows are read; only where no manifest stands yet are files
-written. What is staged is deleted after the manifest alone, so rows that were read before it was seen to be missing are those of
-the cover that anybody commits: writing the files twice is writing them once.
+order is: rows of the chunks are read; the cover, create-only, says which chunks count, and where another stands already its chunks
+are read instead; only where no manifest stands yet are files written. Staged chunks are deleted only once the manifest exists, so
+whoever writes the files, and however late, writes the same bytes.
 """
 
 import contextlib
@@ -14,105 +17,27 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from pipeline.chunks import Coverage
-from pipeline.document_rows import DocumentCounts
+from pipeline.document_rows import DocumentCounts, total
 from pipeline.layout import (
     DELETIONS,
     ChunkName,
     begins_prefix,
-    chunk_name,
     cover_path,
     manifest_path,
     staged_path,
     staging_prefix,
     table_path,
 )
-from pipeline.ledger import list_manifests
-from pipeline.plan import list_plan_ids, read_plan
-from pipeline.staging import CHUNK_TABLES, decode
-from pipeline.store import Exists, Store
-from schemas.plan import CommittedFile, CommittedSource, Cover, Manifest, Plan
+from pipeline.shard_progress import ShardProgress, note_commits, read_progress
+from pipeline.staging import CHUNK_TABLES, StagedChunk, decode
+from pipeline.store import Exists, Store, StoreError
+from pipeline.stored_objects import read_model, read_object
+from pipeline.table_writer import TableWriter
+from schemas.plan import CommittedCounts, CommittedFile, CommittedSource, Cover, Manifest, Plan, PlannedSource
 from schemas.records import DeletionRecord
 from schemas.settings import OutputSettings
 from schemas.source import source_id
-from schemas.tables import TABLES, arrow_schema, to_table
-
-
-class ShardProgress:
-    """What of one shard is staged."""
-
-    def __init__(self, plan: Plan, shard_index: int, staged: Iterable[ChunkName] = ()) -> None:
-        self.shard_index = shard_index
-        self.sources = [Coverage() for _ in plan.shards[shard_index]]
-        self._incomplete = set(range(len(self.sources)))
-        for name in staged:
-            self.add(name)
-
-    def add(self, name: ChunkName) -> bool:
-        """True when it completes its source."""
-        self.sources[name.source_index].add(name)
-        if name.source_index in self._incomplete and self.sources[name.source_index].complete() is not None:
-            self._incomplete.discard(name.source_index)
-            return True
-        return False
-
-    @property
-    def is_complete(self) -> bool:
-        return not self._incomplete
-
-    @property
-    def num_complete(self) -> int:
-        return len(self.sources) - len(self._incomplete)
-
-    def is_source_complete(self, source_index: int) -> bool:
-        return source_index not in self._incomplete
-
-    def chunks(self) -> list[ChunkName]:
-        """In the order of their rows: by source, then page. Only of a complete shard."""
-        return [name for coverage in self.sources for name in coverage.complete() or []]
-
-
-class PlanProgress(NamedTuple):
-    """How far the newest plan is; for `pagefold status`."""
-
-    plan_id: str
-    created_at: datetime
-    num_sources: int
-    num_sources_committed: int
-    num_shards: int
-    num_shards_committed: int
-    num_chunks_staged: int
-    """Of shards that are not committed yet."""
-    is_abandoned: bool
-
-
-def progress(store: Store) -> PlanProgress | None:
-    """None where nothing was ever planned."""
-    plan_ids = list_plan_ids(store)
-    if not plan_ids:
-        return None
-    plan = read_plan(store, plan_ids[-1])
-    committed = {name.shard_index for name, _ in list_manifests(store) if name.plan_id == plan.plan_id}
-    pending = [index for index in range(len(plan.shards)) if index not in committed]
-    num_sources = [len(shard) for shard in plan.shards]
-    return PlanProgress(
-        plan_id=plan.plan_id,
-        created_at=plan.created_at,
-        num_sources=sum(num_sources),
-        num_sources_committed=sum(num_sources) - sum(num_sources[index] for index in pending),
-        num_shards=len(plan.shards),
-        num_shards_committed=len(plan.shards) - len(pending),
-        num_chunks_staged=sum(len(list_staged(store, plan, index)) for index in pending),
-        is_abandoned=None in committed,
-    )
-
-
-def list_staged(store: Store, plan: Plan, shard_index: int) -> list[ChunkName]:
-    listed = store.list(staging_prefix(plan.plan_id, shard_index))
-    return [name for stored in listed if (name := chunk_name(stored.path))]
+from schemas.tables import TABLES, to_table
 
 
 @dataclass(frozen=True)
@@ -123,18 +48,29 @@ class Shard:
     shard_index: int
     ingest_date: date
     recipe_ids: dict[str, str]
-    planned: list[tuple[list[int] | None, list[tuple[int, int]] | None]]
-    """(pages, regions) as planned, by source_index."""
+    planned: list[PlannedSource]
+    """By source_index."""
+    number: int = 0
+    """Of the part that is to be committed."""
+    is_last: bool = True
+    """With this part all of the shard is committed."""
 
     @classmethod
-    def of(cls, plan: Plan, shard_index: int) -> "Shard":
+    def of(cls, plan: Plan, shard_index: int, number: int = 0, *, is_last: bool = True) -> "Shard":
         return cls(
             plan.plan_id,
             shard_index,
             plan.ingest_date,
             {task: recipe.recipe_id for task, recipe in plan.recipes.items()},
-            [(planned.pages, planned.regions) for planned in plan.shards[shard_index]],
+            plan.shards[shard_index],
+            number,
+            is_last,
         )
+
+    @classmethod
+    def whole_of(cls, plan: Plan, progress: ShardProgress) -> "Shard":
+        """Of the documents that are whole now."""
+        return cls.of(plan, progress.shard_index, progress.next_part, is_last=progress.is_complete)
 
 
 class Compacted(NamedTuple):
@@ -142,163 +78,196 @@ class Compacted(NamedTuple):
 
     files: list[CommittedFile]
     sources: list[CommittedSource]
+    source_indexes: tuple[int, ...] = ()
+    """In their shard."""
+    part: int | None = None
+    """None: the shard's last."""
+    chunks: tuple[str, ...] = ()
+    """Names of the staged chunks that it is made of."""
+    counts: CommittedCounts | None = None
+
+
+class Strangers(Exception):
+    """Staged chunks that are not of the plan: another source, version, attempt or recipe than it has in their place."""
+
+    def __init__(self, names: list[ChunkName]) -> None:
+        super().__init__(names)
+        self.names = names
 
 
 def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> Compacted | None:
-    """Write the shard's files from its staged chunks (`names`, or those of the cover that stands already), `documents` last.
+    """Write the files of the documents that `names` cover (or of those of the cover that stands already), `documents` last.
 
-    None: the shard is committed, or its plan abandoned, and nothing was written.
+    None: the part is committed, or its plan abandoned, and nothing was written. Raises Strangers, StoreError.
     """
-    cover = _cover(store, shard, names, settings)
-    writers = {table: _Writer(table, cover) for table in TABLES}
-    documents: dict[int, DocumentCounts] = defaultdict(DocumentCounts)
-    try:
-        for name in map(ChunkName.parse, cover.chunks):
-            staged = decode(store.get(staged_path(shard.plan_id, shard.shard_index, str(name))))
-            staged = documents[name.source_index].add(staged)
-            for table in CHUNK_TABLES:
-                writers[table].add(staged.tables[table])
-    except FileNotFoundError:
-        if _is_closed(store, shard):
-            return None
-        raise
-    if _is_closed(store, shard):
-        return None
-    records = [counts.record(shard.recipe_ids) for _, counts in sorted(documents.items())]
-    writers["documents"].add(to_table("documents", [record.row() for record in records]))
-
-    files = []
-    for table in sorted(TABLES, key=lambda table: table == "documents"):
-        if (body := writers[table].finish()) is not None:
-            path = table_path(table, shard.ingest_date, shard.plan_id, shard.shard_index)
-            store.put(path, body)
-            files.append(CommittedFile(path=path, size_bytes=len(body), rows=writers[table].num_rows))
-    return Compacted(files, [counts.committed(*shard.planned[index]) for index, counts in sorted(documents.items())])
-
-
-def _cover(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> Cover:
-    """The first one made is the shard's."""
     cover = Cover(
+        is_last=shard.is_last,
         chunks=[str(name) for name in names],
         compression_level=settings.compression_level,
         row_group_rows=settings.row_group_rows,
     )
-    path = cover_path(shard.plan_id, shard.shard_index)
+    rows = _rows(store, shard, cover)
+    standing = _cover(store, shard, cover)
+    if standing != cover or rows is None:
+        rows = _rows(store, shard, standing)
+    part = None if standing.is_last else shard.number
+    if _is_closed(store, shard):
+        return None
+    if rows is None:
+        path = staging_prefix(shard.plan_id, shard.shard_index)
+        raise StoreError(
+            f"{store.uri(path)}: staged chunks that no manifest commits yet are gone; remove all of that folder, and its documents "
+            "are read again."
+        )
+    files = []
+    for table in sorted(TABLES, key=lambda table: table == "documents"):
+        if (body := rows.writers[table].finish()) is not None:
+            path = table_path(table, shard.ingest_date, shard.plan_id, shard.shard_index, part)
+            store.put(path, body)
+            files.append(CommittedFile(path=path, size_bytes=len(body), rows=rows.writers[table].num_rows))
+    planned = shard.planned
+    sources = [counts.committed(planned[index].pages, planned[index].regions) for index, counts in rows.documents]
+    indexes = tuple(index for index, _ in rows.documents)
+    return Compacted(files, sources, indexes, part, tuple(standing.chunks), total([counts for _, counts in rows.documents]))
+
+
+class _Rows(NamedTuple):
+    writers: dict[str, TableWriter]
+    documents: list[tuple[int, DocumentCounts]]
+    """By source_index, in its order."""
+
+
+def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
+    """All rows of the cover's chunks; None where one of them is gone."""
+    writers = {table: TableWriter(table, cover) for table in TABLES}
+    documents: dict[int, DocumentCounts] = defaultdict(DocumentCounts)
+    strangers = []
+    for name in map(ChunkName.parse, cover.chunks):
+        try:
+            staged = read_staged(store, staged_path(shard.plan_id, shard.shard_index, str(name)))
+        except FileNotFoundError:
+            return None
+        if not _is_ours(staged, shard, name):
+            strangers.append(name)
+            continue
+        staged = documents[name.source_index].add(staged)
+        for table in CHUNK_TABLES:
+            writers[table].add(staged.tables[table])
+    if strangers:
+        raise Strangers(strangers)
+    found = sorted(documents.items())
+    records = [counts.record(shard.recipe_ids) for _, counts in found]
+    writers["documents"].add(to_table("documents", [record.row() for record in records]))
+    return _Rows(writers, found)
+
+
+def read_staged(store: Store, path: str) -> StagedChunk:
+    """Raises FileNotFoundError, StoreError."""
+    return read_object(store, path, decode, "a staged chunk", "remove it, and its pages are read again")
+
+
+def _is_ours(staged: StagedChunk, shard: Shard, name: ChunkName) -> bool:
+    """Is the chunk the plan's own: source, version, attempt, tasks and recipes? A name alone promises none of it."""
+    chunk = staged.chunk
+    if name.source_index >= len(shard.planned):
+        return False
+    planned = shard.planned[name.source_index]
+    said = staged.recipe_ids
+    return (
+        (chunk.plan_id, chunk.shard_index, chunk.name) == (shard.plan_id, shard.shard_index, str(name))
+        and (chunk.source.uri, chunk.source.etag) == (planned.source.uri, planned.source.etag)
+        and (chunk.attempt, chunk.tasks) == (planned.attempt, planned.tasks)
+        and (said is None or all(said.get(task) == shard.recipe_ids.get(task) for task in chunk.tasks))
+    )
+
+
+def _cover(store: Store, shard: Shard, cover: Cover) -> Cover:
+    """The first one made is the part's."""
+    path = cover_path(shard.plan_id, shard.shard_index, shard.number)
     try:
         store.create(path, cover.model_dump_json().encode())
     except Exists:
-        with contextlib.suppress(FileNotFoundError):  # deleted since: then the shard is committed, which is looked at next
-            return Cover.model_validate_json(store.get(path))
+        with contextlib.suppress(FileNotFoundError):  # deleted since: then the part is committed, which is looked at next
+            folder = store.uri(staging_prefix(shard.plan_id, shard.shard_index))
+            return read_model(store, path, Cover, "a cover", f"remove all of {folder}, and its documents are read again")
     return cover
 
 
 def _is_closed(store: Store, shard: Shard) -> bool:
-    """Is it committed, or its plan abandoned?"""
-    for shard_index in (shard.shard_index, None):
+    """Is the part committed, or all of its shard, or its plan abandoned?"""
+    paths = (
+        manifest_path(shard.ingest_date, shard.plan_id, shard.shard_index, shard.number),
+        manifest_path(shard.ingest_date, shard.plan_id, shard.shard_index),
+        manifest_path(shard.ingest_date, shard.plan_id, None),
+    )
+    for path in paths:
         with contextlib.suppress(FileNotFoundError):
-            store.get(manifest_path(shard.ingest_date, shard.plan_id, shard_index))
+            store.get(path)
             return True
     return False
-
-
-_MAX_PENDING = 100
-"""Chunks' tables that wait for their row group; more are joined, for each takes some 50 kB whatever its rows."""
-
-
-class _Writer:
-    """A Parquet file in memory, flushed row group by row group."""
-
-    def __init__(self, table: str, cover: Cover) -> None:
-        self._schema, self._cover = arrow_schema(table), cover
-        self._sink = pa.BufferOutputStream()
-        self._writer: pq.ParquetWriter | None = None
-        self._joined: list[pa.Table] = []
-        self._pending: list[pa.Table] = []
-        self._num_pending = 0
-        """Rows of both."""
-        self.num_rows = 0
-
-    def add(self, rows: pa.Table) -> None:
-        if not rows.num_rows:
-            return
-        self.num_rows += rows.num_rows
-        self._num_pending += rows.num_rows
-        self._pending.append(rows)
-        if self._num_pending >= self._cover.row_group_rows:
-            self._flush()
-        elif len(self._pending) >= _MAX_PENDING:
-            self._joined.append(pa.concat_tables(self._pending).combine_chunks())
-            self._pending = []
-
-    def finish(self) -> bytes | None:
-        """The file's bytes; None where there is no row."""
-        if not self.num_rows:
-            return None
-        self._flush()
-        assert self._writer is not None
-        self._writer.close()
-        return self._sink.getvalue().to_pybytes()
-
-    def _flush(self) -> None:
-        if not self._num_pending:
-            return
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                self._sink,
-                self._schema,
-                compression="zstd",
-                compression_level=self._cover.compression_level,
-                write_statistics=True,
-                store_schema=True,
-            )
-        rows = pa.concat_tables(self._joined + self._pending)
-        self._writer.write_table(rows, row_group_size=self._cover.row_group_rows)
-        self._joined, self._pending, self._num_pending = [], [], 0
 
 
 def write_manifest(
     store: Store, plan: Plan, shard_index: int, run_id: str, compacted: Compacted, check: Callable[[], None]
 ) -> bool:
-    """The commit. `check` raises if the lease is gone. False: another run committed the shard first, with the same files."""
+    """The commit. `check` raises if the lease is gone. False: another run committed it first, with the same files."""
     manifest = Manifest(
         plan_id=plan.plan_id,
         shard_index=shard_index,
+        part=compacted.part,
         run_id=run_id,
         committed_at=datetime.now(UTC),
         recipe_ids={task: recipe.recipe_id for task, recipe in plan.recipes.items()},
         page_range=plan.page_range,
         num_shards=len(plan.shards),
         files=compacted.files,
+        counts=compacted.counts,
         sources=compacted.sources,
     )
     body = manifest.model_dump_json().encode()
     check()
     try:
-        store.create(manifest_path(plan.ingest_date, plan.plan_id, shard_index), body)
+        store.create(manifest_path(plan.ingest_date, plan.plan_id, shard_index, compacted.part), body)
     except Exists:
         return False
     return True
 
 
-def commit_complete(
+def commit_whole(
     store: Store, plan: Plan, pending: Iterable[int], run_id: str, settings: OutputSettings, check: Callable[[], None]
 ) -> int:
-    """Commit the shards that only wait for it; gives how many documents they hold.
+    """Commit all documents that are whole; gives how many.
 
-    For a plan that is about to be closed. Only such shards can have files in the tables already, and rows that no manifest commits
-    would be there twice once their sources are planned anew.
+    For a plan that is about to be closed: its other documents are planned anew, and rows that no manifest commits would then be
+    there twice.
     """
     num_documents = 0
-    for index in pending:
-        shard = ShardProgress(plan, index, list_staged(store, plan, index))
-        if shard.is_complete:
-            check()
-            if compacted := compact(store, Shard.of(plan, index), shard.chunks(), settings):
-                write_manifest(store, plan, index, run_id, compacted, check)
-                num_documents += len(compacted.sources)
-            if not settings.keep_staging:
-                delete_staging(store, plan, index)
+    for progress in read_progress(store, plan, pending).values():
+        check()
+        with contextlib.suppress(Strangers):  # then nothing is written, and its documents are planned anew
+            left = progress.num_waiting + 1
+            while 0 < progress.num_waiting < left:
+                left = progress.num_waiting
+                num_documents += _commit_part(store, plan, progress, run_id, settings, check)
+        if not settings.keep_staging:  # a run may have died between a manifest and the deletion after it
+            store.delete([staged_path(plan.plan_id, progress.shard_index, str(name)) for name in progress.committed_chunks()])
     return num_documents
+
+
+def _commit_part(
+    store: Store, plan: Plan, progress: ShardProgress, run_id: str, settings: OutputSettings, check: Callable[[], None]
+) -> int:
+    """One part of what waits, or what the cover of that part says it is."""
+    index, names = progress.shard_index, progress.chunks()
+    compacted = compact(store, Shard.whole_of(plan, progress), names, settings)
+    if compacted is None:
+        note_commits(store, plan, progress)
+        return 0
+    write_manifest(store, plan, index, run_id, compacted, check)
+    progress.commit(compacted.source_indexes, compacted.part)
+    if not settings.keep_staging:
+        delete_staging(store, plan, index, compacted)
+    return len(compacted.sources)
 
 
 def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable[[], None]) -> None:
@@ -316,7 +285,7 @@ def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable
         )
         for change in plan.disappearances
     ]
-    writer = _Writer("deletions", Cover(chunks=[], compression_level=3, row_group_rows=50_000))
+    writer = TableWriter("deletions", Cover(chunks=[], compression_level=3, row_group_rows=50_000))
     writer.add(to_table("deletions", [record.row() for record in records]))
     body = writer.finish()
     assert body is not None
@@ -338,7 +307,12 @@ def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable
         store.create(manifest_path(plan.ingest_date, plan.plan_id, DELETIONS), manifest.model_dump_json().encode())
 
 
-def delete_staging(store: Store, plan: Plan, shard_index: int) -> None:
-    """After the commit. What a zombie stages later is never read, and `pagefold gc` removes it."""
+def delete_staging(store: Store, plan: Plan, shard_index: int, compacted: Compacted | None = None) -> None:
+    """After the commit: of a part its chunks and its cover, else all of the shard's. What a zombie stages later is never read, and
+    `pagefold gc` removes it."""
+    if compacted is not None and compacted.part is not None:
+        chunks = [staged_path(plan.plan_id, shard_index, name) for name in compacted.chunks]
+        store.delete([*chunks, cover_path(plan.plan_id, shard_index, compacted.part)])
+        return
     for prefix in (staging_prefix(plan.plan_id, shard_index), begins_prefix(plan.plan_id, shard_index)):
         store.delete([stored.path for stored in store.list(prefix)])

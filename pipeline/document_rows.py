@@ -1,6 +1,7 @@
 """A document's row and its manifest entry, gathered from its chunks when a shard is committed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 from pipeline.staging import StagedChunk
 from pipeline.unread_pages import for_each_page, told_once, unread_pages
 from schemas.page import Chunk
-from schemas.plan import CommittedSource, SourceFailure
+from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
 from schemas.source import Document
 
@@ -111,6 +112,18 @@ class DocumentCounts:
             failures=[_source_failure(row, self.origins) for row in for_each_page(self.failures, self.unread)],
             duplicate_of=first.duplicate_of,
         )
+
+
+def total(documents: Sequence[DocumentCounts]) -> CommittedCounts:
+    """What these documents came to."""
+    pages: Counter[str] = sum((counts.pages for counts in documents), Counter())
+    charts: Counter[str] = sum((counts.charts for counts in documents), Counter())
+    return CommittedCounts(
+        pages=dict(sorted(pages.items())),
+        failures=dict(sorted(Counter(row["kind"] for counts in documents for row in counts.failures).items())),
+        num_charts=charts["ok"] + charts["partial"],
+        num_chart_points=sum(counts.num_chart_points for counts in documents),
+    )
 
 
 def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | None]) -> SourceFailure:

@@ -6,31 +6,30 @@ import queue
 import re
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import ray
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
+from pipeline.carry_over import carry_over
 from pipeline.chunks import Work
 from pipeline.cluster import check_gpus, cluster
-from pipeline.commit import Compacted, Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
+from pipeline.committer import Committer
 from pipeline.duplicates import group_twins
 from pipeline.errors import EngineDies
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
+from pipeline.shard_progress import ShardProgress, read_progress
 from pipeline.stages import WORKS
-from pipeline.stopping import Interrupted, signals_noted
+from pipeline.stopping import Interrupted, Stop, signals_noted
 from pipeline.store import Store, StoreError
 from schemas.failure import FailureKind
 from schemas.plan import Plan
-from schemas.settings import OutputSettings, Settings
+from schemas.settings import Settings
 from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
 from workers.render import RenderStartError
@@ -46,8 +45,6 @@ _MAX_BLOCKS = 400
 _BLOCKS_PER_CPU = 8
 """Blocks that the sources enter the graph in: one source each in small runs, so that all processes find work at once; more in
 larger ones, so that small documents can share a row."""
-_MAX_COMPACTIONS = 2
-"""At once: each is a process of some 200 MB, and a run that goes on may find a hundred shards that only wait for theirs."""
 
 
 def execute(
@@ -64,72 +61,113 @@ def execute(
 
     Raises EngineStartError when the engine cannot start; whatever else ends it early, the same call goes on from there.
     """
-    work = {index: list(plan.shards[index]) for index in pending}
-    observer.planned(
-        plan.plan_id,
-        sum(len(sources) for sources in work.values()),
-        sum(planned.source.size_bytes for sources in work.values() for planned in sources),
-    )
-    progress = {index: ShardProgress(plan, index, list_staged(store, plan, index)) for index in pending}
-    rows = [WORKS.dump_json(row).decode() for index in pending for row in _work_left(plan, progress[index])]
-    num_complete = sum(shard.num_complete for shard in progress.values())
+    sources = [planned for index in pending for planned in plan.shards[index]]
+    observer.planned(plan.plan_id, len(sources), sum(planned.source.size_bytes for planned in sources))
+    progress = read_progress(store, plan, pending)
+    if num_pages := carry_over(store, plan, progress, check_lease):
+        observer.message(f"{num_pages} pages that an earlier plan left behind are taken over: they are not read again")
     with (
         cluster(settings.ray, observer) as num_cpus,
         signals_noted() as stop,
-        _Committer(plan, store, settings, run_id, check_lease) as committer,
+        Committer(plan, progress, store, settings, run_id, check_lease) as committer,
     ):
-        told = time.monotonic()
-
-        def commit(timeout_s: float) -> None:
-            """What is compacted by now, or within `timeout_s`."""
-            nonlocal told
-            for index, compact_s in committer.finished(timeout_s):
-                num_committed = len(plan.shards) - len(pending) + committer.num_committed
-                observer.shard_committed(
-                    Commit(plan.plan_id, index, len(plan.shards[index]), num_committed, len(plan.shards), compact_s)
-                )
-            check_lease()
-            if time.monotonic() - told > _TELL_EVERY_S:
-                told = time.monotonic()
-                observer.stages(_loads(committer))
-
-        for shard in progress.values():
-            if shard.is_complete:
-                committer.start(shard)
+        context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
+        execution = _Execution(plan, progress, context, committer, stop, check_lease, observer)
         try:
-            if rows:
-                check_gpus(settings, observer)
-                context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
-                configure()
-                gc.freeze()  # Ray and Arrow stay: the driver need not look at them again with every block
-                observer.phase("reading")
-                deaths = _Deaths()
-                readers = Readers(run_id, observer)
-                with contextlib.closing(_ticking(_receipts(rows, context))) as receipts:
-                    for receipt in receipts:
-                        if receipt is not None:
-                            deaths.add(receipt)
-                            shard = progress[receipt.shard_index]
-                            num_complete += shard.add(ChunkName.parse(receipt.name))
-                            observer.chunk_done(receipt, num_complete)
-                            if shard.is_complete and not committer.knows(shard):
-                                committer.start(shard)
-                        readers.look()
-                        commit(timeout_s=0)
-                        stop.check()
-                readers.forget()
-            observer.phase("committing")
-            while committer.is_busy:
-                commit(_TICK_S)
-                stop.check()
+            execution.read_and_commit()
+            while committer.num_strangers:  # staged chunks that were not the plan's own are removed by now: read their pages
+                committer.num_strangers = 0
+                execution.read_and_commit()
         except Interrupted:
-            observer.phase("stopping", "what is read stays staged")
-            deadline = time.monotonic() + settings.ray.grace_s
-            while committer.is_busy and time.monotonic() < deadline:
-                commit(_TICK_S)
+            observer.phase("stopping", "what is whole is committed, the rest stays staged")
+            execution.commit_whole(settings.ray.grace_s)
             raise
-    if left := [index for index, shard in progress.items() if not shard.is_complete]:
+    if left := [index for index, shard in progress.items() if not shard.is_committed]:
         raise RuntimeError(f"the graph ended with shards {left} of plan {plan.plan_id} not covered by their chunks")
+
+
+class _Execution:
+    """What one call of `execute` works with."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        progress: Mapping[int, ShardProgress],
+        context: Context,
+        committer: Committer,
+        stop: Stop,
+        check_lease: Callable[[], None],
+        observer: Observer,
+    ) -> None:
+        self._plan, self._progress, self._context, self._committer = plan, progress, context, committer
+        self._stop, self._check_lease, self._observer = stop, check_lease, observer
+        self._told_s = time.monotonic()
+        self._num_committed_before = len(plan.shards) - len(progress)
+        """Shards."""
+
+    def read_and_commit(self) -> None:
+        """Read what is not staged, committing on the way; then commit the rest. Raises Interrupted."""
+        for shard in self._progress.values():
+            if shard.is_complete:
+                self._committer.start(shard)
+        rows = [WORKS.dump_json(row).decode() for shard in self._progress.values() for row in _work_left(self._plan, shard)]
+        if rows:
+            self._read(rows)
+        self._observer.phase("committing")
+        self._committer.look(is_end=True)
+        while self._committer.is_busy:
+            self._commit(_TICK_S)
+            self._stop.check()
+
+    def commit_whole(self, most_s: float) -> None:
+        """Commit the documents that are whole, for as long as that."""
+        deadline = time.monotonic() + most_s
+        self._committer.look(is_end=True)
+        while self._committer.is_busy and time.monotonic() < deadline:
+            self._commit(_TICK_S)
+
+    def _read(self, rows: list[str]) -> None:
+        check_gpus(self._context.settings, self._observer)
+        configure()
+        gc.freeze()  # Ray and Arrow stay: the driver need not look at them again with every block
+        self._observer.phase("reading")
+        deaths = _Deaths()
+        readers = Readers(self._context.run_id, self._observer)
+        num_complete = sum(shard.num_complete for shard in self._progress.values())
+        with contextlib.closing(_ticking(_receipts(rows, self._context))) as receipts:
+            for receipt in receipts:
+                if receipt is not None:
+                    deaths.add(receipt)
+                    shard = self._progress[receipt.shard_index]
+                    num_complete += shard.add(ChunkName.parse(receipt.name))
+                    self._observer.chunk_done(receipt, num_complete)
+                    if shard.is_complete:
+                        self._committer.start(shard)
+                readers.look()
+                self._commit(timeout_s=0)
+                self._stop.check()
+        readers.forget()
+
+    def _commit(self, timeout_s: float) -> None:
+        """What is compacted by now, or within `timeout_s`."""
+        self._committer.look()
+        for done in self._committer.finished(timeout_s):
+            num_committed = self._num_committed_before + self._committer.num_shards
+            self._observer.shard_committed(
+                Commit(
+                    plan_id=self._plan.plan_id,
+                    shard_index=done.shard_index,
+                    num_documents=done.num_documents,
+                    num_committed=num_committed,
+                    num_shards=len(self._plan.shards),
+                    compact_s=done.compact_s,
+                    is_last=done.is_last,
+                )
+            )
+        self._check_lease()
+        if time.monotonic() - self._told_s > _TELL_EVERY_S:
+            self._told_s = time.monotonic()
+            self._observer.stages(_loads(self._committer))
 
 
 class _Deaths:
@@ -148,7 +186,7 @@ class _Deaths:
             )
 
 
-def _loads(committer: "_Committer") -> list[StageLoad]:
+def _loads(committer: Committer) -> list[StageLoad]:
     """Ray Data's own counts; without its stages where this Ray keeps them elsewhere."""
     names: dict[str, StageName] = {"ProbeDocuments": "probe", "RenderPages": "render", "ReadPages": "read"}
     loads = []
@@ -235,75 +273,3 @@ def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, Non
             if isinstance(thread, StreamingExecutor):
                 thread.shutdown(force=True)
         drawer.join(_END_S)
-
-
-def _compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> tuple[Compacted | None, float]:
-    started = time.monotonic()
-    compacted = compact(store, shard, names, settings)
-    return compacted, time.monotonic() - started
-
-
-class _Committer:
-    """Compaction in Ray tasks, manifests from here, deletions in a thread."""
-
-    def __init__(self, plan: Plan, store: Store, settings: Settings, run_id: str, check_lease: Callable[[], None]) -> None:
-        self._plan, self._store, self._settings, self._run_id, self._check = plan, store, settings, run_id, check_lease
-        self._task = ray.remote(num_cpus=0, max_retries=3)(_compact)
-        self._waiting: deque[ShardProgress] = deque()
-        self._running: dict[Any, int] = {}
-        self._known: set[int] = set()
-        self._cleaner = ThreadPoolExecutor(1)
-        self.num_committed = 0
-
-    def __enter__(self) -> "_Committer":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._cleaner.shutdown(wait=kind is None, cancel_futures=kind is not None)
-
-    def knows(self, shard: ShardProgress) -> bool:
-        return shard.shard_index in self._known
-
-    def start(self, shard: ShardProgress) -> None:
-        self._known.add(shard.shard_index)
-        self._waiting.append(shard)
-        self._fill()
-
-    def _fill(self) -> None:
-        while self._waiting and len(self._running) < _MAX_COMPACTIONS:
-            self._compact(self._waiting.popleft())
-
-    def _compact(self, shard: ShardProgress) -> None:
-        self._check()
-        names: list[ChunkName] = shard.chunks()
-        task = self._task.remote(self._store, Shard.of(self._plan, shard.shard_index), names, self._settings.output)
-        self._running[task] = shard.shard_index
-
-    @property
-    def load(self) -> StageLoad:
-        return StageLoad("compact", len(self._running), len(self._waiting))
-
-    @property
-    def is_busy(self) -> bool:
-        return bool(self._running)
-
-    def finished(self, timeout_s: float) -> Iterator[tuple[int, float]]:
-        """Commit what is compacted by now (or, where nothing is, within `timeout_s`); gives each committed shard's index, and the
-        seconds its compaction took."""
-        if not self._running:
-            return
-        done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
-        for task in done:
-            compacted, compact_s = ray.get(task)
-            index = self._running.pop(task)
-            self._fill()
-            self._commit(index, compacted)
-            yield index, compact_s
-
-    def _commit(self, index: int, compacted: Compacted | None) -> None:
-        self._check()
-        if compacted:  # else a run that was thought dead has committed it
-            write_manifest(self._store, self._plan, index, self._run_id, compacted, self._check)
-        self.num_committed += 1
-        if not self._settings.output.keep_staging:
-            self._cleaner.submit(delete_staging, self._store, self._plan, index)

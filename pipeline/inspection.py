@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.commit import ShardProgress, list_staged
 from pipeline.gc import Sweep, check_output
 from pipeline.lease import is_held, read_lease
-from pipeline.plan import find_unfinished, list_plan_ids
+from pipeline.plan import find_unfinished, list_plan_numbers
 from pipeline.progress import Heartbeat
 from pipeline.query import as_text, connect
 from pipeline.report import failures_table
+from pipeline.shard_progress import read_progress
 from pipeline.store import open_store
 from pipeline.wording import duration, pace, size
 from schemas.failure import FailureKind, clean_message
@@ -67,14 +67,14 @@ def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
     store = open_store(output)
     if is_brief:
         check_output(store)
-    plan_ids = list_plan_ids(store)
-    unfinished = find_unfinished(store, plan_ids)
+    numbers = list_plan_numbers(store)
+    unfinished = find_unfinished(store, numbers)
     shards = sources = shards_done = sources_done = 0
     if unfinished is not None:
         plan, pending = unfinished.plan, unfinished.pending
         shards, sources = len(plan.shards), sum(map(len, plan.shards))
         shards_done = shards - len(pending)
-        staged = sum(ShardProgress(plan, index, list_staged(store, plan, index)).num_complete for index in pending)
+        staged = sum(progress.num_complete for progress in read_progress(store, plan, pending).values())
         sources_done = sum(len(shard) for index, shard in enumerate(plan.shards) if index not in pending) + staged
     lease = read_lease(store)
     is_running = lease is not None and is_held(*lease)
@@ -85,7 +85,7 @@ def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
         owner=lease[0].owner if lease else None,
         lease_age_s=lease[1] if lease else None,
         heartbeat=lease[0].heartbeat if lease and is_running else None,
-        num_plans=len(plan_ids),
+        num_plans=len(numbers),
         unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
         num_shards=shards,
         num_shards_committed=shards_done,

@@ -1,8 +1,10 @@
 """Names of everything below the output root. Engines skip names that start with `_`."""
 
 import contextlib
+import math
 import re
 from datetime import date
+from secrets import token_hex
 from typing import NamedTuple
 
 PLANS = "_pagefold/plans/"
@@ -13,13 +15,19 @@ PROBES = "_pagefold/probe-"
 SNAPSHOTS = "_pagefold/snapshots/"
 RUNS = "runs/"
 
-_MANIFEST = re.compile(r"_pagefold/manifests/(\d{4}-\d\d-\d\d)/(\d{6})-(\d{5}|abandoned|deletions)\.json")
+_PLAN_ID = r"(\d{6}(?:\.[0-9a-f]{8})?)"
+"""A plan's number, and digits of its own: see `schemas.plan.Plan.plan_id`."""
+_MANIFEST = re.compile(
+    rf"_pagefold/manifests/(\d{{4}}-\d\d-\d\d)/{_PLAN_ID}-(\d{{5}}|abandoned|deletions)(?:\.part-(\d{{5}}))?\.json"
+)
 _PLAN = re.compile(r"_pagefold/plans/(\d{6})\.json")
 _CHUNK = re.compile(r"(\d{5})\.(\d{5})-(\d{5})\.of-(\d{5})")
-_STAGED = re.compile(r"_pagefold/staging/(\d{6})/(\d{5})/(?:\d{5}\.\d{5}-\d{5}\.of-\d{5}\.arrow|cover\.json)")
-_BEGIN = re.compile(r"_pagefold/begins/(\d{6})/(\d{5})/[^/]+\.\d+")
+_STAGED = re.compile(
+    rf"_pagefold/staging/{_PLAN_ID}/(\d{{5}})/(?:\d{{5}}\.\d{{5}}-\d{{5}}\.of-\d{{5}}\.arrow|cover(?:\.part-\d{{5}})?\.json)"
+)
+_BEGIN = re.compile(rf"_pagefold/begins/{_PLAN_ID}/(\d{{5}})/[^/]+\.\d+")
 _SNAPSHOT = re.compile(r"_pagefold/snapshots/\d{4}-\d\d-\d\d\.[0-9a-f]{32}\.json\.zst")
-_TABLE_FILE = re.compile(r"\w+/ingest_date=\d{4}-\d\d-\d\d/(\d{6})-(\d{5})\.parquet")
+_TABLE_FILE = re.compile(rf"\w+/ingest_date=\d{{4}}-\d\d-\d\d/{_PLAN_ID}-(\d{{5}})(?:\.part-(\d{{5}}))?\.parquet")
 
 
 class ManifestName(NamedTuple):
@@ -27,11 +35,17 @@ class ManifestName(NamedTuple):
     plan_id: str
     shard_index: int | None
     """None: the plan was abandoned. DELETIONS: what the plan found to be gone."""
+    part: int | None = None
+    """Of a shard that is committed in parts; None: the whole shard, or its last part."""
 
     @property
-    def order(self) -> tuple[str, int]:
-        """Later commits count over earlier ones: by plan, then shard."""
-        return self.plan_id, -1 if self.shard_index is None else self.shard_index
+    def order(self) -> tuple[str, int, float]:
+        """Later commits count over earlier ones: by plan, then shard, then part."""
+        return self.plan_id, -1 if self.shard_index is None else self.shard_index, math.inf if self.part is None else self.part
+
+    @property
+    def shard(self) -> tuple[str, int | None]:
+        return self.plan_id, self.shard_index
 
 
 DELETIONS = -1
@@ -62,23 +76,45 @@ class ChunkName(NamedTuple):
         return self.last - self.first + 1 if self.num_selected else 0
 
 
+def plan_number(plan_id: str) -> str:
+    """Six digits: what the plan's own file is called by, so that no two plans have the same."""
+    return plan_id[:6]
+
+
 def plan_path(plan_id: str) -> str:
-    return f"{PLANS}{plan_id}.json"
+    """Of a plan_id, or of its number alone."""
+    return f"{PLANS}{plan_number(plan_id)}.json"
 
 
-def plan_id_of(path: str) -> str | None:
+def plan_number_of(path: str) -> str | None:
     match = _PLAN.fullmatch(path)
     return match and match[1]
 
 
 def next_plan_id(last: str | None) -> str:
-    return f"{int(last or 0) + 1:06d}"
+    """The number after that of `last`, and eight hex digits that no other plan has. A lake that was removed and made anew counts
+    from 1 again: what a dead run's worker still writes is then not taken for the new plan's."""
+    return f"{int(plan_number(last or '0')) + 1:06d}.{token_hex(4)}"
 
 
-def manifest_path(ingest_date: date, plan_id: str, shard_index: int | None) -> str:
+def manifest_path(ingest_date: date, plan_id: str, shard_index: int | None, part: int | None = None) -> str:
     """shard_index None names the manifest that abandons the plan, DELETIONS that of its disappearances."""
     shard = {None: "abandoned", DELETIONS: "deletions"}.get(shard_index) or f"{shard_index:05d}"
-    return f"{MANIFESTS}{ingest_date.isoformat()}/{plan_id}-{shard}.json"
+    return f"{MANIFESTS}{ingest_date.isoformat()}/{plan_id}-{shard}{_part(part)}.json"
+
+
+def plan_manifests_prefix(ingest_date: date, plan_id: str) -> str:
+    """Of all manifests of a plan."""
+    return f"{MANIFESTS}{ingest_date.isoformat()}/{plan_id}-"
+
+
+def shard_manifests_prefix(ingest_date: date, plan_id: str, shard_index: int) -> str:
+    """Of the manifests of one shard, and of its parts."""
+    return f"{plan_manifests_prefix(ingest_date, plan_id)}{shard_index:05d}"
+
+
+def _part(part: int | None) -> str:
+    return "" if part is None else f".part-{part:05d}"
 
 
 def manifest_name(path: str) -> ManifestName | None:
@@ -86,7 +122,8 @@ def manifest_name(path: str) -> ManifestName | None:
     if match is None:
         return None
     named: dict[str, int | None] = {"abandoned": None, "deletions": DELETIONS}
-    return ManifestName(match[1], match[2], named[match[3]] if match[3] in named else int(match[3]))
+    shard_index = named[match[3]] if match[3] in named else int(match[3])
+    return ManifestName(match[1], match[2], shard_index, None if match[4] is None else int(match[4]))
 
 
 def snapshot_path(ingest_date: str, digest: str) -> str:
@@ -102,13 +139,13 @@ def staged_path(plan_id: str, shard_index: int, chunk: str) -> str:
     return f"{staging_prefix(plan_id, shard_index)}{chunk}.arrow"
 
 
-def cover_path(plan_id: str, shard_index: int) -> str:
-    """Which of its staged chunks a shard's files are made of."""
-    return f"{staging_prefix(plan_id, shard_index)}cover.json"
+def cover_path(plan_id: str, shard_index: int, number: int = 0) -> str:
+    """Which of its staged chunks the files of a shard, or of one part of it, are made of. `number` counts the parts from 0."""
+    return f"{staging_prefix(plan_id, shard_index)}cover{_part(number or None)}.json"
 
 
 def is_cover(path: str) -> bool:
-    return path.endswith("/cover.json")
+    return path.rpartition("/")[2].startswith("cover")
 
 
 def chunk_name(path: str) -> ChunkName | None:
@@ -127,7 +164,7 @@ def begins_prefix(plan_id: str, shard_index: int) -> str:
 
 
 def staged_shard(path: str) -> tuple[str, int] | None:
-    """(plan_id, shard_index) of a staged chunk or a cover; None for anything else. So are the two below."""
+    """(plan_id, shard_index) of a staged chunk or a cover; None for anything else. So is the one below."""
     return _shard(_STAGED.fullmatch(path))
 
 
@@ -139,8 +176,10 @@ def is_snapshot(path: str) -> bool:
     return _SNAPSHOT.fullmatch(path) is not None
 
 
-def table_shard(path: str) -> tuple[str, int] | None:
-    return _shard(_TABLE_FILE.fullmatch(path))
+def table_part(path: str) -> tuple[str, int, int | None] | None:
+    """(plan_id, shard_index, part) of a table's file; None for anything else."""
+    match = _TABLE_FILE.fullmatch(path)
+    return match and (match[1], int(match[2]), None if match[3] is None else int(match[3]))
 
 
 def _shard(match: re.Match[str] | None) -> tuple[str, int] | None:
@@ -152,9 +191,9 @@ def table_prefix(table: str, ingest_date: str, plan_id: str) -> str:
     return f"{table}/ingest_date={ingest_date}/{plan_id}-"
 
 
-def table_path(table: str, ingest_date: date, plan_id: str, shard_index: int) -> str:
+def table_path(table: str, ingest_date: date, plan_id: str, shard_index: int, part: int | None = None) -> str:
     shard = "deletions" if shard_index == DELETIONS else f"{shard_index:05d}"
-    return f"{table}/ingest_date={ingest_date.isoformat()}/{plan_id}-{shard}.parquet"
+    return f"{table}/ingest_date={ingest_date.isoformat()}/{plan_id}-{shard}{_part(part)}.parquet"
 
 
 def run_path(run_id: str) -> str:

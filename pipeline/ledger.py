@@ -12,8 +12,9 @@ from typing import Any
 from pipeline.layout import MANIFESTS, ManifestName, manifest_name
 from pipeline.snapshots import Listed, read_commits
 from pipeline.store import Store
+from pipeline.stored_objects import read_model
 from schemas.failure import KINDS, FailureKind, Task
-from schemas.plan import Disappearance, Manifest, Recipe, SourceFailure
+from schemas.plan import Disappearance, Manifest, SourceFailure
 from schemas.source import Source
 from workers.listing import Listing
 
@@ -73,9 +74,6 @@ class SourceState:
     @property
     def failures(self) -> list[SourceFailure]:
         return [failure for answers in (self.of_bytes, self.of_source) if answers for failure in answers.failures]
-
-    def missing_tasks(self, recipes: Mapping[Task, Recipe], page_range: str | None) -> list[Task]:
-        return missing_tasks(self.whole, {task: recipe.recipe_id for task, recipe in recipes.items()}, page_range)
 
     def transient_failures(self) -> list[SourceFailure]:
         return [failure for failure in self.failures if KINDS[failure.kind].is_transient]
@@ -210,6 +208,10 @@ def disappearances(ledger: Ledger, listing: Listing) -> list[Disappearance]:
             continue
         found.append(Disappearance(uri=state.uri, etag=state.etag, document_id=state.document_id, is_deleted=is_deleted))
     return sorted(found, key=lambda change: change.uri)
+
+
+def read_manifest(store: Store, path: str) -> Manifest:
+    return read_model(store, path, Manifest, "a manifest", "restore it, or remove it to have its sources read again")
 
 
 def list_manifests(store: Store) -> list[tuple[ManifestName, str]]:

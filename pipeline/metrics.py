@@ -152,7 +152,7 @@ class Metrics(Silent):
 
     def shard_committed(self, commit: Commit) -> None:
         self._progress_at.set_to_current_time()
-        self._shards.inc()
+        self._shards.inc(commit.is_last)
         self._documents.inc(commit.num_documents)
         self._stage_s.labels("compact").inc(commit.compact_s)
 

@@ -83,15 +83,17 @@ class StageLoad(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """A shard that was committed."""
+    """Documents that were committed: all that was left of a shard, or those that were whole by then."""
 
     plan_id: str
     shard_index: int
     num_documents: int
     num_committed: int
-    """Shards of the plan so far, this one included."""
+    """Shards of the plan so far, this one included where it is committed as a whole."""
     num_shards: int
     compact_s: float
+    is_last: bool = True
+    """The shard is committed as a whole now."""
 
 
 class Held(Protocol):

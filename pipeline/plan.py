@@ -5,14 +5,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from pydantic_core import from_json
-
 from pipeline.duplicates import group_twins
 from pipeline.intake import Taken
-from pipeline.layout import DELETIONS, PLANS, manifest_path, next_plan_id, plan_id_of, plan_path
-from pipeline.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks
+from pipeline.layout import (
+    DELETIONS,
+    PLANS,
+    ManifestName,
+    manifest_path,
+    next_plan_id,
+    plan_number,
+    plan_number_of,
+    plan_path,
+)
+from pipeline.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks, read_manifest
 from pipeline.snapshots import Listed
 from pipeline.store import Exists, Store, StoreError
+from pipeline.stored_objects import read_model
 from schemas.failure import FailureKind, Task
 from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe, SourceFailure
 from schemas.settings import PlanSettings
@@ -268,48 +276,60 @@ def write_plan(
         store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
     except Exists:
         raise StoreError(
-            f"{store.root}: another run, thought dead, has just made plan {plan.plan_id}; it is finished first."
+            f"{store.root}: another run, thought dead, has just made plan {plan_number(plan.plan_id)}; it is finished first."
         ) from None
     return plan
 
 
-def list_plan_ids(store: Store) -> list[str]:
-    return sorted(plan_id for stored in store.list(PLANS) if (plan_id := plan_id_of(stored.path)))
+def list_plan_numbers(store: Store) -> list[str]:
+    """Six digits each, in their order."""
+    return sorted(number for stored in store.list(PLANS) if (number := plan_number_of(stored.path)))
 
 
 def read_plan(store: Store, plan_id: str) -> Plan:
-    return Plan.model_validate_json(store.get(plan_path(plan_id)))
+    """By its id, or its number alone. Raises FileNotFoundError, StoreError."""
+    remedy = "remove it: what it has committed stays, and its other sources are planned anew"
+    return read_model(store, plan_path(plan_id), Plan, "a plan", remedy)
 
 
-def find_unfinished(store: Store, plan_ids: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
+def find_unfinished(store: Store, numbers: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
     """Only the newest plan can be: a new one is made after the one before it was finished or abandoned."""
-    if not plan_ids:
+    if not numbers:
         return None
     manifests = list_manifests(store) if listed is None else listed
-    committed = {name.shard_index: path for name, path in manifests if name.plan_id == plan_ids[-1]}
-    if None in committed or (committed and _are_all(store, committed)):
-        return None
-    plan = read_plan(store, plan_ids[-1])
-    pending = [index for index in range(len(plan.shards)) if index not in committed]
-    owes = bool(plan.disappearances) and DELETIONS not in committed
+    of_number = [(name, path) for name, path in manifests if plan_number(name.plan_id) == numbers[-1]]
+    if len({name.plan_id for name, _ in of_number}) == 1:
+        committed = _committed(of_number)
+        if None in committed or (committed and _are_all(store, committed)):
+            return None
+    plan = read_plan(store, numbers[-1])
+    committed = _committed((name, path) for name, path in of_number if name.plan_id == plan.plan_id)
+    pending = [] if None in committed else [index for index in range(len(plan.shards)) if index not in committed]
+    owes = bool(plan.disappearances) and DELETIONS not in committed and None not in committed
     return Unfinished(plan, pending, owes) if pending or owes else None
 
 
+def _committed(manifests: Iterable[tuple[ManifestName, str]]) -> dict[int | None, str]:
+    """Path by shard index, of what is committed as a whole."""
+    return {name.shard_index: path for name, path in manifests if name.part is None}
+
+
 def _are_all(store: Store, committed: Mapping[int | None, str]) -> bool:
-    """Is nothing of the plan left, as one of its manifests has it? A plan of a hundred thousand sources takes seconds to read. What
-    it found to be gone is committed before its shards."""
-    num_shards = from_json(store.get(max(committed.items())[1])).get("num_shards")
+    """True if nothing of the plan is left, as one of its manifests has it: a plan of a hundred thousand sources takes seconds to
+    read. What the plan found to be gone is committed before its shards."""
+    last = max(index for index in committed if index is not None)
+    num_shards = read_manifest(store, committed[last]).num_shards
     return num_shards is not None and len(committed.keys() - {DELETIONS}) == num_shards
 
 
-def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], plan_ids: Sequence[str]) -> bool:
-    """Does the plan ask for answers of other recipes, or was it made by a run whose lease was gone?"""
-    return any(recipes.get(task) != recipe for task, recipe in plan.recipes.items()) or is_superseded(store, plan, plan_ids)
+def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], numbers: Sequence[str]) -> bool:
+    """True if the plan asks for answers of other recipes, or was made by a run whose lease was gone."""
+    return any(recipes.get(task) != recipe for task, recipe in plan.recipes.items()) or is_superseded(store, plan, numbers)
 
 
-def is_superseded(store: Store, plan: Plan, plan_ids: Sequence[str]) -> bool:
-    """Was it made by a run whose lease was gone? Then the plan before it may hold the same sources."""
-    return len(plan_ids) > 1 and read_plan(store, plan_ids[-2]).epoch > plan.epoch
+def is_superseded(store: Store, plan: Plan, numbers: Sequence[str]) -> bool:
+    """True if it was made by a run whose lease was gone: then the plan before it may hold the same sources."""
+    return len(numbers) > 1 and read_plan(store, numbers[-2]).epoch > plan.epoch
 
 
 def abandon(store: Store, plan: Plan, run_id: str) -> None:

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from typing import Literal
 
 from pipeline.cluster import keep_to_loopback
-from pipeline.commit import commit_complete, commit_disappearances
+from pipeline.commit import commit_disappearances, commit_whole
 from pipeline.errors import EngineDies, OperatorError
-from pipeline.layout import run_path
+from pipeline.layout import plan_number, run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger
 from pipeline.observer import Observer, Several, Silent
@@ -87,7 +87,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     found = read_output(store)
     unfinished = found.unfinished
     todo = new_work(input, found.ledger, recipes, settings)
-    outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_ids)
+    outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_numbers)
     counts = todo.counts
     from pipeline.forecast import forecast  # DuckDB takes its time, and a run needs none
 
@@ -244,10 +244,10 @@ class _Run:
             if unfinished.owes_disappearances:
                 commit_disappearances(self.store, plan, self.run_id, lease.check)
             settings = self.settings
-            if is_outdated(self.store, plan, self.recipes, look.output.plan_ids):
-                self._close(unfinished, look.output.plan_ids, lease)
+            if is_outdated(self.store, plan, self.recipes, look.output.plan_numbers):
+                self._close(unfinished, look.output.plan_numbers, lease)
             else:
-                self.observer.message(f"plan {plan.plan_id} is unfinished: going on with it")
+                self.observer.message(f"plan {plan_number(plan.plan_id)} is unfinished: going on with it")
                 settings = _asked_once(settings, plan)
                 yield unfinished
             self.observer.phase("planning")
@@ -258,7 +258,6 @@ class _Run:
         if not todo.has_work:
             return
         lease.check()
-        plan_ids = look.output.plan_ids
         plan = write_plan(
             self.store,
             self._with_places(todo.shards),
@@ -268,7 +267,7 @@ class _Run:
             epoch=lease.epoch,
             page_range=self.settings.input.pages if self.input else None,
             max_pages=self.settings.render.max_pages,
-            last_plan_id=plan_ids[-1] if plan_ids else None,
+            last_plan_id=look.output.last_plan_number,
             known=todo.known,
             disappearances=todo.disappearances,
         )
@@ -283,14 +282,18 @@ class _Run:
 
         return with_places(self.output, shards, self.recipes)
 
-    def _close(self, unfinished: Unfinished, plan_ids: list[str], lease: Lease) -> None:
+    def _close(self, unfinished: Unfinished, numbers: list[str], lease: Lease) -> None:
         plan, kept = unfinished.plan, 0
-        if not is_superseded(self.store, plan, plan_ids):
-            kept = commit_complete(self.store, plan, unfinished.pending, self.run_id, self.settings.output, lease.check)
+        if not is_superseded(self.store, plan, numbers):
+            kept = commit_whole(self.store, plan, unfinished.pending, self.run_id, self.settings.output, lease.check)
             self.totals.num_documents += kept
         abandon(self.store, plan, self.run_id)
-        what = f"{kept} documents that were read in full are kept, the others" if kept else "its sources"
-        self.observer.message(f"plan {plan.plan_id} asked for other answers: closed, {what} are planned anew")
+        what = f"{kept} documents that were read in full are committed" if kept else "none of its documents was read in full"
+        days = self.settings.output.keep_answers_days
+        self.observer.message(
+            f"plan {plan_number(plan.plan_id)} asked for other answers: closed; {what}, pages of others are kept for {days:g} days "
+            "and are not asked again under the same recipes"
+        )
 
     def _execute(self, unfinished: Unfinished, lease: Lease) -> None:
         if not unfinished.pending:  # it only noted what is gone

@@ -18,7 +18,8 @@ import pyarrow as pa
 from pydantic_core import from_json, to_json
 
 from pipeline.layout import SNAPSHOTS, ManifestName, snapshot_path
-from pipeline.store import Exists, Store, StoreError
+from pipeline.store import Exists, Store
+from pipeline.stored_objects import read_object
 
 _log = logging.getLogger(__name__)
 
@@ -119,10 +120,15 @@ def _read_manifests(store: Store, paths: Sequence[str]) -> Iterator[Commit]:
 
 def _parsed(store: Store, path: str, body: bytes) -> Commit:
     with contextlib.suppress(ValueError):
-        commit = from_json(body)
-        if isinstance(commit, dict) and commit.keys() >= {"plan_id", "recipe_ids", "sources"}:
-            return commit
-    raise StoreError(f"{store.uri(path)} is no manifest: restore it, or remove it to have its sources read again.")
+        return _commit(body)
+    return read_object(store, path, _commit, "a manifest", "restore it, or remove it to have its sources read again")
+
+
+def _commit(body: bytes) -> Commit:
+    commit = from_json(body)
+    if isinstance(commit, dict) and commit.keys() >= {"plan_id", "recipe_ids", "sources"}:
+        return commit
+    raise ValueError("columns are missing")
 
 
 def _compressed(body: bytes) -> bytes:

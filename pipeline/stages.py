@@ -242,6 +242,7 @@ class ReadPages:
             cell_px=cell_px,
         )
         self._run_id = run_id
+        self._recipe_ids = {str(task): recipe.recipe_id for task, recipe in recipes.items()}
         self._store = store
         self._begins = Begins(store, run_id)
         self._gate = _Gate()
@@ -280,7 +281,7 @@ class ReadPages:
         """The first answer is final: what stands already is left as it is."""
         with contextlib.suppress(Exists):
             path = staged_path(chunk.plan_id, chunk.shard_index, chunk.name)
-            self._store.create(path, encode(chunk, records, self._run_id))
+            self._store.create(path, encode(chunk, records, self._run_id, self._recipe_ids))
 
     async def read(self, rendered: RenderedChunk) -> ChunkRecords:
         """Read the chunk; alone and page by page if it was begun twice and never ended."""

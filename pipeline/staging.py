@@ -4,6 +4,8 @@
 Built in memory and created by one PUT: an exception inside a pyarrow output stream still publishes a truncated file.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,6 +20,7 @@ CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "failures")
 
 _SCHEMA = pa.schema(
     [pa.field("chunk", pa.string(), nullable=False), pa.field("run_id", pa.string(), nullable=False)]
+    + [pa.field("recipe_ids", pa.string())]
     + [pa.field(table, pa.list_(pa.struct(list(arrow_schema(table)))), nullable=False) for table in CHUNK_TABLES],
     metadata={"pagefold.schema_version": str(SCHEMA_VERSION)},
 )
@@ -29,9 +32,12 @@ class StagedChunk:
     run_id: str
     """The run that read it."""
     tables: dict[str, pa.Table]
+    recipe_ids: dict[str, str] | None = None
+    """By task: what it was read under. None in chunks of older versions, which do not say."""
 
 
-def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
+def encode(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: Mapping[str, str] | None = None) -> bytes:
+    """The bytes to be staged. `recipe_ids` by task."""
     rows: dict[str, list[Record]] = {
         "pages": [*records.pages],
         "blocks": [*records.blocks],
@@ -39,9 +45,19 @@ def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
         "chart_points": [*records.chart_points],
         "failures": [*records.failures],
     }
-    columns: list[pa.Array] = [pa.array([chunk.model_dump_json()]), pa.array([run_id])]
+    tables = {table: to_table(table, [record.row() for record in rows[table]]) for table in CHUNK_TABLES}
+    return encode_staged(StagedChunk(chunk, run_id, tables, None if recipe_ids is None else dict(recipe_ids)))
+
+
+def encode_staged(staged: StagedChunk) -> bytes:
+    recipe_ids = None if staged.recipe_ids is None else json.dumps(staged.recipe_ids, sort_keys=True)
+    columns: list[pa.Array] = [
+        pa.array([staged.chunk.model_dump_json()]),
+        pa.array([staged.run_id]),
+        pa.array([recipe_ids], pa.string()),
+    ]
     for table in CHUNK_TABLES:
-        struct = to_table(table, [record.row() for record in rows[table]]).to_struct_array().combine_chunks()
+        struct = staged.tables[table].to_struct_array().combine_chunks()
         columns.append(pa.ListArray.from_arrays(pa.array([0, len(struct)], pa.int32()), struct))
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, "zstd") as compressed, pa.ipc.new_stream(compressed, _SCHEMA) as writer:
@@ -50,10 +66,16 @@ def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
 
 
 def decode(body: bytes) -> StagedChunk:
-    """Raises pa.ArrowInvalid or OSError when the bytes are no staged chunk."""
+    """Raises ValueError (pa.ArrowInvalid is one), OSError or KeyError when the bytes are no staged chunk."""
     row = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all()
     tables = {}
     for table in CHUNK_TABLES:
         struct = row.column(table).combine_chunks().flatten()
         tables[table] = pa.Table.from_arrays(struct.flatten(), schema=arrow_schema(table))  # a cast looks at every column: 1.5 ms
-    return StagedChunk(Chunk.model_validate_json(row["chunk"][0].as_py()), row["run_id"][0].as_py(), tables)
+    recipe_ids = row["recipe_ids"][0].as_py() if "recipe_ids" in row.column_names else None
+    return StagedChunk(
+        chunk=Chunk.model_validate_json(row["chunk"][0].as_py()),
+        run_id=row["run_id"][0].as_py(),
+        tables=tables,
+        recipe_ids=recipe_ids and json.loads(recipe_ids),
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.duplicates import known_documents
 from pipeline.intake import take
+from pipeline.layout import plan_number
 from pipeline.ledger import Ledger, disappearances, list_manifests, load_ledger
 from pipeline.plan import (
     Counts,
@@ -12,7 +13,7 @@ from pipeline.plan import (
     Waiting,
     find_unfinished,
     hold_back,
-    list_plan_ids,
+    list_plan_numbers,
     make_shards,
     plan_retries,
     plan_sources,
@@ -80,17 +81,22 @@ def failed_work(ledger: Ledger, recipes: Recipes, settings: Settings, kinds: Seq
 class Output:
     """What lies in the output."""
 
-    plan_ids: list[str]
+    plan_numbers: list[str]
     manifests: Listed
     unfinished: Unfinished | None
     ledger: Ledger
 
+    @property
+    def last_plan_number(self) -> str | None:
+        """Manifests count, too: their plans may have been removed by hand."""
+        return max([*self.plan_numbers, *(plan_number(name.plan_id) for name, _ in self.manifests)], default=None)
+
 
 def read_output(store: Store) -> Output:
-    plan_ids, manifests = list_plan_ids(store), list_manifests(store)
-    return Output(plan_ids, manifests, find_unfinished(store, plan_ids, manifests), load_ledger(store, manifests))
+    numbers, manifests = list_plan_numbers(store), list_manifests(store)
+    return Output(numbers, manifests, find_unfinished(store, numbers, manifests), load_ledger(store, manifests))
 
 
 def is_unchanged(store: Store, output: Output) -> bool:
     """Has no other run planned or committed in between?"""
-    return list_plan_ids(store) == output.plan_ids and list_manifests(store) == output.manifests
+    return list_plan_numbers(store) == output.plan_numbers and list_manifests(store) == output.manifests

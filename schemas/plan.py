@@ -65,7 +65,9 @@ class Disappearance(Frozen):
 
 class Plan(Frozen):
     plan_id: str
-    """Six digits, counted up: created with If-None-Match, so unique and in order whatever the clocks say."""
+    """Six digits, counted up, then a point and eight hex digits of this plan alone. The plan's file is called by the six digits and
+    created with If-None-Match, so they are unique and in order whatever the clocks say. They come again where a lake was removed
+    and made anew, so everything else of the plan carries the whole id. Plans of older versions have the six digits alone."""
     created_at: datetime
     ingest_date: date
     input: str
@@ -86,9 +88,11 @@ class Plan(Frozen):
 
 
 class Cover(Frozen):
-    """What a shard's files are made of: created with If-None-Match before any of them is written, so that whoever writes them, and
-    however late, writes the same."""
+    """What the files of a shard, or of one part of it, are made of: created with If-None-Match before any of them is written, so
+    that whoever writes them, and however late, writes the same."""
 
+    is_last: bool = True
+    """With it all documents of the shard are committed."""
     chunks: list[str]
     """Names of staged chunks, in the order of their rows."""
     compression_level: int
@@ -130,20 +134,34 @@ class CommittedSource(Frozen):
     """source_id of the source with the same bytes that was read instead."""
 
 
+class CommittedCounts(Frozen):
+    """What the documents of a manifest came to."""
+
+    pages: dict[str, int] = {}
+    """By status."""
+    failures: dict[FailureKind, int] = {}
+    num_charts: int = 0
+    num_chart_points: int = 0
+
+
 class Manifest(Frozen):
-    """The commit of one shard, or of a plan's disappearances: created with If-None-Match after all its files are written. What it
-    lists is done."""
+    """The commit of one shard, of some of its documents (a part), or of a plan's disappearances: created with If-None-Match after
+    all its files are written. What it lists is done."""
 
     plan_id: str
     shard_index: int
     run_id: str
     committed_at: datetime
     recipe_ids: dict[Task, str]
+    part: int | None = None
+    """Of a shard that is committed in parts, which one; None: the whole shard, or its last part."""
     abandoned: bool = False
     """True: the plan was closed unfinished because its recipes are no longer wanted; lists no files and no sources."""
     page_range: str | None = None
     num_shards: int | None = None
     """Of the plan: when all are committed, it need not be read again. None in manifests of older versions."""
     files: list[CommittedFile] = []
+    counts: CommittedCounts | None = None
+    """None in manifests of older versions, and where there are no documents."""
     sources: list[CommittedSource] = []
     disappearances: list[Disappearance] = []

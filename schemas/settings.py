@@ -211,6 +211,18 @@ class OutputSettings(Stage):
         False, description="Go on with a store without conditional writes; you promise that one run at a time uses this output."
     )
     keep_staging: bool = Field(False, description="Keep staged chunks after their shard is committed, for debugging.")
+    commit_every_s: float = Field(
+        60,
+        ge=1,
+        description="A document that has been read in full is in the tables within this many seconds, or within a twentieth of the "
+        "time that the run has lasted, whichever is longer. Shorter means more and smaller files.",
+    )
+    keep_answers_days: float = Field(
+        30,
+        ge=0,
+        description="Days for which `pagefold gc` leaves alone what was read of documents that a closed plan did not finish: a "
+        "later run under the same recipes takes it over instead of asking again.",
+    )
 
 
 class RaySettings(Stage):

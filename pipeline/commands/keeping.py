@@ -1,6 +1,7 @@
 """Commands that keep an output in order."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -29,11 +30,18 @@ def gc(
     from pipeline.runner import new_run_id, open_output
 
     store = open_output(output, settings)
+    keep_answers = timedelta(days=settings.output.keep_answers_days)
     if dry_run:
-        done = look(store, min_age_s=min_age_s)
+        done = look(store, min_age_s=min_age_s, keep_answers=keep_answers)
     else:
-        ttl_s = settings.output.lease_ttl_s
-        done = sweep(store, min_age_s=min_age_s, in_tables=in_tables, ttl_s=ttl_s, run_id=f"gc-{new_run_id()}")
+        done = sweep(
+            store,
+            min_age_s=min_age_s,
+            in_tables=in_tables,
+            ttl_s=settings.output.lease_ttl_s,
+            run_id=f"gc-{new_run_id()}",
+            keep_answers=keep_answers,
+        )
     if as_json:
         dump_json(asdict(done) | {"found": [garbage._asdict() for garbage in done.found]})
     else:

@@ -25,7 +25,7 @@ from pathlib import Path
 from pipeline.intake import Taken
 from pipeline.layout import chunk_name, staging_prefix
 from pipeline.ledger import load_ledger
-from pipeline.plan import Counts, find_unfinished, list_plan_ids, make_shards, plan_sources, read_plan, write_plan
+from pipeline.plan import Counts, find_unfinished, list_plan_numbers, make_shards, plan_sources, read_plan, write_plan
 from pipeline.store import open_store
 from schemas.plan import Plan
 from schemas.settings import Settings
@@ -144,7 +144,7 @@ def small(folder: Path, num_documents: int) -> list[str]:
     make_small(drop, num_documents)
     done = run(str(drop), str(output), folder, "output.keep_staging=true")
     store = open_store(str(output))
-    plan = read_plan(store, list_plan_ids(store)[0])
+    plan = read_plan(store, list_plan_numbers(store)[0])
     files = {table.name: sum(1 for _ in table.rglob("*.parquet")) for table in sorted(output.iterdir()) if table.name[0] != "_"}
     print(f"\n{num_documents} documents of one page, a local folder: {done.seconds:.0f} s")
     print(f"{len(plan.shards)} shards; files: {', '.join(f'{table} {count}' for table, count in files.items())}")
@@ -205,7 +205,7 @@ def _beside_the_flow(folder: Path, drop: Path, plan: Plan, size: int) -> dict[st
         )
 
     timed("planning", write)
-    timed("finding the unfinished plan", lambda: find_unfinished(store, list_plan_ids(store)))
+    timed("finding the unfinished plan", lambda: find_unfinished(store, list_plan_numbers(store)))
     for index, sources_of_shard in enumerate(read_plan(store, plan.plan_id).shards):
         _link_staged(folder / "out", output, staging_prefix(plan.plan_id, index), len(sources_of_shard))
     resumed = run(str(drop), str(output), folder)

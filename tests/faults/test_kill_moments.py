@@ -6,8 +6,10 @@ The commit protocol's own code on a local store, in the order in which a run cal
 import contextlib
 import random
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,9 @@ from typing import Any
 import pytest
 
 from pipeline.begins import Begins
+from pipeline.carry_over import carry_over
 from pipeline.chunks import Work
-from pipeline.commit import (
-    Shard,
-    ShardProgress,
-    commit_complete,
-    compact,
-    delete_staging,
-    list_staged,
-    write_manifest,
-)
+from pipeline.commit import Shard, commit_whole, compact, delete_staging, write_manifest
 from pipeline.duplicates import known_documents
 from pipeline.execute import _work_left
 from pipeline.gc import sweep
@@ -37,19 +32,20 @@ from pipeline.plan import (
     abandon,
     find_unfinished,
     is_outdated,
-    list_plan_ids,
+    list_plan_numbers,
     make_shards,
     plan_retries,
     plan_sources,
     write_plan,
 )
+from pipeline.shard_progress import ShardProgress, read_progress
 from pipeline.stages import ProbeDocuments
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
 from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings
-from schemas.source import Document, Source
+from schemas.source import Document, FileIdentity, Source
 from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_keys, read_all, read_rows
 from workers.fetch import Fetched
@@ -59,6 +55,16 @@ BYTES = {"a.pdf": "a", "b.pdf": "b", "c.pdf": "c", "d.pdf": "c"}
 """What the sha256 is made of: d.pdf has the bytes of c.pdf, and the same size."""
 SOURCES = [make_source(name, size_bytes=ord(text)) for name, text in BYTES.items()]
 SETTINGS = PlanSettings(chunk_pages=2, shard_sources=2)
+
+
+ASKED: Counter[tuple[str, str, int]] = Counter()
+"""How often each page was asked for: by recipe_id, uri and page_index."""
+
+
+@pytest.fixture
+def asked() -> Counter[tuple[str, str, int]]:
+    ASKED.clear()
+    return ASKED
 
 
 class Killed(BaseException):
@@ -103,14 +109,16 @@ class Day:
     is_retry: bool = False
     gone: tuple[str, ...] = ()
     settings: PlanSettings = SETTINGS
+    has_parts: bool = False
+    """Each document is committed when it is whole."""
 
 
 def run(store: Any, run_id: str, day: Day = Day()) -> bool:
     """Plan, or go on with what is planned; read, stage, compact, commit, clean up. False when there was nothing to do."""
-    plan_ids = list_plan_ids(store)
+    plan_ids = list_plan_numbers(store)
     unfinished = find_unfinished(store, plan_ids)
     if unfinished and is_outdated(store, unfinished.plan, day.recipes, plan_ids):
-        commit_complete(store, unfinished.plan, unfinished.pending, run_id, OutputSettings(), lambda: None)
+        commit_whole(store, unfinished.plan, unfinished.pending, run_id, OutputSettings(), lambda: None)
         abandon(store, unfinished.plan, run_id)
         unfinished = None
     if unfinished:
@@ -120,15 +128,26 @@ def run(store: Any, run_id: str, day: Day = Day()) -> bool:
         pending = list(range(len(plan.shards))) if plan else []
     if not plan:
         return False
-    for index in pending:
-        progress = ShardProgress(plan, index, list_staged(store, plan, index))
+    found = read_progress(store, plan, pending)
+    carry_over(store, plan, found, lambda: None)
+    for progress in found.values():
         for works in list(_work_left(plan, progress)):
             read(store, works, progress, run_id, plan, day)
-        compacted = compact(store, Shard.of(plan, index), progress.chunks(), OutputSettings())
-        assert compacted
-        write_manifest(store, plan, index, run_id, compacted, lambda: None)
-        delete_staging(store, plan, index)
+            if day.has_parts and not progress.is_complete:
+                commit(store, plan, progress, run_id)
+        commit(store, plan, progress, run_id)
+        assert progress.is_committed
     return True
+
+
+def commit(store: Any, plan: Plan, progress: ShardProgress, run_id: str) -> None:
+    """The documents that are whole."""
+    while progress.num_waiting:
+        compacted = compact(store, Shard.whole_of(plan, progress), progress.chunks(), OutputSettings())
+        assert compacted
+        write_manifest(store, plan, progress.shard_index, run_id, compacted, lambda: None)
+        progress.commit(compacted.source_indexes, compacted.part)
+        delete_staging(store, plan, progress.shard_index, compacted)
 
 
 def make_plan(store: Any, day: Day) -> Plan | None:
@@ -141,7 +160,7 @@ def make_plan(store: Any, day: Day) -> Plan | None:
         planned = plan_sources(taken, ledger, day.recipes, SETTINGS, page_range=None, limit=None, counts=counts)
     if not planned:
         return None
-    plan_ids = list_plan_ids(store)
+    plan_ids = list_plan_numbers(store)
     return write_plan(
         store,
         make_shards(planned, day.settings),
@@ -172,7 +191,7 @@ class Files:
             raise PageError(FailureKind.gone, "it was there when it was listed")
         yield Fetched(Path(name_of(source)), BYTES[name_of(source)] * 64, None)
 
-    def probe(self, path: Path, document_id: str, version_id: str | None) -> Document:
+    def probe(self, path: Path, document_id: str, version_id: str | None, file: FileIdentity | None) -> Document:
         return Document(document_id=document_id, media_type="application/pdf", num_pages=PAGES[path.name])
 
 
@@ -189,8 +208,10 @@ def read(store: Any, works: list[Work], progress: ShardProgress, run_id: str, pl
         kind = chunk.blocked.kind if chunk.blocked else FailureKind.bad_json
         failing = {page: kind for page in chunk.pages if chunk.blocked or (page == 2 and not chunk.attempt)}
         records = records_of(chunk, failing, plan.recipes["ocr"].recipe_id)
+        ASKED.update((plan.recipes["ocr"].recipe_id, chunk.source.uri, page) for page in chunk.pages)
+        recipe_ids = {str(task): recipe.recipe_id for task, recipe in plan.recipes.items()}
         with contextlib.suppress(Exists):
-            store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records, run_id))
+            store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records, run_id, recipe_ids))
         begins.end(marker)
         progress.add(ChunkName.parse(chunk.name))
 
@@ -231,11 +252,12 @@ def dies(out: Path, at: float, day: Day = Day()) -> None:
         run(DyingStore(LocalStore(str(out)), at), "dying", day)
 
 
-def test_death_at_any_write_changes_nothing(tmp_path: Path, reference: Path) -> None:
-    for at in moments(tmp_path / "counted"):
+@pytest.mark.parametrize("day", [Day(), Day(has_parts=True)], ids=["shards", "parts"])
+def test_death_at_any_write_changes_nothing(tmp_path: Path, reference: Path, day: Day) -> None:
+    for at in moments(tmp_path / "counted", day):
         out = tmp_path / f"out-{at}"
         with pytest.raises(Killed):
-            run(DyingStore(LocalStore(str(out)), at), "r1")
+            run(DyingStore(LocalStore(str(out)), at), "r1", day)
 
         end_of(out, reference)
 
@@ -245,7 +267,7 @@ def test_death_upon_death_changes_nothing(tmp_path: Path, reference: Path) -> No
     for number in range(25):
         out = tmp_path / f"out-{number}"
         for _ in range(6):
-            dies(out, dice.randint(1, 24) / 2)
+            dies(out, dice.randint(1, 24) / 2, Day(has_parts=dice.random() < 0.5))
 
         end_of(out, reference)
 
@@ -256,7 +278,7 @@ def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Pa
         store = LocalStore(str(out))
         with pytest.raises(Killed):
             run(DyingStore(store, at), "r1")
-        if not list_plan_ids(store):
+        if not list_plan_numbers(store):
             continue  # nothing was planned yet: there is nothing to clean
 
         sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc")
@@ -266,12 +288,13 @@ def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Pa
         assert [stored.path for stored in store.list("_pagefold/staging/")] == []
 
 
-def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("day", [Day(), Day(has_parts=True)], ids=["shards", "parts"])
+def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path, day: Day) -> None:
     """Files that were compacted and not committed would be: their sources are planned anew, and the OCR recipe is the same."""
     another = Day({**RECIPES, "chart": make_recipe("chart", "2")})
-    for at in moments(tmp_path / "counted"):
+    for at in moments(tmp_path / "counted", day):
         out = tmp_path / f"out-{at}"
-        dies(out, at)
+        dies(out, at, day)
 
         store = LocalStore(str(out))
         assert run(store, "r2", another)
@@ -279,6 +302,67 @@ def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path:
         assert not run(store, "r3", another)
         assert doubled_keys(str(out)) == []
         assert len({row["source_id"] for row in read_all(str(out))["documents"]}) == len(SOURCES)
+
+
+OTHER = Day({**RECIPES, "ocr": make_recipe("ocr", "2"), "chart": make_recipe("chart", "2")})
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (Day(), Day()),
+        (Day(has_parts=True), Day()),
+        (Day(), Day(settings=PlanSettings(chunk_pages=3, shard_sources=4))),
+    ],
+    ids=["shards", "parts", "another K"],
+)
+def test_after_a_death_at_any_write_and_another_recipe_nothing_is_asked_twice(
+    tmp_path: Path, asked: Counter[tuple[str, str, int]], first: Day, then: Day
+) -> None:
+    """Only the chunk that was being read when it died is asked again: up to K pages."""
+    for at in moments(tmp_path / "counted", first):
+        out = tmp_path / f"out-{at}"
+        asked.clear()
+        dies(out, at, first)
+        store = LocalStore(str(out))
+        assert run(store, "r2", OTHER)
+        sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc", keep_answers=timedelta(days=30))
+        finish(out, then)
+
+        assert doubled_keys(str(out)) == []
+        wanted = RECIPES["ocr"].recipe_id
+        rows = {(row["uri"], row["page_index"]) for row in read_rows(out, "pages") if row["recipe_id"] == wanted}
+        assert len(rows) == sum(PAGES.values()) - PAGES["d.pdf"]
+        again = sum(count - 1 for (recipe_id, _, _), count in asked.items() if recipe_id == wanted)
+        assert again <= SETTINGS.chunk_pages
+        sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc", keep_answers=timedelta(days=30))
+        assert [stored.path for stored in store.list("_pagefold/staging/")] == []
+
+
+def test_death_at_any_write_while_answers_are_taken_over_loses_and_doubles_nothing(
+    tmp_path: Path, asked: Counter[tuple[str, str, int]]
+) -> None:
+    before = tmp_path / "before"
+    dies(before, 16)
+    assert run(LocalStore(str(before)), "r2", OTHER)
+    assert list(LocalStore(str(before)).list("_pagefold/staging/"))
+    once = Counter(asked)
+    for at in moments_of(before, tmp_path / "counted"):
+        out = tmp_path / f"out-{at}"
+        shutil.copytree(before, out)
+        asked.clear()
+        asked.update(once)
+        dies(out, at)
+        finish(out, Day())
+
+        assert doubled_keys(str(out)) == []
+        again = sum(count - 1 for (recipe_id, _, _), count in asked.items() if recipe_id == RECIPES["ocr"].recipe_id)
+        assert again <= 2 * SETTINGS.chunk_pages
+
+
+def moments_of(before: Path, counted: Path) -> Iterator[float]:
+    shutil.copytree(before, counted)
+    return moments(counted, num_writes=10)
 
 
 def test_death_at_any_write_of_a_retry_changes_nothing(tmp_path: Path, reference: Path) -> None:

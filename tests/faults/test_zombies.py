@@ -5,6 +5,7 @@ The zombie's settings differ, it knows of other chunks, and its readers stage la
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.commit import (
-    Shard,
-    ShardProgress,
-    commit_complete,
-    compact,
-    delete_staging,
-    list_staged,
-    write_manifest,
-)
+from pipeline.commit import Shard, commit_whole, compact, delete_staging, write_manifest
 from pipeline.gc import find_garbage
 from pipeline.layout import ChunkName, staged_path
 from pipeline.ledger import load_ledger
 from pipeline.local_store import LocalStore
 from pipeline.plan import abandon
+from pipeline.shard_progress import ShardProgress, list_staged, read_progress
 from pipeline.staging import encode
-from pipeline.store import Exists, Store
+from pipeline.store import Exists, Store, StoreError
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan
@@ -35,7 +29,7 @@ from schemas.settings import OutputSettings
 from schemas.tables import TABLES
 from tests.faults.test_kill_moments import DyingStore, Killed
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
-from tests.pipeline.tables import read_rows
+from tests.pipeline.tables import doubled_keys, read_rows
 
 ITEMS = [planned("a.pdf"), planned("b.pdf")]
 PLAN = make_plan([ITEMS])
@@ -137,11 +131,60 @@ def test_a_zombie_that_wakes_in_a_commit_changes_nothing(tmp_path: Path, rival_d
     assert at > 8
 
 
+def commit_what_is_whole(store: Any, progress: ShardProgress, settings: OutputSettings, run_id: str) -> None:
+    """As a run does that holds the lease: it stops where another has committed."""
+    while progress.num_waiting:
+        compacted = compact(store, Shard.whole_of(PLAN, progress), progress.chunks(), settings)
+        if compacted is None:
+            return
+        write_manifest(store, PLAN, 0, run_id, compacted, lambda: None)
+        progress.commit(compacted.source_indexes, compacted.part)
+        delete_staging(store, PLAN, 0, compacted)
+
+
+def parts_scenario(folder: Path, at: int, rival_dies_at: float, *, reads_b: bool) -> int:
+    """The zombie commits document a while b is still read; its rival may read b before, or after, and die anywhere."""
+    store = LocalStore(str(folder))
+    for chunk in A:
+        stage(store, chunk)
+
+    def rival() -> None:
+        if reads_b:
+            stage(store, B_READ)
+        with suppress(Killed):
+            commit_what_is_whole(DyingStore(store, rival_dies_at), read_progress(store, PLAN, [0])[0], SMALL, "r2")
+        for chunk in (*A, B_READ) if list(store.list("_pagefold/manifests/")) else ():
+            stage(store, chunk, "late")
+
+    paused = PausedStore(store, at, rival)
+    commit_what_is_whole(paused, read_progress(store, PLAN, [0])[0], FAST, "r1")
+    stage(store, B_READ)
+    commit_what_is_whole(store, read_progress(store, PLAN, [0])[0], OutputSettings(), "r3")
+
+    manifests = [Manifest.model_validate_json(store.get(stored.path)) for stored in store.list("_pagefold/manifests/")]
+    found = {stored.path: stored.size_bytes for table in TABLES for stored in store.list(f"{table}/")}
+    assert found == {file.path: file.size_bytes for manifest in manifests for file in manifest.files}
+    assert sorted(source.uri for manifest in manifests for source in manifest.sources) == [item.source.uri for item in ITEMS]
+    assert [manifest.part for manifest in manifests].count(None) == 1
+    assert doubled_keys(store.root) == []
+    assert len(read_rows(store.root, "pages")) == 5
+    return paused.num_calls
+
+
+@pytest.mark.parametrize("rival_dies_at", [-1, 1, 3.5, 5, 6, 8, 10.5])
+@pytest.mark.parametrize("reads_b", [False, True], ids=["a alone", "a and b"])
+def test_a_zombie_that_wakes_in_the_commit_of_a_part_changes_nothing(tmp_path: Path, rival_dies_at: float, reads_b: bool) -> None:
+    num_calls = parts_scenario(tmp_path / "alone", 10**6, rival_dies_at, reads_b=reads_b)
+    assert num_calls > 8
+    for at in range(1, num_calls + 1):
+        parts_scenario(tmp_path / f"out-{at}", at, rival_dies_at, reads_b=reads_b)
+
+
 def test_a_zombie_that_lost_its_chunks_to_no_commit_is_no_committer(tmp_path: Path) -> None:
     """Somebody emptied the staging folder by hand."""
     store = LocalStore(str(tmp_path))
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(StoreError, match="staged chunks that no manifest commits yet are gone"):
         compact(store, Shard.of(PLAN, 0), [ChunkName.parse(A[0].name)], FAST)
 
 
@@ -152,7 +195,7 @@ def test_files_of_an_abandoned_plan_are_committed_or_never_written(tmp_path: Pat
     chunks = ShardProgress(PLAN, 0, list_staged(store, PLAN, 0)).chunks()
     compact(store, Shard.of(PLAN, 0), chunks, FAST)  # and killed before its manifest
 
-    commit_complete(store, PLAN, [0], "r2", SMALL, lambda: None)
+    commit_whole(store, PLAN, [0], "r2", SMALL, lambda: None)
     abandon(store, PLAN, "r2")
 
     assert load_ledger(store).newest_of(ITEMS[0].source.uri) is not None

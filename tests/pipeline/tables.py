@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.layout import plan_number
 from pipeline.store import Store, open_store
 from schemas.tables import TABLES
 
@@ -22,10 +23,15 @@ KEYS = {
 
 
 def read_rows(output: str | Path, table: str) -> list[dict[str, Any]]:
-    """All rows, without the volatile columns, in the order of their content."""
+    """All rows, without the volatile columns and with plans by number alone, in the order of their content."""
     store = open_store(str(output))
     rows = [row for path in _paths(store, table) for row in pq.read_table(pa.BufferReader(store.get(path))).to_pylist()]
-    return sorted(({key: value for key, value in row.items() if key not in VOLATILE} for row in rows), key=repr)
+    return sorted((_steady(row) for row in rows), key=repr)
+
+
+def _steady(row: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in row.items() if key not in VOLATILE}
+    return kept | {"plan_id": plan_number(row["plan_id"])} if "plan_id" in row else kept
 
 
 def read_all(output: str | Path) -> dict[str, list[dict[str, Any]]]:

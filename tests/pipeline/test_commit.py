@@ -9,9 +9,10 @@ import pytest
 
 from pipeline import commit
 from pipeline.chunks import Coverage
-from pipeline.commit import Compacted, Shard, ShardProgress, compact, delete_staging, list_staged, progress, write_manifest
+from pipeline.commit import Compacted, Shard, compact, delete_staging, write_manifest
 from pipeline.layout import chunk_name, staged_path
 from pipeline.local_store import LocalStore
+from pipeline.shard_progress import ShardProgress, list_staged
 from pipeline.staging import StagedChunk, decode, encode
 from pipeline.store import Store
 from schemas.failure import Failure, FailureKind
@@ -83,7 +84,7 @@ def test_the_chunks_of_a_large_shard_do_not_pile_up(store: LocalStore, monkeypat
 
     compacted = compact(store, Shard.of(make_plan([[item]]), 0), names, OutputSettings())
     assert compacted
-    files, sources = compacted
+    files, sources = compacted.files, compacted.sources
 
     assert [row["page_index"] for row in rows(store, "pages")] == list(range(num_chunks))
     assert [failure.page_index for failure in sources[0].failures] == [7]
@@ -206,17 +207,3 @@ def test_coverage_tells_a_resumed_run_what_to_leave_out() -> None:
         coverage.add(name)
 
     assert [str(name) for name in coverage.staged()] == ["00000.00000-00001.of-00005", "00000.00004-00004.of-00005"]
-
-
-def test_progress_counts_what_is_staged_and_committed(store: LocalStore, plan: Plan) -> None:
-    assert progress(store) is None
-    store.create("_pagefold/plans/000001.json", plan.model_dump_json().encode())
-
-    found = progress(store)
-    assert found is not None
-    assert (found.num_sources, found.num_sources_committed, found.num_chunks_staged) == (3, 0, 4)
-
-    write_manifest(store, plan, 0, "r1", NOTHING, check=lambda: None)
-    found = progress(store)
-    assert found is not None
-    assert (found.num_sources_committed, found.num_shards_committed, found.num_chunks_staged) == (3, 1, 0)

@@ -9,7 +9,7 @@ from pipeline.intake import take
 from pipeline.layout import DELETIONS, manifest_path
 from pipeline.ledger import Ledger, disappearances, load_ledger
 from pipeline.local_store import LocalStore
-from pipeline.plan import Counts, find_unfinished, list_plan_ids, plan_retries, plan_sources, write_plan
+from pipeline.plan import Counts, find_unfinished, list_plan_numbers, plan_retries, plan_sources, write_plan
 from pipeline.todo import new_work
 from schemas.failure import FailureKind
 from schemas.plan import Disappearance, Manifest, Plan, SourceFailure
@@ -146,13 +146,13 @@ def plan_of(store: LocalStore, *changes: Disappearance) -> Plan:
 def test_a_plan_of_deletions_alone_is_unfinished_until_they_are_committed(tmp_path: Path) -> None:
     store = LocalStore(str(tmp_path))
     plan = plan_of(store, gone(tmp_path, "a.pdf"), gone(tmp_path, "b.pdf", is_deleted=False))
-    unfinished = find_unfinished(store, list_plan_ids(store))
+    unfinished = find_unfinished(store, list_plan_numbers(store))
     assert unfinished is not None
     assert (unfinished.pending, unfinished.owes_disappearances) == ([], True)
 
     commit_disappearances(store, plan, "r1", lambda: None)
 
-    assert find_unfinished(store, list_plan_ids(store)) is None
+    assert find_unfinished(store, list_plan_numbers(store)) is None
     assert load_ledger(store).is_deleted(str(tmp_path / "a.pdf"))
     assert not load_ledger(store).is_deleted(str(tmp_path / "b.pdf"))
     rows = read_rows(tmp_path, "deletions")

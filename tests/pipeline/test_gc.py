@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import cli, snapshots
-from pipeline.commit import Shard, ShardProgress, compact, list_staged, write_manifest
+from pipeline.commit import Shard, compact, write_manifest
 from pipeline.errors import OperatorError
 from pipeline.gc import find_garbage, look, sweep
 from pipeline.layout import SNAPSHOTS, begin_path, plan_path, staged_path
@@ -20,6 +20,7 @@ from pipeline.lease import Lease, LeaseHeld
 from pipeline.ledger import list_manifests
 from pipeline.local_store import LocalStore
 from pipeline.plan import abandon
+from pipeline.shard_progress import ShardProgress, list_staged
 from pipeline.snapshots import write_snapshots
 from pipeline.staging import encode
 from pipeline.store import Store, open_store
@@ -44,12 +45,12 @@ ORPHANS = {f"{table}/ingest_date=2026-01-01/000002-00000.parquet" for table in (
 def fill(store: Store) -> None:
     """Plan 1 is finished; plan 2 was abandoned, and a zombie wrote its tables afterwards; plan 3 has one of two shards committed.
     Each has staged a chunk in every shard that is still there, and two runs left begin markers."""
-    body = encode(chunk := make_chunk(ITEM, 0, 0, [0], 1), records_of(chunk), "r1")
     for plan_id, num_shards in (("000001", 1), ("000002", 1), ("000003", 2)):
         plan = make_plan([[ITEM]] * num_shards, plan_id)
         store.create(plan_path(plan_id), plan.model_dump_json().encode())
         for shard in range(num_shards):
-            store.create(staged_path(plan_id, shard, CHUNK), body)
+            chunk = make_chunk(ITEM, 0, 0, [0], 1).model_copy(update={"plan_id": plan_id, "shard_index": shard})
+            store.create(staged_path(plan_id, shard, CHUNK), encode(chunk, records_of(chunk), "r1"))
         chunks = ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks()
         compacted = compact(store, Shard.of(plan, 0), chunks, OutputSettings())
         assert compacted
@@ -110,6 +111,32 @@ def test_a_dry_run_lists_and_removes_nothing(store: Store) -> None:
     assert found.keys() == GARBAGE | ORPHANS
     assert found["_pagefold/probe-0f"] == 1
     assert paths(store) == before
+
+
+def test_answers_of_an_abandoned_plan_are_kept_for_a_while(store: Store) -> None:
+    before = paths(store)
+
+    swept(store, keep_answers=timedelta(days=30))
+
+    assert GARBAGE - (before - paths(store)) == {f"_pagefold/staging/000002/00000/{CHUNK}.arrow"}
+
+
+def test_what_a_worker_of_a_removed_lake_stages_into_the_new_one_is_garbage(tmp_path: Path) -> None:
+    """Its plan had the same number, and other digits."""
+    store = LocalStore(str(tmp_path / "out"))
+    plan = make_plan([[ITEM]], "000001.11111111")
+    store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
+    for plan_id in (plan.plan_id, "000001.22222222", "000007"):
+        store.create(staged_path(plan_id, 0, CHUNK), b"x")
+        store.create(begin_path(plan_id, 0, CHUNK, "r1", 0), b"x")
+
+    found = {garbage.path for garbage in find_garbage(store, before=datetime.now(UTC) + timedelta(1), is_idle=False)}
+
+    assert found == {
+        path
+        for plan_id in ("000001.22222222", "000007")
+        for path in (staged_path(plan_id, 0, CHUNK), begin_path(plan_id, 0, CHUNK, "r1", 0))
+    }
 
 
 def test_what_is_young_stays(store: Store) -> None:
@@ -245,6 +272,9 @@ def test_the_command_lists_then_removes(
     time.sleep(0.01)
     code, out = pagefold("--dry-run", "--min-age-s", "0")
     assert code == 0
+    assert "2 staged chunks, 3 covers, 2 begin markers, 1 probe, 3 table files" in out  # an abandoned plan's answers are kept
+    monkeypatch.setenv("PAGEFOLD_OUTPUT__KEEP_ANSWERS_DAYS", "0")
+    code, out = pagefold("--dry-run", "--min-age-s", "0")
     assert "3 staged chunks, 3 covers, 2 begin markers, 1 probe, 3 table files" in out
     assert [line for line in out.splitlines() if "begins/000003" in line]
     code, out = pagefold("--min-age-s", "0", "--json")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.intake import Taken
+from pipeline.layout import plan_number
 from pipeline.ledger import Ledger
 from pipeline.local_store import LocalStore
 from pipeline.plan import (
@@ -12,7 +13,7 @@ from pipeline.plan import (
     abandon,
     find_unfinished,
     is_outdated,
-    list_plan_ids,
+    list_plan_numbers,
     make_shards,
     plan_retries,
     plan_sources,
@@ -234,19 +235,19 @@ def test_of_two_plans_of_one_number_the_first_stands(store: LocalStore) -> None:
 
 
 def test_only_the_newest_plan_can_be_unfinished(store: LocalStore) -> None:
-    assert find_unfinished(store, list_plan_ids(store)) is None
+    assert find_unfinished(store, list_plan_numbers(store)) is None
     write(store)
-    unfinished = find_unfinished(store, list_plan_ids(store))
+    unfinished = find_unfinished(store, list_plan_numbers(store))
     assert unfinished is not None
-    assert (unfinished.plan.plan_id, unfinished.pending) == ("000001", [0])
+    assert (plan_number(unfinished.plan.plan_id), unfinished.pending) == ("000001", [0])
 
     abandon(store, unfinished.plan, "r2")
 
-    assert find_unfinished(store, list_plan_ids(store)) is None
+    assert find_unfinished(store, list_plan_numbers(store)) is None
     write(store, last_plan_id="000001")
-    unfinished = find_unfinished(store, list_plan_ids(store))
+    unfinished = find_unfinished(store, list_plan_numbers(store))
     assert unfinished is not None
-    assert unfinished.plan.plan_id == "000002"
+    assert plan_number(unfinished.plan.plan_id) == "000002"
 
 
 def test_a_plan_of_other_recipes_is_outdated(store: LocalStore) -> None:
@@ -260,7 +261,7 @@ def test_a_plan_of_other_recipes_is_outdated(store: LocalStore) -> None:
 def test_a_plan_made_under_a_lost_lease_is_outdated(store: LocalStore) -> None:
     write(store, epoch=5)
     write(store, last_plan_id="000001", epoch=4)
-    plan_ids = list_plan_ids(store)
+    plan_ids = list_plan_numbers(store)
     unfinished = find_unfinished(store, plan_ids)
 
     assert unfinished is not None

@@ -8,15 +8,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.commit import Shard, ShardProgress, compact, list_staged, write_manifest
+from pipeline.carry_over import _answered
+from pipeline.commit import Shard, compact, write_manifest
 from pipeline.layout import staged_path
 from pipeline.ledger import load_ledger
 from pipeline.local_store import LocalStore
 from pipeline.observer import Receipt
 from pipeline.plan import Counts, plan_retries
 from pipeline.receipts import make_receipt
+from pipeline.shard_progress import ShardProgress, list_staged
 from pipeline.stages import RenderPages, unpacked
-from pipeline.staging import encode
+from pipeline.staging import decode, encode
 from pipeline.unread_pages import told_once_a_document
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
@@ -121,6 +123,14 @@ def test_a_chunk_that_was_read_page_by_page_says_it_once(store: LocalStore) -> N
     commit(store, [item], [(chunk, ChunkRecords.joined(parts))])
 
     assert rows(store, "failures", "kind", "page_index") == [(OVER, 0)]
+
+
+@pytest.mark.parametrize("tasks", [["ocr", "chart"], ["chart"]])
+def test_pages_left_unread_are_no_answers_that_a_later_plan_takes_over(tasks: list[str]) -> None:
+    chunk = make_chunk(planned("a.pdf", tasks=tasks), 0, 0, [0, 1, 2], 3)
+    staged = decode(encode(chunk, recorded(chunk, [pack(page(0)), pack(unread(1)), pack(unread(2))]), "r1"))
+
+    assert _answered(staged, is_retry=False) == {0}
 
 
 def test_a_run_counts_it_once_too(cut: list[tuple[Chunk, ChunkRecords]]) -> None:

@@ -1,0 +1,145 @@
+"""Commits documents while a run lasts: compaction in Ray tasks, manifests from here, deletions in a thread."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import ray
+
+from pipeline.commit import Compacted, Shard, Strangers, compact, delete_staging, write_manifest
+from pipeline.layout import ChunkName, staged_path
+from pipeline.observer import StageLoad
+from pipeline.shard_progress import ShardProgress, note_commits
+from pipeline.store import Store
+from schemas.plan import Plan
+from schemas.settings import OutputSettings, Settings
+
+_MAX_COMPACTIONS = 2
+"""At once: each is a process of some 200 MB, and a run that goes on may find a hundred shards that only wait for theirs."""
+_PART_OF_RUN = 1 / 20
+_LEAD = 0.75
+"""Share of the promised time after which a part is begun: reading its chunks and writing its files take some of it."""
+_LOOK_EVERY_S = 1.0
+
+
+class Done(NamedTuple):
+    """A part that was committed."""
+
+    shard_index: int
+    num_documents: int
+    is_last: bool
+    """Its shard is committed as a whole now."""
+    compact_s: float
+
+
+class Committer:
+    def __init__(
+        self,
+        plan: Plan,
+        progress: Mapping[int, ShardProgress],
+        store: Store,
+        settings: Settings,
+        run_id: str,
+        check_lease: Callable[[], None],
+    ) -> None:
+        self._plan, self._progress, self._store, self._settings = plan, progress, store, settings
+        self._run_id, self._check = run_id, check_lease
+        self._task = ray.remote(num_cpus=0, max_retries=3)(_compact)
+        self._waiting: deque[int] = deque()
+        """Shard indexes; so are the values below."""
+        self._running: dict[Any, int] = {}
+        self._cleaner = ThreadPoolExecutor(1)
+        self._started_s = self._looked_s = time.monotonic()
+        self.num_shards = 0
+        """Committed as a whole."""
+        self.num_strangers = 0
+        """Staged chunks that were none of the plan's and were removed."""
+
+    def __enter__(self) -> "Committer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._cleaner.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
+    def look(self, *, is_end: bool = False) -> None:
+        """Begin what is due: shards that are complete, and documents that have waited long enough (at the end: all that wait)."""
+        now = time.monotonic()
+        due_s = _LEAD * max(self._settings.output.commit_every_s, _PART_OF_RUN * (now - self._started_s))
+        is_time = is_end or now - self._looked_s >= _LOOK_EVERY_S
+        if is_time:
+            self._looked_s = now
+            for shard in self._progress.values():
+                if shard.num_waiting and (is_end or shard.waiting_s >= due_s):
+                    self.start(shard)
+
+    def start(self, shard: ShardProgress) -> None:
+        """Commit the documents of the shard that are whole. Nothing happens where that is at work already."""
+        index = shard.shard_index
+        if shard.is_committed or index in self._waiting or index in self._running.values():
+            return
+        self._waiting.append(index)
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._running) < _MAX_COMPACTIONS:
+            self._check()
+            shard = self._progress[self._waiting.popleft()]
+            task = self._task.remote(self._store, Shard.whole_of(self._plan, shard), shard.chunks(), self._settings.output)
+            self._running[task] = shard.shard_index
+
+    @property
+    def load(self) -> StageLoad:
+        return StageLoad("compact", len(self._running), len(self._waiting))
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._running)
+
+    def finished(self, timeout_s: float) -> Iterator[Done]:
+        """Commit what is compacted by now (or, where nothing is, within `timeout_s`); gives each part that was committed."""
+        if not self._running:
+            return
+        done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
+        for task in done:
+            compacted, strangers, compact_s = ray.get(task)
+            shard = self._progress[self._running.pop(task)]
+            if strangers:
+                self._remove(shard, strangers)
+            else:
+                yield self._commit(shard, compacted, compact_s)
+            if shard.is_complete and not shard.is_committed:  # the last documents came while a part was at work
+                self.start(shard)
+            self._fill()
+
+    def _commit(self, shard: ShardProgress, compacted: Compacted | None, compact_s: float) -> Done:
+        self._check()
+        before = shard.num_committed
+        if compacted is None:  # a run that was thought dead has committed it
+            note_commits(self._store, self._plan, shard)
+        else:
+            write_manifest(self._store, self._plan, shard.shard_index, self._run_id, compacted, self._check)
+            shard.commit(compacted.source_indexes, compacted.part)
+        self.num_shards += shard.is_committed
+        if not self._settings.output.keep_staging and (compacted is not None or shard.is_committed):
+            self._cleaner.submit(delete_staging, self._store, self._plan, shard.shard_index, compacted)
+        return Done(shard.shard_index, shard.num_committed - before, shard.is_committed, compact_s)
+
+    def _remove(self, shard: ShardProgress, names: Sequence[ChunkName]) -> None:
+        """Staged chunks that are not the plan's own: their pages are read again."""
+        self._check()
+        self._store.delete([staged_path(self._plan.plan_id, shard.shard_index, str(name)) for name in names])
+        shard.remove(names)
+        self.num_strangers += len(names)
+
+
+def _compact(
+    store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings
+) -> tuple[Compacted | None, Sequence[ChunkName], float]:
+    """What was compacted, the chunks that are strangers, and the seconds it took."""
+    started = time.monotonic()
+    try:
+        return compact(store, shard, names, settings), (), time.monotonic() - started
+    except Strangers as error:
+        return None, error.names, time.monotonic() - started

@@ -1,0 +1,60 @@
+"""A table's Parquet file, built in memory row group by row group: an exception inside a pyarrow output stream still publishes a
+truncated file."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.plan import Cover
+from schemas.tables import arrow_schema
+
+_MAX_PENDING = 100
+"""Chunks' tables that wait for their row group; more are joined, for each takes some 50 kB whatever its rows."""
+
+
+class TableWriter:
+    def __init__(self, table: str, cover: Cover) -> None:
+        self._schema, self._cover = arrow_schema(table), cover
+        self._sink = pa.BufferOutputStream()
+        self._writer: pq.ParquetWriter | None = None
+        self._joined: list[pa.Table] = []
+        self._pending: list[pa.Table] = []
+        self._num_pending = 0
+        """Rows of both."""
+        self.num_rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        if not rows.num_rows:
+            return
+        self.num_rows += rows.num_rows
+        self._num_pending += rows.num_rows
+        self._pending.append(rows)
+        if self._num_pending >= self._cover.row_group_rows:
+            self._flush()
+        elif len(self._pending) >= _MAX_PENDING:
+            self._joined.append(pa.concat_tables(self._pending).combine_chunks())
+            self._pending = []
+
+    def finish(self) -> bytes | None:
+        """The file's bytes; None where there is no row."""
+        if not self.num_rows:
+            return None
+        self._flush()
+        assert self._writer is not None
+        self._writer.close()
+        return self._sink.getvalue().to_pybytes()
+
+    def _flush(self) -> None:
+        if not self._num_pending:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._sink,
+                self._schema,
+                compression="zstd",
+                compression_level=self._cover.compression_level,
+                write_statistics=True,
+                store_schema=True,
+            )
+        rows = pa.concat_tables(self._joined + self._pending)
+        self._writer.write_table(rows, row_group_size=self._cover.row_group_rows)
+        self._joined, self._pending, self._num_pending = [], [], 0
