@@ -22,6 +22,7 @@ from pipeline.selection import selected_pages
 from pipeline.shard_progress import ShardProgress
 from pipeline.staging import CHUNK_TABLES, StagedChunk, encode_staged
 from pipeline.store import Exists, Store, StoreError
+from pipeline.unread_pages import unread_pages
 from schemas.failure import KINDS, FailureKind, Task
 from schemas.page import Chunk
 from schemas.plan import Plan, PlannedSource
@@ -158,7 +159,7 @@ def _answered(staged: StagedChunk, *, is_retry: bool) -> set[int]:
         for row in staged.tables["pages"].select(["page_index", "status"]).to_pylist()
         if row["status"] == "failed" and row["page_index"] not in failed
     }
-    return set(staged.chunk.pages) - again - undrawn
+    return set(staged.chunk.pages) - again - undrawn - {row["page_index"] for row in unread_pages(staged)}
 
 
 def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:

@@ -150,7 +150,7 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
         if not _is_ours(staged, shard, name):
             strangers.append(name)
             continue
-        documents[name.source_index].add(staged)
+        staged = documents[name.source_index].add(staged)
         for table in CHUNK_TABLES:
             writers[table].add(staged.tables[table])
     if strangers:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.staging import StagedChunk
+from pipeline.unread_pages import for_each_page, told_once, unread_pages
 from schemas.page import Chunk
 from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
@@ -32,8 +33,11 @@ class DocumentCounts:
     origins: dict[tuple[int, int], str | None] = field(default_factory=dict)
     """Of charts, by page and region."""
     failures: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[dict[str, Any]] = field(default_factory=list)
+    """Of pages that were left unread, one for each: their document cost too much. They have one row in all."""
 
-    def add(self, staged: StagedChunk) -> None:
+    def add(self, staged: StagedChunk) -> StagedChunk:
+        """The chunk with the rows that land."""
         tables = staged.tables
         if self.first is None:
             self.first, self.run_id, self.document = staged.chunk, staged.run_id, staged.chunk.document
@@ -45,7 +49,10 @@ class DocumentCounts:
         for row in tables["charts"].select(["page_index", "region_index", "region_origin"]).to_pylist():
             self.origins[row["page_index"], row["region_index"]] = row["region_origin"]
         self.num_chart_points += tables["chart_points"].num_rows
-        self.failures += tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist()
+        landing = told_once(staged, is_told=bool(self.unread))
+        self.failures += landing.tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist()
+        self.unread += unread_pages(staged)
+        return landing
 
     def record(self, recipe_ids: dict[str, str]) -> DocumentRecord:
         first, document = self.first, self.document
@@ -84,7 +91,7 @@ class DocumentCounts:
             ocr_recipe_id=recipe_ids.get("ocr") if "ocr" in first.tasks else None,
             chart_recipe_id=recipe_ids.get("chart") if "chart" in first.tasks else None,
             duplicate_of=first.duplicate_of,
-            is_whole=first.planned_pages is None and first.regions is None and first.duplicate_of is None,
+            is_whole=first.planned_pages is None and first.regions is None and first.duplicate_of is None and not self.unread,
         )
 
     def committed(self, pages: list[int] | None, regions: list[tuple[int, int]] | None) -> CommittedSource:
@@ -102,7 +109,7 @@ class DocumentCounts:
             num_pages_read=first.num_selected,
             pages=pages,
             regions=regions,
-            failures=[_source_failure(row, self.origins) for row in self.failures],
+            failures=[_source_failure(row, self.origins) for row in for_each_page(self.failures, self.unread)],
             duplicate_of=first.duplicate_of,
         )
 

@@ -40,6 +40,7 @@ from workers.engines.registry import describe_engine, make_engine
 from workers.fetch import Fetcher
 from workers.read_pages import PageReader
 from workers.render import Renderer, understood
+from workers.render_budget import RenderBudget
 
 Answer = TypeVar("Answer")
 
@@ -72,6 +73,7 @@ class _Rendering:
         log_in_actor(log, sys.stderr, run_id=run_id)
         self.fetcher = Fetcher(fetch)
         self.renderer = Renderer(render, regions, passwords)
+        self.budget = RenderBudget(render, fetch, run_id)
 
     def spent(self, before: Spent) -> Spent:
         """With what was fetched since."""
@@ -134,17 +136,21 @@ class ProbeDocuments(_Rendering):
         document, duplicate_of = Document(), None
         try:
             with self.fetcher.open(work.planned.source) as fetched:
-                document = Document(document_id=fetched.document_id, version_id=fetched.version_id)
+                if work.planned.document_id not in (None, fetched.document_id):  # a file whose size and time were restored
+                    raise PageError(FailureKind.changed, "the lake has other bytes of this version: write it anew to have it read")
+                document = Document(document_id=fetched.document_id, version_id=fetched.version_id, file=fetched.file)
                 same = self._known.get(fetched.document_id) or read.get(fetched.document_id)
                 read.setdefault(fetched.document_id, same or work.planned.source.source_id)
                 if work.is_done:
                     return []
                 if work.planned.document_id is None and not work.staged:
                     duplicate_of = same
-                document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id)
+                document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id, fetched.file)
         except PageError as error:
             if work.is_done:
                 return []
+            if error.kind is FailureKind.changed:  # whose bytes were hashed, nobody knows
+                document, duplicate_of = Document(), None
             if duplicate_of is None:
                 stage: Stage = "fetch" if document.document_id is None else "probe"
                 return list(failed_chunks(work, document, error, stage))
@@ -176,9 +182,11 @@ class RenderPages(_Rendering):
             return list(map(pack, _failed(chunk.pages, chunk.blocked)))
         if not chunk.pages:
             return []
+        if (unread := self.budget.left_unread(chunk)) is not None:
+            return unread
         try:
-            with self.fetcher.open(chunk.source, chunk.document.document_id) as fetched:
-                return list(self.renderer.draw(fetched.path, chunk.pages))
+            with self.fetcher.open(chunk.source, chunk.document.document_id, chunk.document.file) as fetched:
+                return list(self.budget.draw(self.renderer, fetched, chunk))
         except PageError as error:
             return list(map(pack, _failed(chunk.pages, error.failure("fetch"))))
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from pipeline.observer import Commit, Observer, Receipt
 from pipeline.summary import Summary
+from pipeline.unread_pages import told_once_a_document
 from schemas.failure import FailureKind
 from schemas.records import RunRecord
 from schemas.settings import Settings
@@ -98,8 +99,10 @@ class Counting:
 
     def __init__(self, observer: Observer, totals: Totals) -> None:
         self._observer, self._totals = observer, totals
+        self._told_unread: set[tuple[str, str]] = set()
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        receipt = told_once_a_document(receipt, self._told_unread)
         self._totals.add(receipt)
         self._observer.chunk_done(receipt, num_documents_done)
 

@@ -31,6 +31,7 @@ class FailureKind(StrEnum):
     render_timeout = "render_timeout"
     render_out_of_memory = "render_out_of_memory"
     render_crashed = "render_crashed"
+    over_budget = "over_budget"
     engine_unavailable = "engine_unavailable"
     engine_error = "engine_error"
     engine_timeout = "engine_timeout"
@@ -78,6 +79,10 @@ KINDS: dict[FailureKind, KindInfo] = {
         "rendering this page took more memory than its limit", "raise `render.memory_bytes`"
     ),
     FailureKind.render_crashed: KindInfo("the renderer died on this page", "report the file to MuPDF"),
+    FailureKind.over_budget: KindInfo(
+        "other pages of the document cost too much: the rest of it was left unread, from this page on",
+        "raise `render.max_document_faults` or `render.document_s`, then `pagefold retry`",
+    ),
     FailureKind.engine_unavailable: KindInfo("the engine could not be reached", "look at the endpoint", True),
     FailureKind.engine_error: KindInfo("the engine failed on this request", "look at the message, then `pagefold retry`"),
     FailureKind.engine_timeout: KindInfo("the engine did not answer in time", "raise `engine.timeout_s`", True),

@@ -73,6 +73,18 @@ class RenderSettings(Stage):
     )
     cpu_s: float = Field(30, gt=0, description="CPU seconds one page may take.")
     wall_s: float = Field(60, gt=0, description="Seconds one page, or opening a document, may take.")
+    max_document_faults: int = Field(
+        8,
+        ge=1,
+        description="Pages of one document that may time out, crash or run out of memory; then the rest of it is a failure "
+        "`over_budget`.",
+    )
+    document_page_s: float = Field(5, gt=0, description="Seconds a page may take that do not count against `render.document_s`.")
+    document_s: float = Field(
+        900,
+        gt=0,
+        description="Seconds beyond these that pages of one document may take in all; then the rest is `over_budget`.",
+    )
 
 
 class RegionSettings(Stage):

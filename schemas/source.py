@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +30,17 @@ def source_id(uri: str, etag: str) -> str:
     return hashlib.sha256(f"{uri}\0{etag}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
+class FileIdentity(NamedTuple):
+    """A local file as it was at one moment. Whoever writes to it, or puts another in its place, can restore its size and
+    `mtime_ns`, but not its `ctime_ns`."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+
+
 class Document(BaseModel):
     """What the bytes of a source turned out to be. All but `document_id` is None where they could not be opened."""
 
@@ -36,6 +48,8 @@ class Document(BaseModel):
 
     document_id: str | None = None
     """sha256 of the bytes, hex; None when they could not be fetched."""
+    file: FileIdentity | None = None
+    """The local file whose bytes were hashed; None for objects of a store."""
     version_id: str | None = None
     """S3 VersionId as the GET returned it; lineage only."""
     media_type: str | None = None

@@ -8,11 +8,13 @@ but the entries themselves needs to exist.
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
@@ -20,6 +22,10 @@ from typing import BinaryIO
 
 _LOW_SHARE = 0.8
 """Filled up to the cap, then emptied to this share of it: looking at every entry costs too much for each new one."""
+_USED_S = 60.0
+"""How often it is noted that an entry is used: a renderer that has it open sees each note as another file, and opens it again."""
+_NOTE = "_note-"
+_NOTE_S = 7 * 86400
 _ENTRY = re.compile(r"[0-9a-f]{64}(\.part)?")
 
 
@@ -45,7 +51,7 @@ class Cache:
         while (file := _lock_existing(path)) is None:
             self._fill(path, size_bytes, fill)
         try:
-            os.utime(path)  # the least recently used leave first; access times may not be kept
+            _mark_used(path)
             yield path
         finally:
             _unlock(file)
@@ -56,6 +62,36 @@ class Cache:
         """Evict all that nobody has open, for when the disk is full below the cap."""
         with self._tally() as tally:
             tally.write(self._evict_to(0))
+
+    @contextmanager
+    def read_note(self, *of: str) -> Iterator[BinaryIO]:
+        """What was last written of it. Raises OSError where there is none."""
+        with self._note(of).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if os.fstat(file.fileno()).st_uid != os.getuid():
+                raise PermissionError("written by somebody else")
+            yield file
+
+    @contextmanager
+    def write_note(self, *of: str) -> Iterator[BinaryIO]:
+        """A small file beside the entries, locked, to be read and written anew. It is kept for a week after it was last written."""
+        self._make_folder()
+        path = self._note(of)
+        if not path.exists():
+            self._forget_notes()
+        with path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            yield file
+
+    def _note(self, of: Sequence[str]) -> Path:
+        return self.folder / f"{_NOTE}{hashlib.sha256(chr(0).join(of).encode()).hexdigest()[:32]}"
+
+    def _forget_notes(self) -> None:
+        for path in self.folder.glob(f"{_NOTE}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _NOTE_S:
+                    path.unlink()
 
     def _fill(self, path: Path, size_bytes: int, fill: Callable[[RawIOBase], None]) -> None:
         part = path.with_name(f"{path.name}.part")
@@ -138,6 +174,12 @@ class _Tally:
         self._file.truncate(0)
         self._file.write(b"%d" % num_bytes)
         self._file.flush()
+
+
+def _mark_used(path: Path) -> None:
+    """The least recently used leave first; access times may not be kept."""
+    if abs(time.time() - path.stat().st_mtime) > _USED_S:
+        os.utime(path)
 
 
 def _lock_existing(path: Path) -> BinaryIO | None:

@@ -17,15 +17,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from schemas.failure import FailureKind, PageError
 from schemas.settings import FetchSettings
-from schemas.source import Source
+from schemas.source import FileIdentity, Source
 from workers.cache import Cache
 from workers.listing import local_etag, local_path
+from workers.local_files import explained, identity_of, look_at
 from workers.s3 import code_of, make_client, split_uri, status_of
 
 _BLOCK_BYTES = 1024**2
 _THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "ServiceUnavailable"}
 _DENIED = {"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_TICK_NS = 20_000_000
+"""Two writes to a file this close to each other may leave it the same `ctime_ns`: kernels count it in ticks of up to 10 ms."""
+_MAX_HASHED = 1000
 
 
 class Fetched(NamedTuple):
@@ -34,6 +38,8 @@ class Fetched(NamedTuple):
     """sha256 of the bytes, hex."""
     version_id: str | None
     """S3 VersionId; None without versioning, and where document_id was given (the store is not asked again for it)."""
+    file: FileIdentity | None = None
+    """Of a local file, as it was hashed; whoever opens `path` makes sure that it is still this one."""
 
 
 @dataclass
@@ -56,6 +62,8 @@ class Fetcher:
         self._settings = settings
         self._cache = Cache(settings.cache_dir, settings.cache_bytes)
         self._counts = FetchCounts()
+        self._hashed: dict[tuple[str, str], FileIdentity] = {}
+        """By uri and document_id: local files that had another identity than was known, and still these bytes."""
 
     def take_counts(self) -> FetchCounts:
         """What was fetched since this was last asked."""
@@ -63,11 +71,16 @@ class Fetcher:
         return counts
 
     @contextmanager
-    def open(self, source: Source, document_id: str | None = None) -> Iterator[Fetched]:
-        """The source's bytes at the listed version; the file stays as long as the context is open.
+    def open(self, source: Source, document_id: str | None = None, file: FileIdentity | None = None) -> Iterator[Fetched]:
+        """The source's bytes at the listed version; a cached file stays as long as the context is open.
 
-        document_id, where it is known from an earlier fetch, spares hashing, and for a cached object the question to the store.
-        Without it the store is always asked, so that what is gone or changed is so whatever the cache holds.
+        document_id, where it is known from an earlier fetch, spares a cached object the question to the store. Without it the store
+        is always asked, so that what is gone or changed is so whatever the cache holds.
+
+        A local file is spared hashing where it is still `file`, the one that was hashed then; else it is `changed`, unless it has
+        the same bytes. Closing the context raises `changed` where it was touched meanwhile: what was made of it is not kept. On a
+        file system that keeps no `ctime`, a writer that restores size and mtime goes unseen.
+
         Raises PageError: gone, changed, access_denied, throttled, fetch_failed, too_large_object, empty; CacheError.
         """
         if source.size_bytes == 0:
@@ -76,10 +89,43 @@ class Fetcher:
             message = f"{source.size_bytes} bytes, the limit is {self._settings.max_object_bytes}"
             raise PageError(FailureKind.too_large_object, message)
         if not source.uri.startswith("s3://"):
-            yield _in_place(source, document_id)
+            with self._in_place(source, document_id, file) as fetched:
+                yield fetched
             return
         with self._cached(source, document_id) as fetched:
             yield fetched
+
+    @contextmanager
+    def _in_place(self, source: Source, document_id: str | None, file: FileIdentity | None) -> Iterator[Fetched]:
+        fetched = self._hash_in_place(source, document_id, file)
+        try:
+            yield fetched
+        except PageError:  # perhaps only because it was touched, which is the better reason
+            _check_untouched(fetched)
+            raise
+        _check_untouched(fetched)
+
+    def _hash_in_place(self, source: Source, document_id: str | None, file: FileIdentity | None) -> Fetched:
+        path = Path(local_path(source.uri))
+        with explained():
+            status = path.stat()
+            _check_version(source, status)
+            if document_id is not None and identity_of(status) in (file, self._hashed.get((source.uri, document_id))):
+                return Fetched(path, document_id, None, identity_of(status))
+            with path.open("rb") as opened:
+                before = _settled(opened.fileno())
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+                after = os.fstat(opened.fileno())
+            _check_version(source, after)
+        if identity_of(after) != before:
+            raise PageError(FailureKind.changed, "the file was written to while it was read")
+        if document_id is not None:
+            if digest != document_id:
+                raise PageError(FailureKind.changed, "the file holds other bytes than it did before in this run")
+            if len(self._hashed) == _MAX_HASHED:
+                self._hashed.clear()
+            self._hashed[source.uri, document_id] = before
+        return Fetched(path, digest, None, before)
 
     @contextmanager
     def _cached(self, source: Source, document_id: str | None) -> Iterator[Fetched]:
@@ -193,23 +239,21 @@ def _read(stream: Any) -> bytes:
     return block
 
 
-def _in_place(source: Source, document_id: str | None) -> Fetched:
-    path = Path(local_path(source.uri))
-    try:
-        _check_version(source, path.stat())
-        if document_id is None:
-            with path.open("rb") as file:
-                document_id = hashlib.file_digest(file, "sha256").hexdigest()
-                _check_version(source, os.fstat(file.fileno()))
-        elif not os.access(path, os.R_OK):
-            raise PermissionError
-        return Fetched(path, document_id, None)
-    except (FileNotFoundError, NotADirectoryError):
-        raise PageError(FailureKind.gone, "the file is no longer there") from None
-    except PermissionError:
-        raise PageError(FailureKind.access_denied, "permission denied") from None
-    except OSError as error:
-        raise PageError(FailureKind.fetch_failed, f"the file cannot be read: {error.strerror}") from error
+def _settled(descriptor: int) -> FileIdentity:
+    """The open file's identity, once any later write to it would show there."""
+    before = os.fstat(descriptor)
+    age_ns = time.time_ns() - before.st_ctime_ns
+    if 0 <= age_ns < _TICK_NS:
+        time.sleep((_TICK_NS - age_ns) / 1e9)
+    after = os.fstat(descriptor)
+    if identity_of(after) != identity_of(before):
+        raise PageError(FailureKind.changed, "the file is being written to")
+    return identity_of(after)
+
+
+def _check_untouched(fetched: Fetched) -> None:
+    if look_at(fetched.path) != fetched.file:
+        raise PageError(FailureKind.changed, "the file was written to, or replaced, while it was used")
 
 
 def _check_version(source: Source, status: os.stat_result) -> None:

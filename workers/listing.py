@@ -151,15 +151,28 @@ def local_etag(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-# A local name is bytes. What is not UTF-8 in it would be a lone surrogate in Python, which neither JSON nor Parquet can hold:
-# it is moved to a plane-16 private-use character, which no name has by accident, and back.
+# A local name is bytes. A byte that is no UTF-8 would be a lone surrogate in Python, which neither JSON nor Parquet can hold: it is
+# moved to a plane-16 private-use character, and back. A name that holds such a character itself has its four bytes moved, so that
+# two names never share a uri.
 _SHIFT = 0x10F000
 
 
 def storable(path: str) -> str:
-    """The path as valid Unicode; `local_path` is the inverse."""
-    return "".join(chr(ord(char) - 0xDC80 + _SHIFT) if 0xDC80 <= ord(char) <= 0xDCFF else char for char in path)
+    """The path as valid Unicode; `local_path` is the inverse. Ordinary names stay as they are."""
+    return "".join(map(_storable, path))
+
+
+def _storable(char: str) -> str:
+    if 0xDC80 <= ord(char) <= 0xDCFF:
+        return chr(ord(char) - 0xDC80 + _SHIFT)
+    return "".join(chr(byte - 0x80 + _SHIFT) for byte in char.encode()) if _is_moved(char) else char
 
 
 def local_path(uri: str) -> str:
-    return "".join(chr(ord(char) - _SHIFT + 0xDC80) if _SHIFT <= ord(char) <= _SHIFT + 0x7F else char for char in uri)
+    path = "".join(chr(ord(char) - _SHIFT + 0xDC80) if _is_moved(char) else char for char in uri)
+    # bytes that are UTF-8 together are one character again
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+def _is_moved(char: str) -> bool:
+    return _SHIFT <= ord(char) <= _SHIFT + 0x7F

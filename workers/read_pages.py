@@ -5,12 +5,12 @@ Whatever happens to a page, it has one row in `pages` when its text was asked fo
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
-from schemas.failure import Task
+from schemas.failure import FailureKind, Task
 from schemas.page import Box, Chunk, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
@@ -66,7 +66,7 @@ class PageReader:
         """All rows of the chunk, in page order. Never raises for what data or engine do; bugs fly."""
         chunk = rendered.chunk
         reader = _ChunkReader(self, chunk)
-        parts = await asyncio.gather(*(reader.read_page(page) for page in rendered.pages))
+        parts = await asyncio.gather(*(reader.read_page(page) for page in _with_one_reason(rendered.pages)))
         of_document = ChunkRecords(failures=[reader.rows.of_failure(failure) for failure in chunk.failures])
         return ChunkRecords.joined([of_document, *parts])
 
@@ -207,6 +207,15 @@ class _ChunkReader:
 
     async def _ask(self, request: Request) -> Outcome:
         return await ask(self._reader._read, request, self._reader._settings, takes_prefix=self._reader._info.takes_prefix)
+
+
+def _with_one_reason(pages: Sequence[RenderedPage]) -> Iterator[RenderedPage]:
+    """Pages that are left unread, since their document cost too much, have one failure: the first one's."""
+    is_told = False
+    for page in pages:
+        is_over = page.failure is not None and page.failure.kind is FailureKind.over_budget
+        yield page.model_copy(update={"failure": None}) if is_over and is_told else page
+        is_told = is_told or is_over
 
 
 async def _nothing() -> None:

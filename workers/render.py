@@ -15,9 +15,10 @@ from typing import ClassVar, Self
 from schemas.failure import FailureKind, PageError
 from schemas.page import Packed, RenderedPage, pack, unpack
 from schemas.settings import RegionSettings, RenderSettings
-from schemas.source import Document
+from schemas.source import Document, FileIdentity
 from workers import sandbox
 from workers.frames import Frame, FrameError, read_frame, write_frame
+from workers.local_files import look_at
 
 _READY, _FAILURE, _EXHAUSTED = b"R", b"F", b"M"
 _START_S = 120.0
@@ -48,28 +49,28 @@ class Renderer:
         self._folders: list[str] = []
         """What the child may read: where its documents are."""
         self._child: _Child | None = None
-        self._opened: tuple[str, int, int, int] | None = None
+        self._opened: tuple[str, FileIdentity] | None = None
         self._document: Document | None = None
 
-    def probe(self, path: Path, document_id: str | None, version_id: str | None) -> Document:
-        """What the file is and how many pages it has.
+    def probe(self, path: Path, document_id: str | None, version_id: str | None, file: FileIdentity | None = None) -> Document:
+        """What the file is and how many pages it has. `file`: the one that was hashed; another in its place is `changed`.
 
         Raises PageError: empty, unsupported_type, encrypted, corrupt, no_pages, too_large; render_timeout, render_out_of_memory
-        or render_crashed where opening it did that.
+        or render_crashed where opening it did that; gone, changed, access_denied, fetch_failed.
         """
-        document = self._open(path)
-        return document.model_copy(update={"document_id": document_id, "version_id": version_id})
+        document = self._open(path, file)
+        return document.model_copy(update={"document_id": document_id, "version_id": version_id, "file": file})
 
-    def render(self, path: Path, pages: Sequence[int]) -> Iterator[RenderedPage]:
+    def render(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[RenderedPage]:
         """Each page as soon as it is drawn, in order; what went wrong with it is inside it."""
-        for page_index, packed in zip(pages, self.draw(path, pages), strict=True):
+        for page_index, packed in zip(pages, self.draw(path, pages, file), strict=True):
             yield understood(packed, page_index)
 
-    def draw(self, path: Path, pages: Sequence[int]) -> Iterator[Packed]:
+    def draw(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[Packed]:
         """The same, packed as the child sent it: whoever reads a page unpacks it, once."""
         for page_index in pages:
             try:
-                self._open(path)
+                self._open(path, file)
                 packed = self._draw(page_index)
             except PageError as error:
                 packed = pack(RenderedPage(page_index=page_index, failure=error.failure("render", page_index=page_index)))
@@ -90,10 +91,12 @@ class Renderer:
         """Of the child, where one is running."""
         return self._child.pid if self._child else None
 
-    def _open(self, path: Path) -> Document:
-        """Nothing to do when it is the file that is open already."""
-        stat = os.stat(path)
-        key = (os.fspath(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    def _open(self, path: Path, file: FileIdentity | None) -> Document:
+        """Nothing to do when it is the file that is open already. Raises PageError."""
+        found = look_at(path)
+        if file is not None and found != file:
+            raise PageError(FailureKind.changed, "the file was written to, or replaced, since it was hashed")
+        key = (os.fspath(path), found)
         folder = os.path.dirname(os.path.realpath(path))
         is_readable = any(os.path.commonpath([folder, known]) == known for known in self._folders)
         if not is_readable:
@@ -105,7 +108,7 @@ class Renderer:
         self._document = self._opened = None
         child = self._child = self._child or _Child(self._child_module, self._setup, self._settings, self._folders)
         with child.limited(self._settings.wall_s):
-            answer = self._ask(child, {"open": os.path.abspath(path)})
+            answer = self._ask(child, {"open": os.path.abspath(path), "device": found.device, "inode": found.inode})
         try:
             if answer.kind != _FAILURE:
                 self._document, self._opened = Document.model_validate_json(answer.body), key

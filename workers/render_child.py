@@ -19,6 +19,7 @@ from schemas.settings import RegionSettings, RenderSettings
 from workers import sandbox
 from workers.documents import OpenDocument, open_document
 from workers.frames import Frame, read_frame, write_frame
+from workers.local_files import explained
 from workers.pdf_pages import raise_if_out_of_memory
 
 READY, DOCUMENT, FAILURE, PAGE, EXHAUSTED, REGIONS = b"R", b"D", b"F", b"P", b"M", b"G"
@@ -30,15 +31,27 @@ class Drawer:
     def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: list[str]) -> None:
         self._render, self._regions, self._passwords = render, regions, passwords
         self._open: OpenDocument | None = None
+        self._file: IO[bytes] | None = None
 
-    def open(self, path: str) -> Frame:
+    def open(self, path: str, device: int, inode: int) -> Frame:
+        """The file of that device and inode, and no other that lies there meanwhile."""
         if self._open is not None:
             self._open.close()
             self._open = None
+        if self._file is not None:
+            self._file.close()
+        through = path
         try:
-            self._open = open_document(Path(path), self._render, self._regions, self._passwords)
+            with explained():
+                self._file = open(path, "rb")  # noqa: SIM115 (open as long as the document is)
+                status = os.fstat(self._file.fileno())
+                if (status.st_dev, status.st_ino) != (device, inode):
+                    raise PageError(FailureKind.changed, "the file was replaced while it was opened")
+                through = _through(self._file)
+                self._open = open_document(Path(through), self._render, self._regions, self._passwords)
         except (PageError, MemoryError) as error:
             kind, message = _reason(error)
+            message = message.replace(through, path)
             return Frame(FAILURE, json.dumps([kind, message]).encode())
         return Frame(DOCUMENT, self._open.document.model_dump_json().encode())
 
@@ -65,6 +78,12 @@ class Drawer:
             print(f"regions of page {page.page_index}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             found = found.model_copy(update={"flags": ["regions_failed"]})
         return found.model_copy(update={"render_s": time.perf_counter() - started})
+
+
+def _through(file: IO[bytes]) -> str:
+    """A path of the very file that is open, whatever its name: MuPDF takes none that is no UTF-8."""
+    path = f"/proc/self/fd/{file.fileno()}"
+    return path if os.path.exists(path) else str(file.name)
 
 
 def _reason(error: Exception) -> tuple[FailureKind, str]:
@@ -106,7 +125,7 @@ def main() -> None:
         order = json.loads(request.body)
         with sandbox.cpu_limit(render.cpu_s):
             if "open" in order:
-                write_frame(answers, drawer.open(order["open"]))
+                write_frame(answers, drawer.open(order["open"], order["device"], order["inode"]))
             else:
                 page = drawer.page(order["page"])
                 _send(answers, EXHAUSTED if _is_exhausted(page) else PAGE, page)

@@ -45,7 +45,7 @@ from pipeline.store import Exists, Store
 from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings
-from schemas.source import Document, Source
+from schemas.source import Document, FileIdentity, Source
 from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_keys, read_all, read_rows
 from workers.fetch import Fetched
@@ -191,7 +191,7 @@ class Files:
             raise PageError(FailureKind.gone, "it was there when it was listed")
         yield Fetched(Path(name_of(source)), BYTES[name_of(source)] * 64, None)
 
-    def probe(self, path: Path, document_id: str, version_id: str | None) -> Document:
+    def probe(self, path: Path, document_id: str, version_id: str | None, file: FileIdentity | None) -> Document:
         return Document(document_id=document_id, media_type="application/pdf", num_pages=PAGES[path.name])
 
 

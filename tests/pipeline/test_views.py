@@ -449,3 +449,25 @@ def test_a_reading_that_did_not_look_for_all_regions_takes_none_away(lake, later
     lake.chart("v1", 1, 0, 1, "ok")
     lake.document("v1", 2, **later)
     assert lake.ask("SELECT page_index, region_index FROM current_charts") == [(0, 1)]
+
+
+def test_pages_left_unread_are_open_until_the_first_of_them_is_read(lake):
+    lake.document("v1", 1, num_pages_read=9)
+    lake.page("v1", 1, 4, "failed")
+    lake.failure("v1", 1, "over_budget", 4)
+    lake.document("v1", 2, num_pages_read=1)
+    lake.page("v1", 2, 1, "ok")
+    assert lake.ask("SELECT kind FROM open_failures") == [("over_budget",)]
+
+    lake.document("v1", 3, num_pages_read=5)
+    lake.page("v1", 3, 4, "ok")
+    assert lake.ask("SELECT kind FROM open_failures") == []
+
+
+def test_charts_of_pages_that_a_later_reading_left_unread_are_kept(lake):
+    for plan, is_whole in ((1, True), (2, False)):
+        lake.document("v1", plan, num_pages_read=9, num_pages=9, is_whole=is_whole)
+    lake.chart("v1", 1, 6, 0, "ok")
+    lake.failure("v1", 2, "over_budget", 4)
+
+    assert lake.ask("SELECT page_index, plan_id FROM current_charts") == [(6, "000001")]

@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from workers import fetch as fetch_module
 from workers.cache import Cache, CacheError
 from workers.fetch import FetchCounts, Fetcher
 from workers.listing import list_sources
+from workers.local_files import look_at
 from workers.s3 import make_client
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: two blocks
@@ -59,13 +61,92 @@ def local(tmp_path: Path) -> Source:
 
 def test_a_local_file_is_used_in_place(fetcher: Fetcher, local: Source) -> None:
     with fetcher.open(local) as fetched:
-        assert fetched == (Path(local.uri), DIGEST, None)
+        assert fetched == (Path(local.uri), DIGEST, None, look_at(Path(local.uri)))
     assert not fetcher._cache.folder.exists()
 
 
-def test_a_known_document_is_not_hashed_again(fetcher: Fetcher, local: Source) -> None:
-    with fetcher.open(local, "known") as fetched:
+def test_a_file_that_was_hashed_is_not_hashed_again(fetcher: Fetcher, local: Source) -> None:
+    with fetcher.open(local, "known", look_at(Path(local.uri))) as fetched:
         assert fetched.document_id == "known"
+
+
+def replaced(source: Source, body: bytes) -> None:
+    """Another file of that name, size and time."""
+    path, status = Path(source.uri), os.stat(source.uri)
+    path.with_suffix(".new").write_bytes(body)
+    os.replace(path.with_suffix(".new"), path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def overwritten(source: Source, body: bytes) -> None:
+    """The same file with other bytes, of the same size and time."""
+    status = os.stat(source.uri)
+    with open(source.uri, "r+b") as file:
+        file.write(body)
+    os.utime(source.uri, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+TOUCHES = pytest.mark.parametrize("touch", [replaced, overwritten])
+
+
+@TOUCHES
+def test_a_local_file_whose_bytes_changed_under_size_and_time_is_changed(
+    fetcher: Fetcher, local: Source, touch: Callable[[Source, bytes], None]
+) -> None:
+    with fetcher.open(local) as hashed:
+        pass
+    touch(local, BODY[::-1])
+
+    with pytest.raises(PageError, match="other bytes") as raised, fetcher.open(local, hashed.document_id, hashed.file):
+        pytest.fail("it opened")
+    assert raised.value.kind is FailureKind.changed
+
+
+@TOUCHES
+def test_what_was_made_of_a_local_file_while_it_changed_is_not_kept(
+    fetcher: Fetcher, local: Source, touch: Callable[[Source, bytes], None]
+) -> None:
+    with pytest.raises(PageError) as raised, fetcher.open(local):
+        touch(local, BODY[::-1])
+
+    assert raised.value.kind is FailureKind.changed
+
+
+def test_what_a_file_was_found_to_be_while_it_changed_is_not_believed(fetcher: Fetcher, local: Source) -> None:
+    def find_corrupt() -> None:
+        with fetcher.open(local):
+            replaced(local, BODY[::-1])
+            raise PageError(FailureKind.corrupt, "it cannot be opened")
+
+    with pytest.raises(PageError) as raised:
+        find_corrupt()
+
+    assert raised.value.kind is FailureKind.changed
+
+
+def test_a_local_file_that_is_written_to_while_it_is_hashed_is_changed(
+    fetcher: Fetcher, local: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = hashlib.file_digest
+
+    def slow(file: Any, name: str) -> Any:
+        digest = real(file, name)
+        overwritten(local, BODY[::-1])
+        return digest
+
+    monkeypatch.setattr(hashlib, "file_digest", slow)
+    assert failure(fetcher, local) == (FailureKind.changed, "the file was written to while it was read")
+
+
+def test_a_local_file_that_was_touched_and_has_its_bytes_is_used(fetcher: Fetcher, local: Source) -> None:
+    with fetcher.open(local) as hashed:
+        pass
+    replaced(local, BODY)  # or its mode changed, or another machine gives the device another number
+
+    for _ in range(2):
+        with fetcher.open(local, hashed.document_id, hashed.file) as fetched:
+            assert (fetched.document_id, fetched.file) == (DIGEST, look_at(Path(local.uri)))
+    assert fetched.file != hashed.file
 
 
 def test_a_local_file_that_changed_is_changed(fetcher: Fetcher, local: Source) -> None:

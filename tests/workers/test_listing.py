@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from moto.s3.models import s3_backends
 
 from tests.servers.s3_proxy import Fault, Proxy
@@ -106,6 +108,30 @@ def test_an_odd_local_name_is_kept_as_it_is(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
     assert uris(str(tmp_path)) == [f"{tmp_path}/{name}"]
     assert local_path(storable(name)) == name
+
+
+MOVED = "".join(map(chr, range(0x10F000, 0x10F080)))
+NAMES = st.binary(max_size=12) | st.text(st.characters(codec="utf-8") | st.sampled_from(MOVED), max_size=6).map(str.encode)
+
+
+@given(NAMES, NAMES)
+@example(b"\x80", "\U0010f000".encode())
+@example(b"\xf4\x8f\x80\x80", b"\xf4\x8f\x80")
+def test_every_name_comes_back_and_no_two_share_a_uri(one: bytes, other: bytes) -> None:
+    names = [os.fsdecode(name) for name in (one, other)]
+
+    uris = [storable(name) for name in names]
+
+    assert [local_path(uri.encode().decode()) for uri in uris] == names
+    assert (uris[0] == uris[1]) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [(b"caf\xe9.pdf", "caf\U0010f069.pdf"), ("\U0010f000".encode(), "\U0010f074\U0010f00f\U0010f000\U0010f000")],
+)
+def test_the_uri_of_a_name_stays_what_it_is(name: bytes, uri: str) -> None:
+    assert storable(os.fsdecode(name)) == uri
 
 
 def test_an_empty_folder_holds_nothing(tmp_path: Path) -> None:

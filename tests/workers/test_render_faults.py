@@ -1,5 +1,6 @@
 """What a page can do to its renderer, and that it costs this page only."""
 
+import errno
 import os
 import shutil
 import signal
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from schemas.failure import FailureKind
 from schemas.settings import MEBI, RegionSettings, RenderSettings
-from workers import landlock, sandbox
+from workers import landlock, render, sandbox
+from workers.local_files import look_at
 from workers.render import Renderer, _widened
 
 FAULTS = Path(__file__).parent / "faults"
@@ -264,6 +267,77 @@ def test_every_capability_is_enforced_on_linux() -> None:
     assert missing == (set() if landlock.is_available() else {"no other file read"})
 
 
-def test_a_missing_file_flies(renderer: Renderer, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        renderer.probe(tmp_path / "absent.pdf", None, None)
+def test_a_file_that_is_deleted_while_it_is_drawn_is_gone_and_costs_its_own_pages(
+    renderer: Renderer, pdf_of: Callable[..., Path]
+) -> None:
+    deleted, other = pdf_of("one", "two", name="a.pdf"), pdf_of("one", name="b.pdf")
+    pages = renderer.render(deleted, [0, 1])
+    first = next(pages)
+    deleted.unlink()
+
+    (second,) = pages
+
+    assert (first.failure, second.failure and second.failure.kind) == (None, FailureKind.gone)
+    assert next(renderer.render(other, [0])).failure is None
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_failure(
+    renderer: Renderer, pdf_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pdf_of("one")
+
+    def break_(self: Path, **_: object) -> os.stat_result:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "stat", break_)
+
+    (page,) = renderer.render(path, [0])
+
+    assert page.failure is not None
+    assert (page.failure.kind, page.failure.page_index) == (FailureKind.fetch_failed, 0)
+
+
+def test_another_file_than_the_one_that_was_hashed_is_not_drawn(renderer: Renderer, pdf_of: Callable[..., Path]) -> None:
+    path = pdf_of("one")
+    hashed = look_at(path)
+    os.replace(shutil.copy2(path, path.with_suffix(".other")), path)  # as long, as old, and the same bytes at that
+
+    (page,) = renderer.render(path, [0], hashed)
+
+    assert page.failure is not None
+    assert page.failure.kind is FailureKind.changed
+    assert next(renderer.render(path, [0], look_at(path))).failure is None
+
+
+def test_a_file_that_takes_the_place_of_another_before_it_is_opened_is_changed(
+    renderer: Renderer, pdf_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = pdf_of("one", name="a.pdf"), pdf_of("other", name="b.pdf")
+    hashed = look_at(path)
+    os.replace(other, path)
+    monkeypatch.setattr(render, "look_at", lambda path: hashed)
+
+    (page,) = renderer.render(path, [0], hashed)
+
+    assert page.failure is not None
+    assert page.failure.kind is FailureKind.changed
+
+
+@pytest.mark.parametrize("suffix", [b"pdf", b"png"])
+def test_a_name_that_is_not_utf_8_is_drawn_like_others(
+    renderer: Renderer, pdf_of: Callable[..., Path], tmp_path: Path, suffix: bytes
+) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff/caf\xe9." + suffix))
+    path.parent.mkdir()
+    if suffix == b"pdf":
+        pdf_of("one").rename(path)
+    else:
+        Image.new("RGB", (500, 500), "red").save(tmp_path / "a.png")
+        (tmp_path / "a.png").rename(path)
+
+    document = renderer.probe(path, None, None)
+    (page,) = renderer.render(path, [0])
+
+    assert document.num_pages == 1
+    assert page.failure is None
+    assert page.image is not None

@@ -5,6 +5,7 @@
 import asyncio
 import json
 import math
+import os
 import random
 import time
 from collections.abc import Callable
@@ -103,9 +104,9 @@ def names(text: str) -> None:
         assert ChunkName.parse(str(found)) == found
     bucket, key = split_uri(text)
     assert f"{bucket}/{key}".startswith(bucket)
-    if not any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text):  # no file name decodes to it
-        storable(text).encode()
-        assert local_path(storable(text)) == text
+    name = os.fsdecode(text.encode("utf-8", "surrogatepass"))
+    storable(name).encode()
+    assert local_path(storable(name)) == name
 
 
 def landed(engine: TellingEngine, *pages: RenderedPage) -> None:
