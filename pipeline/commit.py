@@ -88,7 +88,8 @@ class Compacted(NamedTuple):
 
 
 class Strangers(Exception):
-    """Staged chunks that are not of the plan: another source, version, attempt or recipe than it has in their place."""
+    """Staged chunks that are not of the plan (another source, version, attempt or recipe than it has in their place), or not of one
+    document with the others of their source."""
 
     def __init__(self, names: list[ChunkName]) -> None:
         super().__init__(names)
@@ -142,6 +143,7 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
     writers = {table: TableWriter(table, cover) for table in TABLES}
     documents: dict[int, DocumentCounts] = defaultdict(DocumentCounts)
     strangers = []
+    bytes_of: dict[int, set[str]] = defaultdict(set)
     for name in map(ChunkName.parse, cover.chunks):
         try:
             staged = read_staged(store, staged_path(shard.plan_id, shard.shard_index, str(name)))
@@ -150,9 +152,14 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
         if not _is_ours(staged, shard, name):
             strangers.append(name)
             continue
+        if staged.chunk.blocked is None and staged.chunk.document.document_id is not None:
+            bytes_of[name.source_index].add(staged.chunk.document.document_id)
         staged = documents[name.source_index].add(staged)
         for table in CHUNK_TABLES:
             writers[table].add(staged.tables[table])
+    # a local file that got other bytes, and its old time, between two runs: pages of both are no document
+    mixed = {index for index, ids in bytes_of.items() if len(ids) > 1}
+    strangers += [name for name in map(ChunkName.parse, cover.chunks) if name.source_index in mixed and name not in strangers]
     if strangers:
         raise Strangers(strangers)
     found = sorted(documents.items())

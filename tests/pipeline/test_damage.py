@@ -144,6 +144,19 @@ def test_a_chunk_that_was_read_under_another_recipe_is_not_compacted(store: Brea
         commit(store)
 
 
+def test_pages_of_two_documents_are_not_compacted_into_one(store: BreakingStore) -> None:
+    chunks = [make_chunk(ITEM, 0, 0, [0], 2), make_chunk(ITEM, 0, 1, [1], 2)]
+    chunks[1] = chunks[1].model_copy(update={"document": chunks[1].document.model_copy(update={"document_id": "e" * 64})})
+    store.delete([STAGED])
+    for chunk in chunks:
+        store.create(staged_path("000001", 0, chunk.name), encode(chunk, records_of(chunk), "r1"))
+
+    with pytest.raises(Strangers) as caught:
+        commit(store)
+
+    assert [str(name) for name in caught.value.names] == [chunk.name for chunk in chunks]
+
+
 def test_a_chunk_of_an_older_version_that_names_no_recipe_is_the_plans_own(store: BreakingStore) -> None:
     assert commit(store)
 
