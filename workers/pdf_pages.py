@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import pymupdf
 from PIL import Image
 
 from schemas.failure import FailureKind, PageError
@@ -15,6 +14,7 @@ from schemas.page import Box, PageImage, Region, RenderedPage, Word
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.image_pages import FULL_IMAGE_PIXELS, full_image, is_uniform
+from workers.mupdf import pymupdf
 from workers.passwords import spellings
 from workers.regions import PageView, find_regions
 from workers.resolution import Native, PlacedImage, Size, fit, native_resolution
