@@ -16,6 +16,6 @@ finally:
         del sys.modules[_name]
 
 pymupdf.TOOLS.unset_quad_corrections(True)
-"""Boxes of characters as MuPDF has them. `pymupdf4llm` switches this at its import, so the boxes are the same with and without it."""
+"""Boxes of characters as MuPDF has them. `pymupdf4llm` switches this at its import: the boxes are the same with and without it."""
 
 __all__ = ["pymupdf"]
