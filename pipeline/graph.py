@@ -16,6 +16,7 @@ from pipeline.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
+from workers.bounds import Bounds
 from workers.engines.registry import portable
 
 
@@ -95,9 +96,9 @@ def _rendering(context: Context) -> tuple[Any, ...]:
 
 def _reading(context: Context) -> tuple[Any, ...]:
     settings = context.settings
-    cell_px = settings.render.cell_px
+    bounds = Bounds.of(settings.render, settings.regions)
     engine = portable(settings.engine)
-    return engine, settings.read, settings.regions, cell_px, context.recipes, context.run_id, context.store, settings.log
+    return engine, settings.read, settings.regions, bounds, context.recipes, context.run_id, context.store, settings.log
 
 
 def configure() -> None:

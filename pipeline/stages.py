@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Mapping
+from functools import partial
 from secrets import token_hex
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ from schemas.plan import Recipe
 from schemas.records import ChunkRecords
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
 from schemas.source import Document
+from workers.bounds import Bounds
 from workers.engines.registry import describe_engine, make_engine
 from workers.fetch import Fetcher
 from workers.read_pages import PageReader
@@ -197,11 +199,11 @@ def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
     ]
 
 
-def unpacked(body: str, pages: list[str], buffers: list[list[bytes]]) -> RenderedChunk:
+def unpacked(bounds: Bounds, body: str, pages: list[str], buffers: list[list[bytes]]) -> RenderedChunk:
     """A chunk with its pages."""
     chunk = Chunk.model_validate_json(body)
     packed = map(Packed, pages, buffers)
-    return RenderedChunk(chunk=chunk, pages=[understood(*each) for each in zip(packed, chunk.pages, strict=True)])
+    return RenderedChunk(chunk=chunk, pages=[understood(*each, bounds) for each in zip(packed, chunk.pages, strict=True)])
 
 
 class ReadPages:
@@ -213,7 +215,7 @@ class ReadPages:
         engine: EngineSettings,
         read: ReadSettings,
         regions: RegionSettings,
-        cell_px: int,
+        bounds: Bounds,
         recipes: Mapping[Task, Recipe],
         run_id: str,
         store: Store,
@@ -239,8 +241,9 @@ class ReadPages:
             max_requests=engine.max_requests,
             run_id=run_id,
             regions=regions,
-            cell_px=cell_px,
+            cell_px=bounds.cell_px,
         )
+        self._bounds = bounds
         self._run_id = run_id
         self._recipe_ids = {str(task): recipe.recipe_id for task, recipe in recipes.items()}
         self._store = store
@@ -256,7 +259,7 @@ class ReadPages:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def _receipts(self, row: dict[str, Any]) -> list[str]:
-        rendered = map(unpacked, row["chunks"], row["pages"], row["buffers"])
+        rendered = map(partial(unpacked, self._bounds), row["chunks"], row["pages"], row["buffers"])
         spent = map(Spent.model_validate_json, row["spent"])
         return list(await asyncio.gather(*map(self._receipt, rendered, spent)))
 

@@ -17,6 +17,7 @@ FLAGS: dict[str, str] = {
     "repaired": "MuPDF had to repair the file to open it; pages may be missing",
     "render_warnings": "MuPDF complained while drawing the page; something on it may be missing",
     "text_layer_failed": "the page was drawn, but its own text could not be read",
+    "regions_failed": "the page was drawn, but the search for charts on it failed",
     "exif_unreadable": "the image's EXIF data could not be read; it was not rotated",
     # the engine `classic`
     "text_layer_untrusted": "the page has a text layer that cannot be believed; its pixels were read",

@@ -7,19 +7,36 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AllowInfNan, BaseModel, ConfigDict, FailFast, Field, TypeAdapter
 
 from schemas.failure import Failure
 from schemas.source import Document, Source
+
+MAX_WORDS = 100_000
+"""Of a page's text layer, and of all its regions together; a newspaper's page has 15,000."""
+MAX_CHARS = 1_000_000
+"""The same, of the words' characters."""
+MAX_SIDE_PT = 1e6
+FAR_PX = 1e7
+"""No word is farther from its page's corner, nor larger: what is computed from such figures is finite."""
+
+Finite = Annotated[float, AllowInfNan(False)]
+Count = Annotated[int, Field(ge=0, lt=1 << 31)]
+Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Pixels = Annotated[float, Field(ge=-FAR_PX, le=FAR_PX, allow_inf_nan=False)]
+Dpi = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PageDpi = Annotated[float, Field(ge=1e-5, le=1e9, allow_inf_nan=False)]
+PagePoints = Annotated[float, Field(gt=0, le=MAX_SIDE_PT, allow_inf_nan=False)]
+SidePixels = Annotated[int, Field(gt=0, lt=1 << 24)]
 
 _ZSTD = pa.Codec("zstd", compression_level=1)  # 16.6 ms and 1.2 MB a page, against 98 ms for PNG and 11 MB raw
 
 
 class Box(NamedTuple):
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: Finite
+    top: Finite
+    right: Finite
+    bottom: Finite
 
     @property
     def width(self) -> float:
@@ -56,17 +73,17 @@ class Word(NamedTuple):
     """A word of the PDF's text layer. A named tuple because a page has a thousand of them and they cross as JSON arrays."""
 
     text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-    block: int
+    left: Pixels
+    top: Pixels
+    right: Pixels
+    bottom: Pixels
+    block: Count
     """MuPDF's block number: words of one paragraph share it."""
-    line: int
+    line: Count
     """MuPDF's line number inside the block."""
-    size_px: float
+    size_px: Pixels
     """Font size in pixels of the rendered page."""
-    style: int = 0
+    style: Annotated[int, Field(ge=0, lt=8)] = 0
     """Sum of BOLD, ITALIC, MONO."""
 
     @property
@@ -75,6 +92,8 @@ class Word(NamedTuple):
 
 
 BOLD, ITALIC, MONO = 1, 2, 4
+Words = Annotated[list[Word], Field(max_length=MAX_WORDS), FailFast()]
+"""Of a hundred thousand that are none, the first is error enough."""
 
 
 class TextLayer(BaseModel):
@@ -82,12 +101,12 @@ class TextLayer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    words: list[Word] = []
-    num_chars: int = 0
+    words: Words = []
+    num_chars: Count = 0
     """Characters without white space."""
-    num_unmapped: int = 0
+    num_unmapped: Count = 0
     """Of these, characters without a Unicode meaning: U+FFFD, private use, control."""
-    num_hidden: int = 0
+    num_hidden: Count = 0
     """Of these, characters drawn invisibly (render mode 3, as under an OCRed scan) or outside the page."""
 
 
@@ -96,8 +115,8 @@ class PageImage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    width_px: int
-    height_px: int
+    width_px: SidePixels
+    height_px: SidePixels
     pixels: Annotated[bytes, Field(exclude=True, repr=False)] = b""
 
     @classmethod
@@ -111,20 +130,49 @@ class PageImage(BaseModel):
         return _ZSTD.decompress(self.pixels, decompressed_size=self.width_px * self.height_px * 3, asbytes=True)
 
 
+def announced_bytes(pixels: bytes) -> int:
+    """What zstd `pixels` say they unpack to: their first frame's header is read, no more.
+
+    Raises ValueError: they are not zstd, or do not say. Source: RFC 8878, section 3.1.1.1.
+    """
+    if not pixels.startswith(_ZSTD_MAGIC) or len(pixels) < 6:
+        raise ValueError("not zstd")
+    descriptor = pixels[4]
+    is_single = bool(descriptor & 0x20)
+    start = 5 + (not is_single) + (0, 1, 2, 4)[descriptor & 3]
+    size = (int(is_single), 2, 4, 8)[descriptor >> 6]
+    if not size or len(pixels) < start + size:
+        raise ValueError("zstd without its size")
+    return int.from_bytes(pixels[start : start + size], "little") + 256 * (size == 2)
+
+
+def check_pixels(pixels: bytes, most_bytes: int) -> None:
+    """Unpack them once, and forget what came. Raises ValueError: not zstd, damaged, or more than `most_bytes`."""
+    if (num_bytes := announced_bytes(pixels)) > most_bytes:
+        raise ValueError(f"{num_bytes} bytes of pixels")
+    try:
+        _ZSTD.decompress(pixels, decompressed_size=num_bytes)
+    except OSError as error:
+        raise ValueError(str(error)) from None
+
+
+_ZSTD_MAGIC = bytes.fromhex("28b52ffd")
+
+
 class Region(BaseModel):
     """A part of a page that may hold a chart."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    region_index: int
+    region_index: Count
     bbox_px: Box
     """On the page image."""
     origin: Literal["image", "drawing", "standalone", "answer"]
     """A placed image, a cluster of drawings, a standalone image as a whole, or a box in the OCR answer of a scan."""
     image: PageImage | None = None
     """Rendered on its own; None: the page's image is the region's image (standalone)."""
-    dpi: float | None = None
-    words: list[Word] = []
+    dpi: Dpi | None = None
+    words: Words = []
     """Words of the text layer inside the region, in pixels of the *page* image."""
 
 
@@ -133,16 +181,16 @@ class RenderedPage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    page_index: int
+    page_index: Count
     image: PageImage | None = None
     text_layer: TextLayer | None = None
     """None for images and for pages without one; empty words never travel."""
-    regions: list[Region] = []
-    width_pt: float | None = None
-    height_pt: float | None = None
-    dpi: float | None = None
+    regions: Annotated[list[Region], FailFast()] = []
+    width_pt: PagePoints | None = None
+    height_pt: PagePoints | None = None
+    dpi: PageDpi | None = None
     """Pixels per inch along the page's width after all limits; None for a standalone image."""
-    rotation: int = 0
+    rotation: Annotated[int, Field(ge=0, lt=360)] = 0
     """Degrees that were applied (page rotation or EXIF), clockwise."""
     is_scan: bool = False
     """One image covers the page (a standalone image too)."""
@@ -151,9 +199,9 @@ class RenderedPage(BaseModel):
     """The page was rendered below its native resolution to fit the limits."""
     full_image: Annotated[bytes, Field(exclude=True, repr=False)] = b""
     """JPEG, re-encoded by the sandbox at the scan's own resolution, when `is_reduced` and `is_scan`; else empty."""
-    flags: list[str] = []
+    flags: Annotated[list[str], Field(max_length=32), FailFast()] = []
     failure: Failure | None = None
-    render_s: float = 0.0
+    render_s: Seconds = 0.0
 
 
 class Chunk(BaseModel):
@@ -274,4 +322,4 @@ def _next(buffers: Iterator[bytes]) -> bytes:
     return buffer
 
 
-_PAGES = TypeAdapter(list[RenderedPage])
+_PAGES = TypeAdapter(Annotated[list[RenderedPage], FailFast()])

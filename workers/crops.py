@@ -1,12 +1,13 @@
 """Regions cut from pixels: what a scan's OCR answer calls a chart or a figure, at the best resolution at hand."""
 
-import io
+import contextlib
 from collections.abc import Sequence
 
 from PIL import Image
 
 from schemas.page import Box, PageImage, Region, RenderedPage, TextLayer, Word
 from schemas.settings import RegionSettings
+from workers.full_image import decode
 from workers.resolution import fit
 
 SAME_OVERLAP = 0.7
@@ -47,7 +48,7 @@ def region_text_layer(region: Region, image: PageImage) -> TextLayer | None:
         x = y = 1.0
     left, top = (region.bbox_px.left, region.bbox_px.top) if region.image is not None else (0.0, 0.0)
     words = [_moved(word, left, top, x, y) for word in region.words]
-    return TextLayer(words=words, num_chars=sum(len(word.text) for word in words))
+    return TextLayer.model_construct(words=words, num_chars=sum(len(word.text) for word in words))  # they were checked on the page
 
 
 def _moved(word: Word, left: float, top: float, x: float, y: float) -> Word:
@@ -61,10 +62,11 @@ def _is_same(box: Box, other: Box) -> bool:
 
 
 def _pixels(page: RenderedPage) -> Image.Image:
-    """The original where the row carries it (our own sandbox's JPEG), else the page as rendered."""
+    """The original where the row carries one that can be decoded, else the page as rendered."""
     assert page.image is not None
     if page.full_image:
-        return Image.open(io.BytesIO(page.full_image)).convert("RGB")
+        with contextlib.suppress(OSError, SyntaxError):
+            return decode(page.full_image)
     return Image.frombytes("RGB", (page.image.width_px, page.image.height_px), page.image.rgb())
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import pymupdf
 
 from schemas.page import Box
+from workers.mupdf import pymupdf
 
 MAX_MARKS = 8_000  # a dense scatter plot has 5,000; of a map's 100,000 every sixteenth shows where it is
 MAX_ITEMS = 400

@@ -11,6 +11,22 @@ MAX_BYTES = 1 << 30
 """Of a whole frame: a page with all its regions takes a tenth. A child that announces more is broken, or taken over."""
 
 
+READY, DOCUMENT, FAILURE, PAGE, REGIONS = b"R", b"D", b"F", b"P", b"G"
+"""What the child answers: to "open", a document or a failure; to "page", a page and then its regions, or a failure."""
+
+
+class Most(NamedTuple):
+    """How large a frame may be."""
+
+    body_bytes: int = MAX_BYTES
+    buffers: int = MAX_BUFFERS
+    buffer_bytes: int = MAX_BYTES
+    """Of each buffer; MAX_BYTES holds for the whole frame, too."""
+
+
+ANY = Most()
+
+
 class Frame(NamedTuple):
     kind: bytes
     body: bytes
@@ -28,14 +44,16 @@ def write_frame(stream: IO[bytes], frame: Frame) -> None:
     stream.flush()
 
 
-def read_frame(stream: IO[bytes]) -> Frame:
-    """Blocks until a whole frame is there. Raises EOFError when the other side is gone, FrameError on an absurd length."""
+def read_frame(stream: IO[bytes], most: Most = ANY) -> Frame:
+    """Blocks until a whole frame is there. Raises EOFError when the other side is gone, FrameError when it announces more than
+    `most`: before any of it is read."""
     kind, body_bytes, num_buffers = _HEAD.unpack(_exactly(stream, _HEAD.size))
-    if num_buffers > MAX_BUFFERS:
+    if num_buffers > most.buffers:
         raise FrameError(f"{num_buffers} buffers announced")
     lengths = [_LENGTH.unpack(_exactly(stream, _LENGTH.size))[0] for _ in range(num_buffers)]
-    if (num_bytes := body_bytes + sum(lengths)) > MAX_BYTES:
-        raise FrameError(f"{num_bytes} bytes announced")
+    num_bytes = body_bytes + sum(lengths)
+    if num_bytes > MAX_BYTES or body_bytes > most.body_bytes or max(lengths, default=0) > most.buffer_bytes:
+        raise FrameError(f"{num_bytes} bytes announced, {body_bytes} of them JSON")
     return Frame(kind, _exactly(stream, body_bytes), [_exactly(stream, length) for length in lengths])
 
 

@@ -1,7 +1,6 @@
 """Standalone images as pages, through Pillow: every mode and orientation becomes upright RGB on white. Runs inside the sandbox."""
 
 import contextlib
-import io
 import math
 import warnings
 from pathlib import Path
@@ -27,6 +26,7 @@ from schemas.failure import FailureKind, PageError
 from schemas.page import Box, PageImage, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
+from workers.full_image import FULL_IMAGE_PIXELS, encode
 from workers.resolution import Size, fit
 
 _FORMATS = {
@@ -45,9 +45,6 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 BLANK_TOLERANCE = 4
 """Levels of 255 between the darkest and the lightest pixel of a blank page: what JPEG leaves on plain paper. Faint grey text
 (250 on 255) differs by more, and so does a single dot."""
-FULL_IMAGE_PIXELS = 12_000_000
-"""A4 at 370 dpi: a chart on a fifth of a scanned page still gets all the pixels that a region may have."""
-_FULL_IMAGE_QUALITY = 92
 _TRANSPOSED_DEGREES = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 
 
@@ -198,8 +195,4 @@ def full_image(image: Image.Image) -> bytes:
         scale = math.sqrt(FULL_IMAGE_PIXELS / area)
         width_px, height_px = max(1, int(flat.width * scale)), max(1, int(flat.height * scale))
         flat = flat.resize((width_px, height_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    if max(flat.size) > 65_500:  # JPEG's own limit
-        return b""
-    out = io.BytesIO()
-    flat.save(out, "JPEG", quality=_FULL_IMAGE_QUALITY)
-    return out.getvalue()
+    return encode(flat)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import pymupdf
 from PIL import Image
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import Box, PageImage, Region, RenderedPage, Word
+from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, PageImage, Region, RenderedPage, Word
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
-from workers.image_pages import FULL_IMAGE_PIXELS, full_image, is_uniform
+from workers.full_image import FULL_IMAGE_PIXELS
+from workers.image_pages import full_image, is_uniform
+from workers.mupdf import pymupdf
 from workers.passwords import spellings
 from workers.regions import PageView, find_regions
 from workers.resolution import Native, PlacedImage, Size, fit, native_resolution
@@ -26,7 +27,6 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 _TEXT_FLAGS = 0
 """Ligatures are expanded; glyphs without a Unicode meaning stay U+FFFD (the default invents their glyph number as text). No
 images: `extractDICT` would encode every one of them as a file."""
-MAX_SIDE_PT = 1e6
 
 
 class PdfDocument:
@@ -136,7 +136,7 @@ class ShownPage:
             media = stext.m_internal.mediabox
             media.x0 = media.y0 = -MAX_SIDE_PT
             media.x1 = media.y1 = MAX_SIDE_PT
-            return read_text(pymupdf.TextPage(stext), self.page_pt), images
+            return _bounded(read_text(pymupdf.TextPage(stext), self.page_pt), self.flags), images
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 (a fault in the text costs the text, not the page)
@@ -192,6 +192,14 @@ class ShownPage:
             dpi=size.width_px / part.width * 72,
             words=all_scaled([word for word in self.text.words if _is_in(word, part)], self.x, self.y),
         )
+
+
+def _bounded(text: PdfText, flags: list[str]) -> PdfText:
+    """The text, or none where it is more than a page can have: then the page is read from its pixels."""
+    if len(text.words) <= MAX_WORDS and sum(len(word.text) for word in text.words) <= MAX_CHARS:
+        return text
+    flags.append("text_layer_failed")
+    return PdfText()
 
 
 def raise_if_out_of_memory(error: Exception) -> None:

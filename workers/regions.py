@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import pymupdf
 
 from schemas.page import Box, Word
 from schemas.settings import RegionSettings
 from workers.drawings import Mark, clusters, evidence, page_marks
+from workers.mupdf import pymupdf
 from workers.resolution import PlacedImage
 
 SWATCH_PT = 24.0

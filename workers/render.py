@@ -5,22 +5,23 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import Packed, RenderedPage, pack, unpack
+from schemas.page import Packed, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document, FileIdentity
 from workers import sandbox
-from workers.frames import Frame, FrameError, read_frame, write_frame
+from workers.bounds import SAID_OF_DOCUMENTS, SAID_OF_PAGES, Bounds, OutOfBounds, document_said, failure_said
+from workers.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, FrameError, Most, read_frame, write_frame
 from workers.local_files import look_at
 
-_READY, _FAILURE, _EXHAUSTED = b"R", b"F", b"M"
 _START_S = 120.0
 """Imports take 0.6 s; on an overloaded machine with a cold disk much longer."""
 _STDERR_LINES = 40
@@ -40,6 +41,7 @@ class Renderer:
 
     def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: Sequence[str]) -> None:
         self._settings = render
+        self._bounds = Bounds.of(render, regions)
         self._setup = {
             "render": render.model_dump(mode="json"),
             "regions": regions.model_dump(mode="json"),
@@ -64,16 +66,18 @@ class Renderer:
     def render(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[RenderedPage]:
         """Each page as soon as it is drawn, in order; what went wrong with it is inside it."""
         for page_index, packed in zip(pages, self.draw(path, pages, file), strict=True):
-            yield understood(packed, page_index)
+            yield understood(packed, page_index, self._bounds)
 
     def draw(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[Packed]:
-        """The same, packed as the child sent it: whoever reads a page unpacks it, once."""
+        """The same, packed as the child sent it: whoever reads a page unpacks it, once, by `understood`."""
         for page_index in pages:
+            started = time.perf_counter()
             try:
                 self._open(path, file)
                 packed = self._draw(page_index)
             except PageError as error:
-                packed = pack(RenderedPage(page_index=page_index, failure=error.failure("render", page_index=page_index)))
+                failure, render_s = error.failure("render", page_index=page_index), time.perf_counter() - started
+                packed = pack(RenderedPage(page_index=page_index, failure=failure, render_s=render_s))
             yield packed
 
     def close(self) -> None:
@@ -108,38 +112,60 @@ class Renderer:
         self._document = self._opened = None
         child = self._child = self._child or _Child(self._child_module, self._setup, self._settings, self._folders)
         with child.limited(self._settings.wall_s):
-            answer = self._ask(child, {"open": os.path.abspath(path), "device": found.device, "inode": found.inode})
-        try:
-            if answer.kind != _FAILURE:
-                self._document, self._opened = Document.model_validate_json(answer.body), key
-                return self._document
-            name, message = json.loads(answer.body)
-            kind = FailureKind(name)
-        except (ValueError, TypeError):
-            self._stop()
-            raise _nonsense() from None
-        if kind is FailureKind.render_out_of_memory:  # it answered, but who knows what it could not allocate
-            self._stop()
-        raise PageError(kind, str(message))
+            order = {"open": os.path.abspath(path), "device": found.device, "inode": found.inode}
+            answer = self._ask(child, order, DOCUMENT + FAILURE, self._bounds.short_frame)
+            if answer.kind == FAILURE:
+                raise self._failure(answer, SAID_OF_DOCUMENTS)
+            try:
+                document = document_said(answer.body)
+            except OutOfBounds as error:
+                raise self._nonsense(error) from None
+        self._document, self._opened = document, key
+        return document
 
     def _draw(self, page_index: int) -> Packed:
         child = self._child
         assert child is not None
+        bounds = self._bounds
         with child.limited(self._settings.wall_s):
-            page = self._ask(child, {"page": page_index})
+            page = self._ask(child, {"page": page_index}, PAGE + FAILURE, bounds.page_frame)
+            if page.kind == FAILURE:
+                raise self._failure(page, SAID_OF_PAGES)
             try:
-                regions = _packed(child.read())
-            except (EOFError, FrameError, OSError):  # the page is safe; only its regions are lost
-                self._stop()
-                regions = pack(RenderedPage(page_index=page_index, flags=["regions_failed"]))
-        if page.kind == _EXHAUSTED:
-            self._stop()
-        return Packed.joined([_packed(page), regions])
+                packed = bounds.packed(page, bounds.page_pixels)
+                return Packed.joined([packed, self._regions(child, page_index)])
+            except (FrameError, OutOfBounds) as error:
+                raise self._nonsense(error) from None
 
-    def _ask(self, child: "_Child", order: dict[str, object]) -> Frame:
+    def _regions(self, child: "_Child", page_index: int) -> Packed:
+        """Without them the page is safe still."""
         try:
-            return child.ask(order)
-        except (EOFError, FrameError, OSError):
+            return self._bounds.packed(child.read(REGIONS, self._bounds.regions_frame), self._bounds.region_pixels)
+        except (EOFError, OSError):
+            self._stop()
+            return pack(RenderedPage(page_index=page_index, flags=["regions_failed"]))
+
+    def _failure(self, answer: Frame, kinds: Collection[FailureKind]) -> PageError:
+        """What the child says went wrong."""
+        try:
+            reason = failure_said(answer.body, kinds)
+        except OutOfBounds as error:
+            return self._nonsense(error)
+        if reason.kind is FailureKind.render_out_of_memory:  # it answered, but who knows what it could not allocate
+            self._stop()
+        return reason
+
+    def _nonsense(self, why: Exception) -> PageError:
+        """Whoever said that says no more."""
+        self._stop()
+        return _nonsense(why)
+
+    def _ask(self, child: "_Child", order: dict[str, object], kinds: bytes, most: Most) -> Frame:
+        try:
+            return child.ask(order, kinds, most)
+        except FrameError as error:
+            raise self._nonsense(error) from None
+        except (EOFError, OSError):
             reason = child.why_dead()
             self._stop()
             raise reason from None
@@ -167,19 +193,22 @@ class _Child:
         try:
             with self.limited(_START_S):
                 write_frame(self._requests, Frame(b"S", json.dumps(setup).encode()))
-                if self.read().kind != _READY:
-                    raise FrameError("not ready")
+                self.read(READY, Most(0, 0, 0))
         except (EOFError, FrameError, OSError):
             self.kill()
             raise RenderStartError("the render process does not start: " + " | ".join(self._stderr)) from None
         self._first_bytes = sandbox.address_space_bytes(self.pid)
 
-    def ask(self, order: dict[str, object]) -> Frame:
+    def ask(self, order: dict[str, object], kinds: bytes, most: Most) -> Frame:
         write_frame(self._requests, Frame(b"O", json.dumps(order).encode()))
-        return self.read()
+        return self.read(kinds, most)
 
-    def read(self) -> Frame:
-        return read_frame(self._answers)
+    def read(self, kinds: bytes, most: Most) -> Frame:
+        """One of `kinds`. Raises FrameError on any other, and on more than `most`; EOFError and OSError when the child is gone."""
+        frame = read_frame(self._answers, most)
+        if frame.kind not in kinds:
+            raise FrameError("an answer to another question")
+        return frame
 
     def limited(self, wall_s: float) -> "_WallClock":
         return _WallClock(self, wall_s)
@@ -244,24 +273,16 @@ class _WallClock:
         self._timer.cancel()
 
 
-def understood(packed: Packed, page_index: int) -> RenderedPage:
-    """The page that was asked for. A child that was taken over may send anything: what is none of it costs the page."""
+def understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage:
+    """The page that was asked for. Never raises: what is out of bounds is a failure of this page."""
     try:
-        (page,) = unpack(packed)
-        if page.page_index != page_index or (page.image is None and page.failure is None):
-            raise ValueError("not the page that was asked for")
-    except ValueError:
-        return RenderedPage(page_index=page_index, failure=_nonsense().failure("render", page_index=page_index))
-    return page
+        return bounds.page(packed, page_index)
+    except OutOfBounds as error:
+        return RenderedPage(page_index=page_index, failure=_nonsense(error).failure("render", page_index=page_index))
 
 
-def _packed(frame: Frame) -> Packed:
-    """Unread, and not believed: see `understood`."""
-    return Packed(frame.body.decode(errors="replace"), list(frame.buffers))
-
-
-def _nonsense() -> PageError:
-    return PageError(FailureKind.render_crashed, "the renderer's answer makes no sense: it is broken, or taken over")
+def _nonsense(why: Exception) -> PageError:
+    return PageError(FailureKind.render_crashed, f"the renderer's answer makes no sense ({why}): it is broken, or taken over")
 
 
 _MAX_FOLDERS = 4

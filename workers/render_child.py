@@ -14,15 +14,13 @@ from typing import IO
 import workers.image_pages
 import workers.pdf_pages
 from schemas.failure import FailureKind, PageError
-from schemas.page import RenderedPage, pack
+from schemas.page import MAX_CHARS, MAX_WORDS, Region, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
 from workers import sandbox
 from workers.documents import OpenDocument, open_document
-from workers.frames import Frame, read_frame, write_frame
+from workers.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
 from workers.local_files import explained
 from workers.pdf_pages import raise_if_out_of_memory
-
-READY, DOCUMENT, FAILURE, PAGE, EXHAUSTED, REGIONS = b"R", b"D", b"F", b"P", b"M", b"G"
 
 
 class Drawer:
@@ -50,20 +48,17 @@ class Drawer:
                 through = _through(self._file)
                 self._open = open_document(Path(through), self._render, self._regions, self._passwords)
         except (PageError, MemoryError) as error:
-            kind, message = _reason(error)
-            message = message.replace(through, path)
-            return Frame(FAILURE, json.dumps([kind, message]).encode())
+            return _failure(error, through, path)
         return Frame(DOCUMENT, self._open.document.model_dump_json().encode())
 
-    def page(self, page_index: int) -> RenderedPage:
-        """Without regions. Never raises."""
+    def page(self, page_index: int) -> RenderedPage | Frame:
+        """Without regions; or a failure. Never raises."""
         started = time.perf_counter()
         try:
             assert self._open is not None
             page = self._open.render_page(page_index)
         except Exception as error:  # noqa: BLE001 (whatever a library raises on this page costs this page)
-            failure = PageError(*_reason(error)).failure("render", page_index=page_index)
-            page = RenderedPage(page_index=page_index, failure=failure)
+            return _failure(error)
         return page.model_copy(update={"render_s": time.perf_counter() - started})
 
     def regions(self, page: RenderedPage) -> RenderedPage:
@@ -72,8 +67,7 @@ class Drawer:
         found = RenderedPage(page_index=page.page_index)
         try:
             assert self._open is not None
-            if page.image is not None:
-                found = found.model_copy(update={"regions": self._open.find_regions(page)})
+            found = found.model_copy(update={"regions": _bounded(self._open.find_regions(page))})
         except Exception as error:  # noqa: BLE001 (a fault here must not cost the page)
             print(f"regions of page {page.page_index}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             found = found.model_copy(update={"flags": ["regions_failed"]})
@@ -86,6 +80,21 @@ def _through(file: IO[bytes]) -> str:
     return path if os.path.exists(path) else str(file.name)
 
 
+def _bounded(regions: list[Region]) -> list[Region]:
+    """Charts that share the words of a very full page may together have more than a message may hold."""
+    words = [word for region in regions for word in region.words]
+    if len(words) > MAX_WORDS or sum(len(word.text) for word in words) > MAX_CHARS:
+        raise ValueError(f"{len(words)} words in regions")
+    return regions
+
+
+def _failure(error: Exception, through: str = "", path: str = "") -> Frame:
+    """`through` is what the file was opened by; messages name its `path`."""
+    kind, message = _reason(error)
+    reason = PageError(kind, message.replace(through, path) if through else message)
+    return Frame(FAILURE, json.dumps([reason.kind, reason.message]).encode())
+
+
 def _reason(error: Exception) -> tuple[FailureKind, str]:
     try:
         raise_if_out_of_memory(error)
@@ -96,10 +105,6 @@ def _reason(error: Exception) -> tuple[FailureKind, str]:
     if isinstance(error, MemoryError):
         return FailureKind.render_out_of_memory, f"out of memory: {error}"
     return FailureKind.unreadable, f"{type(error).__name__}: {error}"
-
-
-def _is_exhausted(page: RenderedPage) -> bool:
-    return page.failure is not None and page.failure.kind is FailureKind.render_out_of_memory
 
 
 def _send(stream: IO[bytes], kind: bytes, page: RenderedPage) -> None:
@@ -128,8 +133,11 @@ def main() -> None:
                 write_frame(answers, drawer.open(order["open"], order["device"], order["inode"]))
             else:
                 page = drawer.page(order["page"])
-                _send(answers, EXHAUSTED if _is_exhausted(page) else PAGE, page)
-                _send(answers, REGIONS, drawer.regions(page))
+                if isinstance(page, Frame):
+                    write_frame(answers, page)
+                else:
+                    _send(answers, PAGE, page)
+                    _send(answers, REGIONS, drawer.regions(page))
 
 
 assert workers.image_pages

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import pymupdf
 
-from schemas.page import BOLD, ITALIC, MONO, Box, TextLayer, Word
+from schemas.page import BOLD, FAR_PX, ITALIC, MONO, Box, TextLayer, Word
+from workers.mupdf import pymupdf
 
 _FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
 _ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
@@ -43,7 +43,7 @@ class PdfText:
 def all_scaled(words: Sequence[Word], x: float, y: float) -> list[Word]:
     """In pixels, to a hundredth; `x` and `y` are pixels per point. At once: one by one it costs half of what reading them does."""
     sides = np.array([(left, top, right, bottom, size) for _, left, top, right, bottom, _, _, size, _ in words], dtype=float)
-    rounded = (sides.reshape(-1, 5) * (x, y, x, y, y)).round(2).tolist()
+    rounded = (sides.reshape(-1, 5) * (x, y, x, y, y)).round(2).clip(-FAR_PX, FAR_PX).tolist()
     return [
         Word(word.text, left, top, right, bottom, word.block, word.line, size, word.style)
         for word, (left, top, right, bottom, size) in zip(words, rounded, strict=True)

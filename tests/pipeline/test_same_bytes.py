@@ -15,6 +15,7 @@ from schemas.settings import FetchSettings, LogSettings, RegionSettings, RenderS
 from tests.pipeline.made import make_source
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.test_duplicates import choose, committed, ledger
+from workers.bounds import Bounds
 from workers.listing import list_sources
 from workers.render import understood
 
@@ -57,7 +58,8 @@ def probed(probing: ProbeDocuments, folder: Path) -> list[Chunk]:
 
 
 def drawn(rendering: RenderPages, chunk: Chunk) -> list[RenderedPage]:
-    return [understood(*each) for each in zip(rendering.render(chunk), chunk.pages, strict=True)]
+    bounds = Bounds.of(RenderSettings(), RegionSettings())
+    return [understood(*each, bounds) for each in zip(rendering.render(chunk), chunk.pages, strict=True)]
 
 
 def kinds(pages: list[RenderedPage]) -> list[FailureKind | None]:

@@ -11,19 +11,21 @@ from pipeline.recipes import make_recipes
 from pipeline.stages import ReadPages, unpacked
 from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
-from schemas.settings import EngineSettings, Settings
+from schemas.settings import EngineSettings, RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import make_chunk, planned
+from workers.bounds import Bounds
 from workers.engines.registry import describe_engine
 
+BOUNDS = Bounds.of(RenderSettings(), RegionSettings())
 CHUNK = make_chunk(planned("a.pdf"), 0, 0, [0, 1], 2)
 
 
 def page(page_index: int) -> RenderedPage:
-    return RenderedPage(page_index=page_index, image=PageImage.from_rgb(1, 1, b"rgb"))
+    return RenderedPage(page_index=page_index, image=PageImage.from_rgb(32, 32, bytes(3 * 32 * 32)))
 
 
 def unpack(*pages: Packed) -> RenderedChunk:
-    return unpacked(CHUNK.model_dump_json(), [page.body for page in pages], [page.buffers for page in pages])
+    return unpacked(BOUNDS, CHUNK.model_dump_json(), [page.body for page in pages], [page.buffers for page in pages])
 
 
 def test_a_chunk_has_the_pages_it_asked_for() -> None:
@@ -51,7 +53,7 @@ def test_a_page_read_alone_is_given_up_after_two_deaths_and_not_after_one(tmp_pa
     store = LocalStore(str(tmp_path))
     settings = Settings(engine=EngineSettings(name="scripted"))
     recipes = make_recipes(settings, describe_engine(settings.engine), settings.read.tasks)
-    reader = ReadPages(settings.engine, settings.read, settings.regions, 32, recipes, "run", store, settings.log)
+    reader = ReadPages(settings.engine, settings.read, settings.regions, BOUNDS, recipes, "run", store, settings.log)
     rendered = RenderedChunk(chunk=CHUNK, pages=[page(0), page(1)])
     begins = Begins(store, "run")
 

@@ -30,10 +30,12 @@ from tests.pipeline.made import RECIPES, make_chunk, make_plan, planned
 from tests.pipeline.made_input import make_pdf
 from tests.workers.faults.nested_forms import make_nested_forms
 from tests.workers.made_pages import TellingEngine, page, read
+from workers.bounds import Bounds
 from workers.listing import list_sources
 from workers.render import understood
 
 OVER = FailureKind.over_budget
+BOUNDS = Bounds.of(RenderSettings(), RegionSettings())
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def unread(page_index: int) -> RenderedPage:
 
 def recorded(chunk: Chunk, pages: list[Packed]) -> ChunkRecords:
     """What the reader makes of them."""
-    rendered = unpacked(chunk.model_dump_json(), [each.body for each in pages], [each.buffers for each in pages])
+    rendered = unpacked(BOUNDS, chunk.model_dump_json(), [each.body for each in pages], [each.buffers for each in pages])
     return asyncio.run(read(TellingEngine(), rendered, tasks=chunk.tasks))
 
 
@@ -169,7 +171,7 @@ def test_a_small_file_of_nested_forms_costs_two_pages_and_its_neighbour_is_drawn
     kinds = []
     for chunk in chunks:
         chunk = chunk.model_copy(update={"document": chunk.document.model_copy(update=digest[chunk.source.uri])})
-        pages = [understood(*each) for each in zip(rendering.render(chunk), chunk.pages, strict=True)]
+        pages = [understood(*each, BOUNDS) for each in zip(rendering.render(chunk), chunk.pages, strict=True)]
         kinds += [page.failure and page.failure.kind for page in pages]
 
     assert kinds == [FailureKind.render_timeout] * 2 + [OVER] * 198 + [None] * 2

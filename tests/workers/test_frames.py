@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from workers.frames import MAX_BUFFERS, MAX_BYTES, Frame, FrameError, read_frame, write_frame
+from workers.frames import MAX_BUFFERS, MAX_BYTES, Frame, FrameError, Most, read_frame, write_frame
 
 
 def test_a_frame_comes_out_as_it_went_in() -> None:
@@ -33,6 +33,20 @@ def test_more_than_a_page_can_take_is_refused_before_it_is_read(body_bytes: int,
 def test_more_buffers_than_a_page_has_are_refused() -> None:
     with pytest.raises(FrameError, match="buffers announced"):
         read_frame(io.BytesIO(struct.pack(">cQI", b"P", 0, MAX_BUFFERS + 1)))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [Frame(b"P", b"12345"), Frame(b"P", b"", [b"", b"", b""]), Frame(b"P", b"", [b"", b"1234567"])],
+    ids=["body", "buffers", "one buffer"],
+)
+def test_a_frame_larger_than_its_like_is_refused(frame: Frame) -> None:
+    stream = io.BytesIO()
+    write_frame(stream, frame)
+    stream.seek(0)
+
+    with pytest.raises(FrameError, match="announced"):
+        read_frame(stream, Most(body_bytes=4, buffers=2, buffer_bytes=6))
 
 
 def test_a_frame_that_breaks_off_is_the_end() -> None:

@@ -15,7 +15,7 @@ from workers.parse import parse_answer
 from workers.validate import chart_content, ocr_content
 
 WORDS = [Word(text, 10 + 30 * i, 10, 35 + 30 * i, 20, 0, 0, 10) for i, text in enumerate(["the", "10", "20", "30", "quick", "1,5"])]
-PAGE = RenderedPage(page_index=0, image=PageImage(width_px=100, height_px=100), text_layer=TextLayer(words=WORDS, num_chars=20))
+PAGE = RenderedPage(page_index=0, image=PageImage(width_px=200, height_px=100), text_layer=TextLayer(words=WORDS, num_chars=20))
 REGION = Region(region_index=0, bbox_px=Box(0, 0, 100, 100), origin="drawing", words=WORDS)
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -54,7 +54,7 @@ def land(task, text, is_complete):
         for block in content.blocks:
             if block.bbox_px:
                 left, top, right, bottom = block.bbox_px
-                assert 0 <= left < right <= 100
+                assert 0 <= left < right <= 200
                 assert 0 <= top < bottom <= 100
         printed = [content.text_markdown, content.text_plain, *(block.html or "" for block in content.blocks), *content.languages]
     else:

@@ -9,9 +9,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import BOLD, MONO, RenderedPage
+from schemas.page import BOLD, MAX_CHARS, MAX_WORDS, MONO, RenderedPage, Word
 from workers.passwords import saslprep, spellings
+from workers.pdf_pages import _bounded
 from workers.render import Renderer
+from workers.text_layer import PdfText
 
 Draw = Callable[[pymupdf.Document], object]
 
@@ -333,3 +335,16 @@ def test_words_on_an_uncommon_mediabox_lie_inside_the_image(render_made: Callabl
     assert page.dpi is not None
     (word,) = page.text_layer.words
     assert word.left == pytest.approx(100 / 72 * page.dpi, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("text", "num_words", "is_kept"),
+    [("word", MAX_WORDS, True), ("word", MAX_WORDS + 1, False), ("x" * MAX_CHARS, 1, True), ("x" * MAX_CHARS, 2, False)],
+)
+def test_a_page_with_more_text_than_a_message_holds_is_read_from_its_pixels(text: str, num_words: int, is_kept: bool) -> None:
+    flags: list[str] = []
+    full = PdfText(words=[Word(text, 0, 0, 10, 10, 0, 0, 10)] * num_words, num_chars=1)
+
+    kept = _bounded(full, flags)
+
+    assert (kept is full, flags) == ((True, []) if is_kept else (False, ["text_layer_failed"]))

@@ -8,10 +8,11 @@ import pytest
 
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, PageImage, RenderedPage, pack
-from schemas.settings import FetchSettings, RenderSettings
+from schemas.settings import FetchSettings, RegionSettings, RenderSettings
 from schemas.source import Document, FileIdentity
 from tests.pipeline.made import make_source
 from workers import render_budget
+from workers.bounds import Bounds
 from workers.fetch import Fetched
 from workers.render import Renderer, understood
 from workers.render_budget import RenderBudget
@@ -44,7 +45,7 @@ class FakeRenderer(Renderer):
             self.drawn.append(page_index)
             self._clock.now += self._seconds
             self._is_down = page_index in self._faults
-            yield pack(RenderedPage(page_index=page_index, image=PageImage.from_rgb(1, 1, b"rgb")))
+            yield pack(RenderedPage(page_index=page_index, image=PageImage.from_rgb(448, 448, bytes(448 * 448 * 3))))
 
 
 @pytest.fixture
@@ -75,7 +76,8 @@ def draw(budget: RenderBudget, renderer: FakeRenderer, chunk: Chunk) -> list[tup
     """The pages that are left unread, and why."""
     unread = budget.left_unread(chunk)
     packed = unread if unread is not None else list(budget.draw(renderer, Fetched(Path("a.pdf"), "d", None), chunk))
-    pages = [understood(*each) for each in zip(packed, chunk.pages, strict=True)]
+    bounds = Bounds.of(LIMITS, RegionSettings())
+    pages = [understood(*each, bounds) for each in zip(packed, chunk.pages, strict=True)]
     assert all(page.failure is None or page.failure.kind is FailureKind.over_budget for page in pages)
     return [(page.page_index, page.failure.message) for page in pages if page.failure]
 
