@@ -128,7 +128,7 @@ def _judge(request: Request, completion: Completion) -> _Try:
 
 
 def _parsed(request: Request, text: str, *, is_complete: bool) -> Parsed:
-    """Raises PageError, also where nothing was said: blank pages are not asked about, and JSON has its own word for an empty one."""
+    """Raises PageError, also where nothing was said: blank pages are not asked about, and JSON has a word for an empty one."""
     if is_complete and not text.strip():
         raise PageError(FailureKind.bad_answer, "the engine stopped without a word")
     if request.answer_schema is not None:

@@ -12,7 +12,7 @@ _LOOSER: dict[ResponseFormat, ResponseFormat] = {"json_schema": "json_object", "
 _FORMAT_WORDS = ("response_format", "response format", "json_schema", "json_object", "guided", "structured output", "grammar")
 _UNKNOWN_WORDS = ("supported", "unrecognized", "unknown", "permitted", "extra", "invalid", "instead", "allowed")
 
-_THROTTLED_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "too_many_requests", "throttl", "resource_exhausted")
+_THROTTLED_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "too_many_requests", "throttl", "exhausted")
 _UNAVAILABLE_WORDS = (
     "overloaded",
     "server_error",

@@ -41,24 +41,13 @@ class Reply:
             return self.text
 
 
-async def fetch(
-    client: httpx.AsyncClient,
-    method: str,
-    url: str,
-    *,
-    max_bytes: int,
-    content: bytes | None = None,
-    timeout: httpx.Timeout | float | None = None,
-) -> Reply:
+async def fetch(client: httpx.AsyncClient, method: str, url: str, *, max_bytes: int, content: bytes | None = None) -> Reply:
     """One request; what lies beyond `max_bytes` is not received.
 
     Bodies are taken plain or as gzip, whose unpacking can be stopped. Raises httpx.TransportError, which includes its timeouts.
     """
     headers = {"Accept-Encoding": "gzip"} | ({"Content-Type": "application/json"} if content is not None else {})
-    request = client.build_request(
-        method, url, content=content, headers=headers, timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else timeout
-    )
-    reply = await client.send(request, stream=True)
+    reply = await client.send(client.build_request(method, url, content=content, headers=headers), stream=True)
     try:
         received, trouble = await _received(reply, min(max_bytes, ERROR_MAX_BYTES) if reply.status_code >= 400 else max_bytes)
     finally:

@@ -20,6 +20,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from schemas.failure import FailureKind
+from schemas.masking import MASK, masked
 from schemas.settings import MEBI, EngineSettings
 from workers.engines.chat import Dialect, error_message, failed, read_reply, request_body, status_inside
 from workers.engines.encode import data_url
@@ -51,6 +52,18 @@ def make(settings: EngineSettings) -> "ServerEngine":
     return ServerEngine(settings)
 
 
+async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str]:
+    """The names that the endpoint lists, for `pagefold doctor`. Raises EngineStartError where it lists none."""
+    engine = ServerEngine(settings.model_copy(update={"model": settings.model or "any"}))
+    try:
+        reply = await engine.ask_models(timeout_s)
+        if reply.status != 200 or reply.trouble or not isinstance(reply.body, dict):
+            raise EngineStartError(reply.trouble or f"it answers {reply.status}, and no list of models")
+        return _served(reply)
+    finally:
+        await engine.close()
+
+
 class ServerEngine:
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
@@ -63,12 +76,13 @@ class ServerEngine:
         self._key = os.environ.get(server.api_key_env, "").strip()
         try:
             url = httpx.URL(server.base_url.rstrip("/") + "/")
-        except httpx.InvalidURL as error:
+        except httpx.InvalidURL:
             raise EngineStartError("`engine.server.base_url` is no address: look at its host and port.") from None
         if url.scheme not in ("http", "https") or not url.host:
             raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
         if not (self._key.isascii() and self._key.isprintable()):
             raise EngineStartError(f"The key in {server.api_key_env} holds characters that no key has.")
+        self._secrets = [text for text in (self._key, url.password) if text]
         self._host = f"{url.host}:{url.port}" if url.port else url.host
         self._client = httpx.AsyncClient(
             base_url=url,
@@ -83,12 +97,7 @@ class ServerEngine:
 
     async def start(self) -> None:
         """Ask for the list of models. A server without one is tolerated; one that is not there, or wants another key, is not."""
-        timeout_s = min(CONNECT_TIMEOUT_S, self._settings.timeout_s)
-        try:
-            async with asyncio.timeout(timeout_s):
-                reply = await fetch(self._client, "GET", "models", max_bytes=MODELS_MAX_BYTES, timeout=timeout_s)
-        except (TimeoutError, httpx.TransportError) as error:
-            raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
+        reply = await self.ask_models(min(CONNECT_TIMEOUT_S, self._settings.timeout_s))
         if reply.status in (401, 403):
             raise EngineStartError(
                 f"{self._host} refuses the key in {self._settings.server.api_key_env} ({reply.status})"
@@ -101,6 +110,14 @@ class ServerEngine:
         served = _served(reply)
         if served and self._model not in served:
             await self._check_model(served)
+
+    async def ask_models(self, timeout_s: float) -> Reply:
+        """Raises EngineStartError where nothing answers."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await fetch(self._client, "GET", "models", max_bytes=MODELS_MAX_BYTES)
+        except (TimeoutError, httpx.TransportError) as error:
+            raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
 
     async def read(self, request: Request) -> Completion:
         """Never raises for what the server does. Tries and seconds are counted, the wait for a free slot is not."""
@@ -196,7 +213,9 @@ class ServerEngine:
 
     def _scrubbed(self, message: str) -> str:
         """Servers like to quote the key they refuse."""
-        return message.replace(self._key, "***") if self._key else message
+        for secret in self._secrets:
+            message = message.replace(secret, MASK)
+        return masked(message)
 
 
 class _Passing(Exception):

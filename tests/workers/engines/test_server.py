@@ -18,7 +18,7 @@ from tests.servers.fake_openai import PAGE, FakeOpenAI, Reply, running
 from workers.engines import server as server_module
 from workers.engines.chat import Dialect, read_reply, status_inside
 from workers.engines.engine import Completion, EngineStartError, Request
-from workers.engines.server import ServerEngine, _retry_after_s, describe
+from workers.engines.server import ServerEngine, _retry_after_s, describe, list_models
 from workers.prompts import prompt_for
 
 KEY = "sk-very-secret-0123456789"
@@ -428,12 +428,38 @@ async def test_a_server_without_a_list_of_models_is_tolerated(fake: FakeOpenAI, 
 
 
 @pytest.mark.parametrize("reply", [Reply(is_endless=True), Reply.bomb(1 << 26)])
-async def test_a_list_of_models_without_an_end_is_tolerated(fake: FakeOpenAI, reply: Reply, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_list_of_models_without_an_end_is_tolerated(
+    fake: FakeOpenAI, reply: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
     fake.models = reply
     engine = ServerEngine(settings(fake))
     await engine.start()
     assert "longer than 8388608 bytes; going on" in caplog.text
     await engine.close()
+
+
+async def test_the_names_that_an_endpoint_lists_are_told_and_no_more_than_a_limit_of_them(fake: FakeOpenAI) -> None:
+    assert await list_models(settings(fake, model=None), timeout_s=5) == ["ovis"]
+    fake.models = Reply(is_endless=True)
+    with pytest.raises(EngineStartError, match="longer than 8388608 bytes"):
+        await list_models(settings(fake), timeout_s=5)
+
+
+async def test_a_password_in_the_address_is_sent_and_never_told(fake: FakeOpenAI) -> None:
+    fake.replies.append(Reply(status=400, body=error("who is sesame?")))
+    url = fake.url.replace("127.0.0.1", "user:sesame@127.0.0.1")
+
+    completion = await read(fake, server={"base_url": url})
+
+    assert base64.b64decode(fake.headers[0]["authorization"].removeprefix("Basic ")) == b"user:sesame"
+    assert completion.failure is not None
+    assert completion.failure.message == "HTTP 400: who is ***?"
+    with pytest.raises(EngineStartError) as raised:
+        await ServerEngine(settings(fake, {"base_url": url.replace(str(fake.port), "1")})).start()
+    assert "sesame" not in str(raised.value)
+    with pytest.raises(EngineStartError) as raised:
+        ServerEngine(settings(fake, {"base_url": "http://user:ses/ame@127.0.0.1/v1"}))
+    assert "ses" not in str(raised.value)
 
 
 async def test_a_model_that_is_not_served_ends_the_run_at_its_start(fake: FakeOpenAI) -> None:
