@@ -37,13 +37,15 @@ bench-gpu: $(VENV)/.installed-all
 docs: $(VENV)/.installed-all
 	$(BIN)/python -m tests.refresh_readme $(if $(DEMO),--demo)
 
-# What the images install: every package by version and hash, for Linux on x86-64. Run after a change of the dependencies.
-LOCK = $(BIN)/uv pip compile --quiet pyproject.toml infra/requirements.in --python-version 3.11 \
-	--python-platform x86_64-unknown-linux-gnu --generate-hashes --no-annotate --custom-compile-command 'make lock'
+# What the images install and are built with: every package by version and hash, for Linux on x86-64. Run after a change of the
+# dependencies.
+LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --generate-hashes \
+	--no-annotate --custom-compile-command 'make lock'
 lock: $(VENV)/.installed-all
 	$(BIN)/python -m pip install --quiet $(UV)
-	$(LOCK) --output-file infra/requirements-cpu.txt
-	$(LOCK) --extra ovis --output-file infra/requirements-cuda.txt
+	$(LOCK) pyproject.toml infra/requirements.in --output-file infra/requirements-cpu.txt
+	$(LOCK) pyproject.toml infra/requirements.in --extra ovis --output-file infra/requirements-cuda.txt
+	$(LOCK) infra/requirements-build.in --output-file infra/requirements-build.txt
 
 # The tests on the oldest versions that pyproject.toml allows (of torch, the one that is pinned), in an environment of their own.
 OLDEST := .venv-oldest

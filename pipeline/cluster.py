@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.errors import OperatorError
 from pipeline.observer import Observer
+from schemas.masking import masked, masked_url
 from schemas.settings import RaySettings, Settings
 
 
@@ -31,7 +32,7 @@ def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
         yield _num_cpus()
         return
     address = cluster_address(settings)
-    observer.phase("starting", f"Ray at {address}" if address else "a private Ray on this machine")
+    observer.phase("starting", f"Ray at {masked_url(address)}" if address else "a private Ray on this machine")
     try:
         if address:
             ray.init(address=address, log_to_driver=False)
@@ -44,7 +45,7 @@ def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
                 log_to_driver=False,
             )
     except ConnectionError as error:
-        raise OperatorError(f"No Ray cluster answers at {address}: {error}") from error
+        raise OperatorError(f"No Ray cluster answers at {masked_url(address or 'auto')}: {masked(str(error))}") from error
     try:
         yield _num_cpus()
     finally:

@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from pipeline.errors import OperatorError
+from schemas.masking import masked
 from schemas.settings import Settings
 
 ENV_PREFIX = "PAGEFOLD_"
@@ -103,7 +104,7 @@ def resolve(
 
 
 def dump(settings: Settings) -> dict[str, Any]:
-    """For people and for `runs.settings_json`: plain JSON values, secrets as stars."""
+    """For people and for `runs.settings_json`: plain JSON values, secrets as stars, those in URLs too."""
     return settings.model_dump(mode="json")
 
 
@@ -131,7 +132,7 @@ def parse_value(setting: Setting, text: str) -> Any:
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise OperatorError(f"--set wants NAME=VALUE, such as render.dpi_max=200; got {text!r}.")
+        raise OperatorError(f"--set wants NAME=VALUE, such as render.dpi_max=200; got {masked(text)!r}.")
     known = {setting.name: setting for setting in all_settings()}
     name = name.strip()
     if name not in known:

@@ -1,5 +1,6 @@
 """`pagefold doctor`: would a run work here? Each finding is one check with its figures."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -23,6 +24,7 @@ from pipeline.report import quiet_ray
 from pipeline.store import StoreError, open_store, probe_store
 from pipeline.wording import size
 from schemas.failure import clean_message
+from schemas.masking import masked, masked_url
 from schemas.settings import EngineSettings, RaySettings, Settings
 from workers.engines.engine import EngineStartError
 from workers.engines.registry import describe_engine
@@ -129,18 +131,15 @@ def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
 
 
 def _endpoint(settings: EngineSettings) -> Finding:
-    import httpx
+    from workers.engines.server import list_models
 
     if not settings.server.base_url:
         return Finding("endpoint", "fail", "engine.server.base_url is not set")
-    key = os.environ.get(settings.server.api_key_env)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     started = time.monotonic()
     try:
-        answer = httpx.get(f"{settings.server.base_url.rstrip('/')}/models", headers=headers, timeout=10)
-        names = [str(model["id"]) for model in answer.raise_for_status().json()["data"]]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return Finding("endpoint", "fail", f"{settings.server.base_url}: {error}")
+        names = asyncio.run(list_models(settings, timeout_s=10))
+    except EngineStartError as error:
+        return Finding("endpoint", "fail", f"{masked_url(settings.server.base_url)}: {error}")
     took = f"answered in {time.monotonic() - started:.2f} s"
     if settings.model and settings.model not in names:
         return Finding("endpoint", "warn", f"{took}; it does not list {settings.model}, but {', '.join(names[:5])}")
@@ -175,9 +174,9 @@ def _ray(settings: RaySettings) -> Finding:
                 ray.get(ray.remote(num_cpus=0)(platform.node).remote(), timeout=60)
                 resources = ray.cluster_resources()
         except Exception as error:  # noqa: BLE001  # whatever stops Ray is the finding
-            return Finding("ray", "fail", clean_message(f"{type(error).__name__}: {error}"))
+            return Finding("ray", "fail", clean_message(masked(f"{type(error).__name__}: {error}")))
     what = f"{resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
-    place = cluster_address(settings) or "private"
+    place = masked_url(cluster_address(settings) or "private")
     return Finding("ray", "ok", f"{place}: {what}; a task ran {time.monotonic() - started:.1f} s after the start")
 
 

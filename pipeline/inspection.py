@@ -13,12 +13,15 @@ from rich.text import Text
 
 from pipeline.gc import Sweep, check_output
 from pipeline.lease import is_held, read_lease
+from pipeline.ledger import list_manifests
+from pipeline.missing_files import MissingFiles, find_missing
 from pipeline.plan import find_unfinished, list_plan_numbers
 from pipeline.progress import Heartbeat
 from pipeline.query import as_text, connect
 from pipeline.report import failures_table
 from pipeline.shard_progress import read_progress
-from pipeline.store import open_store
+from pipeline.snapshots import read_commits
+from pipeline.store import Store, open_store
 from pipeline.wording import duration, pace, size
 from schemas.failure import FailureKind, clean_message
 
@@ -54,6 +57,8 @@ class OutputStatus:
     """Current documents by status."""
     open_failures: Mapping[str, int] = field(default_factory=dict)
     """By kind."""
+    missing_files: MissingFiles = field(default_factory=MissingFiles)
+    """Table files that manifests name and that are not there as they were written."""
     runs: Sequence[Mapping[str, Any]] = ()
     """The last ones, newest first."""
 
@@ -65,6 +70,8 @@ def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
     """
     tables = {} if is_brief else _status_of_tables(output)
     store = open_store(output)
+    if not is_brief:
+        tables["missing_files"] = find_missing(store, _named_files(store))
     if is_brief:
         check_output(store)
     numbers = list_plan_numbers(store)
@@ -94,6 +101,12 @@ def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
         is_brief=is_brief,
         **tables,
     )
+
+
+def _named_files(store: Store) -> dict[str, int]:
+    """Size in bytes by path, of every file that a manifest names."""
+    commits = read_commits(store, list_manifests(store))
+    return {file["path"]: file["size_bytes"] for commit in commits for file in commit.get("files", ())}
 
 
 def _status_of_tables(output: str) -> dict[str, Any]:
@@ -134,6 +147,8 @@ def print_status(console: Console, status: OutputStatus) -> None:
     console.print(Text(f"Documents: {documents or 'none yet'}."))
     kinds = ", ".join(f"{kind} {count}" for kind, count in status.open_failures.items())
     console.print(Text(f"Open failures: {kinds or 'none'}."))
+    for sentence in status.missing_files.sentences:
+        console.print(Text(f"Mind: {sentence}.", "yellow"))
     if not status.runs:
         return
     names = ("run", "status", "started", "took", "documents", "pages", "failures", "engine", "cost")

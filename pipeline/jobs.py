@@ -9,6 +9,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.errors import OperatorError
+from schemas.masking import masked, masked_url
 
 _TIMEOUT_S = 30.0
 _ENDED = {"SUCCEEDED", "FAILED", "STOPPED"}
@@ -46,7 +47,7 @@ class JobsApi:
     def __init__(self, address: str, transport: httpx.BaseTransport | None = None) -> None:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise OperatorError(f"The address {address} is none of a Ray dashboard, such as http://head:8265.")
+            raise OperatorError(f"The address {masked_url(address)} is none of a Ray dashboard, such as http://head:8265.")
         self._address = address.rstrip("/")
         token = os.environ.get(_TOKEN)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -86,20 +87,20 @@ class JobsApi:
         try:
             reply = self._client.request(method, path, **request)
         except httpx.TransportError as error:
-            raise Unreachable(f"no Ray cluster answers at {self._address}: {error}") from error
+            raise Unreachable(f"no Ray cluster answers at {masked_url(self._address)}: {masked(str(error))}") from error
         if reply.is_success or (may_be_missing and reply.status_code == 404):
             return reply
         said = (reply.text.strip().splitlines() or [""])[-1][:300]
         if reply.status_code in (401, 403):
-            raise OperatorError(f"The cluster at {self._address} wants another token than the one in {_TOKEN}: {said}.")
+            raise OperatorError(f"The cluster at {masked_url(self._address)} wants another token than the one in {_TOKEN}: {said}.")
         if reply.status_code == 404:
-            raise OperatorError(f"What answers at {self._address} has no Jobs API: Ray's head needs ray[default].")
+            raise OperatorError(f"What answers at {masked_url(self._address)} has no Jobs API: Ray's head needs ray[default].")
         if reply.status_code >= 500:
-            raise Unreachable(f"the cluster at {self._address} answers {reply.status_code}: {said}")
-        raise OperatorError(f"The cluster at {self._address} refuses ({reply.status_code}): {said}")
+            raise Unreachable(f"the cluster at {masked_url(self._address)} answers {reply.status_code}: {said}")
+        raise OperatorError(f"The cluster at {masked_url(self._address)} refuses ({reply.status_code}): {said}")
 
     def _parsed(self, adapter: TypeAdapter[Any], reply: httpx.Response) -> Any:
         try:
             return adapter.validate_json(reply.content)
         except ValidationError as error:
-            raise OperatorError(f"What answers at {self._address} is no Jobs API of Ray.") from error
+            raise OperatorError(f"What answers at {masked_url(self._address)} is no Jobs API of Ray.") from error

@@ -96,6 +96,8 @@ class Ledger:
         """One object for each combination: most sources have the same."""
         self.plan_of_recipe: dict[str, str] = {}
         """The last plan that asked under a recipe: where the recipe itself can be read."""
+        self.files: dict[str, int] = {}
+        """Size in bytes by path, of the table files that commits name."""
         for manifest in manifests:
             self.add(manifest.model_dump(mode="json"))
 
@@ -104,6 +106,7 @@ class Ledger:
         recipe_ids, page_range = commit["recipe_ids"], commit.get("page_range")
         for recipe_id in recipe_ids.values():
             self.plan_of_recipe[recipe_id] = commit["plan_id"]
+        self.files.update((file["path"], file["size_bytes"]) for file in commit.get("files", ()))  # older snapshots name none
         for source in commit["sources"]:
             self._add(source, recipe_ids, page_range)
         for change in commit.get("disappearances", ()):

@@ -1,7 +1,7 @@
 """One JSON object a line for log collectors: what happened to which run, document and page.
 
 Events come through `logging`, so what libraries of ours warn of stands among them. Texts of others (names, messages) are escaped:
-no line holds a control character, nor a second line. Settings and prompts are never written.
+no line holds a control character, nor a second line. Settings and prompts are never written, passwords in URLs are masked.
 """
 
 import contextlib
@@ -13,10 +13,13 @@ from typing import Any, TextIO
 
 from pipeline.observer import Commit, Held, Receipt, Silent
 from pipeline.summary import Summary
+from schemas.masking import masked
 from schemas.settings import LogSettings
 
 _log = logging.getLogger(__name__)
 _LOGGERS = ("pipeline", "workers")
+_TEXTS = ("message", "detail")
+"""Fields that are sentences, in which a URL may stand."""
 
 
 class _Json(logging.Formatter):
@@ -25,7 +28,7 @@ class _Json(logging.Formatter):
         self._known = known
 
     def format(self, record: logging.LogRecord) -> str:
-        name, text = getattr(record, "event", "message"), record.getMessage()
+        name, text = getattr(record, "event", "message"), masked(record.getMessage())
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -35,8 +38,9 @@ class _Json(logging.Formatter):
         if text != name:
             line |= {"logger": record.name, "message": text}
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        line |= getattr(record, "fields", {})
+            line["traceback"] = masked(self.formatException(record.exc_info))
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        line |= {key: masked(value) if key in _TEXTS and isinstance(value, str) else value for key, value in fields.items()}
         return json.dumps(line, default=str)  # ASCII alone: control characters and line breaks are \u escapes
 
 

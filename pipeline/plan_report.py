@@ -50,6 +50,8 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
         console.print(Text(f"Mind: {empty_input_text(report.num_not_taken_for_deleted)}.", "yellow"))
     for task in report.tasks_left_out:
         console.print(Text(f"The engine does not do {task}: left out.", "yellow"))
+    for sentence in report.missing_files.sentences:
+        console.print(Text(f"Mind: {sentence}.", "yellow"))
     if report.unfinished_plan_id:
         what = "is closed, and its sources are planned anew" if report.abandons_unfinished else "is finished first"
         console.print(Text(f"Plan {report.unfinished_plan_id} with {report.num_unfinished_sources} sources left {what}."))

@@ -113,13 +113,33 @@ def run_query(output: str, sql: str) -> pa.Table:
         connection.close()
 
 
-def print_csv(result: pa.Table) -> None:
-    """As it is into a file or a pipe; on a terminal control characters are pictures of themselves."""
-    cell: Callable[[str], str] = storable_text if sys.stdout.isatty() else str
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+def print_csv(result: pa.Table, *, is_raw: bool = False) -> None:
+    """As it is into a file or a pipe; on a terminal control characters are pictures of themselves.
+
+    Unless `is_raw`, a text that a spreadsheet would take for a formula begins with an apostrophe: documents come from strangers.
+    """
+    shown: Callable[[str], str] = storable_text if sys.stdout.isatty() else str
+
+    def cell(value: Any) -> str:
+        is_formula = not is_raw and isinstance(value, str) and value.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(value)
+        return shown(f"'{value}" if is_formula else _plain(value))
+
+    writer = csv.writer(_Lines())  # it quotes the line breaks that its rows end with, so both kinds
     writer.writerow([cell(name) for name in result.column_names])
     for batch in result.to_batches():
-        writer.writerows([cell(_plain(value)) for value in row.values()] for row in batch.to_pylist())
+        writer.writerows([cell(value) for value in row.values()] for row in batch.to_pylist())
+
+
+class _Lines:
+    """Standard output, to which a row ends with one line feed."""
+
+    def write(self, row: str) -> int:
+        return sys.stdout.write(row.removesuffix("\r\n") + "\n")
+
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Spreadsheets take the wide ones, too."""
+_NUMBER = re.compile(r"[+-][0-9][0-9.,]*%?")
 
 
 def print_json(result: pa.Table) -> None:

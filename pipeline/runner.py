@@ -17,6 +17,7 @@ from pipeline.errors import EngineDies, OperatorError
 from pipeline.layout import plan_number, run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger
+from pipeline.missing_files import find_missing
 from pipeline.observer import Observer, Several, Silent
 from pipeline.plan import Unfinished, abandon, is_outdated, is_superseded, write_plan
 from pipeline.progress import Progress
@@ -116,6 +117,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
         abandons_unfinished=outdated,
         tasks_left_out=tuple(task for task in settings.read.tasks if task not in recipes),
+        missing_files=find_missing(store, found.ledger.files),
     )
 
 
@@ -201,6 +203,8 @@ class _Run:
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
         look = self._look(choose)  # before the lease and before Ray: most scheduled runs find nothing
+        for sentence in find_missing(self.store, look.output.ledger.files).sentences:
+            self.observer.message(sentence)
         if not look.has_work:
             self._tell(look.todo)
             with contextlib.suppress(StoreError):  # they only spare reading

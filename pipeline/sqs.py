@@ -12,6 +12,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError
 
 from pipeline.errors import OperatorError
+from schemas.masking import masked, masked_url
 from workers.s3 import S3Error, code_of, explain_credentials, status_of
 
 POLL_S = 5
@@ -57,7 +58,7 @@ class Sqs:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/"):
             raise QueueError(
-                f"{url} is no URL of a queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/pagefold-events."
+                f"{masked_url(url)} is no URL of a queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/pagefold-events."
             )
         self._url, self._visibility_s = url, visibility_s
         config = Config(
@@ -105,7 +106,7 @@ class Sqs:
         except S3Error as error:
             code, status = code_of(error), status_of(error)
             if isinstance(error, HTTPClientError | NoConnection) or status >= 500 or status == 429 or code in _THROTTLED:
-                raise QueueBusy(f"the queue {self._url} does not answer: {str(error).rstrip('.')}") from error
+                raise QueueBusy(f"the queue {masked_url(self._url)} does not answer: {masked(str(error)).rstrip('.')}") from error
             if code in _MISSING:
                 reason = "it does not exist"
             elif (about := explain_credentials(error)) is not None:
@@ -113,8 +114,8 @@ class Sqs:
             elif status in (401, 403) or code.startswith("AccessDenied"):
                 reason = "access is denied: it takes sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility"
             else:
-                reason = str(error).rstrip(".")
-            raise QueueError(f"Cannot use the queue {self._url}: {reason}.") from error
+                reason = masked(str(error)).rstrip(".")
+            raise QueueError(f"Cannot use the queue {masked_url(self._url)}: {reason}.") from error
 
 
 def _batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:

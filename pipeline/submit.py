@@ -13,9 +13,12 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from pydantic import SecretStr
+
 from pipeline.config import all_settings, changed
 from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError
 from pipeline.jobs import Job, JobsApi, Unreachable
+from schemas.masking import MASK
 from schemas.settings import Settings
 from workers.engines.registry import portable
 
@@ -55,9 +58,11 @@ def make_submission(input: str, output: str, settings: Settings, env: Mapping[st
     words += ["run", input, output]
     secrets = {}
     for name, value in changed(settings).items():
-        if known[name].is_secret:
+        if name.startswith(_OF_HERE):
+            continue
+        if known[name].is_secret or MASK in str(value):  # a URL with a password: command lines are shown, environments are not
             secrets[known[name].env] = _secret(settings, name)
-        elif not name.startswith(_OF_HERE):
+        else:
             words += ["--set", f"{name}={_text(value)}"]
     return Submission(shlex.join(words), {**secrets, **env}, zipped_code() if with_code else None)
 
@@ -71,7 +76,9 @@ def _secret(settings: Settings, name: str) -> str:
     value: Any = settings
     for part in name.split("."):
         value = getattr(value, part)
-    return json.dumps([item.get_secret_value() for item in value])
+    if not isinstance(value, list):
+        return str(value)
+    return json.dumps([item.get_secret_value() if isinstance(item, SecretStr) else item for item in value])
 
 
 def zipped_code() -> bytes:

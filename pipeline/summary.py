@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
+from pipeline.missing_files import MissingFiles
 from schemas.failure import FailureKind, Task
 
 SummaryStatus = Literal["finished", "incomplete", "nothing_to_do"]
@@ -123,6 +124,8 @@ class PlanReport:
     """The unfinished plan asks for answers of other recipes: it is closed and its sources are planned anew."""
     tasks_left_out: tuple[str, ...] = ()
     """Asked for, but the engine cannot do them."""
+    missing_files: MissingFiles = field(default_factory=MissingFiles)
+    """Table files that manifests name and that are not there as they were written."""
 
 
 def waiting_text(num_sources: int, until: datetime) -> str:

@@ -11,6 +11,7 @@ from pipeline.observer import Commit, Observer, Receipt
 from pipeline.summary import Summary
 from pipeline.unread_pages import told_once_a_document
 from schemas.failure import FailureKind
+from schemas.masking import masked
 from schemas.records import RunRecord
 from schemas.settings import Settings
 from schemas.tables import to_table
@@ -72,7 +73,7 @@ class Totals:
             pages_per_s=num_pages / seconds if num_pages else None,
             **self._sums(),
             **self._bill(settings, seconds),
-            **known,
+            **_masked(known),
         )
 
     def summary(self, settings: Settings, *, seconds: float, **known: Any) -> Summary:
@@ -84,7 +85,7 @@ class Totals:
             seconds=seconds,
             **self._sums(),
             **self._bill(settings, seconds),
-            **known,
+            **_masked(known),
         )
 
     def _sums(self) -> dict[str, Any]:
@@ -92,6 +93,11 @@ class Totals:
 
 
 _SUMMED = ("num_charts", "num_chart_points", "num_prompt_tokens", "num_output_tokens", "render_s", "read_s")
+
+
+def _masked(known: dict[str, Any]) -> dict[str, Any]:
+    """An error's sentence may hold a URL."""
+    return known | ({"message": masked(known["message"])} if known.get("message") else {})
 
 
 class Counting:

@@ -92,7 +92,7 @@ KINDS: dict[FailureKind, KindInfo] = {
     FailureKind.truncated: KindInfo("the answer hit its length limit; what was read is kept", "raise `read.max_output_tokens`"),
     FailureKind.repeated: KindInfo("the answer fell into a loop and stayed there", "another model or resolution"),
     FailureKind.bad_json: KindInfo("the answer is not JSON, even after asking again", "see failures.raw_text"),
-    FailureKind.bad_answer: KindInfo("the answer is JSON of another shape than asked", "see failures.raw_text"),
+    FailureKind.bad_answer: KindInfo("the answer is empty, or JSON of another shape than asked", "see failures.raw_text"),
 }
 
 

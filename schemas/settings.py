@@ -3,12 +3,14 @@
 Resolved once by `pipeline.config` (flags over environment over TOML over defaults); each worker receives only its part.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializerFunctionWrapHandler, field_serializer, model_validator
 
 from schemas.failure import Task
+from schemas.masking import masked_values
 
 EngineName = Literal["classic", "server", "ovis", "scripted"]
 Transport = Literal["json", "markdown"]
@@ -19,6 +21,14 @@ MEBI = 1024**2
 
 class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_serializer("*", mode="wrap", when_used="json")
+    def _without_secrets(self, value: Any, plain: SerializerFunctionWrapHandler) -> Any:
+        """JSON of settings is for people and tables: a password in a URL is masked there. Workers get the objects, pickled."""
+        return masked_values(plain(value))
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, masked_values(value)) for name, value in super().__repr_args__())
 
 
 class InputSettings(Stage):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from schemas.answers import OcrAnswer
 from schemas.failure import Failure, FailureKind, PageError
 from schemas.page import TextLayer
 from schemas.settings import ReadSettings
@@ -117,16 +118,25 @@ def _judge(request: Request, completion: Completion) -> _Try:
     elif trouble == "truncated":
         failure = _failure(FailureKind.truncated, f"the answer hit its limit of {request.max_output_tokens} tokens", completion)
     try:
-        if request.answer_schema is None:
-            parsed = parse_markdown(text, is_complete=is_complete)
-        else:
-            parsed = parse_answer(request.task, text, is_complete=is_complete)
+        parsed = _parsed(request, text, is_complete=is_complete)
     except PageError as error:
         bad = error.failure("validate").model_copy(update={"raw_text": completion.text})
         if is_complete:
             return _Try(completion, failure=bad, trouble="bad")
         return _Try(completion, failure=failure or bad, trouble=trouble, before_loop=before_loop)
     return _Try(completion, parsed, failure, trouble, before_loop)
+
+
+def _parsed(request: Request, text: str, *, is_complete: bool) -> Parsed:
+    """Raises PageError, also where nothing was said: blank pages are not asked about, and JSON has a word for an empty one."""
+    if is_complete and not text.strip():
+        raise PageError(FailureKind.bad_answer, "the engine stopped without a word")
+    if request.answer_schema is not None:
+        return parse_answer(request.task, text, is_complete=is_complete)
+    parsed = parse_markdown(text, is_complete=is_complete)
+    if is_complete and isinstance(parsed.answer, OcrAnswer) and not parsed.answer.blocks:
+        raise PageError(FailureKind.bad_answer, "the answer holds no text, though the page is not blank")
+    return parsed
 
 
 def _failure(kind: FailureKind, message: str, completion: Completion) -> Failure:

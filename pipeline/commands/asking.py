@@ -59,7 +59,10 @@ def failures(
 def query(
     output: Output,
     sql: Annotated[str, typer.Argument(help="SQL over the tables and the current_* and open_failures views.")],
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV. A text that begins like a formula (= + - @) gets an apostrophe before it.")
+    ] = False,
+    as_raw_csv: Annotated[bool, typer.Option("--csv-raw", help="Print CSV, every text as it is.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per row.")] = False,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Write the result to this file.")] = None,
 ) -> None:
@@ -71,8 +74,8 @@ def query(
         from pyarrow.parquet import write_table
 
         write_table(result, parquet)
-    elif as_csv:
-        print_csv(result)
+    elif as_csv or as_raw_csv:
+        print_csv(result, is_raw=as_raw_csv)
     elif as_json:
         print_json(result)
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from pipeline.errors import EXIT_INCOMPLETE, exit_code
+from schemas.masking import masked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +54,7 @@ def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quie
 
 
 def fail(sentence: str, code: int) -> NoReturn:
+    sentence = masked(sentence)
     lines = (" ".join("".join(char if char.isprintable() else " " for char in line).split()) for line in sentence.splitlines())
     sys.stderr.write("pagefold: " + "\n".join(line for line in lines if line) + "\n")
     sys.exit(code)

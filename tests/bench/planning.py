@@ -18,15 +18,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.layout import manifest_path, plan_path
+from pipeline.layout import manifest_path, plan_path, table_path
 from pipeline.ledger import list_manifests
 from pipeline.local_store import LocalStore
+from pipeline.missing_files import find_missing
 from pipeline.recipes import make_recipes
 from pipeline.snapshots import write_snapshots
 from pipeline.store import open_store
 from pipeline.todo import new_work, read_output
-from schemas.plan import CommittedSource, Manifest, Plan
+from schemas.plan import CommittedFile, CommittedSource, Manifest, Plan
 from schemas.settings import Settings
+from schemas.tables import TABLES
 from tests.servers.static_s3 import drop_object, static_s3
 from workers.engines.registry import describe_engine
 from workers.s3 import make_client
@@ -62,6 +64,9 @@ def write_lake(folder: Path, num_objects: int, day: date) -> None:
             )
             for key, etag, size in shard
         ]
+        files = [CommittedFile(path=table_path(table, day, "000001", index), size_bytes=1, rows=SHARD) for table in TABLES]
+        for file in files:
+            store.put(file.path, b"P")
         manifest = Manifest(
             plan_id="000001",
             shard_index=index,
@@ -69,6 +74,7 @@ def write_lake(folder: Path, num_objects: int, day: date) -> None:
             committed_at=now,
             recipe_ids={task: recipe.recipe_id for task, recipe in asked.items()},
             num_shards=len(shards),
+            files=files,
             sources=sources,
         )
         store.put(manifest_path(day, "000001", index), manifest.model_dump_json().encode())
@@ -83,8 +89,11 @@ def bare() -> dict[str, Any]:
 
 
 def planned() -> dict[str, Any]:
-    todo = new_work(INPUT, read_output(open_store(OUTPUT)).ledger, recipes(), SETTINGS)
+    store = open_store(OUTPUT)
+    ledger = read_output(store).ledger
+    todo = new_work(INPUT, ledger, recipes(), SETTINGS)
     assert not todo.has_work
+    assert not find_missing(store, ledger.files)
     return {"num_listed": todo.counts.num_listed, "num_done": todo.counts.num_done}
 
 

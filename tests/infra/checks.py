@@ -23,8 +23,8 @@ AWS = json.loads((Path(__file__).parent / "schemas" / "aws.json").read_text("utf
 """By type: argument -> is it required; a block has those of its own. Of version 6.25 of the provider, read from its bindings for
 Python (cdktf-cdktf-provider-aws 21.22.1)."""
 _META = {"count", "depends_on", "for_each", "lifecycle", "provider", "dynamic"}
-PINNED = re.compile(r"^[\w./-]+:(?=[\w.-]*\d)[\w.-]+(@sha256:[0-9a-f]{64})?$")
-"""A tag with a number in it: `latest`, `main` and none at all move."""
+PINNED = re.compile(r"^[\w./-]+(?::(?=[\w.-]*\d)[\w.-]+(?:@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$")
+"""A tag with a number in it, or a digest: `latest`, `main` and none at all move."""
 
 
 # compose
@@ -240,7 +240,10 @@ def dockerfile_findings(text: str) -> list[str]:
     users = re.findall(r"^USER (\S+)$", text, re.MULTILINE)
     if not users or not re.match(r"^[1-9]\d*(:[1-9]\d*)?$", users[-1]):
         found.append("the image runs as root, or as a name that Kubernetes cannot check")
-    found += [f"{name} is installed unpinned" for name in re.findall(r"pip install.*? ([a-z]+)(?= |$)", text) if name != "install"]
+    installs = re.findall(r"pip install (.*)$", text, re.MULTILINE)
+    found += [
+        f"installed without a hash: {words}" for words in installs if not re.search(r"--require-hashes|--no-deps /dist/", words)
+    ]
     for name in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         found += [f"{part} is copied and not there" for part in name.split() if not (INFRA.parent / part).exists()]
     return found

@@ -31,7 +31,8 @@ def test_hadolint_has_nothing_to_say():
         ("USER 10001:10001", "USER 0", "root"),
         ("python:3.11.14-slim-bookworm\n", "python:latest\n", "not pinned"),
         ("python:3.11.14-slim-bookworm\n", "python\n", "not pinned"),
-        ("uv==0.13.9", "uv", "unpinned"),
+        ("pip install --require-hashes -r requirements-build.txt", "pip install uv==0.13.9", "without a hash"),
+        ("uv pip install --require-hashes -r requirements-cpu.txt", "uv pip install -r requirements-cpu.txt", "without a hash"),
         ("FROM runtime AS cuda", "FROM runtime AS gpu", "no target cuda"),
         ("COPY schemas schemas", "COPY schema schema", "schema is copied and not there"),
     ],
@@ -49,7 +50,7 @@ def test_a_planted_mistake_is_found(old, new, finding):
         ("WORKDIR /src", "WORKDIR src", "DL3000"),
         ("--no-install-recommends wget", "wget", "DL3015"),
         ('ENTRYPOINT ["pagefold"]', "ENTRYPOINT pagefold", "DL3025"),
-        ("hatchling==1.33.0", "hatchling", "DL3013"),
+        ("--require-hashes -r requirements-build.txt", "uv", "DL3013"),
         ("RUN python -m hatchling", "RUNN python -m hatchling", "missing whitespace"),
     ],
 )
@@ -78,6 +79,14 @@ def locked(target: str) -> dict[str, str]:
     assert unpinned == []
     assert len(entries) == len(re.findall(r"^[\w.-]+(?:\[[\w,]+\])?==", text, re.MULTILINE))
     return {canonicalize_name(name): version for name, version, _ in entries}
+
+
+def test_what_builds_the_image_is_what_is_asked_for_and_builds_the_lock():
+    asked = (INFRA / "requirements-build.in").read_text("utf-8").splitlines()[1:]
+    versions = locked("build")
+    assert [f"{name}=={versions[name]}" for name in ("uv", "hatchling")] == asked
+    assert f"UV := {asked[0]}\n" in (ROOT / "Makefile").read_text("utf-8")
+    assert versions.keys() >= {"packaging", "pathspec", "pluggy", "trove-classifiers"}  # hatchling's own
 
 
 def wanted(target: str) -> list[Requirement]:

@@ -132,6 +132,18 @@ def test_secrets_are_in_no_dump_and_in_no_error(monkeypatch):
     assert "sesame" not in str(caught.value)
 
 
+def test_a_password_in_a_url_is_in_no_dump_and_the_engine_has_it():
+    import pickle
+
+    url = "http://user:sesame@host/v1?key=sesame"
+    settings = resolve(assignments=[f"engine.server.base_url={url}", f"watch.queue={url}", f"ray.address={url}"])
+    assert "sesame" not in json.dumps(dump(settings)) + repr(settings) + json.dumps(changed(settings)) + settings.model_dump_json()
+    assert pickle.loads(pickle.dumps(settings.engine)).server.base_url == url
+    with pytest.raises(OperatorError) as caught:
+        resolve(assignments=[f"engine.server.base_url {url.replace('=', '')}"])
+    assert "sesame@" not in str(caught.value)
+
+
 def test_changed_names_only_what_is_not_at_its_default():
     assert changed(resolve(assignments=["render.dpi_max=200", "read.tasks=ocr", "render.dpi_min=96"])) == {
         "render.dpi_max": 200,

@@ -100,6 +100,22 @@ def test_warnings_of_our_modules_stand_among_the_events_and_others_do_not() -> N
     ]
 
 
+def test_a_password_in_a_url_is_in_no_line() -> None:
+    url = "https://user:sesame@host/v1?key=sesame"
+
+    def fail() -> None:
+        try:
+            raise ValueError(f"no answer from {url}")
+        except ValueError:
+            logging.getLogger("workers.engines").exception("cannot ask %s", url)
+
+    log = EventLog()
+    lines = logged(lambda: log.message(f"asking {url}"), lambda: log.phase("starting", f"Ray at {url}"), fail)
+
+    assert len(lines) == 3
+    assert "sesame" not in json.dumps(lines)
+
+
 def test_nothing_is_written_once_the_log_is_closed() -> None:
     stream = io.StringIO()
     with json_log(stream):

@@ -132,6 +132,21 @@ def test_csv_reads_back(capsys):
     ]
 
 
+FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "-", "-1-1", "+1 "]
+HARMLESS = ["-5", "+3.25", "-1,234.5%", "'=1", " =1", "a=1", "", "−5"]
+
+
+@pytest.mark.parametrize(("texts", "mark"), [(FORMULAS, "'"), (HARMLESS, "")])
+def test_a_text_that_a_spreadsheet_would_take_for_a_formula_gets_an_apostrophe(capsys, texts, mark):
+    table = pa.table({"=name": texts, "number": [-5.5] * len(texts), "list": [["=1"]] * len(texts)})
+    print_csv(table)
+    shown = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert shown == [["'=name", "number", "list"], *([mark + text, "-5.5", '["=1"]'] for text in texts)]
+    print_csv(table, is_raw=True)
+    raw = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert raw == [["=name", "number", "list"], *([text, "-5.5", '["=1"]'] for text in texts)]
+
+
 def test_csv_commands_no_terminal(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     print_csv(pa.table({"a\x1bc": ["\x1b]0;owned\x07", "\x9b2J", "two\nlines"]}))

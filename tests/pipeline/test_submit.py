@@ -69,6 +69,16 @@ def test_secrets_are_in_the_environment_and_never_in_the_command():
     assert "k3y" not in sent.entrypoint
 
 
+def test_a_url_with_a_password_travels_in_the_environment():
+    url = "https://user:pw@host/v1"
+    settings = resolve({"engine.server.base_url": url, "watch.queue": url, "engine.name": "server", "engine.model": "m"})
+
+    sent = make_submission(IN, OUT, settings, {}, with_code=False)
+
+    assert "pw" not in sent.entrypoint
+    assert sent.env == {"PAGEFOLD_ENGINE__SERVER__BASE_URL": url}
+
+
 def test_a_script_travels_itself_not_its_path(tmp_path):
     (tmp_path / "script.json").write_text('{"delay_s": 2.5}')
     settings = resolve({"engine.name": "scripted"}, [f"engine.scripted.script={tmp_path}/script.json"])

@@ -1,6 +1,7 @@
 """A real HTTP server that speaks OpenAI's chat completions, of fixed capacity and with chosen faults: for tests and benchmarks.
 
-By hand on asyncio, so that it can do what servers do wrong: close a connection in the middle, never answer, answer garbage.
+By hand on asyncio, so that it can do what servers do wrong: close a connection in the middle, never answer, answer garbage,
+answer for ever, send what unpacks to a thousand times its size.
 As a program: `python -m tests.servers.fake_openai --port 8000 --capacity-per-s 20` serves until it is stopped.
 """
 
@@ -10,6 +11,7 @@ import contextlib
 import json
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +33,15 @@ class Reply:
     is_reset: bool = False
     """Close the connection after half of the reply's head."""
     finish_reason: str = "stop"
+    is_endless: bool = False
+    """After its head come zeros until the client has gone."""
+
+    @classmethod
+    def bomb(cls, unpacked_bytes: int, **fields: Any) -> "Reply":
+        """A gzip of zeros, a thousandth of what it unpacks to."""
+        packer = zlib.compressobj(9, wbits=31)
+        packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(unpacked_bytes >> 20)) + packer.flush()
+        return cls(body=packed, headers={"Content-Encoding": "gzip"}, **fields)
 
 
 @dataclass
@@ -55,6 +66,8 @@ class FakeOpenAI:
     ends: list[float] = field(default_factory=list)
     """When each request was answered."""
     num_connections: int = 0
+    num_endless_bytes: int = 0
+    """Taken by clients from endless replies."""
     in_flight: int = 0
     max_in_flight: int = 0
     port: int = 0
@@ -82,6 +95,10 @@ class FakeOpenAI:
                     break
                 writer.write(_encoded(reply))
                 await writer.drain()
+                while reply.is_endless:
+                    writer.write(_chunk(bytes(65536)))
+                    await writer.drain()
+                    self.num_endless_bytes += 65536
         with contextlib.suppress(ConnectionError):
             writer.close()
 
@@ -112,7 +129,7 @@ class FakeOpenAI:
                 return _error(400, message)
         reply = self.replies.popleft() if self.replies else Reply()
         await asyncio.sleep(reply.delay_s + self.latency_s + self._queue_s())
-        if reply.status != 200 or reply.body is not None or reply.is_reset:
+        if reply.status != 200 or reply.body is not None or reply.is_reset or reply.is_endless:
             return reply
         asked = json.dumps(body["messages"])
         text = reply.text if reply.text is not None else NO_CHART if "Read the data of the chart" in asked else PAGE
@@ -138,7 +155,14 @@ def _error(status: int, message: str) -> Reply:
     return Reply(status=status, body={"error": {"message": message, "type": "invalid_request_error"}})
 
 
+def _chunk(body: bytes) -> bytes:
+    return f"{len(body):x}\r\n".encode() + body + b"\r\n"
+
+
 def _encoded(reply: Reply) -> bytes:
+    if reply.is_endless:
+        head = "".join(f"{name}: {value}\r\n" for name, value in {"Transfer-Encoding": "chunked", **reply.headers}.items())
+        return f"HTTP/1.1 {reply.status} X\r\n{head}\r\n".encode()
     body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **reply.headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

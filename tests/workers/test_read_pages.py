@@ -476,6 +476,27 @@ async def test_a_page_asked_as_markdown_lands_in_the_same_columns() -> None:
     assert records.blocks[2].html == "<table><tr><td>a</td><td>b</td></tr><tr><td>1</td><td>2</td></tr></table>"
 
 
+@pytest.mark.parametrize("said", ["", " \n", "```\n```", "---", "<br>"])
+async def test_an_answer_in_markdown_that_says_nothing_is_asked_again_and_then_a_failure(said: str) -> None:
+    records = await read(TellingEngine(ocr=[said]), rendered(page()), settings=MARKDOWN)
+    mended = await read(TellingEngine(ocr=[said, "# Annual report"]), rendered(page()), settings=MARKDOWN)
+
+    (row,), (failure,) = records.pages, records.failures
+    assert (row.status, row.num_asks, row.text_markdown, failure.kind) == ("failed", 4, None, "bad_answer")
+    assert [(row.status, row.num_asks, row.text_markdown) for row in mended.pages] == [("ok", 2, "# Annual report")]
+    assert mended.failures == []
+
+
+async def test_an_empty_answer_at_its_length_limit_is_truncated() -> None:
+    nothing = Completion(text="", stop_reason="length")
+
+    for settings in (MARKDOWN, ReadSettings()):
+        records = await read(TellingEngine(ocr=[nothing]), rendered(page()), settings=settings)
+
+        (row,), (failure,) = records.pages, records.failures
+        assert (row.status != "ok", failure.kind) == (True, "truncated")
+
+
 async def test_markdown_that_was_cut_is_asked_again_and_then_kept_and_flagged() -> None:
     cut = Completion(text="# Kept\n\nand cut", stop_reason="length")
 

@@ -12,6 +12,18 @@ _LOOSER: dict[ResponseFormat, ResponseFormat] = {"json_schema": "json_object", "
 _FORMAT_WORDS = ("response_format", "response format", "json_schema", "json_object", "guided", "structured output", "grammar")
 _UNKNOWN_WORDS = ("supported", "unrecognized", "unknown", "permitted", "extra", "invalid", "instead", "allowed")
 
+_THROTTLED_WORDS = ("rate limit", "rate_limit", "ratelimit", "too many requests", "too_many_requests", "throttl", "exhausted")
+_UNAVAILABLE_WORDS = (
+    "overloaded",
+    "server_error",
+    "internal server error",
+    "bad gateway",
+    "gateway timeout",
+    "service unavailable",
+    "service_unavailable",
+    "temporarily unavailable",
+)
+
 _MOST = 2**53
 """A figure beyond it is none."""
 
@@ -75,7 +87,10 @@ def _response_format(request: Request, response_format: ResponseFormat) -> dict[
 
 
 def read_reply(reply: Any) -> Completion:
-    """What a 200's JSON says; anything unexpected is a failure of this request. Numbers that are none count as not given."""
+    """What a 200's JSON says; anything unexpected is a failure of this request. Numbers that are none count as not given.
+
+    Without content (null, or none at all) the text is empty, which is no answer to anybody.
+    """
     try:
         choice = reply["choices"][0]
         message = choice["message"]
@@ -91,6 +106,8 @@ def read_reply(reply: Any) -> Completion:
     if finish_reason in ("error", "abort", "tool_calls", "function_call"):
         return failed(FailureKind.engine_error, f"the answer ended with finish_reason {finish_reason}", text)
     stop_reason: StopReason = "length" if finish_reason == "length" else "stop"
+    if not text and _error_of(reply) is not reply:
+        return failed(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
     mean, least = _logprobs(choice.get("logprobs"))
     return Completion(
         text=text,
@@ -100,6 +117,34 @@ def read_reply(reply: Any) -> Completion:
         mean_logprob=mean,
         min_logprob=least,
     )
+
+
+def status_inside(reply: Any) -> int | None:
+    """The HTTP status that the error inside a 200 stands for; None where there is no error, or one that names none.
+
+    Gateways put it in `error.code`, of the reply or of its choice; others say it in words.
+    """
+    error = _error_in(reply)
+    if error is None:
+        return None
+    named = [error.get(key) for key in ("code", "status", "status_code", "type", "message")] if isinstance(error, dict) else [error]
+    for value in named:
+        if str(value).isdecimal() and len(str(value)) == 3 and 400 <= int(str(value)) < 600:
+            return int(str(value))
+    words = " ".join(value for value in named if isinstance(value, str)).lower()
+    if any(word in words for word in _THROTTLED_WORDS):
+        return 429
+    return 503 if any(word in words for word in _UNAVAILABLE_WORDS) or named[1:2] == ["UNAVAILABLE"] else None
+
+
+def _error_in(reply: Any) -> dict[str, Any] | str | None:
+    if not isinstance(reply, dict):
+        return None
+    choices = reply.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    found = reply.get("error") or (reply if reply.get("object") == "error" else None)
+    found = found or (first.get("error") if isinstance(first, dict) else None)
+    return found if isinstance(found, (dict, str)) and found else None
 
 
 def failed(kind: FailureKind, message: str, text: str = "") -> Completion:

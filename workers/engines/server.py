@@ -20,10 +20,12 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from schemas.failure import FailureKind
-from schemas.settings import EngineSettings
-from workers.engines.chat import Dialect, error_message, failed, read_reply, request_body
+from schemas.masking import MASK, masked
+from schemas.settings import MEBI, EngineSettings
+from workers.engines.chat import Dialect, error_message, failed, read_reply, request_body, status_inside
 from workers.engines.encode import data_url
 from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
+from workers.engines.replies import Reply, fetch
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,10 @@ BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 30.0
 RETRY_AFTER_MAX_S = 120.0
 """A server that asks for more patience than this is asked again earlier."""
+MODELS_MAX_BYTES = 8 * MEBI
+"""Of the list of models; large gateways need one."""
+REPLY_BYTES, TOKEN_BYTES = MEBI, 2048
+"""An answer may take TOKEN_BYTES for each token that it may have, and REPLY_BYTES more. With logprobs a token takes 150 to 700."""
 _RETRIED = frozenset({408, 425, 429})
 _NUM_ENCODERS = 2
 
@@ -46,6 +52,18 @@ def make(settings: EngineSettings) -> "ServerEngine":
     return ServerEngine(settings)
 
 
+async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str]:
+    """The names that the endpoint lists, for `pagefold doctor`. Raises EngineStartError where it lists none."""
+    engine = ServerEngine(settings.model_copy(update={"model": settings.model or "any"}))
+    try:
+        reply = await engine.ask_models(timeout_s)
+        if reply.status != 200 or reply.trouble or not isinstance(reply.body, dict):
+            raise EngineStartError(reply.trouble or f"it answers {reply.status}, and no list of models")
+        return _served(reply)
+    finally:
+        await engine.close()
+
+
 class ServerEngine:
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
@@ -58,12 +76,13 @@ class ServerEngine:
         self._key = os.environ.get(server.api_key_env, "").strip()
         try:
             url = httpx.URL(server.base_url.rstrip("/") + "/")
-        except httpx.InvalidURL as error:
-            raise EngineStartError(f"`engine.server.base_url` is no address: {error}.") from error
+        except httpx.InvalidURL:
+            raise EngineStartError("`engine.server.base_url` is no address: look at its host and port.") from None
         if url.scheme not in ("http", "https") or not url.host:
             raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
         if not (self._key.isascii() and self._key.isprintable()):
             raise EngineStartError(f"The key in {server.api_key_env} holds characters that no key has.")
+        self._secrets = [text for text in (self._key, url.password) if text]
         self._host = f"{url.host}:{url.port}" if url.port else url.host
         self._client = httpx.AsyncClient(
             base_url=url,
@@ -78,21 +97,27 @@ class ServerEngine:
 
     async def start(self) -> None:
         """Ask for the list of models. A server without one is tolerated; one that is not there, or wants another key, is not."""
-        try:
-            reply = await self._client.get("models", timeout=min(CONNECT_TIMEOUT_S, self._settings.timeout_s))
-        except httpx.RequestError as error:
-            raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
-        if reply.status_code in (401, 403):
+        reply = await self.ask_models(min(CONNECT_TIMEOUT_S, self._settings.timeout_s))
+        if reply.status in (401, 403):
             raise EngineStartError(
-                f"{self._host} refuses the key in {self._settings.server.api_key_env} ({reply.status_code})"
+                f"{self._host} refuses the key in {self._settings.server.api_key_env} ({reply.status})"
                 f"{'' if self._key else ': the variable is not set'}."
             )
-        if reply.status_code >= 400:
-            _log.warning("%s answers %d when asked for its models; going on", self._host, reply.status_code)
+        if reply.status >= 400 or reply.trouble:
+            what = reply.trouble or f"it answers {reply.status}"
+            _log.warning("%s was asked for its models: %s; going on", self._host, what)
             return
         served = _served(reply)
         if served and self._model not in served:
             await self._check_model(served)
+
+    async def ask_models(self, timeout_s: float) -> Reply:
+        """Raises EngineStartError where nothing answers."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await fetch(self._client, "GET", "models", max_bytes=MODELS_MAX_BYTES)
+        except (TimeoutError, httpx.TransportError) as error:
+            raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
 
     async def read(self, request: Request) -> Completion:
         """Never raises for what the server does. Tries and seconds are counted, the wait for a free slot is not."""
@@ -115,9 +140,10 @@ class ServerEngine:
     async def _check_model(self, served: list[str]) -> None:
         """Gateways serve names they do not list, so ask for one token before calling it the operator's mistake."""
         body = {"model": self._model, "messages": [{"role": "user", "content": "hi"}], self._dialect.limit_key: 1}
-        with suppress(httpx.RequestError):
-            reply = await self._client.post("chat/completions", json=body)
-            if reply.status_code == 404:
+        with suppress(TimeoutError, httpx.TransportError):
+            async with asyncio.timeout(self._settings.timeout_s):
+                reply = await fetch(self._client, "POST", "chat/completions", max_bytes=MEBI, content=_dumped(body))
+            if reply.status == 404:
                 known = ", ".join(served[:5]) + (", …" if len(served) > 5 else "")
                 raise EngineStartError(f"{self._host} does not serve `{self._model}`, but {known}.")
 
@@ -126,17 +152,17 @@ class ServerEngine:
         while True:
             used = self._dialect
             body = request_body(request, self._model, image_url, used)
-            reply = await self._post_until_answered(body, tries)
-            if reply.status_code not in (400, 422):
+            reply = await self._post_until_answered(body, _max_bytes(request), tries)
+            if reply.status not in (400, 422):
                 return self._outcome(reply)
-            looser = used.looser(error_message(_json(reply)), body)
+            looser = used.looser(error_message(reply.body), body)
             if looser is None:
                 return self._outcome(reply)
             if self._dialect == used:  # else another request has found out already
                 _log.warning("%s refuses a parameter, asking without it from now on: %s -> %s", self._host, used, looser)
                 self._dialect = looser
 
-    async def _post_until_answered(self, body: dict[str, Any], tries: "_Tries") -> httpx.Response:
+    async def _post_until_answered(self, body: dict[str, Any], max_bytes: int, tries: "_Tries") -> Reply:
         """Raises _Passing when the last try failed as the ones before."""
         content = await asyncio.get_running_loop().run_in_executor(self._encoders, _dumped, body)
         retrying = AsyncRetrying(
@@ -145,50 +171,51 @@ class ServerEngine:
             wait=_wait_s,
             reraise=True,
         )
-        return await retrying(self._post, content, tries)
+        return await retrying(self._post, content, max_bytes, tries)
 
-    async def _post(self, content: bytes, tries: "_Tries") -> httpx.Response:
+    async def _post(self, content: bytes, max_bytes: int, tries: "_Tries") -> Reply:
         await self._pause.over()
         tries.num += 1
         try:
             async with asyncio.timeout(self._settings.timeout_s):  # httpx's own timeouts start anew with every byte
-                reply = await self._client.post("chat/completions", content=content, headers={"Content-Type": "application/json"})
+                reply = await fetch(self._client, "POST", "chat/completions", max_bytes=max_bytes, content=content)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise _Passing(FailureKind.engine_timeout, f"no answer within {self._settings.timeout_s:g} s") from error
         except httpx.TransportError as error:
             raise _Passing(FailureKind.engine_unavailable, self._scrubbed(_named(error))) from error
-        except httpx.RequestError as error:  # an undecodable body, a redirect loop
-            return httpx.Response(200, text=self._scrubbed(_named(error)))
-        if reply.status_code in _RETRIED or reply.status_code >= 500:
+        reply = _judged(reply)
+        if reply.status in _RETRIED or reply.status >= 500:
             retry_after_s = _retry_after_s(reply.headers.get("Retry-After"))
-            if reply.status_code == 429:
+            if reply.status == 429:
                 self._pause.extend(retry_after_s or BACKOFF_MIN_S)
-            kind = FailureKind.throttled if reply.status_code == 429 else FailureKind.engine_unavailable
+            kind = FailureKind.throttled if reply.status == 429 else FailureKind.engine_unavailable
             raise _Passing(kind, self._said(reply), retry_after_s)
         return reply
 
-    def _outcome(self, reply: httpx.Response) -> Completion:
-        if reply.status_code in (401, 403):
+    def _outcome(self, reply: Reply) -> Completion:
+        if reply.status in (401, 403):
             variable = self._settings.server.api_key_env
             return failed(FailureKind.engine_error, f"the endpoint refuses the key in {variable}: {self._said(reply)}")
-        if reply.status_code != 200:
+        if reply.status != 200:
             return failed(FailureKind.engine_error, self._said(reply))
-        try:
-            body = reply.json()
-        except (ValueError, RecursionError):
+        if reply.trouble:
+            return failed(FailureKind.engine_error, reply.trouble)
+        if isinstance(reply.body, str):
             return failed(FailureKind.engine_error, f"the reply is not JSON: {self._scrubbed(reply.text[:300])}")
-        completion = read_reply(body)
+        completion = read_reply(reply.body)
         if completion.failure is None:
             return completion
         failure = completion.failure.model_copy(update={"message": self._scrubbed(completion.failure.message)})
         return replace(completion, failure=failure)
 
-    def _said(self, reply: httpx.Response) -> str:
-        return self._scrubbed(f"HTTP {reply.status_code}: {error_message(_json(reply))[:400]}")
+    def _said(self, reply: Reply) -> str:
+        return self._scrubbed(f"{reply.where} {reply.status}: {error_message(reply.body)[:400]}")
 
     def _scrubbed(self, message: str) -> str:
         """Servers like to quote the key they refuse."""
-        return message.replace(self._key, "***") if self._key else message
+        for secret in self._secrets:
+            message = message.replace(secret, MASK)
+        return masked(message)
 
 
 class _Passing(Exception):
@@ -253,14 +280,17 @@ def _dumped(body: dict[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _json(reply: httpx.Response) -> Any:
-    try:
-        return reply.json()
-    except (ValueError, RecursionError):
-        return reply.text
+def _max_bytes(request: Request) -> int:
+    return REPLY_BYTES + TOKEN_BYTES * request.max_output_tokens
 
 
-def _served(reply: httpx.Response) -> list[str]:
-    body = _json(reply)
+def _judged(reply: Reply) -> Reply:
+    """As what it says: gateways answer 200 and put the status of what stands behind them into the error."""
+    inside = status_inside(reply.body) if reply.status == 200 and not reply.trouble else None
+    return reply if inside is None else replace(reply, status=inside, where="an error inside HTTP 200:")
+
+
+def _served(reply: Reply) -> list[str]:
+    body = reply.body
     models = body.get("data") if isinstance(body, dict) else None
     return [str(model["id"]) for model in models or () if isinstance(model, dict) and "id" in model]

@@ -1,7 +1,9 @@
 import asyncio
 import base64
+import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +16,9 @@ from schemas.page import PageImage
 from schemas.settings import EngineSettings
 from tests.servers.fake_openai import PAGE, FakeOpenAI, Reply, running
 from workers.engines import server as server_module
-from workers.engines.chat import Dialect, read_reply
+from workers.engines.chat import Dialect, read_reply, status_inside
 from workers.engines.engine import Completion, EngineStartError, Request
-from workers.engines.server import ServerEngine, _retry_after_s, describe
+from workers.engines.server import ServerEngine, _retry_after_s, describe, list_models
 from workers.prompts import prompt_for
 
 KEY = "sk-very-secret-0123456789"
@@ -120,7 +122,16 @@ async def test_a_later_ask_carries_its_penalty_and_temperature(fake: FakeOpenAI)
         (Reply(body={"choices": [{"message": {"content": None, "refusal": "I can't."}}]}), "refused", "I can't."),
         (Reply(body={"choices": []}), "engine_error", "no answer"),
         (Reply(body={"error": {"message": "CUDA"}}), "engine_error", "CUDA"),
+        (Reply(body={"choices": [{"message": {"content": None}}], "error": {"message": "CUDA"}}), "engine_error", "CUDA"),
+        (Reply(body={"error": {"message": "no such model", "code": 404}}), "engine_error", "inside HTTP 200: 404: no such model"),
+        (Reply(body={"error": {"message": "who?", "code": 401}}), "engine_error", "OPENAI_API_KEY"),
         (Reply(body=["?"]), "engine_error", "no answer"),
+        (Reply(body=b"x" * 100, headers={"Content-Encoding": "gzip"}), "engine_error", "is gzip and is not"),
+        (Reply(body=gzip.compress(b"{}" * 100)[:-20], headers={"Content-Encoding": "gzip"}), "engine_error", "ends early"),
+        (Reply(body=b"x", headers={"Content-Encoding": "br"}), "engine_error", "encoded as br"),
+        (Reply(is_endless=True), "engine_error", "longer than 2482176 bytes"),  # 1 MiB, and 2 KiB for each of 700 tokens
+        (Reply(is_endless=True, status=400), "engine_error", "HTTP 400"),
+        (Reply.bomb(1 << 26), "engine_error", "longer than 2482176 bytes"),
         (Reply(body=b"<html>busy"), "engine_error", "not JSON: <html>busy"),
         (Reply(finish_reason="error"), "engine_error", "finish_reason error"),
         (Reply(status=400, body=error("This model's maximum context length is 4096 tokens")), "engine_error", "4096 tokens"),
@@ -141,6 +152,38 @@ async def test_a_bad_reply_is_a_failure_of_that_request(fake: FakeOpenAI, reply:
     assert first.num_tries == 1
     assert second.failure is None
     await engine.close()
+
+
+async def test_a_reply_takes_no_more_memory_than_its_limit(fake: FakeOpenAI) -> None:
+    engine = ServerEngine(settings(fake))
+    fake.replies.extend([Reply.bomb(1 << 28), Reply(is_endless=True)])
+    await engine.start()
+    tracemalloc.start()
+
+    completions = [await engine.read(request()) for _ in range(2)]
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [completion.failure and completion.failure.kind for completion in completions] == ["engine_error"] * 2
+    assert peak < 16 << 20  # of replies of 268 MB, and without an end
+    assert len(fake.requests) == 2  # once each
+    await engine.close()
+
+
+async def test_a_reply_may_come_as_gzip(fake: FakeOpenAI) -> None:
+    body = json.dumps({"choices": [{"message": {"content": PAGE}, "finish_reason": "stop"}]}).encode()
+    fake.replies.append(Reply(body=gzip.compress(body), headers={"Content-Encoding": "gzip"}))
+
+    completion = await read(fake)
+
+    assert (completion.text, completion.failure) == (PAGE, None)
+    assert fake.headers[0]["accept-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("message", [{"content": None}, {}, {"content": []}, {"content": ""}])
+def test_a_reply_without_content_is_an_empty_text(message: dict[str, Any]) -> None:
+    assert read_reply({"choices": [{"message": message, "finish_reason": "length"}]}) == Completion(text="", stop_reason="length")
+    assert read_reply({"choices": [{"message": message, "finish_reason": "stop"}]}) == Completion(text="")
 
 
 async def test_an_answer_at_its_length_limit_says_so(fake: FakeOpenAI) -> None:
@@ -237,7 +280,10 @@ def test_a_prompt_too_long_is_no_reason_to_change_the_dialect() -> None:
         Reply(status=500, body={}),
         Reply(status=503, body=b""),
         Reply(status=408, body={}),
+        Reply(status=503, is_endless=True),
         Reply(is_reset=True),
+        Reply(body={"error": {"message": "Provider returned error", "code": 502}}),
+        Reply(body={"choices": [{"message": {"content": ""}, "finish_reason": "error", "error": {"code": 503}}]}),
     ],
 )
 async def test_what_passes_is_tried_again(fake: FakeOpenAI, reply: Reply) -> None:
@@ -252,6 +298,7 @@ async def test_what_passes_is_tried_again(fake: FakeOpenAI, reply: Reply) -> Non
     ("reply", "kind"),
     [
         (Reply(status=429, body=error("slow down")), "throttled"),
+        (Reply(body=error("Rate limit exceeded: free-models-per-min")), "throttled"),
         (Reply(status=500, body=error("oops")), "engine_unavailable"),
         (Reply(is_reset=True), "engine_unavailable"),
     ],
@@ -264,6 +311,38 @@ async def test_what_does_not_pass_is_a_failure_after_the_last_try(fake: FakeOpen
     assert completion.failure is not None
     assert (completion.failure.kind, completion.num_tries, len(fake.requests)) == (kind, 3, 3)
     assert "(3 tries)" in completion.failure.message
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        ({"error": {"code": 429, "message": "no"}}, 429),
+        ({"error": {"code": "502", "message": "no"}}, 502),
+        ({"error": {"code": "rate_limit_exceeded", "message": "no"}}, 429),
+        ({"error": {"type": "overloaded_error", "message": "no"}}, 503),
+        ({"error": {"status": "RESOURCE_EXHAUSTED", "message": "no"}}, 429),
+        ({"error": {"status": "UNAVAILABLE", "message": "no"}}, 503),
+        ({"error": {"code": 400, "message": "too many requests in one batch"}}, 400),
+        ({"error": "Too Many Requests"}, 429),
+        ({"object": "error", "code": 400, "message": "no"}, 400),
+        ({"choices": [{"error": {"code": 504}}]}, 504),
+        ({"error": {"code": 7, "message": "CUDA"}}, None),
+        ({"error": None, "choices": [{"message": {"content": "a"}}]}, None),
+        ({"error": True}, None),
+        ({"choices": [{"message": {"content": "429 too many requests"}}]}, None),
+        (["error"], None),
+    ],
+)
+def test_an_error_inside_a_200_stands_for_a_status(reply: Any, status: int | None) -> None:
+    assert status_inside(reply) == status
+
+
+async def test_a_parameter_refused_inside_a_200_is_left_out(fake: FakeOpenAI) -> None:
+    fake.replies.append(Reply(body={"error": {"code": 400, "message": "logprobs are not available"}}))
+
+    completion = await read(fake)
+
+    assert (completion.failure, fake.requests[-1].get("logprobs")) == (None, None)
 
 
 async def test_a_server_that_never_answers_is_a_timeout(fake: FakeOpenAI) -> None:
@@ -346,6 +425,41 @@ async def test_a_server_without_a_list_of_models_is_tolerated(fake: FakeOpenAI, 
     engine = ServerEngine(settings(fake))
     await engine.start()
     await engine.close()
+
+
+@pytest.mark.parametrize("reply", [Reply(is_endless=True), Reply.bomb(1 << 26)])
+async def test_a_list_of_models_without_an_end_is_tolerated(
+    fake: FakeOpenAI, reply: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.models = reply
+    engine = ServerEngine(settings(fake))
+    await engine.start()
+    assert "longer than 8388608 bytes; going on" in caplog.text
+    await engine.close()
+
+
+async def test_the_names_that_an_endpoint_lists_are_told_and_no_more_than_a_limit_of_them(fake: FakeOpenAI) -> None:
+    assert await list_models(settings(fake, model=None), timeout_s=5) == ["ovis"]
+    fake.models = Reply(is_endless=True)
+    with pytest.raises(EngineStartError, match="longer than 8388608 bytes"):
+        await list_models(settings(fake), timeout_s=5)
+
+
+async def test_a_password_in_the_address_is_sent_and_never_told(fake: FakeOpenAI) -> None:
+    fake.replies.append(Reply(status=400, body=error("who is sesame?")))
+    url = fake.url.replace("127.0.0.1", "user:sesame@127.0.0.1")
+
+    completion = await read(fake, server={"base_url": url})
+
+    assert base64.b64decode(fake.headers[0]["authorization"].removeprefix("Basic ")) == b"user:sesame"
+    assert completion.failure is not None
+    assert completion.failure.message == "HTTP 400: who is ***?"
+    with pytest.raises(EngineStartError) as raised:
+        await ServerEngine(settings(fake, {"base_url": url.replace(str(fake.port), "1")})).start()
+    assert "sesame" not in str(raised.value)
+    with pytest.raises(EngineStartError) as raised:
+        ServerEngine(settings(fake, {"base_url": "http://user:ses/ame@127.0.0.1/v1"}))
+    assert "ses" not in str(raised.value)
 
 
 async def test_a_model_that_is_not_served_ends_the_run_at_its_start(fake: FakeOpenAI) -> None:

@@ -23,6 +23,8 @@ from schemas.settings import EngineSettings, ReadSettings
 from tests.workers.hostile.test_fuzz import SECONDS, SEED
 from tests.workers.made_pages import CHART, OCR, TellingEngine, layer, page, read, region, rendered
 from workers.axis_units import axis_unit
+from workers.engines.chat import status_inside
+from workers.engines.replies import Reply
 from workers.engines.server import ServerEngine, _retry_after_s
 from workers.html_tables import grid_of, rows_of_table_text, to_html, to_markdown
 from workers.language_tags import bcp47
@@ -125,7 +127,9 @@ def replies(text: str) -> None:
     """Whatever the endpoint says."""
     settings = EngineSettings.model_validate({"name": "server", "model": "m", "server": {"base_url": "http://127.0.0.1:9/v1"}})
     content = text.encode("utf-8", "surrogatepass")
-    completion = ServerEngine(settings)._outcome(httpx.Response(200, content=content, headers={"Content-Type": "application/json"}))
+    reply = Reply(200, httpx.Headers(), content)
+    assert status_inside(reply.body) is None or 400 <= status_inside(reply.body) < 600
+    completion = ServerEngine(settings)._outcome(reply)
     landed(TellingEngine(ocr=[completion]), page(0))
 
 
@@ -144,7 +148,7 @@ TARGETS: dict[Callable[[str], None], list[str]] = {
         "/in/bild ü.png",
     ],
     answers: [OCR, CHART],
-    replies: [REPLY],
+    replies: [REPLY, '{"choices": null, "error": {"code": 429, "type": "x", "status": "UNAVAILABLE", "message": "rate limit"}}'],
 }
 SHARE = {answers: 3, replies: 3}
 """Of the time, where the others take one."""
