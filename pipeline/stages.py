@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Mapping
+from pathlib import Path
 from secrets import token_hex
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ from pipeline.layout import staged_path
 from pipeline.logs import event, log_in_actor
 from pipeline.observer import Spent
 from pipeline.readiness import told_while_starting
-from pipeline.receipts import make_receipt, tell_slow_pages
+from pipeline.receipts import receipt_of, tell_slow_pages
 from pipeline.recipes import check_as_planned
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
@@ -35,9 +36,11 @@ from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
-from schemas.source import Document
+from schemas.source import Document, Source
+from workers.contained import page_error, page_failure, sentence
 from workers.engines.registry import describe_engine, make_engine
 from workers.fetch import Fetcher
+from workers.listing import local_path
 from workers.read_pages import PageReader
 from workers.render import Renderer, understood
 
@@ -72,6 +75,14 @@ class _Rendering:
         log_in_actor(log, sys.stderr, run_id=run_id)
         self.fetcher = Fetcher(fetch)
         self.renderer = Renderer(render, regions, passwords)
+
+    def contained(self, error: Exception, stage: Stage, source: Source) -> PageError:
+        """What an exception costs the page or the document. After a bug the render process is ended, for nobody knows where it
+        stands."""
+        own = _file_error(error, source) if isinstance(error, OSError) else page_error(error, stage)
+        if own is not error:
+            self.renderer.close()
+        return own
 
     def spent(self, before: Spent) -> Spent:
         """With what was fetched since."""
@@ -132,6 +143,7 @@ class ProbeDocuments(_Rendering):
     def _probe(self, work: Work, read: dict[str, str]) -> list[Chunk]:
         """`read`: source_id by document_id, of the works before; told of this one."""
         document, duplicate_of = Document(), None
+        stage: Stage = "fetch"
         try:
             with self.fetcher.open(work.planned.source) as fetched:
                 document = Document(document_id=fetched.document_id, version_id=fetched.version_id)
@@ -141,16 +153,17 @@ class ProbeDocuments(_Rendering):
                     return []
                 if work.planned.document_id is None and not work.staged:
                     duplicate_of = same
+                stage = "probe"
                 document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id)
-        except PageError as error:
+            if duplicate_of is None:
+                return list(chunks(work, document))
+        except Exception as error:  # noqa: BLE001 - the border of a document
+            failed = self.contained(error, stage, work.planned.source)
             if work.is_done:
                 return []
             if duplicate_of is None:
-                stage: Stage = "fetch" if document.document_id is None else "probe"
-                return list(failed_chunks(work, document, error, stage))
-        if duplicate_of is not None:
-            return [duplicate_chunk(work, document, duplicate_of)]
-        return list(chunks(work, document))
+                return list(failed_chunks(work, document, failed, stage))
+        return [duplicate_chunk(work, document, duplicate_of)]
 
 
 class RenderPages(_Rendering):
@@ -178,9 +191,27 @@ class RenderPages(_Rendering):
             return []
         try:
             with self.fetcher.open(chunk.source, chunk.document.document_id) as fetched:
-                return list(self.renderer.draw(fetched.path, chunk.pages))
-        except PageError as error:
-            return list(map(pack, _failed(chunk.pages, error.failure("fetch"))))
+                return [self._draw(chunk.source, fetched.path, page_index) for page_index in chunk.pages]
+        except Exception as error:  # noqa: BLE001 - the border of a document
+            return list(map(pack, _failed(chunk.pages, self.contained(error, "fetch", chunk.source).failure("fetch"))))
+
+    def _draw(self, source: Source, path: Path, page_index: int) -> Packed:
+        """The page, or why it could not be drawn: its neighbours are."""
+        try:
+            (packed,) = self.renderer.draw(path, [page_index])
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            (failed,) = _failed([page_index], self.contained(error, "render", source).failure("render"))
+            return pack(failed)
+        return packed
+
+
+def _file_error(error: OSError, source: Source) -> PageError:
+    """Of a file that was there when it was fetched, or of what is done with it."""
+    is_local = not source.uri.startswith("s3://") and error.filename is not None
+    is_gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+    if is_gone and is_local and os.fspath(error.filename) == local_path(source.uri):
+        return PageError(FailureKind.gone, "the file is no longer there")
+    return PageError(FailureKind.fetch_failed, f"the file cannot be read: {sentence(error)}")
 
 
 def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
@@ -193,7 +224,14 @@ def unpacked(body: str, pages: list[str], buffers: list[list[bytes]]) -> Rendere
     """A chunk with its pages."""
     chunk = Chunk.model_validate_json(body)
     packed = map(Packed, pages, buffers)
-    return RenderedChunk(chunk=chunk, pages=[understood(*each) for each in zip(packed, chunk.pages, strict=True)])
+    return RenderedChunk(chunk=chunk, pages=[_understood(*each) for each in zip(packed, chunk.pages, strict=True)])
+
+
+def _understood(packed: Packed, page_index: int) -> RenderedPage:
+    try:
+        return understood(packed, page_index)
+    except Exception as error:  # noqa: BLE001 - the border of a page
+        return RenderedPage(page_index=page_index, failure=page_failure(error, "render", page_index=page_index))
 
 
 class ReadPages:
@@ -247,32 +285,39 @@ class ReadPages:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def _receipts(self, row: dict[str, Any]) -> list[str]:
-        rendered = map(unpacked, row["chunks"], row["pages"], row["buffers"])
-        spent = map(Spent.model_validate_json, row["spent"])
-        return list(await asyncio.gather(*map(self._receipt, rendered, spent)))
+        return list(await asyncio.gather(*map(self._receipt, row["chunks"], row["pages"], row["buffers"], row["spent"])))
 
-    async def _receipt(self, rendered: RenderedChunk, spent: Spent) -> str:
-        records = await self.read(rendered)
-        tell_slow_pages(rendered.chunk, records, self._slow_page_s)
+    async def _receipt(self, body: str, pages: list[str], buffers: list[list[bytes]], spent: str) -> str:
+        chunk = Chunk.model_validate_json(body)
+        try:
+            records = await self.read(unpacked(body, pages, buffers))
+        except Exception as error:  # noqa: BLE001 - the border of a chunk: what stands around its pages
+            records = self._reader.failed_chunk(chunk, page_failure(error, "read"))
+        tell_slow_pages(chunk, records, self._slow_page_s)
         started = time.monotonic()
-        await asyncio.to_thread(self.stage, rendered.chunk, records)
+        records = await asyncio.to_thread(self.stage, chunk, records)
         now = time.monotonic()
-        receipt = make_receipt(
-            rendered.chunk,
+        return receipt_of(
+            chunk,
             records,
-            spent=spent,
+            spent=Spent.model_validate_json(spent),
             stage_s=now - started,
             reader=self._name,
             reader_s=now - self._started_s,
             reader_busy_s=self._reader.busy_s,
-        )
-        return receipt.model_dump_json()
+        ).model_dump_json()
 
-    def stage(self, chunk: Chunk, records: ChunkRecords) -> None:
-        """The first answer is final: what stands already is left as it is."""
+    def stage(self, chunk: Chunk, records: ChunkRecords) -> ChunkRecords:
+        """The first answer is final: what stands already is left as it is. Gives the records as they are staged: a chunk that
+        cannot be encoded has all its pages failed."""
+        try:
+            encoded = encode(chunk, records, self._run_id)
+        except Exception as error:  # noqa: BLE001 - the border of a chunk
+            records = self._reader.failed_chunk(chunk, page_failure(error, "encode"))
+            encoded = encode(chunk, records, self._run_id)
         with contextlib.suppress(Exists):
-            path = staged_path(chunk.plan_id, chunk.shard_index, chunk.name)
-            self._store.create(path, encode(chunk, records, self._run_id))
+            self._store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encoded)
+        return records
 
     async def read(self, rendered: RenderedChunk) -> ChunkRecords:
         """Read the chunk; alone and page by page if it was begun twice and never ended."""

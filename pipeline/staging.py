@@ -4,7 +4,9 @@
 Built in memory and created by one PUT: an exception inside a pyarrow output stream still publishes a truncated file.
 """
 
+import functools
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import pyarrow as pa
 
@@ -17,7 +19,11 @@ CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "failures")
 """The tables that chunks carry rows of; `documents` is derived when a shard is committed."""
 
 _SCHEMA = pa.schema(
-    [pa.field("chunk", pa.string(), nullable=False), pa.field("run_id", pa.string(), nullable=False)]
+    [
+        pa.field("chunk", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("version", pa.string()),
+    ]
     + [pa.field(table, pa.list_(pa.struct(list(arrow_schema(table)))), nullable=False) for table in CHUNK_TABLES],
     metadata={"pagefold.schema_version": str(SCHEMA_VERSION)},
 )
@@ -29,6 +35,14 @@ class StagedChunk:
     run_id: str
     """The run that read it."""
     tables: dict[str, pa.Table]
+    version: str | None = None
+    """Of the pagefold that read it; None in what older ones staged."""
+
+
+@functools.cache
+def this_version() -> str:
+    """Of the pagefold at work."""
+    return version("pagefold")
 
 
 def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
@@ -39,7 +53,7 @@ def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
         "chart_points": [*records.chart_points],
         "failures": [*records.failures],
     }
-    columns: list[pa.Array] = [pa.array([chunk.model_dump_json()]), pa.array([run_id])]
+    columns: list[pa.Array] = [pa.array([text]) for text in (chunk.model_dump_json(), run_id, this_version())]
     for table in CHUNK_TABLES:
         struct = to_table(table, [record.row() for record in rows[table]]).to_struct_array().combine_chunks()
         columns.append(pa.ListArray.from_arrays(pa.array([0, len(struct)], pa.int32()), struct))
@@ -56,4 +70,5 @@ def decode(body: bytes) -> StagedChunk:
     for table in CHUNK_TABLES:
         struct = row.column(table).combine_chunks().flatten()
         tables[table] = pa.Table.from_arrays(struct.flatten(), schema=arrow_schema(table))  # a cast looks at every column: 1.5 ms
-    return StagedChunk(Chunk.model_validate_json(row["chunk"][0].as_py()), row["run_id"][0].as_py(), tables)
+    read_by = row["version"][0].as_py() if "version" in row.column_names else None
+    return StagedChunk(Chunk.model_validate_json(row["chunk"][0].as_py()), row["run_id"][0].as_py(), tables, read_by)
