@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.staging import StagedChunk
+from schemas.failure import FailureKind
 from schemas.page import Chunk
 from schemas.plan import CommittedSource, SourceFailure
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
@@ -44,7 +45,8 @@ class DocumentCounts:
         for row in tables["charts"].select(["page_index", "region_index", "region_origin"]).to_pylist():
             self.origins[row["page_index"], row["region_index"]] = row["region_origin"]
         self.num_chart_points += tables["chart_points"].num_rows
-        self.failures += tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist()
+        for row in tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist():
+            self.failures.append(row | {"version": staged.version if row["kind"] == FailureKind.internal_error else None})
 
     def record(self, recipe_ids: dict[str, str]) -> DocumentRecord:
         first, document = self.first, self.document
@@ -114,6 +116,7 @@ def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | No
         page_index=row["page_index"],
         region_index=row["region_index"],
         needs_ocr=origins.get(key) == "answer",
+        version=row["version"],
     )
 
 

@@ -12,6 +12,7 @@ from pipeline.intake import Taken
 from pipeline.layout import DELETIONS, PLANS, manifest_path, next_plan_id, plan_id_of, plan_path
 from pipeline.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks
 from pipeline.snapshots import Listed
+from pipeline.staging import this_version
 from pipeline.store import Exists, Store, StoreError
 from schemas.failure import FailureKind, Task
 from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe, SourceFailure
@@ -120,11 +121,17 @@ class _Chooser:
         if not failures:
             return None
         if self._settings.redo != "failed":
-            failures = newest.transient_failures() if newest.attempt + 1 < self._settings.max_transient_attempts else []
+            failures = self._due_again(newest)
         again = plan_retry(newest, failures, self._recipes)
         if again is not None:
             self._counts.num_retried += 1
         return again
+
+    def _due_again(self, state: SourceState) -> list[SourceFailure]:
+        """What passes by itself, a few times; and what another version of pagefold did wrong, once for each version."""
+        transient = state.transient_failures() if state.attempt + 1 < self._settings.max_transient_attempts else []
+        bugs = [failure for failure in state.failures if failure.kind is FailureKind.internal_error]
+        return transient + [failure for failure in bugs if failure.version != this_version()]
 
     def claim(self, planned: PlannedSource) -> None:
         """Other sources of the same bytes have nothing left to do."""
