@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import queue
 import re
 import threading
@@ -16,24 +17,28 @@ import ray
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
+from pipeline.breaker import Breaker
 from pipeline.chunks import Work
 from pipeline.cluster import check_gpus, cluster
 from pipeline.commit import Compacted, Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
 from pipeline.duplicates import group_twins
-from pipeline.errors import EngineDies
+from pipeline.errors import BugEverywhere, EngineDies, RayEnds
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
+from pipeline.reopening import reopen
 from pipeline.stages import WORKS
 from pipeline.stopping import Interrupted, signals_noted
 from pipeline.store import Store, StoreError
-from schemas.failure import FailureKind
+from schemas.failure import FailureKind, clean_message
 from schemas.plan import Plan
 from schemas.settings import OutputSettings, Settings
 from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
 from workers.render import RenderStartError
+
+_log = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 _MAX_DEATHS = 8
@@ -73,6 +78,7 @@ def execute(
     progress = {index: ShardProgress(plan, index, list_staged(store, plan, index)) for index in pending}
     rows = [WORKS.dump_json(row).decode() for index in pending for row in _work_left(plan, progress[index])]
     num_complete = sum(shard.num_complete for shard in progress.values())
+    breaker = Breaker(settings.read.max_internal_errors)
     with (
         cluster(settings.ray, observer) as num_cpus,
         signals_noted() as stop,
@@ -112,16 +118,23 @@ def execute(
                             shard = progress[receipt.shard_index]
                             num_complete += shard.add(ChunkName.parse(receipt.name))
                             observer.chunk_done(receipt, num_complete)
-                            if shard.is_complete and not committer.knows(shard):
-                                committer.start(shard)
+                            for free in map(progress.__getitem__, breaker.add(receipt)):
+                                if free.is_complete and not committer.knows(free):
+                                    committer.start(free)
                         readers.look()
                         commit(timeout_s=0)
                         stop.check()
                 readers.forget()
+                for free in map(progress.__getitem__, breaker.end()):
+                    if free.is_complete and not committer.knows(free):
+                        committer.start(free)
             observer.phase("committing")
             while committer.is_busy:
                 commit(_TICK_S)
                 stop.check()
+        except BugEverywhere:
+            reopen(store, plan, breaker.streak, progress)
+            raise
         except Interrupted:
             observer.phase("stopping", "what is read stays staged")
             deadline = time.monotonic() + settings.ray.grace_s
@@ -196,7 +209,14 @@ def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
         for kind in (EngineStartError, CacheError, RenderStartError, StoreError):
             if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
                 raise kind(sentence[1]) from None
-        raise
+        _log.error("Ray ended the graph", exc_info=error)
+        raise RayEnds(_last_words(error)) from error
+
+
+def _last_words(error: RayError) -> str:
+    """What Ray raised, in one sentence: of a task, what was raised in it, which is the last line of its traceback."""
+    lines = [line for line in map(clean_message, str(error).splitlines()) if line]
+    return f"Ray ended the run by {type(error).__name__}: {lines[-1] if lines else 'it does not say why'}"
 
 
 def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, None]:
