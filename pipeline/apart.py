@@ -6,7 +6,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -21,7 +20,7 @@ _END_S = 20.0
 
 
 class Died(Exception):
-    """The process ended without a result: a bug, which it has printed, or somebody killed it."""
+    """The process ended without a result: a bug, of which it has said where its traceback is, or somebody killed it."""
 
 
 class Apart(Generic[Result]):
@@ -96,8 +95,9 @@ def serve(descriptor: int) -> None:
     with Connection(descriptor, readable=False) as answers:
         try:
             answers.send((True, function(*args)))
-        except Exception as error:  # noqa: BLE001 - handed to the parent, or printed
+        except Exception as error:  # noqa: BLE001 - handed to the parent, or told in a sentence
             if exit_code(error) is None:
-                traceback.print_exc()
-                sys.exit(1)
+                from pipeline.commands.telling import fail_by_bug
+
+                fail_by_bug(error)
             answers.send((False, error))

@@ -28,7 +28,8 @@ from schemas.page import Chunk
 from schemas.plan import Plan, PlannedSource
 
 _AT_ONCE = 8
-_ASKED_AGAIN = {kind for kind, info in KINDS.items() if info.is_transient} | {FailureKind.crashed_worker}
+_ASKED_AGAIN = {kind for kind, info in KINDS.items() if info.is_transient}
+_ASKED_AGAIN |= {FailureKind.crashed_worker, FailureKind.internal_error}
 """A page that failed for such a reason has no answer yet."""
 _TABLES_OF: dict[Task, tuple[str, ...]] = {"ocr": ("pages", "blocks"), "chart": ("charts", "chart_points")}
 
@@ -203,7 +204,7 @@ def _of_pages(staged: StagedChunk, plan: Plan, left: _Left, pages: list[int], fi
         rows = rows.filter(is_chosen) if table in kept else rows.slice(0, 0)
         tables[table] = _with(rows, plan_id=plan.plan_id, attempt=planned.attempt)
     recipe_ids = {str(task): plan.recipes[task].recipe_id for task in planned.tasks}
-    return StagedChunk(chunk, staged.run_id, tables, recipe_ids)
+    return StagedChunk(chunk, staged.run_id, tables, recipe_ids, staged.version)
 
 
 def _with(rows: pa.Table, **values: object) -> pa.Table:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.commands import asking, keeping, submitting, watching, working
-from pipeline.commands.telling import fail
+from pipeline.commands.telling import fail, fail_by_bug
 from pipeline.errors import EXIT_OPERATOR, exit_code
 
 app = typer.Typer(
@@ -50,12 +50,12 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 finished, 1 incomplete, 2 operator mistake (one sentence, no traceback)."""
+    """Run the command line and exit: 0 finished, 1 incomplete, 2 operator mistake. One sentence, never a traceback."""
     try:
         app()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told in a sentence, and written to a log
         if (code := exit_code(error)) is None:
-            raise
+            fail_by_bug(error)
         fail(str(error), code)
     sys.exit(0)
 

@@ -43,9 +43,11 @@ class Committer:
         settings: Settings,
         run_id: str,
         check_lease: Callable[[], None],
+        is_held: Callable[[int], bool] = lambda shard_index: False,
     ) -> None:
+        """`is_held`: says of a shard that nothing of it may be committed yet."""
         self._plan, self._progress, self._store, self._settings = plan, progress, store, settings
-        self._run_id, self._check = run_id, check_lease
+        self._run_id, self._check, self._is_held = run_id, check_lease, is_held
         self._task = ray.remote(num_cpus=0, max_retries=3)(_compact)
         self._waiting: deque[int] = deque()
         """Shard indexes; so are the values below."""
@@ -77,7 +79,7 @@ class Committer:
     def start(self, shard: ShardProgress) -> None:
         """Commit the documents of the shard that are whole. Nothing happens where that is at work already."""
         index = shard.shard_index
-        if shard.is_committed or index in self._waiting or index in self._running.values():
+        if shard.is_committed or self._is_held(index) or index in self._waiting or index in self._running.values():
             return
         self._waiting.append(index)
         self._fill()
@@ -86,6 +88,8 @@ class Committer:
         while self._waiting and len(self._running) < _MAX_COMPACTIONS:
             self._check()
             shard = self._progress[self._waiting.popleft()]
+            if self._is_held(shard.shard_index):  # since; it is begun again when it is free
+                continue
             task = self._task.remote(self._store, Shard.whole_of(self._plan, shard), shard.chunks(), self._settings.output)
             self._running[task] = shard.shard_index
 

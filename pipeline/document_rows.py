@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.staging import StagedChunk
 from pipeline.unread_pages import for_each_page, told_once, unread_pages
+from schemas.failure import FailureKind
 from schemas.page import Chunk
 from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
@@ -50,7 +51,8 @@ class DocumentCounts:
             self.origins[row["page_index"], row["region_index"]] = row["region_origin"]
         self.num_chart_points += tables["chart_points"].num_rows
         landing = told_once(staged, is_told=bool(self.unread))
-        self.failures += landing.tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist()
+        for row in landing.tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist():
+            self.failures.append(row | {"version": staged.version if row["kind"] == FailureKind.internal_error else None})
         self.unread += unread_pages(staged)
         return landing
 
@@ -134,6 +136,7 @@ def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | No
         page_index=row["page_index"],
         region_index=row["region_index"],
         needs_ocr=origins.get(key) == "answer",
+        version=row.get("version"),
     )
 
 

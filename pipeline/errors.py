@@ -9,6 +9,14 @@ class EngineDies(Exception):
     """The reader process dies at page after page. What was read stays staged; the same command goes on."""
 
 
+class BugEverywhere(Exception):
+    """A bug meets page after page and none is read. They stay open, and the same command goes on."""
+
+
+class RayEnds(Exception):
+    """Ray gave up the graph, for none of the reasons that have an error of their own. What was read stays staged."""
+
+
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1

@@ -2,37 +2,42 @@
 
 import contextlib
 import gc
+import logging
 import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import ray
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
+from pipeline.breaker import Breaker
 from pipeline.carry_over import carry_over
 from pipeline.chunks import Work
 from pipeline.cluster import check_gpus, cluster
 from pipeline.committer import Committer
 from pipeline.duplicates import group_twins
-from pipeline.errors import EngineDies
+from pipeline.errors import BugEverywhere, EngineDies, RayEnds
 from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
+from pipeline.reopening import reopen
 from pipeline.shard_progress import ShardProgress, read_progress
 from pipeline.stages import WORKS
 from pipeline.stopping import Interrupted, Stop, signals_noted
 from pipeline.store import Store, StoreError
-from schemas.failure import FailureKind
+from schemas.failure import FailureKind, clean_message
 from schemas.plan import Plan
 from schemas.settings import Settings
 from workers.cache import CacheError
 from workers.engines.engine import EngineStartError
 from workers.render import RenderStartError
+
+_log = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 _MAX_DEATHS = 8
@@ -66,18 +71,22 @@ def execute(
     progress = read_progress(store, plan, pending)
     if num_pages := carry_over(store, plan, progress, check_lease):
         observer.message(f"{num_pages} pages that an earlier plan left behind are taken over: they are not read again")
+    breaker = Breaker(settings.read.max_internal_errors)
     with (
         cluster(settings.ray, observer) as num_cpus,
         signals_noted() as stop,
-        Committer(plan, progress, store, settings, run_id, check_lease) as committer,
+        Committer(plan, progress, store, settings, run_id, check_lease, is_held=breaker.holds) as committer,
     ):
         context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
-        execution = _Execution(plan, progress, context, committer, stop, check_lease, observer)
+        execution = _Execution(plan, progress, context, committer, breaker, stop, check_lease, observer)
         try:
             execution.read_and_commit()
             while committer.num_strangers:  # staged chunks that were not the plan's own are removed by now: read their pages
                 committer.num_strangers = 0
                 execution.read_and_commit()
+        except BugEverywhere:
+            reopen(store, plan, breaker.streak, progress)
+            raise
         except Interrupted:
             observer.phase("stopping", "what is whole is committed, the rest stays staged")
             execution.commit_whole(settings.ray.grace_s)
@@ -95,12 +104,14 @@ class _Execution:
         progress: Mapping[int, ShardProgress],
         context: Context,
         committer: Committer,
+        breaker: Breaker,
         stop: Stop,
         check_lease: Callable[[], None],
         observer: Observer,
     ) -> None:
         self._plan, self._progress, self._context, self._committer = plan, progress, context, committer
         self._stop, self._check_lease, self._observer = stop, check_lease, observer
+        self._breaker = breaker
         self._told_s = time.monotonic()
         self._num_committed_before = len(plan.shards) - len(progress)
         """Shards."""
@@ -141,12 +152,18 @@ class _Execution:
                     shard = self._progress[receipt.shard_index]
                     num_complete += shard.add(ChunkName.parse(receipt.name))
                     self._observer.chunk_done(receipt, num_complete)
-                    if shard.is_complete:
-                        self._committer.start(shard)
+                    self._start_complete(self._breaker.add(receipt))
                 readers.look()
                 self._commit(timeout_s=0)
                 self._stop.check()
+        self._start_complete(self._breaker.end())
         readers.forget()
+
+    def _start_complete(self, shard_indexes: Iterable[int]) -> None:
+        """Commit those of these shards that are complete."""
+        for index in shard_indexes:
+            if self._progress[index].is_complete:
+                self._committer.start(self._progress[index])
 
     def _commit(self, timeout_s: float) -> None:
         """What is compacted by now, or within `timeout_s`."""
@@ -234,7 +251,14 @@ def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
         for kind in (EngineStartError, CacheError, RenderStartError, StoreError):
             if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
                 raise kind(sentence[1]) from None
-        raise
+        _log.error("Ray ended the graph", exc_info=error)
+        raise RayEnds(_last_words(error)) from error
+
+
+def _last_words(error: RayError) -> str:
+    """What Ray raised, in one sentence: of a task, what was raised in it, which is the last line of its traceback."""
+    lines = [line for line in map(clean_message, str(error).splitlines()) if line]
+    return f"Ray ended the run by {type(error).__name__}: {lines[-1] if lines else 'it does not say why'}"
 
 
 def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, None]:

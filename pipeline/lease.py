@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.processes import is_dead, this_process
 from pipeline.progress import Heartbeat
 from pipeline.store import Conflict, Exists, Store, StoreError, Versioned
+from schemas.failure import EndsRun
 
 LEASE = "_pagefold/lease.json"
 _READ_AGAIN_S = 0.5
@@ -44,7 +45,7 @@ class LeaseBody(BaseModel):
     """How far the run was at this renewal."""
 
 
-class LeaseHeld(Exception):
+class LeaseHeld(EndsRun):
     """Another run is at work on this output."""
 
     def __init__(self, body: LeaseBody, age_s: float) -> None:
@@ -59,7 +60,7 @@ class LeaseHeld(Exception):
         return LeaseHeld, (self.body, self.age_s)
 
 
-class LeaseLost(Exception):
+class LeaseLost(EndsRun):
     """The lease was not renewed in time, or was taken over: nothing more may be committed."""
 
 

@@ -19,6 +19,7 @@ from pipeline.layout import (
 )
 from pipeline.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks, read_manifest
 from pipeline.snapshots import Listed
+from pipeline.staging import this_version
 from pipeline.store import Exists, Store, StoreError
 from pipeline.stored_objects import read_model
 from schemas.failure import FailureKind, Task
@@ -128,11 +129,17 @@ class _Chooser:
         if not failures:
             return None
         if self._settings.redo != "failed":
-            failures = newest.transient_failures() if newest.attempt + 1 < self._settings.max_transient_attempts else []
+            failures = self._due_again(newest)
         again = plan_retry(newest, failures, self._recipes)
         if again is not None:
             self._counts.num_retried += 1
         return again
+
+    def _due_again(self, state: SourceState) -> list[SourceFailure]:
+        """What passes by itself, a few times; and what another version of pagefold did wrong, once for each version."""
+        transient = state.transient_failures() if state.attempt + 1 < self._settings.max_transient_attempts else []
+        bugs = [failure for failure in state.failures if failure.kind is FailureKind.internal_error]
+        return transient + [failure for failure in bugs if failure.version != this_version()]
 
     def claim(self, planned: PlannedSource) -> None:
         """Other sources of the same bytes have nothing left to do."""

@@ -8,6 +8,17 @@ from pipeline.logs import event
 from pipeline.observer import Receipt, Trouble
 from schemas.page import Chunk
 from schemas.records import ChartRecord, ChunkRecords, PageRecord
+from workers.contained import page_error
+
+
+def receipt_of(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
+    """`make_receipt`, or a bare one where that raises or could not be read by the driver: what is told of a chunk shall not cost
+    the chunk."""
+    try:
+        return Receipt.model_validate_json(make_receipt(chunk, records, **figures).model_dump_json())
+    except Exception as error:  # noqa: BLE001 - the border of a chunk
+        page_error(error, "encode")
+        return Receipt(shard_index=chunk.shard_index, name=chunk.name, uri=chunk.source.uri, plan_id=chunk.plan_id)
 
 
 def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
@@ -49,6 +60,13 @@ def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt
 
 def tell_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
     """A line in the JSON log for each page that took longer."""
+    try:
+        _tell_slow_pages(chunk, records, slow_page_s)
+    except Exception as error:  # noqa: BLE001 - the border of a chunk
+        page_error(error, "encode")
+
+
+def _tell_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
     for page in records.pages:
         if page.render_s + page.read_s > slow_page_s:
             event(

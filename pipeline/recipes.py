@@ -14,6 +14,9 @@ _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixel
 """The render settings that change pixels. Limits of time and memory decide whether there is an answer, not which."""
 
 
+_NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors"}
+"""The read settings that change no answer, or are elsewhere in the recipe."""
+
 # `read.transport` is in the prompt's version; which charts are found, and what they hold, does not depend on it.
 
 
@@ -44,7 +47,7 @@ def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
     options: dict[str, Any] = {
         "engine": _engine_options(task, info),
         "render": settings.render.model_dump(mode="json", include=_RENDER),
-        "read": settings.read.model_dump(mode="json", exclude={"tasks", "transport"}),
+        "read": settings.read.model_dump(mode="json", exclude=_NOT_OF_THE_ANSWER),
     }
     if task == "chart":
         options["regions"] = settings.regions.model_dump(mode="json")

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pipeline.cluster import keep_to_loopback
 from pipeline.commit import commit_disappearances, commit_whole
-from pipeline.errors import EngineDies, OperatorError
+from pipeline.errors import BugEverywhere, EngineDies, OperatorError, RayEnds
 from pipeline.layout import plan_number, run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger
@@ -241,7 +241,7 @@ class _Run:
                 for plan in self._plans(lease, choose, self._look_again(choose, look)):
                     self.totals.plan_ids.append(plan.plan.plan_id)
                     self._execute(plan, lease)
-        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies) as stop:
+        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, RayEnds) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
         except BaseException as error:
             with contextlib.suppress(StoreError):  # the error itself says more

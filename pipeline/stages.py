@@ -27,7 +27,7 @@ from pipeline.layout import staged_path
 from pipeline.logs import event, log_in_actor
 from pipeline.observer import Spent
 from pipeline.readiness import told_while_starting
-from pipeline.receipts import make_receipt, tell_slow_pages
+from pipeline.receipts import receipt_of, tell_slow_pages
 from pipeline.recipes import check_as_planned
 from pipeline.staging import encode
 from pipeline.store import Exists, Store
@@ -36,10 +36,12 @@ from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
-from schemas.source import Document
+from schemas.source import Document, Source
 from workers.bounds import Bounds
+from workers.contained import page_error, page_failure, sentence
 from workers.engines.registry import describe_engine, make_engine
-from workers.fetch import Fetcher
+from workers.fetch import Fetched, Fetcher
+from workers.listing import local_path
 from workers.read_pages import PageReader
 from workers.render import Renderer, understood
 from workers.render_budget import RenderBudget
@@ -76,6 +78,14 @@ class _Rendering:
         self.fetcher = Fetcher(fetch)
         self.renderer = Renderer(render, regions, passwords)
         self.budget = RenderBudget(render, fetch, run_id)
+
+    def contained(self, error: Exception, stage: Stage, source: Source) -> PageError:
+        """What an exception costs the page or the document. After a bug the render process is ended, for nobody knows where it
+        stands."""
+        own = _file_error(error, source) if isinstance(error, OSError) else page_error(error, stage)
+        if own is not error:
+            self.renderer.close()
+        return own
 
     def spent(self, before: Spent) -> Spent:
         """With what was fetched since."""
@@ -136,6 +146,7 @@ class ProbeDocuments(_Rendering):
     def _probe(self, work: Work, read: dict[str, str]) -> list[Chunk]:
         """`read`: source_id by document_id, of the works before; told of this one."""
         document, duplicate_of = Document(), None
+        stage: Stage = "fetch"
         try:
             with self.fetcher.open(work.planned.source) as fetched:
                 if work.planned.document_id not in (None, fetched.document_id):  # a file whose size and time were restored
@@ -147,18 +158,19 @@ class ProbeDocuments(_Rendering):
                     return []
                 if work.planned.document_id is None and not work.staged:
                     duplicate_of = same
+                stage = "probe"
                 document = self.renderer.probe(fetched.path, fetched.document_id, fetched.version_id, fetched.file)
-        except PageError as error:
+            if duplicate_of is None:
+                return list(chunks(work, document))
+        except Exception as error:  # noqa: BLE001 - the border of a document
+            failed = self.contained(error, stage, work.planned.source)
             if work.is_done:
                 return []
-            if error.kind is FailureKind.changed:  # whose bytes were hashed, nobody knows
+            if failed.kind is FailureKind.changed:  # whose bytes were hashed, nobody knows
                 document, duplicate_of = Document(), None
             if duplicate_of is None:
-                stage: Stage = "fetch" if document.document_id is None else "probe"
-                return list(failed_chunks(work, document, error, stage))
-        if duplicate_of is not None:
-            return [duplicate_chunk(work, document, duplicate_of)]
-        return list(chunks(work, document))
+                return list(failed_chunks(work, document, failed, stage))
+        return [duplicate_chunk(work, document, duplicate_of)]
 
 
 class RenderPages(_Rendering):
@@ -188,9 +200,27 @@ class RenderPages(_Rendering):
             return unread
         try:
             with self.fetcher.open(chunk.source, chunk.document.document_id, chunk.document.file) as fetched:
-                return list(self.budget.draw(self.renderer, fetched, chunk))
-        except PageError as error:
-            return list(map(pack, _failed(chunk.pages, error.failure("fetch"))))
+                return list(self.budget.draw(partial(self._draw, chunk.source, fetched), chunk))
+        except Exception as error:  # noqa: BLE001 - the border of a document
+            return list(map(pack, _failed(chunk.pages, self.contained(error, "fetch", chunk.source).failure("fetch"))))
+
+    def _draw(self, source: Source, fetched: Fetched, page_index: int) -> tuple[Packed, bool]:
+        """The page, or why it could not be drawn: its neighbours are. True where it took the render process down."""
+        try:
+            (packed,) = self.renderer.draw(fetched.path, [page_index], fetched.file)
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            (failed,) = _failed([page_index], self.contained(error, "render", source).failure("render"))
+            return pack(failed), False
+        return packed, self.renderer.pid is None
+
+
+def _file_error(error: OSError, source: Source) -> PageError:
+    """Of a file that was there when it was fetched, or of what is done with it."""
+    is_local = not source.uri.startswith("s3://") and error.filename is not None
+    is_gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+    if is_gone and is_local and os.fspath(error.filename) == local_path(source.uri):
+        return PageError(FailureKind.gone, "the file is no longer there")
+    return PageError(FailureKind.fetch_failed, f"the file cannot be read: {sentence(error)}")
 
 
 def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
@@ -203,7 +233,14 @@ def unpacked(bounds: Bounds, body: str, pages: list[str], buffers: list[list[byt
     """A chunk with its pages."""
     chunk = Chunk.model_validate_json(body)
     packed = map(Packed, pages, buffers)
-    return RenderedChunk(chunk=chunk, pages=[understood(*each, bounds) for each in zip(packed, chunk.pages, strict=True)])
+    return RenderedChunk(chunk=chunk, pages=[_understood(*each, bounds) for each in zip(packed, chunk.pages, strict=True)])
+
+
+def _understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage:
+    try:
+        return understood(packed, page_index, bounds)
+    except Exception as error:  # noqa: BLE001 - the border of a page
+        return RenderedPage(page_index=page_index, failure=page_failure(error, "render", page_index=page_index))
 
 
 class ReadPages:
@@ -259,32 +296,40 @@ class ReadPages:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def _receipts(self, row: dict[str, Any]) -> list[str]:
-        rendered = map(partial(unpacked, self._bounds), row["chunks"], row["pages"], row["buffers"])
-        spent = map(Spent.model_validate_json, row["spent"])
-        return list(await asyncio.gather(*map(self._receipt, rendered, spent)))
+        return list(await asyncio.gather(*map(self._receipt, row["chunks"], row["pages"], row["buffers"], row["spent"])))
 
-    async def _receipt(self, rendered: RenderedChunk, spent: Spent) -> str:
-        records = await self.read(rendered)
-        tell_slow_pages(rendered.chunk, records, self._slow_page_s)
+    async def _receipt(self, body: str, pages: list[str], buffers: list[list[bytes]], spent: str) -> str:
+        chunk = Chunk.model_validate_json(body)
+        try:
+            records = await self.read(unpacked(self._bounds, body, pages, buffers))
+        except Exception as error:  # noqa: BLE001 - the border of a chunk: what stands around its pages
+            records = self._reader.failed_chunk(chunk, page_failure(error, "read"))
+        tell_slow_pages(chunk, records, self._slow_page_s)
         started = time.monotonic()
-        await asyncio.to_thread(self.stage, rendered.chunk, records)
+        records = await asyncio.to_thread(self.stage, chunk, records)
         now = time.monotonic()
-        receipt = make_receipt(
-            rendered.chunk,
+        return receipt_of(
+            chunk,
             records,
-            spent=spent,
+            spent=Spent.model_validate_json(spent),
             stage_s=now - started,
             reader=self._name,
             reader_s=now - self._started_s,
             reader_busy_s=self._reader.busy_s,
-        )
-        return receipt.model_dump_json()
+        ).model_dump_json()
 
-    def stage(self, chunk: Chunk, records: ChunkRecords) -> None:
-        """The first answer is final: what stands already is left as it is."""
+    def stage(self, chunk: Chunk, records: ChunkRecords) -> ChunkRecords:
+        """The first answer is final: what stands already is left as it is. Gives the records as they are staged: a chunk that
+        cannot be encoded has all its pages failed."""
+        try:
+            encoded = encode(chunk, records, self._run_id)
+        except Exception as error:  # noqa: BLE001 - the border of a chunk
+            records = self._reader.failed_chunk(chunk, page_failure(error, "encode"))
+            encoded = encode(chunk, records, self._run_id)
         with contextlib.suppress(Exists):
             path = staged_path(chunk.plan_id, chunk.shard_index, chunk.name)
-            self._store.create(path, encode(chunk, records, self._run_id, self._recipe_ids))
+            self._store.create(path, encoded)
+        return records
 
     async def read(self, rendered: RenderedChunk) -> ChunkRecords:
         """Read the chunk; alone and page by page if it was begun twice and never ended."""

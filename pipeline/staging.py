@@ -4,9 +4,11 @@
 Built in memory and created by one PUT: an exception inside a pyarrow output stream still publishes a truncated file.
 """
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import pyarrow as pa
 
@@ -19,8 +21,12 @@ CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "failures")
 """The tables that chunks carry rows of; `documents` is derived when a shard is committed."""
 
 _SCHEMA = pa.schema(
-    [pa.field("chunk", pa.string(), nullable=False), pa.field("run_id", pa.string(), nullable=False)]
-    + [pa.field("recipe_ids", pa.string())]
+    [
+        pa.field("chunk", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("recipe_ids", pa.string()),
+        pa.field("version", pa.string()),
+    ]
     + [pa.field(table, pa.list_(pa.struct(list(arrow_schema(table)))), nullable=False) for table in CHUNK_TABLES],
     metadata={"pagefold.schema_version": str(SCHEMA_VERSION)},
 )
@@ -34,6 +40,14 @@ class StagedChunk:
     tables: dict[str, pa.Table]
     recipe_ids: dict[str, str] | None = None
     """By task: what it was read under. None in chunks of older versions, which do not say."""
+    version: str | None = None
+    """Of the pagefold that read it; None in what older ones staged."""
+
+
+@functools.cache
+def this_version() -> str:
+    """Of the pagefold at work."""
+    return version("pagefold")
 
 
 def encode(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: Mapping[str, str] | None = None) -> bytes:
@@ -46,16 +60,13 @@ def encode(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: Mapping
         "failures": [*records.failures],
     }
     tables = {table: to_table(table, [record.row() for record in rows[table]]) for table in CHUNK_TABLES}
-    return encode_staged(StagedChunk(chunk, run_id, tables, None if recipe_ids is None else dict(recipe_ids)))
+    return encode_staged(StagedChunk(chunk, run_id, tables, None if recipe_ids is None else dict(recipe_ids), this_version()))
 
 
 def encode_staged(staged: StagedChunk) -> bytes:
     recipe_ids = None if staged.recipe_ids is None else json.dumps(staged.recipe_ids, sort_keys=True)
-    columns: list[pa.Array] = [
-        pa.array([staged.chunk.model_dump_json()]),
-        pa.array([staged.run_id]),
-        pa.array([recipe_ids], pa.string()),
-    ]
+    texts = (staged.chunk.model_dump_json(), staged.run_id, recipe_ids, staged.version)
+    columns: list[pa.Array] = [pa.array([text], pa.string()) for text in texts]
     for table in CHUNK_TABLES:
         struct = staged.tables[table].to_struct_array().combine_chunks()
         columns.append(pa.ListArray.from_arrays(pa.array([0, len(struct)], pa.int32()), struct))
@@ -78,4 +89,5 @@ def decode(body: bytes) -> StagedChunk:
         run_id=row["run_id"][0].as_py(),
         tables=tables,
         recipe_ids=recipe_ids and json.loads(recipe_ids),
+        version=row["version"][0].as_py() if "version" in row.column_names else None,
     )

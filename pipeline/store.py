@@ -13,9 +13,10 @@ from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from pipeline.layout import PROBES
+from schemas.failure import EndsRun
 
 
-class StoreError(Exception):
+class StoreError(EndsRun):
     """The output cannot be used as it is. One sentence for the operator."""
 
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 Task = Literal["ocr", "chart"]
-Stage = Literal["fetch", "probe", "render", "read", "validate"]
+Stage = Literal["fetch", "probe", "render", "read", "validate", "encode"]
 
 MESSAGE_MAX_CHARS = 500
 
@@ -42,6 +42,7 @@ class FailureKind(StrEnum):
     repeated = "repeated"
     bad_json = "bad_json"
     bad_answer = "bad_answer"
+    internal_error = "internal_error"
 
 
 class KindInfo(NamedTuple):
@@ -93,6 +94,10 @@ KINDS: dict[FailureKind, KindInfo] = {
     FailureKind.repeated: KindInfo("the answer fell into a loop and stayed there", "another model or resolution"),
     FailureKind.bad_json: KindInfo("the answer is not JSON, even after asking again", "see failures.raw_text"),
     FailureKind.bad_answer: KindInfo("the answer is empty, or JSON of another shape than asked", "see failures.raw_text"),
+    FailureKind.internal_error: KindInfo(
+        "a bug in pagefold or in a library met this page; its traceback is in the log",
+        "report it; a newer version reads it again by itself, `pagefold retry` does so at once",
+    ),
 }
 
 
@@ -111,6 +116,11 @@ class Failure(BaseModel):
     region_index: int | None = None
     raw_text: str | None = None
     """What the engine said, where it said something."""
+
+
+class EndsRun(Exception):
+    """No page can be blamed for it: the store, the lease, the cache, an engine that does not start. It flies through the border of
+    a page and ends the run, in one sentence."""
 
 
 class PageError(Exception):

@@ -114,6 +114,8 @@ class SourceFailure(Frozen):
     region_index: int | None
     needs_ocr: bool = False
     """The region was found in the OCR answer of a scan, so reading it again starts there."""
+    version: str | None = None
+    """Of the pagefold that met an `internal_error`: another reads it again by itself. None for other kinds, and where not known."""
 
 
 class CommittedSource(Frozen):

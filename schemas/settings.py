@@ -190,6 +190,13 @@ class ReadSettings(Stage):
         description="How `ovis` and `server` are asked for a page's text: as JSON under its schema, or as free `markdown`. "
         "Markdown has no boxes, so the places of charts on scans are then asked for besides, as JSON.",
     )
+    max_internal_errors: int = Field(
+        64,
+        ge=1,
+        description="Pages in a row that meet a bug (`internal_error`), none read in between, after which the run ends as "
+        "incomplete and leaves them open: a bug that hits everything shall not fail the bucket. One document counts for half of "
+        "it at most.",
+    )
 
 
 class PlanSettings(Stage):

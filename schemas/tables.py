@@ -219,7 +219,7 @@ COLUMNS: dict[str, list[Column]] = {
         _null("recipe_id", STRING, "Recipe of the task; null when the failure came before any."),
         _null("engine", STRING, "Engine of the task."),
         _null("model", STRING, "Model of the task."),
-        Column("stage", STRING, "fetch, probe, render, read or validate."),
+        Column("stage", STRING, "fetch, probe, render, read, validate or encode."),
         _null("task", STRING, "ocr or chart; null when all tasks are affected."),
         Column("kind", STRING, "Closed list; see the README's table of failures."),
         Column("message", STRING, "One line for a person, at most 500 characters."),

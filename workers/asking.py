@@ -10,6 +10,7 @@ from schemas.answers import OcrAnswer
 from schemas.failure import Failure, FailureKind, PageError
 from schemas.page import TextLayer
 from schemas.settings import ReadSettings
+from workers.contained import page_failure
 from workers.engines.engine import Completion, Request
 from workers.loops import find_loop
 from workers.markdown_answer import parse_markdown
@@ -39,6 +40,15 @@ class Outcome:
     engine_s: float
     """At the engine, summed over asks."""
 
+    @classmethod
+    def of_failure(cls, failure: Failure) -> "Outcome":
+        """Of a question that could not be asked."""
+        return cls(Completion(stop_reason="error", failure=failure), None, failure, 0, None, None, 0.0)
+
+    def without_answer(self, failure: Failure) -> "Outcome":
+        """An answer that cannot be used after all."""
+        return replace(self, parsed=None, failure=failure)
+
 
 @dataclass(frozen=True)
 class _Try:
@@ -61,13 +71,14 @@ async def ask(
 ) -> Outcome:
     """The best answer of at most `max_asks`, each asked as the last one's trouble suggests.
 
-    An engine's own failure ends it: engines have retried what passes, and know what does not.
+    An engine's own failure ends it: engines have retried what passes, and know what does not. So does an exception, of the engine
+    or of judging its answer: it is a failure `internal_error`.
     """
     tries: list[_Try] = []
     asked: Request | None = request
     num_loops = 0
     while asked is not None:
-        tries.append(judged := await asyncio.to_thread(_judge, asked, await read(asked)))
+        tries.append(judged := await asyncio.to_thread(_judge_contained, asked, await read(asked)))
         num_loops += judged.trouble == "loop"
         asked = _again(request, judged, len(tries), num_loops, settings, takes_prefix) if len(tries) < settings.max_asks else None
     best = max(reversed(tries), key=lambda one: one.rank)
@@ -96,6 +107,13 @@ def _estimated_tokens(layer: TextLayer) -> float:
     num_letters = sum(count for char, count in chars.items() if char.isascii() and not char.isdigit())
     num_others = chars.total() - num_letters
     return num_letters / 3 + num_others + len(layer.words)
+
+
+def _judge_contained(request: Request, completion: Completion) -> _Try:
+    try:
+        return _judge(request, completion)
+    except Exception as error:  # noqa: BLE001 - the border of a page
+        return _Try(completion, failure=page_failure(error, "validate", said=completion.text))
 
 
 def _judge(request: Request, completion: Completion) -> _Try:

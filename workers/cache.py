@@ -20,6 +20,8 @@ from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO
 
+from schemas.failure import EndsRun
+
 _LOW_SHARE = 0.8
 """Filled up to the cap, then emptied to this share of it: looking at every entry costs too much for each new one."""
 _USED_S = 60.0
@@ -29,7 +31,7 @@ _NOTE_S = 7 * 86400
 _ENTRY = re.compile(r"[0-9a-f]{64}(\.part)?")
 
 
-class CacheError(Exception):
+class CacheError(EndsRun):
     """The cache folder cannot be used. One sentence for the operator."""
 
 

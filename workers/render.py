@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from schemas.failure import FailureKind, PageError
+from schemas.failure import EndsRun, FailureKind, PageError
 from schemas.page import Packed, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document, FileIdentity
@@ -30,7 +30,7 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pagefold-spawne
 """PR_SET_PDEATHSIG follows the *thread* that started the child: this one lives as long as the interpreter."""
 
 
-class RenderStartError(RuntimeError):
+class RenderStartError(EndsRun):
     """No render process can be started on this machine: nothing that a document could do."""
 
 

@@ -8,15 +8,13 @@ drawn on several nodes may cost as much on each.
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
 from schemas.settings import FetchSettings, RenderSettings
 from workers.cache import Cache, CacheError
-from workers.fetch import Fetched
-from workers.render import Renderer
 
 
 class Trouble(NamedTuple):
@@ -46,17 +44,20 @@ class RenderBudget:
         why = self._exceeded(self._read(_document(chunk)))
         return None if why is None else _blocked(chunk.pages, why)
 
-    def draw(self, renderer: Renderer, fetched: Fetched, chunk: Chunk) -> Iterator[Packed]:
-        """As the renderer does, until the document has cost enough; the chunk's other pages are left unread."""
+    def draw(self, draw: Callable[[int], tuple[Packed, bool]], chunk: Chunk) -> Iterator[Packed]:
+        """What `draw` gives of each page, until the document has cost enough; the chunk's other pages are left unread.
+
+        `draw` takes a page_index, and gives the page and whether it took the render process down.
+        """
         document = _document(chunk)
-        started = time.monotonic()
-        for position, packed in enumerate(renderer.draw(fetched.path, chunk.pages, fetched.file)):
-            why = self._charge(document, time.monotonic() - started, took_renderer_down=renderer.pid is None)
+        for position, page_index in enumerate(chunk.pages):
+            started = time.monotonic()
+            packed, took_renderer_down = draw(page_index)
+            why = self._charge(document, time.monotonic() - started, took_renderer_down=took_renderer_down)
             yield packed
             if why is not None:
                 yield from _blocked(chunk.pages[position + 1 :], why)
                 return
-            started = time.monotonic()
 
     def _charge(self, document: str, seconds: float, *, took_renderer_down: bool) -> str | None:
         """For one page. Why the document has cost enough, where it has."""

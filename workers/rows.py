@@ -118,6 +118,17 @@ class ChunkRows:
         ]
         return ChunkRecords(charts=[record], chart_points=points, failures=failures)
 
+    def of_bare_chart(self, page_index: int, region: Region) -> ChartRecord:
+        """A failed chart of which nothing else is told, for what is known of it may be what is wrong."""
+        return ChartRecord(
+            lineage=self._lineage,
+            page_index=page_index,
+            region_index=region.region_index,
+            reading=self._readings["chart"],
+            status="failed",
+            region_origin=region.origin,
+        )
+
     def of_outcome(self, outcome: Outcome, page: RenderedPage, *, task: Task, region: Region | None = None) -> list[FailureRecord]:
         """What went wrong with it, if anything did."""
         if outcome.failure is None:

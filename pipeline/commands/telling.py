@@ -44,13 +44,53 @@ def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quie
         fail("interrupted; the same command goes on.", EXIT_INCOMPLETE)
     except Exception as error:
         if exit_code(error) is None:
-            sys.stderr.write(f"pagefold: this is a bug, or the machine's end; what Ray said is in {log}\n")
+            raise _Logged(log) from error
         raise
     finally:
         if log.exists() and log.stat().st_size == 0:
             log.unlink()
             log.parent.rmdir()
     return summary, log if log.exists() else None
+
+
+class _Logged(Exception):
+    """A bug in a command that has a log: its cause is the exception, and the log the place for its traceback."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(log)
+        self.log = log
+
+
+def fail_by_bug(error: Exception) -> NoReturn:
+    """One sentence, and the traceback in a log: the one that Ray wrote to, where there is one."""
+    log = error.log if isinstance(error, _Logged) else None
+    bug = error.__cause__ if isinstance(error, _Logged) and error.__cause__ else error
+    fail(f"unexpected {_sentence(bug)}; this is a bug, or the machine's end. {_keep_traceback(bug, log)}", EXIT_INCOMPLETE)
+
+
+def _keep_traceback(error: BaseException, log: Path | None) -> str:
+    """Where it is kept, in a sentence. Where no file can be written it goes to stderr."""
+    import traceback
+
+    from pipeline.report import new_log
+
+    try:
+        log = log or new_log()
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        traceback.print_exception(error)
+        return "Its traceback stands above: no log can be written."
+    return f"Its traceback is in {log}"
+
+
+def _sentence(error: BaseException) -> str:
+    """Ray wraps what a task raised, and says its traceback in place of a message."""
+    from workers.contained import sentence
+
+    cause = getattr(error, "cause", None)
+    return sentence(cause if isinstance(cause, BaseException) else error).rstrip(".")
 
 
 def fail(sentence: str, code: int) -> NoReturn:

@@ -92,7 +92,7 @@ def test_the_run_that_read_a_page_stays_in_its_row(store: LocalStore) -> None:
     assert staged.recipe_ids == {task: recipe.recipe_id for task, recipe in RECIPES.items()}
 
 
-@pytest.mark.parametrize("kind", [FailureKind.engine_timeout, FailureKind.crashed_worker])
+@pytest.mark.parametrize("kind", [FailureKind.engine_timeout, FailureKind.crashed_worker, FailureKind.internal_error])
 def test_a_page_that_failed_for_a_passing_reason_is_asked_again(store: LocalStore, kind: FailureKind) -> None:
     leave(store, of_pages(0, [0, 1, 2, 3]), failing={1: kind})
 

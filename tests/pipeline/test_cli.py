@@ -202,21 +202,49 @@ def test_exit_codes_and_sentences(pagefold, monkeypatch, outcome, code, part):
     assert "Traceback" not in err
 
 
-def test_a_bug_flies_and_names_the_log(monkeypatch, capfd, tmp_path):
-    def run(*_: object, **__: object) -> Summary:
-        os.write(2, b"last words of Ray\n")
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(sys, "argv", ["pagefold", "run", "in", "out", "-q"])
-    with pytest.raises(RuntimeError, match="a bug"):
-        cli.main()
-    err = capfd.readouterr().err
+def last_log(err: str) -> str:
+    """What the log says that a bug's sentence ends with; removes it."""
     log = Path(err.rpartition(" ")[2].strip())
-    assert log.read_text() == "last words of Ray\n"
-    assert "last words" not in err
+    text = log.read_text()
     log.unlink()
     log.parent.rmdir()
+    return text
+
+
+@pytest.mark.parametrize("words", ["last words of Ray\n", ""])
+def test_a_bug_of_a_run_is_a_sentence_that_names_the_log_with_its_traceback(pagefold, monkeypatch, words):
+    def run(*_: object, **__: object) -> Summary:
+        os.write(2, words.encode())
+        raise TypeError("a bug\n\x1b[31mof two lines")
+
+    monkeypatch.setattr(runner, "run", run)
+    code, out, err = pagefold("run", "in", "out", "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith("pagefold: unexpected TypeError: a bug [31mof two lines; this is a bug, ")
+    assert err.count("\n") == 1
+    said = last_log(err)
+    assert said.startswith(words)
+    assert "Traceback (most recent call last)" in said
+    assert "in run" in said
+
+
+def test_a_bug_of_a_command_without_a_log_gets_one(pagefold, monkeypatch):
+    monkeypatch.setattr(runner, "plan", lambda *_, **__: [][1])
+    code, out, err = pagefold("plan", "in", "out")
+    assert (code, out) == (1, "")
+    assert err.startswith("pagefold: unexpected IndexError: list index out of range; ")
+    assert "IndexError" in last_log(err)
+
+
+def test_a_bug_where_no_log_can_be_written_is_on_stderr(pagefold, monkeypatch):
+    def nowhere() -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "new_log", nowhere)
+    monkeypatch.setattr(runner, "plan", lambda *_, **__: [][1])
+    code, _, err = pagefold("plan", "in", "out")
+    assert code == 1
+    assert err.splitlines()[-1].endswith("Its traceback stands above: no log can be written.")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import commit
+from pipeline import commit, staging
 from pipeline.chunks import Coverage
 from pipeline.commit import Compacted, Shard, compact, delete_staging, write_manifest
 from pipeline.layout import chunk_name, staged_path
 from pipeline.local_store import LocalStore
 from pipeline.shard_progress import ShardProgress, list_staged
-from pipeline.staging import StagedChunk, decode, encode
+from pipeline.staging import StagedChunk, decode, encode, this_version
 from pipeline.store import Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
@@ -162,6 +162,31 @@ def test_the_manifest_lists_what_a_retry_needs(store: LocalStore, plan: Plan) ->
         ("s3://drop/b.pdf", [("encrypted", None)]),
         ("s3://drop/c.pdf", []),
     ]
+
+
+def test_the_manifest_says_which_version_met_a_bug(store: LocalStore) -> None:
+    item = planned("a.pdf")
+    kinds = {0: FailureKind.internal_error, 1: FailureKind.corrupt}
+    stage(store, make_chunk(item, 0, 0, [0, 1], 2), kinds)
+    plan = make_plan([[item]])
+    compacted = compact(store, Shard.of(plan, 0), ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks(), OutputSettings())
+
+    assert compacted
+    assert [(f.kind, f.version) for f in compacted.sources[0].failures] == [("internal_error", this_version()), ("corrupt", None)]
+
+
+def test_a_chunk_that_an_older_version_staged_is_read_and_names_none() -> None:
+    older = pa.schema([field for field in staging._SCHEMA if field.name != "version"], staging._SCHEMA.metadata)
+    chunk = make_chunk(planned("a.pdf"), 0, 0, [0], 1)
+    whole = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(encode(chunk, records_of(chunk), "r1")), "zstd")).read_all()
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as compressed, pa.ipc.new_stream(compressed, older) as writer:
+        writer.write_table(whole.drop_columns("version"))
+
+    staged = decode(sink.getvalue().to_pybytes())
+
+    assert (staged.chunk, staged.run_id, staged.version) == (chunk, "r1", None)
+    assert staged.tables["pages"].num_rows == 1
 
 
 def test_a_second_manifest_of_the_same_shard_changes_nothing(store: LocalStore, plan: Plan) -> None:

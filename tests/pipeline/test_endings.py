@@ -1,9 +1,12 @@
 """How a run that cannot go on is ended, and what is said while nothing happens."""
 
+import re
+
 import pytest
+from ray.exceptions import ObjectLostError, RayError, RayTaskError
 
 from pipeline.errors import EXIT_OPERATOR, EngineDies, exit_code
-from pipeline.execute import _MAX_DEATHS, _Deaths
+from pipeline.execute import _MAX_DEATHS, _Deaths, _last_words
 from pipeline.observer import Receipt, StageLoad
 from pipeline.progress import Progress
 from schemas.failure import FailureKind
@@ -32,6 +35,20 @@ def test_poison_pages_among_others_do_not() -> None:
     for _ in range(3 * _MAX_DEATHS):
         deaths.add(DIED)
         deaths.add(receipt(num_ok=1))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RayTaskError("map", "Traceback ...\n  line 3\nTypeError: bad\n", TypeError("bad")), "RayTaskError: TypeError: bad"),
+        (ObjectLostError("ab", None, ""), "ObjectLostError: .+"),
+        (RayError(), "RayError: it does not say why"),
+    ],
+)
+def test_whatever_ray_raises_ends_the_run_in_one_sentence(error: RayError, sentence: str) -> None:
+    said = _last_words(error)
+
+    assert re.fullmatch(f"Ray ended the run by {sentence}", said)
 
 
 def test_a_render_process_that_cannot_start_is_the_operator_s() -> None:

@@ -19,6 +19,7 @@ from pipeline.plan import (
     plan_sources,
     write_plan,
 )
+from pipeline.staging import this_version
 from pipeline.store import StoreError
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedSource, Manifest, PlannedSource, Recipe, SourceFailure
@@ -131,6 +132,22 @@ def test_transient_failures_are_retried_on_their_pages_a_few_times() -> None:
         ledger = Ledger([manifest(committed(make_source("a"), attempt=attempt, failures=[failure]))])
         got, _ = choose([make_source("a")], ledger)
         assert [item.pages for item in got] == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "attempt", "pages"),
+    [("0.0.1", 0, [[2]]), (None, 0, [[2]]), ("0.0.1", 99, [[2]]), (this_version(), 0, [])],
+    ids=["of another version", "of an unknown version", "after many attempts", "of this version"],
+)
+def test_a_bug_s_page_is_read_again_by_another_version_alone(version: str | None, attempt: int, pages: list[list[int]]) -> None:
+    failure = failed(FailureKind.internal_error, "ocr", 2).model_copy(update={"version": version})
+    commit = manifest(committed(make_source("a"), attempt=attempt, failures=[failure]))
+
+    got, _ = choose([make_source("a")], Ledger([commit]))
+
+    assert [item.pages for item in got] == pages
+    (item,) = plan_retries(Ledger([commit]), RECIPES, [FailureKind.internal_error], Counts())
+    assert item.pages == [2]
 
 
 @pytest.mark.parametrize("kind", [FailureKind.gone, FailureKind.changed])

@@ -27,6 +27,7 @@ def changed(info: EngineInfo | None = None, **given: object) -> set[str]:
         ({"render": {"max_pixels": 3211264}}, {"ocr", "chart"}),
         ({"regions": {"margin": 0.1}}, {"chart"}),
         ({"render": {"wall_s": 90}}, set()),
+        ({"read": {"max_internal_errors": 3}}, set()),
         ({"engine": {"max_in_flight": 4, "timeout_s": 60}, "ray": {"num_cpus": 3}}, set()),
     ],
 )

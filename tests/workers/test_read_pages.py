@@ -27,8 +27,10 @@ from tests.workers.made_pages import (
     region,
     rendered,
 )
+from workers import read_pages
 from workers.engines.engine import Completion
 from workers.prompts import prompt_for
+from workers.rows import ChunkRows
 
 TRUNCATED = Completion(text='{"languages": ["en"], "blocks": [{"title": "Kept"}, {"paragraph": "and cut', stop_reason="length")
 LOOPING = Completion(
@@ -106,13 +108,91 @@ async def test_a_document_that_failed_has_its_failure_and_no_pages() -> None:
     assert [(row.kind, row.page_index, row.is_transient) for row in records.failures] == [("encrypted", None, False)]
 
 
-async def test_a_bug_of_the_engine_flies() -> None:
-    class Broken(TellingEngine):
-        async def read(self, request: Any) -> Completion:
-            raise KeyError("bug")
+class Broken(TellingEngine):
+    """Raises where its task is asked for."""
 
-    with pytest.raises(KeyError):
-        await read(Broken(), rendered(page()))
+    def __init__(self, task: Task, error: Exception) -> None:
+        super().__init__()
+        self._task, self._error = task, error
+
+    async def read(self, request: Any) -> Completion:
+        if request.task == self._task:
+            raise self._error
+        return await super().read(request)
+
+
+@pytest.mark.parametrize("error", [KeyError("bug"), MemoryError(), OSError(5, "I/O")], ids=repr)
+async def test_a_bug_at_the_text_costs_no_chart_and_a_bug_at_a_chart_no_text(error: Exception) -> None:
+    text_broken = await read(Broken("ocr", error), rendered(page(2, regions=[region()])))
+    chart_broken = await read(Broken("chart", error), rendered(page(2, regions=[region()])))
+
+    assert ([row.status for row in text_broken.pages], [row.status for row in text_broken.charts]) == (["failed"], ["ok"])
+    assert ([row.status for row in chart_broken.pages], [row.status for row in chart_broken.charts]) == (["ok"], ["failed"])
+    failures = [*text_broken.failures, *chart_broken.failures]
+    assert [(row.kind, row.stage, row.task, row.page_index, row.region_index) for row in failures] == [
+        ("internal_error", "read", "ocr", 2, None),
+        ("internal_error", "read", "chart", 2, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "stage"),
+    [
+        (read_pages, "chart_content", "validate"),
+        (ChunkRows, "of_chart", "read"),
+        (read_pages, "region_text_layer", "read"),
+    ],
+)
+async def test_a_bug_around_a_chart_costs_the_chart(place: Any, name: str, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(place, name, breaks)
+    records = await read(TellingEngine(), rendered(page(regions=[region(), region(1)])))
+
+    assert [(row.region_index, row.status, row.region_origin) for row in records.charts] == [
+        (0, "failed", "drawing"),
+        (1, "failed", "drawing"),
+    ]
+    assert [row.status for row in records.pages] == ["ok"]
+    assert [(row.kind, row.stage, row.region_index) for row in records.failures] == [
+        ("internal_error", stage, 0),
+        ("internal_error", stage, 1),
+    ]
+
+
+async def test_a_bug_in_cutting_charts_out_of_a_scan_costs_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(read_pages, "crop_regions", breaks)
+    chart = json.dumps({"languages": [], "blocks": [{"title": "Sales"}, {"chart": "a chart", "box": [0.1, 0.1, 0.9, 0.9]}]})
+    records = await read(TellingEngine(ocr=[chart]), rendered(page(is_scan=True)))
+
+    assert [row.status for row in records.pages] == ["ok"]
+    assert [(row.kind, row.task, row.region_index) for row in records.failures] == [("internal_error", "chart", None)]
+
+
+async def test_an_answer_that_could_not_be_checked_is_kept_as_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(read_pages, "ocr_content", breaks)
+    records = await read(TellingEngine(), rendered(page()))
+
+    assert [(row.status, row.num_output_tokens) for row in records.pages] == [("failed", 7)]
+    assert [row.raw_text for row in records.failures] == [OCR]
+
+
+async def test_a_bug_in_a_chunk_that_asks_for_charts_alone_is_about_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise ValueError("bug")
+
+    monkeypatch.setattr(read_pages, "_may_hide_charts", breaks)
+    records = await read(TellingEngine(), rendered(page(1), tasks=["chart"]))
+
+    assert records.pages == []
+    assert [(row.kind, row.task, row.page_index) for row in records.failures] == [("internal_error", "chart", 1)]
 
 
 async def test_all_records_fit_their_tables() -> None:

@@ -1,7 +1,7 @@
 """What one document may cost, counted without drawing anything."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,12 +9,11 @@ import pytest
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, PageImage, RenderedPage, pack
 from schemas.settings import FetchSettings, RegionSettings, RenderSettings
-from schemas.source import Document, FileIdentity
+from schemas.source import Document
 from tests.pipeline.made import make_source
 from workers import render_budget
 from workers.bounds import Bounds
-from workers.fetch import Fetched
-from workers.render import Renderer, understood
+from workers.render import understood
 from workers.render_budget import RenderBudget
 
 LIMITS = RenderSettings(max_document_faults=3, document_page_s=5, document_s=20)
@@ -28,24 +27,18 @@ class Clock:
         return self.now
 
 
-class FakeRenderer(Renderer):
+class FakeRenderer:
     """Takes `seconds` for each page, and is down after those in `faults`."""
 
     def __init__(self, clock: Clock, *, seconds: float = 0.1, faults: Sequence[int] = ()) -> None:
         self._clock, self._seconds, self._faults = clock, seconds, faults
-        self._is_down = True
         self.drawn: list[int] = []
 
-    @property
-    def pid(self) -> int | None:
-        return None if self._is_down else 1
-
-    def draw(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[Packed]:
-        for page_index in pages:
-            self.drawn.append(page_index)
-            self._clock.now += self._seconds
-            self._is_down = page_index in self._faults
-            yield pack(RenderedPage(page_index=page_index, image=PageImage.from_rgb(448, 448, bytes(448 * 448 * 3))))
+    def page(self, page_index: int) -> tuple[Packed, bool]:
+        self.drawn.append(page_index)
+        self._clock.now += self._seconds
+        page = RenderedPage(page_index=page_index, image=PageImage.from_rgb(448, 448, bytes(448 * 448 * 3)))
+        return pack(page), page_index in self._faults
 
 
 @pytest.fixture
@@ -75,7 +68,7 @@ def make_chunk(pages: Sequence[int], document_id: str = "d") -> Chunk:
 def draw(budget: RenderBudget, renderer: FakeRenderer, chunk: Chunk) -> list[tuple[int, str]]:
     """The pages that are left unread, and why."""
     unread = budget.left_unread(chunk)
-    packed = unread if unread is not None else list(budget.draw(renderer, Fetched(Path("a.pdf"), "d", None), chunk))
+    packed = unread if unread is not None else list(budget.draw(renderer.page, chunk))
     bounds = Bounds.of(LIMITS, RegionSettings())
     pages = [understood(*each, bounds) for each in zip(packed, chunk.pages, strict=True)]
     assert all(page.failure is None or page.failure.kind is FailureKind.over_budget for page in pages)

@@ -19,7 +19,7 @@ from schemas.failure import FailureKind
 from schemas.settings import MEBI, RegionSettings, RenderSettings
 from workers import landlock, render, sandbox
 from workers.local_files import look_at
-from workers.render import Renderer, _widened
+from workers.render import Renderer, RenderStartError, _widened
 
 FAULTS = Path(__file__).parent / "faults"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="seccomp and RLIMIT_AS are Linux")
@@ -252,11 +252,11 @@ def test_close_ends_the_child_and_a_later_page_starts_another(pdf_of: Callable[.
     renderer.close()
 
 
-def test_a_child_that_does_not_start_is_a_bug_and_says_why(pdf_of: Callable[..., Path]) -> None:
+def test_a_child_that_does_not_start_ends_the_run_and_says_why(pdf_of: Callable[..., Path]) -> None:
     class Missing(Renderer):
         _child_module = "no_such_module"
 
-    with pytest.raises(RuntimeError, match="no_such_module"):
+    with pytest.raises(RenderStartError, match="no_such_module"):
         Missing(RenderSettings(), RegionSettings(), []).probe(pdf_of("one"), None, None)
 
 

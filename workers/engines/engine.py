@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from schemas.failure import Failure, Task
+from schemas.failure import EndsRun, Failure, Task
 from schemas.page import PageImage, TextLayer
 
 StopReason = Literal["stop", "length", "loop", "cancelled", "error"]
 
 
-class EngineStartError(Exception):
+class EngineStartError(EndsRun):
     """The engine cannot start (missing weights, no endpoint). One sentence for the operator; ends the run."""
 
 

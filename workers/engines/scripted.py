@@ -18,7 +18,9 @@ from the label alone, so that two runs over the same files give the same tables:
 `label` is a glob over the whole label `<uri>#page=<page_index>[&region=<region_index>]`, `regex` is searched for in it. `answer` is
 text, or JSON to be written as text. Faults:
 
-- `raise`: a bug of the engine. `exit`: os._exit with `exit_code`.
+- `raise`: a bug of the engine: it raises `error`, a class of Python's by its name, or a library's as `module.Class`.
+- `unstorable`: the answer, with a figure that no table holds, so that encoding its chunk raises.
+- `exit`: os._exit with `exit_code`.
 - `hang`: nothing until `engine.timeout_s`, then the failure `engine_timeout`.
 - `garbage`: text that is no JSON. `truncate`: half of the answer, stopped by length. `loop`: its beginning, then the same words up
   to the length limit.
@@ -31,8 +33,9 @@ import json
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,7 +63,8 @@ class Rule(BaseModel):
     """None: the default answer."""
     stop_reason: StopReason = "stop"
     delay_s: float = Field(0, ge=0)
-    fault: Literal["raise", "hang", "exit", "garbage", "truncate", "loop"] | None = None
+    fault: Literal["raise", "hang", "exit", "unstorable", "garbage", "truncate", "loop"] | None = None
+    error: str = "RuntimeError"
     exit_code: int = 1
     failure: FailureKind | None = None
     flags: list[str] = []
@@ -129,13 +133,13 @@ class ScriptedEngine:
             return _failed(FailureKind.engine_timeout, f"no answer within {self._timeout_s:g} s")
         await asyncio.sleep(rule.delay_s)
         if rule.fault == "raise":
-            raise RuntimeError(f"scripted bug at {request.label}")
+            raise _error_class(rule.error)(f"scripted bug at {request.label}")
         if rule.fault == "exit":
             os._exit(rule.exit_code)
         if rule.failure is not None:
             return _failed(rule.failure, "as scripted")
         text, stop_reason = _said(rule, request)
-        return Completion(
+        completion = Completion(
             text=text,
             stop_reason=stop_reason,
             num_prompt_tokens=100,
@@ -143,6 +147,7 @@ class ScriptedEngine:
             flags=tuple(rule.flags),
             engine_s=time.monotonic() - start,
         )
+        return replace(completion, mean_logprob="no figure") if rule.fault == "unstorable" else completion  # type: ignore[arg-type]
 
     async def close(self) -> None:
         pass
@@ -204,13 +209,22 @@ def _load(given: str | Path | None) -> _Loaded:
         script = Script.model_validate_json(body)
         for rule in script.rules:
             re.compile(rule.regex or "")
+            _error_class(rule.error)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "its text"
         raise EngineStartError(f"The script {name} is none: {place}: {first['msg']}.") from error
     except re.error as error:
         raise EngineStartError(f"The script {name} has a broken regex: {error}.") from error
+    except (ImportError, AttributeError) as error:
+        raise EngineStartError(f"The script {name} names an error that is none: {error}.") from error
     return _Loaded(script, hashlib.sha256(body).hexdigest())
+
+
+def _error_class(name: str) -> type[BaseException]:
+    module, _, attribute = name.rpartition(".")
+    found: type[BaseException] = getattr(import_module(module or "builtins"), attribute)
+    return found
 
 
 def _body(given: str | Path) -> bytes:

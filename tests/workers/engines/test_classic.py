@@ -11,7 +11,7 @@ from schemas.page import Box, PageImage, TextLayer, Word
 from schemas.settings import ClassicSettings, EngineSettings
 from workers.engines.classic import describe, make, ppocr
 from workers.engines.classic.legible import legible
-from workers.engines.classic.ppocr import OcrLine
+from workers.engines.classic.ppocr import OcrLine, strip_pieces
 from workers.engines.engine import EngineStartError, Prompt, Request
 from workers.languages import languages_of
 
@@ -235,3 +235,58 @@ def test_what_the_detector_frames_in_a_picture_is_no_line_of_an_unknown_script()
     frames = [line_of("***", 0.6, width=122, height=66), line_of("女", 0.4, top=90, width=128, height=72)]
 
     assert not legible(frames, WHITE, 0.5).is_foreign
+
+
+def strip_of(text, width, height):
+    """A line of text, as high as the strip allows."""
+    page = pymupdf.open().new_page(width=width, height=height)
+    page.insert_text((4, height * 0.75), text, fontsize=height * 0.75)
+    pixmap = page.get_pixmap(dpi=72, alpha=False)
+    return np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
+
+
+@pytest.mark.parametrize("is_tall", [False, True])
+def test_a_strip_that_is_too_long_to_be_read_whole_is_read_in_pieces(engine, is_tall):
+    text = "Reading is to the mind what exercise is to the body said somebody in 1709"
+    pixels = strip_of(text, 4096, 32)
+
+    page = engine._ocr.read(np.ascontiguousarray(np.rot90(pixels, -1)) if is_tall else pixels)
+
+    lines = sorted(page.lines, key=lambda line: line.box.top if is_tall else line.box.left)
+    assert " ".join(line.text for line in lines) == text
+    first, last = lines[0].box, lines[-1].box
+    start, end = (first.top, last.bottom) if is_tall else (first.left, last.right)
+    assert start == pytest.approx(4, abs=8)
+    assert end == pytest.approx(800, abs=20)  # as drawn: 73 letters of 24 px Helvetica
+
+
+@pytest.mark.parametrize("size", [(2, 3000), (3000, 2), (1000, 5), (5, 1000), (1, 400), (400, 1), (6272, 32), (32, 6272)])
+async def test_a_strip_without_text_is_a_page_without_text(engine, size):
+    width, height = size
+    image = PageImage.from_rgb(width, height, bytes([200, 210, 220]) * (width * height))
+
+    completion = await engine.read(request(image))
+
+    assert completion.failure is None
+    assert texts(completion) == []
+
+
+def test_pieces_of_a_strip_hold_all_its_ink_once_and_know_where_they_lie():
+    strip = np.full((32, 3000, 3), 255, np.uint8)
+    for start in range(10, 2990, 100):
+        strip[8:24, start : start + 60] = start % 200
+
+    pieces = list(strip_pieces(strip))
+
+    assert all(piece.pixels.shape[1] <= 17 * 32 and piece.pixels.shape[1] <= 8 * piece.pixels.shape[0] for piece in pieces)
+    found = np.full_like(strip, 255)
+    for piece in pieces:
+        rows, columns = np.nonzero((piece.pixels != 255).any(axis=2))
+        found[rows + piece.top, columns + piece.left] = piece.pixels[rows, columns]
+    assert (found == strip).all()
+    assert sum((piece.pixels != 255).sum() for piece in pieces) == (strip != 255).sum()
+
+
+def test_a_page_of_usual_shape_is_read_as_a_whole(engine, monkeypatch):
+    monkeypatch.setattr(ppocr, "strip_pieces", None)
+    assert engine._ocr.read(np.full((32, 640, 3), 255, np.uint8)).lines == []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rapidocr.utils.process_img import ResizeImgError
 
 from schemas.answers import ChartAnswer, OcrAnswer
 from schemas.failure import Task
@@ -90,6 +91,22 @@ async def test_faults_do_what_they_say(script: Path) -> None:
     assert hung.failure.kind == "engine_timeout"
     with pytest.raises(RuntimeError, match="scripted bug"):
         await engine.read(request(ask=4))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("MemoryError", MemoryError), ("rapidocr.utils.process_img.ResizeImgError", ResizeImgError)]
+)
+async def test_it_raises_what_the_script_names(script: Path, name: str, kind: type[Exception]) -> None:
+    engine = ScriptedEngine(settings(script, {"rules": [{"fault": "raise", "error": name}]}))
+
+    with pytest.raises(kind, match="scripted bug"):
+        await engine.read(request())
+
+
+@pytest.mark.parametrize("name", ["NoSuchError", "no_such_module.Error"])
+def test_an_error_that_is_none_is_the_operator_s_mistake(script: Path, name: str) -> None:
+    with pytest.raises(EngineStartError, match="names an error that is none"):
+        ScriptedEngine(settings(script, {"rules": [{"fault": "raise", "error": name}]}))
 
 
 async def test_a_scripted_failure_is_no_exception(script: Path) -> None:

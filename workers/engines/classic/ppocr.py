@@ -4,6 +4,7 @@ rapidocr downloads what its wheel lacks; here every model is named by its path, 
 """
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -31,6 +32,24 @@ class OcrLine(NamedTuple):
     """On the page turned upright and its lines laid level: for the order of reading."""
     box: Box
     """On the image as it came, in its pixels."""
+
+
+STRIP_ASPECT = 40
+"""An image longer than so many times its other side is read in pieces. rapidocr squeezes the longer side to 2000 px, and below a
+125th of that nothing is left of the other (ResizeImgError); from an 80th on nothing can be read, and a tall one of a 50th took
+94 s and 4.8 GB."""
+_PIECE_ASPECT, _PADDED_ASPECT = 16, 4
+_LEGIBLE_PX = 6
+"""No letter fits into less."""
+
+
+class Piece(NamedTuple):
+    """A part of a strip, on a page of its own."""
+
+    pixels: Pixels
+    left: int
+    """Of that page, on the strip."""
+    top: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +120,17 @@ class PpOcr:
         return OcrPage(lines, upright_width, upright_height, rotation)
 
     def _detect(self, bgr: Pixels) -> tuple[npt.NDArray[np.float64], list[Pixels]]:
+        """Corners of the lines, and their pixels."""
+        if max(bgr.shape[:2]) <= STRIP_ASPECT * min(bgr.shape[:2]):
+            return self._detect_whole(bgr)
+        quads, crops = [np.zeros((0, 4, 2))], []
+        for piece in strip_pieces(bgr) if min(bgr.shape[:2]) >= _LEGIBLE_PX else ():
+            found, cut = self._detect_whole(piece.pixels)
+            quads.append(np.clip(found + np.array([piece.left, piece.top]), 0, bgr.shape[1::-1]))
+            crops += cut
+        return np.concatenate(quads), crops
+
+    def _detect_whole(self, bgr: Pixels) -> tuple[npt.NDArray[np.float64], list[Pixels]]:
         from rapidocr.main import RapidOCRError
         from rapidocr.utils.process_img import map_boxes_to_original
 
@@ -148,6 +178,39 @@ class PpOcr:
     def _texts(self, crops: list[Pixels]) -> tuple[list[str], list[float]]:
         found = self._ocr.recognize_txt(crops)
         return list(found.txts), list(found.scores)
+
+
+def strip_pieces(strip: Pixels) -> Iterator[Piece]:
+    """The strip in parts, cut where it is emptiest, each laid on a page of its background's colour. Parts without ink are left
+    out."""
+    if strip.shape[0] > strip.shape[1]:
+        for piece in strip_pieces(strip.transpose(1, 0, 2)):
+            yield Piece(np.ascontiguousarray(piece.pixels.transpose(1, 0, 2)), piece.top, piece.left)
+        return
+    height, width = strip.shape[:2]
+    background = np.median(strip.reshape(-1, 3), axis=0).astype(np.uint8)
+    ink = np.abs(strip.astype(np.int16) - background.astype(np.int16)).sum(axis=(0, 2))
+    margin, start = height // 2, 0
+    while start < width:
+        end = start + _cut(ink[start:], _PIECE_ASPECT * height, gap=max(1, height // 4))
+        if ink[start:end].any():
+            padded_width = end - start + 2 * margin
+            padded_height = max(2 * height, padded_width // _PADDED_ASPECT)
+            page = np.empty((padded_height, padded_width, 3), np.uint8)
+            page[:] = background
+            top = (padded_height - height) // 2
+            page[top : top + height, margin : margin + end - start] = strip[:, start:end]
+            yield Piece(page, start - margin, -top)
+        start = end
+
+
+def _cut(ink: npt.NDArray[np.int64], longest: int, gap: int) -> int:
+    """Where the next piece ends: in the middle of the last of the emptiest `gap` columns of its last third, between two words."""
+    if len(ink) <= longest:
+        return len(ink)
+    third = ink[longest * 2 // 3 : longest]
+    sums = np.convolve(third, np.ones(gap), mode="valid")
+    return longest - int(np.argmin(sums[::-1])) - gap // 2
 
 
 def _half_turn(crop: Pixels) -> Pixels:

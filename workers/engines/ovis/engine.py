@@ -24,7 +24,7 @@ from workers.engines.ovis.completions import Completions, failed
 from workers.engines.ovis.cycles import find_cycle
 from workers.engines.ovis.decode_graphs import record_decode
 from workers.engines.ovis.decoder import Decoder
-from workers.engines.ovis.device import device_name, device_of, is_sticky, num_blocks
+from workers.engines.ovis.device import device_name, device_of, num_blocks
 from workers.engines.ovis.encoder import Encoder
 from workers.engines.ovis.grammar import GrammarError, Grammars
 from workers.engines.ovis.image_processor import ImageProcessor
@@ -38,7 +38,7 @@ from workers.loops import find_loop
 
 log = logging.getLogger(__name__)
 
-STICKY_EXIT_CODE = 70
+BROKEN_EXIT_CODE = 70
 IDLE_WAIT_S = 0.05
 
 
@@ -58,7 +58,6 @@ class OvisEngine:
         self._inbox: deque[Sequence] = deque()
         self._wake = threading.Condition()
         self._is_closing = False
-        self._broken: str | None = None
         self._thread: threading.Thread | None = None
         self._workers: ThreadPoolExecutor | None = None
 
@@ -199,8 +198,8 @@ class OvisEngine:
 
         sequence.done = done
         with self._wake:
-            if self._broken is not None or self._is_closing:
-                raise RuntimeError(self._broken or "the engine is closed")
+            if self._is_closing:
+                raise RuntimeError("the engine is closed")
             self._inbox.append(sequence)
             self._wake.notify()
         try:
@@ -267,30 +266,19 @@ class OvisEngine:
                     self.scheduler.add(sequence)
                 worked = self.scheduler.turn()
             except BaseException as error:  # noqa: BLE001  # a panic in Rust is no Exception; `_break` says what becomes of it
-                self._break(error, arrived)
+                self._break(error)
                 return
             if self._is_closing and self.scheduler.is_idle:
                 return
             if not worked:
                 time.sleep(IDLE_WAIT_S)
 
-    def _break(self, error: BaseException, arrived: list[Sequence]) -> None:
-        """A CUDA error that sticks poisons every later call: the process ends, so that Ray starts another. Anything else here is
-        a bug of ours: all in flight end with it, and so does every later request."""
+    def _break(self, error: BaseException) -> None:
+        """A CUDA error that sticks poisons every later call, and so does a bug of ours here: the process ends, so that Ray starts
+        another, and what was in flight is read again. A page that does it each time is found by its begin markers."""
         log.critical("the engine's thread broke", exc_info=error)
-        if is_sticky(error):
-            logging.shutdown()
-            os._exit(STICKY_EXIT_CODE)
-        with self._wake:
-            self._broken = f"the engine broke: {type(error).__name__}: {error}"
-            left = [*arrived, *self._inbox, *self.scheduler.in_flight]
-        for sequence in left:
-            if sequence.end is None:
-                sequence.end, sequence.error = "error", self._broken
-                try:
-                    sequence.done(sequence)
-                except RuntimeError:
-                    log.exception("a request that broke could not be handed back")
+        logging.shutdown()
+        os._exit(BROKEN_EXIT_CODE)
 
 
 def seed_of(request: Request, part: str) -> int:
