@@ -6,7 +6,7 @@ Resolved once by `pipeline.config` (flags over environment over TOML over defaul
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from schemas.failure import Task
 
@@ -43,8 +43,21 @@ class InputSettings(Stage):
         "`*.manifest`. The marker itself is never read.",
     )
     passwords: list[SecretStr] = Field(
-        [], description="Passwords to try on encrypted PDFs, in order. Never written anywhere; best set in the environment."
+        [],
+        description="Passwords to try on encrypted PDFs, in order: one, or several as a JSON list. Never written anywhere; best "
+        "set in the environment.",
     )
+
+    @field_validator("pages")
+    @classmethod
+    def _count_from_1(cls, pages: str | None) -> str | None:
+        for part in pages.split(",") if pages else ():
+            first, _, last = part.partition("-")
+            if int(first) < 1 or (last and int(last) < 1):
+                raise ValueError(f"pages count from 1, and {part} begins before")
+            if last and int(last) < int(first):
+                raise ValueError(f"{part} ends before it begins")
+        return pages
 
 
 class FetchSettings(Stage):
