@@ -64,7 +64,11 @@ TRUST = [
 ]
 FLAGS = Column("flags", STRINGS, "What a reader should know before trusting the row; see the README's list of flags.")
 READ_TIMES = [
-    Column("read_s", FLOAT, "Seconds at the engine, summed over asks; waiting for a free slot is not counted."),
+    Column(
+        "read_s",
+        FLOAT,
+        "Seconds the engine was at work on it, summed over asks; waiting for a slot or in its queue is not counted.",
+    ),
     _null("read_at", TIME, "When it was read."),
 ]
 

@@ -75,7 +75,7 @@ class PageReader:
             start = time.monotonic()
             with self._busy:
                 completion = await self._engine.read(request)
-            return replace(completion, engine_s=time.monotonic() - start)
+            return completion if completion.engine_s is not None else replace(completion, engine_s=time.monotonic() - start)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ import logging
 import os
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -26,6 +27,7 @@ from workers.engines.encode import data_url
 from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
 
 _log = logging.getLogger(__name__)
+Encoded = TypeVar("Encoded")
 
 CONNECT_TIMEOUT_S = 15.0
 BACKOFF_MIN_S = 0.5
@@ -95,22 +97,31 @@ class ServerEngine:
             await self._check_model(served)
 
     async def read(self, request: Request) -> Completion:
-        """Never raises for what the server does. Tries and seconds are counted, the wait for a free slot is not."""
+        """Never raises for what the server does. Tries and seconds are counted, the wait for a free slot or encoder is not."""
         async with self._slots:
             start = time.monotonic()
-            image_url = await asyncio.get_running_loop().run_in_executor(
-                self._encoders, data_url, request.image, self._settings.server.image_format
-            )
             tries = _Tries()
+            image_url = await self._encoded(tries, data_url, request.image, self._settings.server.image_format)
             try:
                 completion = await self._ask(request, image_url, tries)
             except _Passing as error:
                 completion = failed(error.kind, f"{error.message} ({tries.num} tries)")
-            return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start)
+            return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start - tries.queued_s)
 
     async def close(self) -> None:
         await self._client.aclose()
         self._encoders.shutdown(wait=False, cancel_futures=True)
+
+    async def _encoded(self, tries: "_Tries", encode: Callable[..., Encoded], *args: Any) -> Encoded:
+        asked = time.monotonic()
+
+        def timed() -> tuple[Encoded, float]:
+            started = time.monotonic()
+            return encode(*args), started - asked
+
+        encoded, queued_s = await asyncio.get_running_loop().run_in_executor(self._encoders, timed)
+        tries.queued_s += queued_s
+        return encoded
 
     async def _check_model(self, served: list[str]) -> None:
         """Gateways serve names they do not list, so ask for one token before calling it the operator's mistake."""
@@ -138,7 +149,7 @@ class ServerEngine:
 
     async def _post_until_answered(self, body: dict[str, Any], tries: "_Tries") -> httpx.Response:
         """Raises _Passing when the last try failed as the ones before."""
-        content = await asyncio.get_running_loop().run_in_executor(self._encoders, _dumped, body)
+        content = await self._encoded(tries, _dumped, body)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
             stop=stop_after_attempt(self._settings.max_tries),
@@ -203,6 +214,8 @@ class _Passing(Exception):
 
 class _Tries:
     num = 0
+    queued_s = 0.0
+    """Waited for a free encoder."""
 
 
 class _Pause:

@@ -1,5 +1,7 @@
 import asyncio
 import json
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pymupdf
@@ -12,7 +14,7 @@ from schemas.settings import ClassicSettings, EngineSettings
 from workers.engines.classic import describe, make, ppocr
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine
-from workers.engines.engine import EngineStartError, Prompt, Request
+from workers.engines.engine import Completion, EngineStartError, Prompt, Request
 from workers.languages import languages_of
 
 SETTINGS = EngineSettings()
@@ -235,3 +237,16 @@ def test_what_the_detector_frames_in_a_picture_is_no_line_of_an_unknown_script()
     frames = [line_of("***", 0.6, width=122, height=66), line_of("女", 0.4, top=90, width=128, height=72)]
 
     assert not legible(frames, WHITE, 0.5).is_foreign
+
+
+async def test_seconds_of_requests_that_wait_for_each_other_sum_to_what_they_took(monkeypatch):
+    monkeypatch.setattr("workers.engines.classic.engine.PpOcr", lambda num_threads: None)
+    engine = make(SETTINGS)
+    await engine.start()
+    monkeypatch.setattr(engine, "_from_text_layer", lambda image, words: (time.sleep(0.02), Completion())[1])
+    layer = layer_of(LINES)
+    monkeypatch.setattr("workers.engines.classic.engine.judge", lambda *_: SimpleNamespace(is_trusted=True))
+    started = time.monotonic()
+    completions = await asyncio.gather(*(engine.read(request(drawn([]), text_layer=layer)) for _ in range(6)))
+    await engine.close()
+    assert 6 * 0.02 <= sum(completion.engine_s for completion in completions) <= time.monotonic() - started
