@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.errors import OperatorError
 from schemas.settings import Settings
@@ -80,6 +80,8 @@ def resolve(
 
     class Layers(Settings, BaseSettings):
         """Settings, once more, with somewhere to come from."""
+
+        model_config = SettingsConfigDict()
 
         @classmethod
         def settings_customise_sources(

@@ -9,6 +9,10 @@ class EngineDies(Exception):
     """The reader process dies at page after page. What was read stays staged; the same command goes on."""
 
 
+class DiskFull(Exception):
+    """A disk of this machine is full, not the output's. What was read stays staged; with room, the same command goes on."""
+
+
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1

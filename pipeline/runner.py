@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
-from pipeline.cluster import keep_to_loopback
+from pipeline.cluster import check_room, check_start, keep_to_loopback
 from pipeline.commit import commit_complete, commit_disappearances
-from pipeline.errors import EngineDies, OperatorError
+from pipeline.errors import DiskFull, EngineDies, OperatorError
 from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger
@@ -32,7 +32,7 @@ from schemas.plan import Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
 from workers.engines.engine import EngineInfo
-from workers.engines.registry import describe_engine
+from workers.engines.registry import check_engine, describe_engine
 
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], Todo]
 """What to read, given what is done."""
@@ -82,6 +82,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     settings = settings or Settings()
     _refuse_output_in_input(input, output)
     info = describe_engine(settings.engine)
+    check_engine(settings.engine, runs_here=False)
     recipes = _recipes(settings, info)
     store = open_output(output, settings)
     found = read_output(store)
@@ -176,6 +177,7 @@ class _Run:
         self.progress = Progress()
         self.observer: Observer = Several(observer, self.progress)
         self.info = describe_engine(settings.engine)
+        check_start(settings)
         self.recipes = _recipes(settings, self.info)
         if input:
             _refuse_output_in_input(input, output)
@@ -195,6 +197,7 @@ class _Run:
             with contextlib.suppress(StoreError):  # they only spare reading
                 write_snapshots(self.store, look.output.manifests)
             return self._end("nothing_to_do", todo=look.todo)
+        check_room(self.settings.ray)
         if not self.settings.output.unsafe_single_writer:
             probe_store(self.store)
         ttl_s = self.settings.output.lease_ttl_s
@@ -226,7 +229,7 @@ class _Run:
                 for plan in self._plans(lease, choose, self._look_again(choose, look)):
                     self.totals.plan_ids.append(plan.plan.plan_id)
                     self._execute(plan, lease)
-        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies) as stop:
+        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, DiskFull) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
         except BaseException as error:
             with contextlib.suppress(StoreError):  # the error itself says more

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from pipeline.errors import EXIT_INCOMPLETE, exit_code
+from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, exit_code
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,25 +31,25 @@ def do(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: boo
 
 
 def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool) -> "tuple[Summary, Path | None]":
-    """Do the work with its progress on stderr and Ray's noise in a log file; the file is kept where something is in it."""
-    from pipeline.report import new_log, quiet_ray
+    """Do the work with its progress on stderr and Ray's noise in a log file; the file is kept where the run did not end well."""
+    from pipeline.report import RunLog, quiet_ray
     from pipeline.telemetry import watched
 
-    log = new_log()
+    log = RunLog()
     try:
-        with quiet_ray(log) as real, watched(settings, real, quiet=quiet) as observer:
+        with quiet_ray(log.path) as real, watched(settings, real, quiet=quiet) as observer:
             summary = work(observer)
+        log.is_wanted = summary.exit_code != EXIT_FINISHED
     except KeyboardInterrupt:
         fail("interrupted; the same command goes on.", EXIT_INCOMPLETE)
     except Exception as error:
         if exit_code(error) is None:
-            sys.stderr.write(f"pagefold: this is a bug, or the machine's end; what Ray said is in {log}\n")
+            log.is_wanted = True
+            sys.stderr.write(f"pagefold: this is a bug, or the machine's end; what Ray said is in {log.path}\n")
         raise
     finally:
-        if log.exists() and log.stat().st_size == 0:
-            log.unlink()
-            log.parent.rmdir()
-    return summary, log if log.exists() else None
+        kept = log.put_away()
+    return summary, kept
 
 
 def fail(sentence: str, code: int) -> NoReturn:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -214,8 +215,7 @@ def test_a_bug_flies_and_names_the_log(monkeypatch, capfd, tmp_path):
     log = Path(err.rpartition(" ")[2].strip())
     assert log.read_text() == "last words of Ray\n"
     assert "last words" not in err
-    log.unlink()
-    log.parent.rmdir()
+    shutil.rmtree(log.parent)
 
 
 @pytest.mark.parametrize(

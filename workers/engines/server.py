@@ -44,6 +44,42 @@ def describe(settings: EngineSettings) -> EngineInfo:
     return EngineInfo(name="server", model=settings.model, revision=settings.revision, options=options)
 
 
+def check(settings: EngineSettings, *, runs_here: bool) -> None:
+    """Raises EngineStartError where the endpoint's address, its model or its key cannot be right; nothing is sent."""
+    _address(settings)
+    _model(settings)
+    if runs_here:
+        _key(settings)
+
+
+def _address(settings: EngineSettings) -> httpx.URL:
+    given = settings.server.base_url
+    if not given:
+        raise EngineStartError("The engine `server` needs `engine.server.base_url`, such as http://localhost:8000/v1.")
+    try:
+        url = httpx.URL(given.rstrip("/") + "/")
+    except httpx.InvalidURL as error:
+        raise EngineStartError(f"`engine.server.base_url` is no address: {error}.") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
+    return url
+
+
+def _model(settings: EngineSettings) -> str:
+    if not settings.model:
+        raise EngineStartError("The engine `server` needs `engine.model`, the name under which the endpoint serves it.")
+    return settings.model
+
+
+def _key(settings: EngineSettings) -> str:
+    """ "" where there is none."""
+    variable = settings.server.api_key_env
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise EngineStartError(f"The key in {variable} holds characters that no key has.")
+    return key
+
+
 def make(settings: EngineSettings) -> "ServerEngine":
     return ServerEngine(settings)
 
@@ -51,21 +87,10 @@ def make(settings: EngineSettings) -> "ServerEngine":
 class ServerEngine:
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
-        if not server.base_url:
-            raise EngineStartError("The engine `server` needs `engine.server.base_url`, such as http://localhost:8000/v1.")
-        if not settings.model:
-            raise EngineStartError("The engine `server` needs `engine.model`, the name under which the endpoint serves it.")
+        url = _address(settings)
         self._settings = settings
-        self._model = settings.model
-        self._key = os.environ.get(server.api_key_env, "").strip()
-        try:
-            url = httpx.URL(server.base_url.rstrip("/") + "/")
-        except httpx.InvalidURL as error:
-            raise EngineStartError(f"`engine.server.base_url` is no address: {error}.") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise EngineStartError(f"The key in {server.api_key_env} holds characters that no key has.")
+        self._model = _model(settings)
+        self._key = _key(settings)
         self._host = f"{url.host}:{url.port}" if url.port else url.host
         self._client = httpx.AsyncClient(
             base_url=url,
