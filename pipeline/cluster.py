@@ -70,7 +70,7 @@ def _joined(address: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _private(settings: RaySettings) -> Iterator[None]:
-    """A Ray in a temporary folder of its own, which goes with it. The folder stays, for its logs, where something unforeseen ends it."""
+    """A Ray in a temporary folder of its own, which goes with it; or stays, for its logs, where something unforeseen ends it."""
     import ray
 
     try:

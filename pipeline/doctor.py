@@ -50,7 +50,7 @@ def examine(settings: Settings, input: str | None, output: str | None, *, with_r
     yield from _models()
     yield from _engine(settings.engine, runs_here=cluster_address(settings.ray) is None)
     if input is not None:
-        yield _input(input)
+        yield _input(input, is_empty_fine=settings.input.allow_empty)
     if output is not None:
         yield _output(output, unsafe=settings.output.unsafe_single_writer)
     if with_ray:
@@ -159,13 +159,13 @@ def _endpoint(settings: EngineSettings) -> Finding:
     return Finding("endpoint", "ok", f"{took}; models: {', '.join(names[:5])}")
 
 
-def _input(input: str) -> Finding:
+def _input(input: str, *, is_empty_fine: bool) -> Finding:
     try:
         found = list(islice(list_sources(input, timeout_s=10, max_tries=2), 1000))
     except InputError as error:
         return Finding("input", "fail", str(error))
     if not found:
-        return Finding("input", "warn", f"{input}: nothing in it")
+        return Finding("input", "warn" if is_empty_fine else "fail", f"{input}: nothing in it (input.allow_empty)")
     return Finding("input", "ok", f"{input}: {len(found)}{' or more' if len(found) == 1000 else ''} objects")
 
 

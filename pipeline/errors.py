@@ -16,9 +16,11 @@ class DiskFull(Exception):
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
-"""Interrupted, or another run holds (or took) the lease: the same command goes on."""
+"""Interrupted, not now (the store is away, another run holds the lease), or too many pages failed: the same command goes on."""
 EXIT_OPERATOR = 2
 """An operator mistake; nothing was done."""
+EXIT_WORK = 10
+"""`plan --exit-code`: a run would find work."""
 
 
 def exit_code(error: BaseException) -> int | None:

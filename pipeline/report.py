@@ -182,6 +182,8 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
                 f"Incomplete: {clean_message(summary.message or 'interrupted').rstrip('.')}. The same command goes on.", "bold red"
             )
         )
+    elif summary.status == "too_many_failed":
+        console.print(Text(f"Finished in {duration(summary.seconds)}, but {clean_message(summary.message or '')}.", "bold red"))
     else:
         console.print(Text.assemble(("Finished ", "bold green"), f"in {duration(summary.seconds)}."))
     rows = Table.grid(padding=(0, 2))

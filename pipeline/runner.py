@@ -24,7 +24,7 @@ from pipeline.recipes import make_recipes
 from pipeline.snapshots import write_snapshots
 from pipeline.stopping import Interrupted, signals_noted, signals_raise
 from pipeline.store import Store, StoreError, open_store, probe_store
-from pipeline.summary import PlanReport, Summary, SummaryStatus, empty_input_text, waiting_text
+from pipeline.summary import PlanReport, Summary, SummaryStatus, waiting_text
 from pipeline.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
 from pipeline.totals import Counting, Totals, parquet_bytes
 from schemas.failure import FailureKind, Task
@@ -108,6 +108,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_deleted=sum(change.is_deleted for change in todo.disappearances),
         num_restored=sum(not change.is_deleted for change in todo.disappearances),
         num_not_taken_for_deleted=todo.num_not_taken_for_deleted,
+        empty_input=todo.empty_input,
         num_bytes=counts.num_bytes,
         num_shards=len(todo.shards),
         recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
@@ -217,8 +218,8 @@ class _Run:
     def _tell(self, todo: Todo) -> None:
         if todo.waiting:
             self.observer.message(waiting_text(todo.waiting.num_sources, todo.waiting.until))
-        if todo.num_not_taken_for_deleted:
-            self.observer.message(empty_input_text(todo.num_not_taken_for_deleted))
+        if todo.empty_input:
+            self.observer.message(todo.empty_input)
 
     def _run_under(self, lease: Lease, choose: Choose, look: "_Look") -> Summary:
         self._write_row("running")
@@ -235,6 +236,10 @@ class _Run:
             with contextlib.suppress(StoreError):  # the error itself says more
                 self._write_row("failed", f"{type(error).__name__}: {error}")
             raise
+        if status == "finished" and (message := self.totals.trouble(self.settings.run.fail_above)):
+            with signals_noted(), contextlib.suppress(StoreError):
+                self._write_row("failed", message)
+            return self._end("too_many_failed", message, todo=self._todo)
         # a further Ctrl-C shall not leave the row at `running`; a store that is out of reach is why the run is incomplete
         with signals_noted(), contextlib.suppress(StoreError):
             self._write_row(status, message)

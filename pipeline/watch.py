@@ -19,7 +19,7 @@ from pipeline.held import Held
 from pipeline.lease import LeaseHeld
 from pipeline.sqs import POLL_S, Message, Queue, QueueBusy, QueueError
 from pipeline.stopping import Interrupted, Stop, signals_noted
-from pipeline.summary import Summary
+from pipeline.summary import Summary, SummaryStatus
 from schemas.settings import Settings, WatchSettings
 
 Reason = Literal["start", "events", "time", "again"]
@@ -48,9 +48,9 @@ class Woken:
     reason: Reason
     num_messages: int
     """That it answered for."""
-    status: Literal["finished", "incomplete", "nothing_to_do", "failed"]
+    status: SummaryStatus | Literal["failed"]
     message: str | None
-    """Why it is not finished."""
+    """Why it did not end well."""
     exit_code: int
     """As `pagefold run` would have ended."""
     summary: Summary | None = None

@@ -42,6 +42,9 @@ class InputSettings(Stage):
         description="Read a folder, and those below it, only once it holds a file of this name, such as `_SUCCESS` or "
         "`*.manifest`. The marker itself is never read.",
     )
+    allow_empty: bool = Field(
+        False, description="An input without one object is nothing to do, and no mistake. `watch` always allows it."
+    )
     passwords: list[SecretStr] = Field(
         [],
         description="Passwords to try on encrypted PDFs, in order: one, or several as a JSON list. Never written anywhere; best "
@@ -204,6 +207,26 @@ class PlanSettings(Stage):
     )
 
 
+class RunSettings(Stage):
+    fail_above: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of failed pages (`5%` or `0.05`) above which a run that came to its end is no success: exit code 1. "
+        "A document without one page that could be seen counts as a page. By default only where all failed.",
+    )
+
+    @field_validator("fail_above", mode="before")
+    @classmethod
+    def _percent(cls, value: object) -> object:
+        if isinstance(value, str) and (number := value.strip()).endswith("%"):
+            try:
+                return float(number[:-1]) / 100
+            except ValueError:
+                raise ValueError(f"{value!r} is no share, such as 5% or 0.05") from None
+        return value
+
+
 class OutputSettings(Stage):
     compression_level: int = Field(3, ge=1, le=22, description="zstd level of the Parquet files.")
     row_group_rows: int = Field(50_000, ge=1, description="Rows of one row group.")
@@ -282,6 +305,7 @@ class Settings(Stage):
     engine: EngineSettings = EngineSettings()
     read: ReadSettings = ReadSettings()
     plan: PlanSettings = PlanSettings()
+    run: RunSettings = RunSettings()
     output: OutputSettings = OutputSettings()
     ray: RaySettings = RaySettings()
     watch: WatchSettings = WatchSettings()

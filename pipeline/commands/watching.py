@@ -10,6 +10,7 @@ from pipeline.commands.flags import (
     BaseUrlFlag,
     ConfigFlag,
     EngineFlag,
+    FailAboveFlag,
     Input,
     JsonFlag,
     LogFormatFlag,
@@ -45,6 +46,7 @@ def watch(
     base_url: BaseUrlFlag = None,
     tasks: TasksFlag = None,
     pages: PagesFlag = None,
+    fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     ray_address: RayFlag = None,
@@ -54,7 +56,13 @@ def watch(
     as_json: JsonFlag = False,
 ) -> None:
     """Run now, and again whenever events say that IN has changed, or a while has passed. Ends at SIGTERM or Ctrl-C."""
-    given = {"watch.queue": queue, "watch.every_s": every_s, "log.format": log_format}
+    given = {
+        "watch.queue": queue,
+        "watch.every_s": every_s,
+        "log.format": log_format,
+        "run.fail_above": fail_above,
+        "input.allow_empty": True,  # an empty drop folder is what a watch waits at
+    }
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)
     from pipeline.apart import Apart
     from pipeline.lease import is_held, read_lease

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,6 +78,45 @@ def lake(tmp_path: Path) -> str:
         "runs": [row("runs", run_id="r1", status="finished", seconds=3.2)],
     }
     return str(write_lake(tmp_path / "lake", rows))
+
+
+@pytest.mark.parametrize(
+    ("report", "codes"),
+    [({}, (0, 0)), ({"num_shards": 1}, (0, 10)), ({"num_deleted": 1}, (0, 10)), ({"unfinished_plan_id": "000001"}, (0, 10))],
+)
+def test_plan_tells_a_scheduler_by_its_exit_code_whether_there_is_work(pagefold, monkeypatch, report, codes):
+    counts = {
+        "num_sources_found": 1,
+        "num_done": 1,
+        "num_new": 0,
+        "num_changed": 0,
+        "num_retried": 0,
+        "num_bytes": 0,
+        "num_shards": 0,
+    }
+    monkeypatch.setattr(runner, "plan", lambda *_: PlanReport(**(counts | report), recipes={}))
+    assert (pagefold("plan", "in", "out")[0], pagefold("plan", "in", "out", "--exit-code", "--json")[0]) == codes
+
+
+@pytest.mark.parametrize(("given", "share"), [("5%", 0.05), ("0.05", 0.05), ("0", 0.0), (" 12.5 % ", 0.125)])
+def test_fail_above_is_a_share_or_a_percentage(pagefold, monkeypatch, given, share):
+    seen = []
+    monkeypatch.setattr(runner, "run", lambda input, output, settings, **_: seen.append(settings) or DONE)
+    assert pagefold("run", "in", "out", "--fail-above", given, "--allow-empty", "-q")[0] == 0
+    assert (seen[0].run.fail_above, seen[0].input.allow_empty) == (pytest.approx(share), True)
+
+
+@pytest.mark.parametrize("given", ["5", "many", "x%", "-1%"])
+def test_a_share_that_is_none_is_one_sentence(pagefold, given):
+    code, _, err = pagefold("run", "in", "out", f"--fail-above={given}")
+    assert (code, err.count("\n"), err.startswith("pagefold: run.fail_above: ")) == (2, 1, True)
+
+
+def test_a_run_of_too_many_failures_says_so_and_exits_1(pagefold, monkeypatch):
+    failed = replace(DONE, status="too_many_failed", message="all 4 pages failed")
+    monkeypatch.setattr(runner, "run", lambda *_, **__: failed)
+    code, out, _ = pagefold("run", "in", "out", "-q")
+    assert (code, "Finished in 2.0 s, but all 4 pages failed." in out) == (1, True)
 
 
 def test_help_names_every_command_and_imports_nothing_heavy():
@@ -326,7 +366,7 @@ def test_doctor_checks_input_and_output(tmp_path):
     (tmp_path / "in").mkdir()
     found = {finding.check: finding for finding in examine(Settings(), str(tmp_path / "in"), str(tmp_path / "out"), with_ray=False)}
     assert (found["python"].verdict, found["libraries"].verdict) == ("ok", "ok")
-    assert (found["input"].verdict, found["output"].verdict) == ("warn", "ok")
+    assert (found["input"].verdict, found["output"].verdict) == ("fail", "ok")
     assert any(check.startswith("sandbox") for check in found)
     missing = {finding.check: finding for finding in examine(Settings(), str(tmp_path / "nope"), "gs://b", with_ray=False)}
     assert (missing["input"].verdict, missing["output"].verdict) == ("fail", "fail")
