@@ -29,13 +29,13 @@ def exit_code(error: BaseException) -> int | None:
     The imports are here because an engine's error class costs Arrow, and `--help` shall not.
     """
     from pipeline.lease import LeaseHeld, LeaseLost
-    from pipeline.store import StoreError
+    from pipeline.store import StoreError, StoreUnavailable
     from workers.cache import CacheError
     from workers.engines.engine import EngineStartError
-    from workers.listing import InputError
+    from workers.listing import InputError, InputUnavailable
     from workers.render import RenderStartError
 
-    if isinstance(error, LeaseHeld | LeaseLost):
+    if isinstance(error, LeaseHeld | LeaseLost | StoreUnavailable | InputUnavailable):
         return EXIT_INCOMPLETE
     if isinstance(error, OperatorError | StoreError | CacheError | EngineStartError | InputError | RenderStartError):
         return EXIT_OPERATOR

@@ -27,7 +27,7 @@ from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
 from pipeline.stages import WORKS
 from pipeline.stopping import Interrupted, signals_noted
-from pipeline.store import Store, StoreError
+from pipeline.store import Store, StoreError, StoreUnavailable
 from schemas.failure import FailureKind
 from schemas.plan import Plan
 from schemas.settings import OutputSettings, Settings
@@ -193,7 +193,7 @@ def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
                 yield from map(Receipt.model_validate_json, bodies)
     except RayError as error:
         # an actor hands on what its constructor or a method raised as text only
-        for kind in (EngineStartError, CacheError, RenderStartError, StoreError):
+        for kind in (EngineStartError, CacheError, RenderStartError, StoreError, StoreUnavailable):
             if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
                 raise kind(sentence[1]) from None
         raise

@@ -18,6 +18,7 @@ from pipeline.layout import run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger
 from pipeline.observer import Observer, Several, Silent
+from pipeline.patience import Result, patiently
 from pipeline.plan import Unfinished, abandon, is_outdated, is_superseded, write_plan
 from pipeline.progress import Progress
 from pipeline.recipes import make_recipes
@@ -85,9 +86,13 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     check_engine(settings.engine, runs_here=False)
     recipes = _recipes(settings, info)
     store = open_output(output, settings)
-    found = read_output(store)
+
+    def look() -> tuple[Output, Todo]:
+        found = read_output(store)
+        return found, new_work(input, found.ledger, recipes, settings)
+
+    found, todo = patiently(look, max_tries=settings.fetch.max_tries, say=lambda _: None)
     unfinished = found.unfinished
-    todo = new_work(input, found.ledger, recipes, settings)
     outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_ids)
     counts = todo.counts
     from pipeline.forecast import forecast  # DuckDB takes its time, and a run needs none
@@ -192,7 +197,7 @@ class _Run:
 
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
-        look = self._look(choose)  # before the lease and before Ray: most scheduled runs find nothing
+        look = self._patiently(lambda: self._look(choose))  # before the lease and before Ray: most scheduled runs find nothing
         if not look.has_work:
             self._tell(look.todo)
             with contextlib.suppress(StoreError):  # they only spare reading
@@ -200,12 +205,15 @@ class _Run:
             return self._end("nothing_to_do", todo=look.todo)
         check_room(self.settings.ray)
         if not self.settings.output.unsafe_single_writer:
-            probe_store(self.store)
+            self._patiently(lambda: probe_store(self.store))
         ttl_s = self.settings.output.lease_ttl_s
         owner, tell = socket.gethostname(), self.progress.heartbeat
         with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, tell=tell) as lease:
             self.observer.started(self.run_id, self.info.name, lease)
             return self._run_under(lease, choose, look)
+
+    def _patiently(self, step: Callable[[], Result]) -> Result:
+        return patiently(step, max_tries=self.settings.fetch.max_tries, say=self.observer.message)
 
     def _look(self, choose: Choose, settings: Settings | None = None) -> "_Look":
         output = read_output(self.store)
