@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.commands import asking, keeping, submitting, watching, working
-from pipeline.commands.telling import fail
-from pipeline.errors import EXIT_OPERATOR, exit_code
+from pipeline.commands.telling import fail, flush_stdout
+from pipeline.errors import EXIT_OPERATOR, exit_code, sentence
 
 app = typer.Typer(
     name="pagefold",
@@ -52,11 +52,14 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main() -> NoReturn:
     """Run the command line and exit: 0 finished, 1 incomplete, 2 operator mistake (one sentence, no traceback)."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            flush_stdout()
     except Exception as error:
         if (code := exit_code(error)) is None:
             raise
-        fail(str(error), code)
+        fail(sentence(error), code)
     sys.exit(0)
 
 

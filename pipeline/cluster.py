@@ -6,9 +6,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from errno import EDQUOT, ENOSPC
+from errno import ENOSPC
 
-from pipeline.errors import DiskFull, OperatorError, exit_code
+from pipeline.errors import DiskFull, OperatorError, exit_code, is_disk_full
 from pipeline.observer import Observer
 from pipeline.scratch import RAY_PREFIX, Scratch
 from pipeline.stopping import Interrupted
@@ -89,10 +89,10 @@ def _private(settings: RaySettings) -> Iterator[None]:
         )
         yield
     except Exception as error:
-        if exit_code(error) is None and not isinstance(error, Interrupted):
-            if is_full(error):
-                raise DiskFull(full_text()) from error
-            is_kept = True
+        is_foreseen = exit_code(error) is not None or isinstance(error, Interrupted)
+        if is_disk_full(error) or (not is_foreseen and is_full(error)):
+            raise DiskFull(full_text()) from error
+        is_kept = not is_foreseen
         raise
     finally:
         ray.shutdown()
@@ -161,7 +161,7 @@ def is_full(error: BaseException) -> bool:
 
     link: BaseException | None = error
     while link is not None:
-        if isinstance(link, OutOfDiskError) or (isinstance(link, OSError) and link.errno in (ENOSPC, EDQUOT)):
+        if isinstance(link, OutOfDiskError) or is_disk_full(link):
             return True
         if os.strerror(ENOSPC) in str(link) or OutOfDiskError.__name__ in str(link):  # a worker's error comes as text
             return True

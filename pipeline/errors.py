@@ -1,5 +1,7 @@
 """What the operator did wrong, or cannot have: one sentence, no traceback."""
 
+from errno import EDQUOT, ENOSPC
+
 
 class OperatorError(Exception):
     """Ends the command before any work. `str(error)` is one sentence that says what to change; the exit code is 2."""
@@ -23,6 +25,17 @@ EXIT_WORK = 10
 """`plan --exit-code`: a run would find work."""
 
 
+def is_disk_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
+
+
+def sentence(error: BaseException) -> str:
+    """For the operator."""
+    if isinstance(error, OSError) and is_disk_full(error):
+        return f"{error.strerror}: {error.filename or 'standard output, or what it goes to'}."
+    return str(error)
+
+
 def exit_code(error: BaseException) -> int | None:
     """The exit code of an error meant for the operator, or None for a bug, which shall fly.
 
@@ -35,7 +48,7 @@ def exit_code(error: BaseException) -> int | None:
     from workers.listing import InputError, InputUnavailable
     from workers.render import RenderStartError
 
-    if isinstance(error, LeaseHeld | LeaseLost | StoreUnavailable | InputUnavailable):
+    if is_disk_full(error) or isinstance(error, DiskFull | LeaseHeld | LeaseLost | StoreUnavailable | InputUnavailable):
         return EXIT_INCOMPLETE
     if isinstance(error, OperatorError | StoreError | CacheError | EngineStartError | InputError | RenderStartError):
         return EXIT_OPERATOR

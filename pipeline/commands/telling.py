@@ -1,8 +1,10 @@
 """How a command says what it did: progress on stderr, results on stdout, mistakes in one sentence."""
 
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,13 +23,44 @@ if TYPE_CHECKING:
 
 def do(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool, as_json: bool) -> NoReturn:
     summary, log = observed(work, settings, quiet)
-    if as_json:
-        dump_json(asdict(summary) | {"pages_per_s": summary.pages_per_s, "exit_code": summary.exit_code, "log": log and str(log)})
-    else:
-        from pipeline.report import print_summary
+    with printing_the_end():
+        if as_json:
+            dump_json(
+                asdict(summary) | {"pages_per_s": summary.pages_per_s, "exit_code": summary.exit_code, "log": log and str(log)}
+            )
+        else:
+            from pipeline.report import print_summary
 
-        print_summary(console(), summary, log=log)
+            print_summary(console(), summary, log=log)
     raise typer.Exit(summary.exit_code)
+
+
+@contextlib.contextmanager
+def printing_the_end() -> Iterator[None]:
+    """A run that is over ends as it did, even where a full disk or a closed pipe takes none of what is printed of it."""
+    try:
+        yield
+        flush_stdout()
+    except OSError as error:
+        _forget_stdout()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"pagefold: the run is over, but its summary could not be printed: {error.strerror}.\n")
+    except SystemExit:  # what rich makes of a closed pipe
+        _forget_stdout()
+
+
+def flush_stdout() -> None:
+    """Now, and not when Python ends, which would make it exit code 120 without a word. Raises OSError."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
+        raise
+
+
+def _forget_stdout() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool) -> "tuple[Summary, Path | None]":
@@ -60,8 +93,6 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 def console() -> "Console":
     """On stdout; into a file or a pipe 120 columns wide, unless COLUMNS says otherwise (rich: 80)."""
-    import os
-
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120

@@ -1,5 +1,6 @@
 """`pagefold watch`: a run whenever there may be something to read."""
 
+import contextlib
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -79,8 +80,11 @@ def watch(
         return lease is None or not is_held(*lease)
 
     def tell(woken: "Woken") -> None:
-        sys.stdout.write(_json_line(woken) if as_json else _line(woken))
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(_json_line(woken) if as_json else _line(woken))
+            sys.stdout.flush()
+        except OSError as error:  # a disk that is full for a while ends no watch
+            say(f"a line could not be printed: {error.strerror}")
 
     def say(text: str) -> None:
         from pipeline.logs import event, json_log
@@ -90,8 +94,9 @@ def watch(
             with json_log(sys.stderr):
                 event("watch", message=text)
             return
-        sys.stderr.write(f"pagefold: {clean_message(text)}\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"pagefold: {clean_message(text)}\n")
+            sys.stderr.flush()
 
     events = None
     if settings.watch.queue:

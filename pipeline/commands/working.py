@@ -28,7 +28,7 @@ from pipeline.commands.flags import (
     kinds_of,
     resolved,
 )
-from pipeline.commands.telling import console, do, dump_json, observed
+from pipeline.commands.telling import console, do, dump_json, observed, printing_the_end
 from pipeline.errors import EXIT_WORK
 
 if TYPE_CHECKING:
@@ -153,5 +153,6 @@ def demo(
         return runner.run(str(EXAMPLES), str(output), settings, observer=observer)
 
     summary, _ = observed(work, settings, quiet)
-    print_findings(console(), str(output), summary)
+    with printing_the_end():
+        print_findings(console(), str(output), summary)
     raise typer.Exit(summary.exit_code)
