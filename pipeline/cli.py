@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.commands import asking, keeping, submitting, watching, working
-from pipeline.commands.telling import fail, fail_by_bug
-from pipeline.errors import EXIT_OPERATOR, exit_code
+from pipeline.commands.telling import fail, fail_by_bug, flush_stdout
+from pipeline.errors import EXIT_OPERATOR, exit_code, sentence
 
 app = typer.Typer(
     name="pagefold",
@@ -52,11 +52,14 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main() -> NoReturn:
     """Run the command line and exit: 0 finished, 1 incomplete, 2 operator mistake. One sentence, never a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            flush_stdout()
     except Exception as error:  # noqa: BLE001 - told in a sentence, and written to a log
         if (code := exit_code(error)) is None:
             fail_by_bug(error)
-        fail(str(error), code)
+        fail(sentence(error), code)
     sys.exit(0)
 
 

@@ -2,12 +2,29 @@
 
 import contextlib
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
+from errno import ENOSPC
 
-from pipeline.errors import OperatorError
+from pipeline.errors import DiskFull, OperatorError, exit_code, is_disk_full
 from pipeline.observer import Observer
+from pipeline.scratch import RAY_PREFIX, Scratch
+from pipeline.stopping import Interrupted
+from pipeline.wording import size
 from schemas.masking import masked, masked_url
-from schemas.settings import RaySettings, Settings
+from schemas.settings import MEBI, RaySettings, Settings
+from workers.engines.registry import check_engine
+
+MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
+"""Of a Unix socket's path."""
+_BELOW_BYTES = len("/pf-12345678/session_2026-01-31_12-00-00_123456_1234567/sockets/plasma_store")
+SHARED_MEMORY = "/dev/shm"
+ROOM_MIN_BYTES = 256 * MEBI
+"""For a private Ray's logs and sessions."""
+FULL_BYTES = 4 * MEBI
+"""With less, a disk counts as full."""
 
 
 def cluster_address(settings: RaySettings) -> str | None:
@@ -24,7 +41,8 @@ def keep_to_loopback(settings: RaySettings) -> None:
 
 @contextlib.contextmanager
 def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
-    """Gives the number of CPUs that Ray has. Raises OperatorError where the cluster cannot be joined."""
+    """Gives the number of CPUs that Ray has. Raises OperatorError where the cluster cannot be joined, and DiskFull instead of what
+    a full disk under a private Ray broke."""
     keep_to_loopback(settings)
     import ray
 
@@ -33,39 +51,171 @@ def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
         return
     address = cluster_address(settings)
     observer.phase("starting", f"Ray at {masked_url(address)}" if address else "a private Ray on this machine")
+    with _joined(address) if address else _private(settings):
+        yield _num_cpus()
+
+
+@contextlib.contextmanager
+def _joined(address: str) -> Iterator[None]:
+    import ray
+
     try:
-        if address:
-            ray.init(address=address, log_to_driver=False)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=settings.num_cpus,
-                object_store_memory=settings.object_store_bytes,
-                include_dashboard=False,
-                log_to_driver=False,
-            )
+        ray.init(address=address, log_to_driver=False)
     except ConnectionError as error:
         raise OperatorError(f"No Ray cluster answers at {masked_url(address or 'auto')}: {masked(str(error))}") from error
     try:
-        yield _num_cpus()
+        yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _private(settings: RaySettings) -> Iterator[None]:
+    """A Ray in a temporary folder of its own, which goes with it; or stays, for its logs, where something unforeseen ends it."""
+    import ray
+
+    try:
+        scratch = Scratch(RAY_PREFIX, temporary_folder())
+    except OSError as error:
+        raise OperatorError(f"Ray needs a temporary folder: {error}.") from error
+    is_kept = False
+    try:
+        ray.init(
+            address="local",
+            num_cpus=settings.num_cpus,
+            object_store_memory=settings.object_store_bytes,
+            include_dashboard=False,
+            log_to_driver=False,
+            _temp_dir=str(scratch.folder),
+        )
+        yield
+    except Exception as error:
+        is_foreseen = exit_code(error) is not None or isinstance(error, Interrupted)
+        if is_disk_full(error) or (not is_foreseen and is_full(error)):
+            raise DiskFull(full_text()) from error
+        is_kept = not is_foreseen
+        raise
+    finally:
+        ray.shutdown()
+        if is_kept:
+            scratch.keep()
+            sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/session_latest/logs\n")
+        else:
+            scratch.remove()
+
+
+def temporary_folder() -> str:
+    """Where a private Ray puts its sessions. Raises OSError where there is none to write to."""
+    return os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+
+
+def check_start(settings: Settings) -> None:
+    """What would stop every run with these settings here, known before anything is listed, planned or started.
+
+    Raises EngineStartError and OperatorError.
+    """
+    is_private = cluster_address(settings.ray) is None and not _is_joined()
+    check_engine(settings.engine, runs_here=is_private)
+    if not is_private:
+        return
+    if sentence := sockets_text():
+        raise OperatorError(sentence)
+    if settings.engine.num_gpus:
+        keep_to_loopback(settings.ray)
+        if (there := _num_gpus_here()) is not None:
+            _refuse_gpus(settings, there)
+
+
+def check_room(settings: RaySettings) -> None:
+    """Before a plan is made. Raises OperatorError where a private Ray would soon meet a full disk."""
+    if cluster_address(settings) is None and not _is_joined() and (sentence := room_text(settings)):
+        raise OperatorError(sentence)
+
+
+def sockets_text() -> str | None:
+    """Why Ray's sockets cannot lie in the temporary folder; None: they can."""
+    folder = temporary_folder()
+    most, length = MAX_SOCKET_BYTES - _BELOW_BYTES, len(os.fsencode(folder))
+    if length <= most:
+        return None
+    return f"The path {folder} is {length - most} bytes too long for Ray's sockets: set TMPDIR to a shorter folder, such as /tmp."
+
+
+def room_text(settings: RaySettings) -> str | None:
+    """Why there is too little room for a private Ray; None: there is enough."""
+    try:
+        folder = temporary_folder()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"Ray needs a temporary folder: {error}."
+    is_in_memory = os.path.isdir(SHARED_MEMORY) and shutil.disk_usage(SHARED_MEMORY).free >= settings.object_store_bytes
+    wanted = ROOM_MIN_BYTES + (0 if is_in_memory else settings.object_store_bytes)
+    if free >= wanted:
+        return None
+    why = "" if is_in_memory else f" ({SHARED_MEMORY} has less than ray.object_store_bytes, so the object store lies there, too)"
+    return f"{size(free)} are free in {folder}, and Ray wants {size(wanted)} there{why}: make room, or set TMPDIR to another disk."
+
+
+def is_full(error: BaseException) -> bool:
+    """Did a full disk break it? By the error, what it was raised from, and what is free where a private Ray writes."""
+    from ray.exceptions import OutOfDiskError
+
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OutOfDiskError) or is_disk_full(link):
+            return True
+        if os.strerror(ENOSPC) in str(link) or OutOfDiskError.__name__ in str(link):  # a worker's error comes as text
+            return True
+        link = link.__cause__ or link.__context__
+    return shutil.disk_usage(temporary_folder()).free < FULL_BYTES
+
+
+def full_text() -> str:
+    folder = temporary_folder()
+    free = shutil.disk_usage(folder).free
+    return f"a disk of this machine is full ({size(free)} free in {folder}, where Ray keeps pages and logs): make room there"
+
+
+def _is_joined() -> bool:
+    """This process has a Ray already."""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
 
 
 def check_gpus(settings: Settings, observer: Observer) -> None:
     """Without it readers would wait for a GPU for ever, and without a word. Raises OperatorError where none can come."""
     import ray
 
-    engine = settings.engine
-    asked, there = engine.num_gpus * engine.min_actors, float(ray.cluster_resources().get("GPU", 0))
-    if asked <= there:
+    there = float(ray.cluster_resources().get("GPU", 0))
+    if (asked := _asked_gpus(settings)) <= there:
         return
     if cluster_address(settings.ray) is None:
+        _refuse_gpus(settings, there)
+    observer.message(f"the cluster has {there:g} GPUs now and {asked:g} are asked for: waiting until it grows")
+
+
+def _asked_gpus(settings: Settings) -> float:
+    return settings.engine.num_gpus * settings.engine.min_actors
+
+
+def _refuse_gpus(settings: Settings, there: float) -> None:
+    if (asked := _asked_gpus(settings)) > there:
         raise OperatorError(
             f"engine.num_gpus asks for {asked:g} GPUs to start with, and Ray finds {there:g} here; with engine.num_gpus=0 it runs "
             "on the CPU."
         )
-    observer.message(f"the cluster has {there:g} GPUs now and {asked:g} are asked for: waiting until it grows")
+
+
+def _num_gpus_here() -> float | None:
+    """As a Ray on this machine will count them; None where this version of Ray counts elsewhere."""
+    try:
+        from ray._private.accelerators import get_accelerator_manager_for_resource
+
+        manager = get_accelerator_manager_for_resource("GPU")
+        number, visible = manager.get_current_node_num_accelerators(), manager.get_current_process_visible_accelerator_ids()
+    except (ImportError, AttributeError):
+        return None
+    return float(number if visible is None else min(number, len(visible)))
 
 
 def _num_cpus() -> int:

@@ -1,11 +1,12 @@
 """Settings, resolved once: flags over environment over TOML over defaults. An unknown name ends the command.
 
 --set render.dpi_max=200                 a flag, any setting
-PAGEFOLD_RENDER__DPI_MAX=200             the environment; lists as JSON: PAGEFOLD_READ__TASKS='["ocr"]'
+PAGEFOLD_RENDER__DPI_MAX=200             the environment; lists as JSON or `a,b`, as with --set
 [render]                                 pagefold.toml here, or --config FILE
 dpi_max = 200
 """
 
+import contextlib
 import difflib
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.errors import OperatorError
 from schemas.masking import masked
@@ -75,13 +76,13 @@ def resolve(
     """
     given = [(name, value) for name, value in (flags or {}).items() if value is not None]
     given += [_assignment(text) for text in assignments]
-    _check_environment()
+    environment = _read_environment()
     toml = _read_toml(file, directory or Path())
 
     class Layers(Settings, BaseSettings):
         """Settings, once more, with somewhere to come from."""
 
-        model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", env_parse_none_str="null")
+        model_config = SettingsConfigDict()
 
         @classmethod
         def settings_customise_sources(
@@ -92,14 +93,12 @@ def resolve(
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, lambda: toml  # type: ignore[return-value]
+            return init_settings, lambda: environment, lambda: toml  # type: ignore[return-value]
 
     try:
         layers = Layers(**_nested(given))
     except ValidationError as error:
         raise OperatorError(_sentence(error)) from None
-    except SettingsError as error:
-        raise OperatorError(f"{error}: lists in the environment are JSON, such as '[\"ocr\"]'.") from None
     return Settings.model_construct(**{name: getattr(layers, name) for name in Settings.model_fields})
 
 
@@ -116,7 +115,12 @@ def changed(settings: Settings) -> dict[str, Any]:
 
 
 def parse_value(setting: Setting, text: str) -> Any:
-    """What `text` means for this setting; Pydantic checks the type. `null` unsets; lists are JSON or `a,b`."""
+    """What `text` means for this setting; Pydantic checks the type. `null` unsets; lists are JSON or `a,b`.
+
+    A password may hold a comma, or anything else: a text that is no JSON list is one password.
+    """
+    if setting.is_list and setting.is_secret:
+        return _passwords(text)
     if text == "null":
         return None
     if not setting.is_list:
@@ -140,12 +144,24 @@ def _assignment(text: str) -> tuple[str, Any]:
     return name, parse_value(known[name], value)
 
 
-def _check_environment() -> None:
-    """pydantic-settings drops names it does not know; we would rather stop."""
-    known = {setting.env for setting in all_settings()}
-    for name in sorted(os.environ):
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known and not _KUBERNETES.match(name):
+def _passwords(text: str) -> list[Any]:
+    with contextlib.suppress(json.JSONDecodeError):
+        if isinstance(values := json.loads(text), list):
+            return values
+    return [text] if text else []
+
+
+def _read_environment() -> dict[str, Any]:
+    """Not pydantic-settings' own source: it drops names it does not know, where we would rather stop, and wants lists as JSON."""
+    known = {setting.env: setting for setting in all_settings()}
+    given = []
+    for name, text in sorted(os.environ.items()):
+        if not name.upper().startswith(ENV_PREFIX) or _KUBERNETES.match(name):
+            continue
+        if (setting := known.get(name.upper())) is None:
             raise OperatorError(_unknown(f"environment variable {name}", name.upper(), list(known)))
+        given.append((setting.name, parse_value(setting, text)))
+    return _nested(given)
 
 
 def _read_toml(file: Path | None, directory: Path) -> dict[str, Any]:

@@ -11,23 +11,23 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from itertools import islice
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cluster import cluster, cluster_address
+from pipeline.cluster import SHARED_MEMORY, cluster, cluster_address, room_text, sockets_text, temporary_folder
 from pipeline.observer import Silent
 from pipeline.report import quiet_ray
+from pipeline.scratch import scratch
 from pipeline.store import StoreError, open_store, probe_store
 from pipeline.wording import size
 from schemas.failure import clean_message
 from schemas.masking import masked, masked_url
 from schemas.settings import EngineSettings, RaySettings, Settings
 from workers.engines.engine import EngineStartError
-from workers.engines.registry import describe_engine
+from workers.engines.registry import check_engine, describe_engine
 from workers.listing import InputError, list_sources
 
 LIBRARIES = ("pagefold", "ray", "pymupdf", "pyarrow", "duckdb", "onnxruntime", "rapidocr", "pydantic", "boto3")
@@ -46,11 +46,13 @@ def examine(settings: Settings, input: str | None, output: str | None, *, with_r
     """Everything that can be told without work; with input and output, those too; Ray only when asked (it takes seconds)."""
     yield from _python()
     yield from _machine(settings)
+    if cluster_address(settings.ray) is None:
+        yield _ray_folder(settings.ray)
     yield from _sandbox()
     yield from _models()
     yield from _engine(settings.engine, runs_here=cluster_address(settings.ray) is None)
     if input is not None:
-        yield _input(input)
+        yield _input(input, is_empty_fine=settings.input.allow_empty)
     if output is not None:
         yield _output(output, unsafe=settings.output.unsafe_single_writer)
     if with_ray:
@@ -72,12 +74,20 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     if memory is not None:
         enough = memory >= MEMORY_MIN_BYTES + settings.ray.object_store_bytes
         yield Finding("memory", "ok" if enough else "warn", f"{size(memory)} available")
-    for name, folder in (("disk", tempfile.gettempdir()), ("shared memory", "/dev/shm")):
+    for name, folder in (("disk", tempfile.gettempdir()), ("shared memory", SHARED_MEMORY)):
         if os.path.isdir(folder):
             free = shutil.disk_usage(folder).free
             wanted = settings.ray.object_store_bytes if name == "shared memory" else DISK_MIN_BYTES
             why = "" if free >= wanted else f"; {size(wanted)} wanted (ray.object_store_bytes)" if name != "disk" else ""
             yield Finding(name, "ok" if free >= wanted else "warn", f"{size(free)} free in {folder}{why}")
+
+
+def _ray_folder(settings: RaySettings) -> Finding:
+    """What stops a private Ray before it starts."""
+    if sentence := sockets_text() or room_text(settings):
+        return Finding("ray's folder", "fail", sentence)
+    folder = temporary_folder()
+    return Finding("ray's folder", "ok", f"{size(shutil.disk_usage(folder).free)} free in {folder}")
 
 
 def available_memory_bytes() -> int | None:
@@ -116,6 +126,8 @@ def _models() -> Iterator[Finding]:
 def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
     try:
         info = describe_engine(settings)
+        if settings.name != "ovis":  # its own checks, below, say more
+            check_engine(settings, runs_here=runs_here)
     except EngineStartError as error:
         yield Finding(f"engine {settings.name}", "fail", str(error))
         return
@@ -146,13 +158,13 @@ def _endpoint(settings: EngineSettings) -> Finding:
     return Finding("endpoint", "ok", f"{took}; models: {', '.join(names[:5])}")
 
 
-def _input(input: str) -> Finding:
+def _input(input: str, *, is_empty_fine: bool) -> Finding:
     try:
         found = list(islice(list_sources(input, timeout_s=10, max_tries=2), 1000))
     except InputError as error:
         return Finding("input", "fail", str(error))
     if not found:
-        return Finding("input", "warn", f"{input}: nothing in it")
+        return Finding("input", "warn" if is_empty_fine else "fail", f"{input}: nothing in it (input.allow_empty)")
     return Finding("input", "ok", f"{input}: {len(found)}{' or more' if len(found) == 1000 else ''} objects")
 
 
@@ -166,7 +178,7 @@ def _output(output: str, *, unsafe: bool) -> Finding:
 
 def _ray(settings: RaySettings) -> Finding:
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="pagefold-") as folder, quiet_ray(Path(folder) / "ray.log"):
+    with scratch() as folder, quiet_ray(folder / "ray.log"):
         try:
             with cluster(settings, Silent()):
                 import ray

@@ -1,5 +1,7 @@
 """What the operator did wrong, or cannot have: one sentence, no traceback."""
 
+from errno import EDQUOT, ENOSPC
+
 
 class OperatorError(Exception):
     """Ends the command before any work. `str(error)` is one sentence that says what to change; the exit code is 2."""
@@ -17,12 +19,29 @@ class RayEnds(Exception):
     """Ray gave up the graph, for none of the reasons that have an error of their own. What was read stays staged."""
 
 
+class DiskFull(Exception):
+    """A disk of this machine is full, not the output's. What was read stays staged; with room, the same command goes on."""
+
+
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
-"""Interrupted, or another run holds (or took) the lease: the same command goes on."""
+"""Interrupted, not now (the store is away, another run holds the lease), or too many pages failed: the same command goes on."""
 EXIT_OPERATOR = 2
 """An operator mistake; nothing was done."""
+EXIT_WORK = 10
+"""`plan --exit-code`: a run would find work."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
+
+
+def sentence(error: BaseException) -> str:
+    """For the operator."""
+    if isinstance(error, OSError) and is_disk_full(error):
+        return f"{error.strerror}: {error.filename or 'standard output, or what it goes to'}."
+    return str(error)
 
 
 def exit_code(error: BaseException) -> int | None:
@@ -31,13 +50,13 @@ def exit_code(error: BaseException) -> int | None:
     The imports are here because an engine's error class costs Arrow, and `--help` shall not.
     """
     from pipeline.lease import LeaseHeld, LeaseLost
-    from pipeline.store import StoreError
+    from pipeline.store import StoreError, StoreUnavailable
     from workers.cache import CacheError
     from workers.engines.engine import EngineStartError
-    from workers.listing import InputError
+    from workers.listing import InputError, InputUnavailable
     from workers.render import RenderStartError
 
-    if isinstance(error, LeaseHeld | LeaseLost):
+    if is_disk_full(error) or isinstance(error, DiskFull | LeaseHeld | LeaseLost | StoreUnavailable | InputUnavailable):
         return EXIT_INCOMPLETE
     if isinstance(error, OperatorError | StoreError | CacheError | EngineStartError | InputError | RenderStartError):
         return EXIT_OPERATOR

@@ -29,7 +29,7 @@ from pipeline.reopening import reopen
 from pipeline.shard_progress import ShardProgress, read_progress
 from pipeline.stages import WORKS
 from pipeline.stopping import Interrupted, Stop, signals_noted
-from pipeline.store import Store, StoreError
+from pipeline.store import Store, StoreError, StoreUnavailable
 from schemas.failure import FailureKind, clean_message
 from schemas.plan import Plan
 from schemas.settings import Settings
@@ -248,7 +248,7 @@ def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
                 yield from map(Receipt.model_validate_json, bodies)
     except RayError as error:
         # an actor hands on what its constructor or a method raised as text only
-        for kind in (EngineStartError, CacheError, RenderStartError, StoreError):
+        for kind in (EngineStartError, CacheError, RenderStartError, StoreError, StoreUnavailable):
             if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
                 raise kind(sentence[1]) from None
         _log.error("Ray ended the graph", exc_info=error)

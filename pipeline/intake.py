@@ -1,12 +1,18 @@
-"""What of a listing is taken: globs, a minimum age, markers of finished drops. What is not taken is still there, and not gone."""
+"""What of a listing is taken: globs, a minimum age, markers of finished drops. What is not taken is still there, and not gone.
+
+And what is said of an input that lists nothing at all.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from difflib import SequenceMatcher
 from functools import cache
 from typing import Literal, NamedTuple
 
 from pipeline.errors import OperatorError
+from pipeline.ledger import Ledger
 from schemas.settings import InputSettings
 from schemas.source import Source
 from workers.listing import Listing
@@ -39,6 +45,40 @@ def take(listing: Listing, settings: InputSettings) -> Iterator[Taken]:
             yield Taken(source, "unmarked")
         else:
             yield Taken(source, _left_out(source, listing, settings, fits))
+
+
+def empty_text(input: str, listing: Listing, ledger: Ledger, *, num_known: int) -> str:
+    """Half a sentence about an input that lists nothing: what the lake knows there, or close to there.
+
+    num_known: sources that the lake knows below it and has not noted as deleted.
+    """
+    text = f"the input {input} lists nothing"
+    if num_known:
+        return f"{text}: {num_known} sources that are known there are not taken for deleted"
+    if not len(ledger):
+        return text
+    folder, num_below = _closest_folder(listing.root, ledger)
+    if folder is None:
+        return f"{text}; the lake knows {len(ledger)} sources, all of them elsewhere"
+    return f"{text}; the lake knows {num_below} sources below {folder}: is that meant?"
+
+
+_MAX_FOLDERS = 1000
+_CLOSE = 0.6
+
+
+def _closest_folder(root: str, ledger: Ledger) -> tuple[str | None, int]:
+    """The known folder of the same depth that is likest to `root`, and how many sources lie below it. None: none is close."""
+    depth = root.count("/") + 1
+    below = Counter("/".join(state.uri.split("/", depth)[:depth]) for state in ledger.newest() if state.uri.count("/") >= depth)
+    likeness = {folder: _likeness(root, folder) for folder, _ in below.most_common(_MAX_FOLDERS)}
+    closest = max(likeness, key=lambda folder: likeness[folder], default=None)
+    return (closest, below[closest]) if closest is not None and likeness[closest] >= _CLOSE else (None, 0)
+
+
+def _likeness(one: str, other: str) -> float:
+    """0..1: of the least like part of two paths of the same depth."""
+    return min(SequenceMatcher(None, *parts).ratio() for parts in zip(one.split("/"), other.split("/"), strict=True))
 
 
 def _left_out(source: Source, listing: Listing, settings: InputSettings, fits: Callable[[str], bool] | None) -> LeftOut | None:

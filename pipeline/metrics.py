@@ -23,7 +23,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a time beside each
 _log = logging.getLogger(__name__)
 _STAGES = ("probe", "render", "read", "stage", "compact")
 _OUTCOMES = ("ok", "blank", "partial", "failed")
-_ENDS = ("finished", "incomplete", "nothing_to_do", "held", "failed")
+_ENDS = ("finished", "too_many_failed", "incomplete", "nothing_to_do", "held", "failed")
 
 
 class Metrics(Silent):

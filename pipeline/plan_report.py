@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.summary import PlanReport, TaskForecast, empty_input_text, waiting_text
+from pipeline.summary import PlanReport, TaskForecast, waiting_text
 from pipeline.wording import size
 from schemas.failure import clean_message
 
@@ -46,8 +46,8 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
         _print_forecast(console, report.forecast)
     if report.waiting_until:
         console.print(Text(f"Of these {waiting_text(report.num_waiting, report.waiting_until)}."))
-    if report.num_not_taken_for_deleted:
-        console.print(Text(f"Mind: {empty_input_text(report.num_not_taken_for_deleted)}.", "yellow"))
+    if report.empty_input:
+        console.print(Text(f"Mind: {clean_message(report.empty_input)}.", "yellow"))
     for task in report.tasks_left_out:
         console.print(Text(f"The engine does not do {task}: left out.", "yellow"))
     for sentence in report.missing_files.sentences:

@@ -6,7 +6,6 @@ Texts of others (names, messages) are stripped of control characters and never r
 import contextlib
 import os
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,8 +18,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import OperatorError
 from pipeline.observer import Observer, Silent
 from pipeline.progress import Progress
+from pipeline.scratch import Scratch
 from pipeline.summary import Summary
 from pipeline.wording import duration, pace
 from schemas.failure import KINDS, FailureKind, clean_message
@@ -124,23 +125,49 @@ def quiet_ray(log: Path) -> Iterator[TextIO]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(1), os.dup(2)]
-    with log.open("ab") as file, os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace") as real:
+    with log.open("ab") as file, _closing_whatever(os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")) as real:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
             yield real
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):  # the log's disk is full: no reason for a run to fail
+                    stream.flush()
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
             for descriptor in saved:
                 os.close(descriptor)
 
 
-def new_log() -> Path:
-    """An empty file of this user's alone."""
-    return Path(tempfile.mkdtemp(prefix="pagefold-")) / "run.log"
+@contextlib.contextmanager
+def _closing_whatever(stream: TextIO) -> Iterator[TextIO]:
+    """Closed at the end, whether what is left in it can be written or not."""
+    try:
+        yield stream
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+class RunLog:
+    """Where the noise of a run goes: a file of this user's alone, gone when it is put away unless a person may want it."""
+
+    def __init__(self) -> None:
+        try:
+            self._scratch = Scratch()
+        except OSError as error:
+            raise OperatorError(f"There is no temporary folder to write to: {error}.") from error
+        self.path = self._scratch.folder / "run.log"
+        self.is_wanted = False
+
+    def put_away(self) -> Path | None:
+        """Its path, where it is kept."""
+        if self.is_wanted and self.path.exists() and self.path.stat().st_size:
+            self._scratch.keep()
+            return self.path
+        self._scratch.remove()
+        return None
 
 
 def print_summary(console: Console, summary: Summary, *, log: Path | None = None) -> None:
@@ -155,6 +182,8 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
                 f"Incomplete: {clean_message(summary.message or 'interrupted').rstrip('.')}. The same command goes on.", "bold red"
             )
         )
+    elif summary.status == "too_many_failed":
+        console.print(Text(f"Finished in {duration(summary.seconds)}, but {clean_message(summary.message or '')}.", "bold red"))
     else:
         console.print(Text.assemble(("Finished ", "bold green"), f"in {duration(summary.seconds)}."))
     rows = Table.grid(padding=(0, 2))

@@ -11,21 +11,22 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
-from pipeline.cluster import keep_to_loopback
+from pipeline.cluster import check_room, check_start, keep_to_loopback
 from pipeline.commit import commit_disappearances, commit_whole
-from pipeline.errors import BugEverywhere, EngineDies, OperatorError, RayEnds
+from pipeline.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
 from pipeline.layout import plan_number, run_path
 from pipeline.lease import Lease, LeaseLost
 from pipeline.ledger import Ledger
 from pipeline.missing_files import find_missing
 from pipeline.observer import Observer, Several, Silent
+from pipeline.patience import Result, patiently
 from pipeline.plan import Unfinished, abandon, is_outdated, is_superseded, write_plan
 from pipeline.progress import Progress
 from pipeline.recipes import make_recipes
 from pipeline.snapshots import write_snapshots
 from pipeline.stopping import Interrupted, signals_noted, signals_raise
 from pipeline.store import Store, StoreError, open_store, probe_store
-from pipeline.summary import PlanReport, Summary, SummaryStatus, empty_input_text, waiting_text
+from pipeline.summary import PlanReport, Summary, SummaryStatus, waiting_text
 from pipeline.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
 from pipeline.totals import Counting, Totals, parquet_bytes
 from schemas.failure import FailureKind, Task
@@ -34,7 +35,7 @@ from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
 from schemas.tables import TABLES
 from workers.engines.engine import EngineInfo
-from workers.engines.registry import describe_engine
+from workers.engines.registry import check_engine, describe_engine
 
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], Todo]
 """What to read, given what is done."""
@@ -84,11 +85,16 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     settings = settings or Settings()
     _refuse_output_in_input(input, output)
     info = describe_engine(settings.engine)
+    check_engine(settings.engine, runs_here=False)
     recipes = _recipes(settings, info)
     store = open_output(output, settings)
-    found = read_output(store)
+
+    def look() -> tuple[Output, Todo]:
+        found = read_output(store)
+        return found, new_work(input, found.ledger, recipes, settings)
+
+    found, todo = patiently(look, max_tries=settings.fetch.max_tries, say=lambda _: None)
     unfinished = found.unfinished
-    todo = new_work(input, found.ledger, recipes, settings)
     outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_numbers)
     counts = todo.counts
     from pipeline.forecast import forecast  # DuckDB takes its time, and a run needs none
@@ -109,6 +115,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_deleted=sum(change.is_deleted for change in todo.disappearances),
         num_restored=sum(not change.is_deleted for change in todo.disappearances),
         num_not_taken_for_deleted=todo.num_not_taken_for_deleted,
+        empty_input=todo.empty_input,
         num_bytes=counts.num_bytes,
         num_shards=len(todo.shards),
         recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
@@ -189,6 +196,7 @@ class _Run:
         self.progress = Progress()
         self.observer: Observer = Several(observer, self.progress)
         self.info = describe_engine(settings.engine)
+        check_start(settings)
         self.recipes = _recipes(settings, self.info)
         if input:
             _refuse_output_in_input(input, output)
@@ -202,7 +210,7 @@ class _Run:
 
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
-        look = self._look(choose)  # before the lease and before Ray: most scheduled runs find nothing
+        look = self._patiently(lambda: self._look(choose))  # before the lease and before Ray: most scheduled runs find nothing
         for sentence in find_missing(self.store, look.output.ledger.files).sentences:
             self.observer.message(sentence)
         if not look.has_work:
@@ -210,13 +218,17 @@ class _Run:
             with contextlib.suppress(StoreError):  # they only spare reading
                 write_snapshots(self.store, look.output.manifests)
             return self._end("nothing_to_do", todo=look.todo)
+        check_room(self.settings.ray)
         if not self.settings.output.unsafe_single_writer:
-            probe_store(self.store)
+            self._patiently(lambda: probe_store(self.store))
         ttl_s = self.settings.output.lease_ttl_s
         owner, tell = socket.gethostname(), self.progress.heartbeat
         with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, tell=tell) as lease:
             self.observer.started(self.run_id, self.info.name, lease)
             return self._run_under(lease, choose, look)
+
+    def _patiently(self, step: Callable[[], Result]) -> Result:
+        return patiently(step, max_tries=self.settings.fetch.max_tries, say=self.observer.message)
 
     def _look(self, choose: Choose, settings: Settings | None = None) -> "_Look":
         output = read_output(self.store)
@@ -229,8 +241,8 @@ class _Run:
     def _tell(self, todo: Todo) -> None:
         if todo.waiting:
             self.observer.message(waiting_text(todo.waiting.num_sources, todo.waiting.until))
-        if todo.num_not_taken_for_deleted:
-            self.observer.message(empty_input_text(todo.num_not_taken_for_deleted))
+        if todo.empty_input:
+            self.observer.message(todo.empty_input)
 
     def _run_under(self, lease: Lease, choose: Choose, look: "_Look") -> Summary:
         self._write_row("running")
@@ -241,12 +253,16 @@ class _Run:
                 for plan in self._plans(lease, choose, self._look_again(choose, look)):
                     self.totals.plan_ids.append(plan.plan.plan_id)
                     self._execute(plan, lease)
-        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, RayEnds) as stop:
+        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, DiskFull, RayEnds) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
         except BaseException as error:
             with contextlib.suppress(StoreError):  # the error itself says more
                 self._write_row("failed", f"{type(error).__name__}: {error}")
             raise
+        if status == "finished" and (message := self.totals.trouble(self.settings.run.fail_above)):
+            with signals_noted(), contextlib.suppress(StoreError):
+                self._write_row("failed", message)
+            return self._end("too_many_failed", message, todo=self._todo)
         # a further Ctrl-C shall not leave the row at `running`; a store that is out of reach is why the run is incomplete
         with signals_noted(), contextlib.suppress(StoreError):
             self._write_row(status, message)

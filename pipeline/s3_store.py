@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.store import Conflict, Exists, Stored, StoreError, Versioned
-from workers.s3 import S3Error, code_of, explain, make_client, md5_base64, split_uri, status_of
+from pipeline.store import Conflict, Exists, Stored, StoreError, StoreUnavailable, Versioned
+from workers.s3 import PASSING_CODES, S3Error, code_of, explain, is_passing, make_client, md5_base64, split_uri, status_of
 
 _DELETE_BATCH = 1000
 _CONFLICT_TRIES = 8
@@ -86,7 +86,8 @@ class S3Store:
             except S3Error as error:
                 raise self._explained(error) from error
             if errors := response.get("Errors"):
-                raise StoreError(f"{self.root}: cannot delete {errors[0].get('Key')}: {errors[0].get('Code')}.")
+                kind = StoreUnavailable if errors[0].get("Code") in PASSING_CODES else StoreError
+                raise kind(f"{self.root}: cannot delete {errors[0].get('Key')}: {errors[0].get('Code')}.")
 
     def sweep(self) -> None:
         """A PUT that was not finished left nothing."""
@@ -156,9 +157,10 @@ class S3Store:
                 return response["Body"].read(), response
             except (BotoCoreError, OSError) as error:
                 if attempt == self._max_tries - 1:
-                    raise StoreError(f"{self.uri(path)}: its body breaks off ({error}).") from error
+                    raise StoreUnavailable(f"{self.uri(path)}: its body breaks off ({error}).") from error
                 time.sleep(random.uniform(0, min(5, 0.1 * 2**attempt)))
         raise AssertionError("unreachable")
 
     def _explained(self, error: BaseException) -> StoreError:
-        return StoreError(f"{self.root}: {explain(error, self.bucket)}.")
+        kind = StoreUnavailable if is_passing(error) else StoreError
+        return kind(f"{self.root}: {explain(error, self.bucket)}.")

@@ -36,7 +36,7 @@ def _wanted(pages: Sequence[int] | None, page_range: str | None) -> Iterator[int
 
 def _bounds(part: str) -> tuple[int, int | None]:
     first, dash, last = part.partition("-")
-    start = max(int(first), 1) - 1
+    start = max(int(first), 1) - 1  # a plan of an older version may hold a 0
     return start, (int(last) if last else None) if dash else start + 1
 
 

@@ -20,6 +20,10 @@ class StoreError(EndsRun):
     """The output cannot be used as it is. One sentence for the operator."""
 
 
+class StoreUnavailable(StoreError):
+    """Not now: the store does not answer, or asks to come back. The same command may do later."""
+
+
 class Exists(Exception):
     """`create` met an object that stands there already."""
 

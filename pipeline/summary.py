@@ -9,7 +9,8 @@ from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 from pipeline.missing_files import MissingFiles
 from schemas.failure import FailureKind, Task
 
-SummaryStatus = Literal["finished", "incomplete", "nothing_to_do"]
+SummaryStatus = Literal["finished", "too_many_failed", "incomplete", "nothing_to_do"]
+"""too_many_failed: it came to its end, and what was read is committed, but more failed than `run.fail_above` allows, or all did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Summary:
     """By the configured prices; None where there is none."""
     currency: str | None = None
     message: str | None = None
-    """Why it is incomplete."""
+    """Why it is incomplete, or how much failed."""
     num_deleted: int = 0
     """Sources that were found to be gone from the input."""
     num_waiting: int = 0
@@ -60,7 +61,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        return EXIT_INCOMPLETE if self.status == "incomplete" else EXIT_FINISHED
+        return EXIT_FINISHED if self.status in ("finished", "nothing_to_do") else EXIT_INCOMPLETE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,8 @@ class PlanReport:
     """Noted as deleted, and listed again."""
     num_not_taken_for_deleted: int = 0
     """Known to the lake, below an input that lists nothing at all."""
+    empty_input: str | None = None
+    """What is odd about an input that lists nothing, where that is allowed."""
     num_left_for_limit: int = 0
     """Would be read, but for `input.limit`."""
     num_retried: int
@@ -127,12 +130,13 @@ class PlanReport:
     missing_files: MissingFiles = field(default_factory=MissingFiles)
     """Table files that manifests name and that are not there as they were written."""
 
+    @property
+    def has_work(self) -> bool:
+        """A run would do more than look."""
+        return bool(self.num_shards or self.num_deleted or self.num_restored or self.unfinished_plan_id)
+
 
 def waiting_text(num_sources: int, until: datetime) -> str:
     return (
         f"{num_sources} new {'waits' if num_sources == 1 else 'wait'} for more, at the latest until {until:%Y-%m-%d %H:%M:%S} UTC"
     )
-
-
-def empty_input_text(num_sources: int) -> str:
-    return f"the input lists nothing: {num_sources} sources that are known there are not taken for deleted"

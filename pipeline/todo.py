@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.duplicates import known_documents
-from pipeline.intake import take
+from pipeline.errors import OperatorError
+from pipeline.intake import empty_text, take
 from pipeline.layout import plan_number
 from pipeline.ledger import Ledger, disappearances, list_manifests, load_ledger
 from pipeline.plan import (
@@ -39,6 +40,8 @@ class Todo:
     disappearances: Sequence[Disappearance] = ()
     num_not_taken_for_deleted: int = 0
     """Sources of the lake below an input that lists nothing at all: a disk that is not mounted looks like that."""
+    empty_input: str | None = None
+    """What is odd about an input that lists nothing."""
 
     @property
     def has_work(self) -> bool:
@@ -46,7 +49,8 @@ class Todo:
 
 
 def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -> Todo:
-    """Raises InputError where the listing does not come to its end: then nothing is new, and nothing is gone."""
+    """Raises InputError where the listing does not come to its end: then nothing is new, and nothing is gone; and OperatorError
+    where it comes to nothing, unless `input.allow_empty`: a typo looks like that, and a disk that is not mounted."""
     listing = list_sources(input, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
     counts = Counts()
     planned = plan_sources(
@@ -59,6 +63,9 @@ def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -
         counts=counts,
     )
     changes = disappearances(ledger, listing)
+    empty_input = None if counts.num_listed else empty_text(input, listing, ledger, num_known=len(changes))
+    if empty_input and not settings.input.allow_empty:
+        raise OperatorError(f"{empty_input[:1].upper()}{empty_input[1:]}. With --allow-empty that is nothing to do.")
     shards, waiting = hold_back(make_shards(planned, settings.plan), ledger, settings.plan, listing.now)
     recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
     return Todo(
@@ -68,6 +75,7 @@ def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -
         known=known_documents(ledger, (item for shard in shards for item in shard), recipe_ids, settings.input.pages),
         disappearances=changes if counts.num_listed else (),
         num_not_taken_for_deleted=0 if counts.num_listed else len(changes),
+        empty_input=empty_input,
     )
 
 

@@ -30,6 +30,8 @@ class Totals:
     read_s: float = 0.0
     num_documents: int = 0
     """Committed."""
+    num_unseen: int = 0
+    """Documents that failed before one of their pages was seen."""
     plan_ids: list[str] = field(default_factory=list)
     readers_s: dict[str, float] = field(default_factory=dict)
     """How long each reader process has lived."""
@@ -37,9 +39,23 @@ class Totals:
     def add(self, receipt: Receipt) -> None:
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
         self.failures.update(receipt.failures)
+        self.num_unseen += not receipt.num_pages and any(trouble.page_index is None for trouble in receipt.troubles)
         for name in _SUMMED:
             setattr(self, name, getattr(self, name) + getattr(receipt, name))
         self.readers_s[receipt.reader] = max(receipt.reader_s, self.readers_s.get(receipt.reader, 0.0))
+
+    def trouble(self, fail_above: float | None) -> str | None:
+        """Why a run that came to its end is no success: all it read failed, or a larger share than is allowed. None: it is one."""
+        num_failed, num_read = self.pages["failed"] + self.num_unseen, self.pages.total() + self.num_unseen
+        if not num_failed:
+            return None
+        unseen = f" ({self.num_unseen} documents that could not be opened count as a page each)" if self.num_unseen else ""
+        if num_failed == num_read:
+            return f"all {num_read} pages failed{unseen}" if num_read > 1 else "the only page failed"
+        share = num_failed / num_read
+        if fail_above is not None and share > fail_above:
+            return f"{num_failed} of {num_read} pages failed{unseen}: {share:.1%}, and run.fail_above is {fail_above:.1%}"
+        return None
 
     def gpu_s(self, settings: Settings) -> float:
         """Seconds that GPUs were held, from each reader's start to its last answer."""

@@ -13,13 +13,13 @@ from functools import partial
 from typing import Literal
 
 from pipeline.apart import Apart, Died
-from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, OperatorError, exit_code
+from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError, exit_code
 from pipeline.events import NotAnEvent, concerns, parse_events
 from pipeline.held import Held
 from pipeline.lease import LeaseHeld
 from pipeline.sqs import POLL_S, Message, Queue, QueueBusy, QueueError
 from pipeline.stopping import Interrupted, Stop, signals_noted
-from pipeline.summary import Summary
+from pipeline.summary import Summary, SummaryStatus
 from schemas.settings import Settings, WatchSettings
 
 Reason = Literal["start", "events", "time", "again"]
@@ -48,9 +48,9 @@ class Woken:
     reason: Reason
     num_messages: int
     """That it answered for."""
-    status: Literal["finished", "incomplete", "nothing_to_do", "failed"]
+    status: SummaryStatus | Literal["failed"]
     message: str | None
-    """Why it is not finished."""
+    """Why it did not end well."""
     exit_code: int
     """As `pagefold run` would have ended."""
     summary: Summary | None = None
@@ -71,7 +71,8 @@ def watch(input: str, settings: Settings, work: Work, *, queue: Queue | None = N
     """Run again and again, until told to stop or `max_runs` times. Gives the exit code.
 
     Raises OperatorError (and what stands for it) where the first run, or the queue, is set up wrong; later a failure is told and
-    tried again, `watch.max_failures` times. A SIGTERM lets the run at work finish what is in flight.
+    tried again, `watch.max_failures` times, as is from the first on a store that is away. A SIGTERM lets the run at work finish
+    what is in flight.
     """
     if queue is not None and not input.startswith("s3://"):
         raise OperatorError(f"A queue tells of objects in a bucket, and the input {input} is none.")
@@ -134,7 +135,7 @@ class _Watch:
                 return told(status="failed", message=str(died), exit_code=EXIT_INCOMPLETE)
             except Exception as error:
                 code = exit_code(error)
-                if code is None or is_first:
+                if code is None or (is_first and code == EXIT_OPERATOR):
                     raise
                 return told(status="failed", message=str(error), exit_code=code)
 

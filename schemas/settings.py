@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializerFunctionWrapHandler, field_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from schemas.failure import Task
 from schemas.masking import masked_values
@@ -52,9 +61,25 @@ class InputSettings(Stage):
         description="Read a folder, and those below it, only once it holds a file of this name, such as `_SUCCESS` or "
         "`*.manifest`. The marker itself is never read.",
     )
-    passwords: list[SecretStr] = Field(
-        [], description="Passwords to try on encrypted PDFs, in order. Never written anywhere; best set in the environment."
+    allow_empty: bool = Field(
+        False, description="An input without one object is nothing to do, and no mistake. `watch` always allows it."
     )
+    passwords: list[SecretStr] = Field(
+        [],
+        description="Passwords to try on encrypted PDFs, in order: one, or several as a JSON list. Never written anywhere; best "
+        "set in the environment.",
+    )
+
+    @field_validator("pages")
+    @classmethod
+    def _count_from_1(cls, pages: str | None) -> str | None:
+        for part in pages.split(",") if pages else ():
+            first, _, last = part.partition("-")
+            if int(first) < 1 or (last and int(last) < 1):
+                raise ValueError(f"pages count from 1, and {part} begins before")
+            if last and int(last) < int(first):
+                raise ValueError(f"{part} ends before it begins")
+        return pages
 
 
 class FetchSettings(Stage):
@@ -220,6 +245,26 @@ class PlanSettings(Stage):
     )
 
 
+class RunSettings(Stage):
+    fail_above: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of failed pages (`5%` or `0.05`) above which a run that came to its end is no success: exit code 1. "
+        "A document without one page that could be seen counts as a page. By default only where all failed.",
+    )
+
+    @field_validator("fail_above", mode="before")
+    @classmethod
+    def _percent(cls, value: object) -> object:
+        if isinstance(value, str) and (number := value.strip()).endswith("%"):
+            try:
+                return float(number[:-1]) / 100
+            except ValueError:
+                raise ValueError(f"{value!r} is no share, such as 5% or 0.05") from None
+        return value
+
+
 class OutputSettings(Stage):
     compression_level: int = Field(3, ge=1, le=22, description="zstd level of the Parquet files.")
     row_group_rows: int = Field(50_000, ge=1, description="Rows of one row group.")
@@ -310,6 +355,7 @@ class Settings(Stage):
     engine: EngineSettings = EngineSettings()
     read: ReadSettings = ReadSettings()
     plan: PlanSettings = PlanSettings()
+    run: RunSettings = RunSettings()
     output: OutputSettings = OutputSettings()
     ray: RaySettings = RaySettings()
     watch: WatchSettings = WatchSettings()

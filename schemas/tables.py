@@ -64,7 +64,11 @@ TRUST = [
 ]
 FLAGS = Column("flags", STRINGS, "What a reader should know before trusting the row; see the README's list of flags.")
 READ_TIMES = [
-    Column("read_s", FLOAT, "Seconds at the engine, summed over asks; waiting for a free slot is not counted."),
+    Column(
+        "read_s",
+        FLOAT,
+        "Seconds the engine was at work on it, summed over asks; waiting for a slot or in its queue is not counted.",
+    ),
     _null("read_at", TIME, "When it was read."),
 ]
 
@@ -239,7 +243,11 @@ COLUMNS: dict[str, list[Column]] = {
     ],
     "runs": [
         Column("run_id", STRING, "The run; sorts by start."),
-        Column("status", STRING, "running (or killed), finished, incomplete or failed."),
+        Column(
+            "status",
+            STRING,
+            "running (or killed), finished, incomplete or failed (an error, or too many pages: see message).",
+        ),
         Column("started_at", TIME, "Start."),
         _null("ended_at", TIME, "End; null while running or when killed."),
         Column("input", STRING, "Input as given."),
@@ -265,7 +273,7 @@ COLUMNS: dict[str, list[Column]] = {
         _null("gpu_s", FLOAT, "Seconds that GPUs were held: each reader from its start to its last answer, times engine.num_gpus."),
         _null("cost", FLOAT, "Cost of the run by the settings price.*; null where none is set."),
         _null("currency", STRING, "Currency of the cost; null without one."),
-        _null("message", STRING, "Why it ended, when it did not finish."),
+        _null("message", STRING, "Why it ended, when it did not finish, or how much of it failed."),
     ],
 }
 

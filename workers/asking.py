@@ -89,7 +89,7 @@ async def ask(
         num_asks=len(tries),
         num_prompt_tokens=_sum([one.completion.num_prompt_tokens for one in tries]),
         num_output_tokens=_sum([one.completion.num_output_tokens for one in tries]),
-        engine_s=sum(one.completion.engine_s for one in tries),
+        engine_s=sum(one.completion.engine_s or 0.0 for one in tries),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.failure import clean_message
 from schemas.source import Source
-from workers.s3 import S3Error, explain, make_client, split_uri
+from workers.s3 import S3Error, explain, is_passing, make_client, split_uri
 
 _log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,6 +18,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class InputError(Exception):
     """The input cannot be listed. One sentence for the operator."""
+
+
+class InputUnavailable(InputError):
+    """Not now: the store does not answer, or asks to come back. The same command may do later."""
 
 
 def list_sources(input: str, *, timeout_s: float = 60, max_tries: int = 5) -> "Listing":
@@ -81,7 +85,8 @@ class Listing:
                     if not _is_placeholder(item):
                         yield _object(bucket, item)
         except S3Error as error:
-            raise InputError(f"Cannot list {self._input}: {explain(error, bucket)}.") from error
+            kind = InputUnavailable if is_passing(error) else InputError
+            raise kind(f"Cannot list {self._input}: {explain(error, bucket)}.") from error
 
     def _tell(self, response: dict[str, Any]) -> None:
         if date := response["ResponseMetadata"]["HTTPHeaders"].get("date"):

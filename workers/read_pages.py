@@ -87,7 +87,7 @@ class PageReader:
             try:
                 with self._busy, panics_raised():
                     completion = await self._engine.read(request)
-                return replace(completion, engine_s=time.monotonic() - start)
+                return completion if completion.engine_s is not None else replace(completion, engine_s=time.monotonic() - start)
             except Exception as error:  # noqa: BLE001 - the border of a page
                 failure = page_failure(error, "read", task=request.task)
             return Completion(stop_reason="error", failure=failure, engine_s=time.monotonic() - start)

@@ -3,13 +3,21 @@
 import base64
 import hashlib
 import os
+import socket
 import threading
 from functools import lru_cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    SSLError,
+)
 
 S3Error = (ClientError, BotoCoreError)
 """All that botocore raises, while a body is read too: the store said no, or did not answer."""
@@ -101,6 +109,34 @@ def explain_credentials(error: BaseException) -> str | None:
     return _CREDENTIALS.get(code_of(error))
 
 
+PASSING_CODES = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling"})
+_PASSING_STATUSES = frozenset({408, 429})
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+def is_passing(error: BaseException) -> bool:
+    """Is it the moment, and nobody's mistake? 5xx but 501, throttling, and a store that does not answer.
+
+    A refused connection is the moment, too: a store that is started anew looks like that. A name that no server has, or a
+    certificate that is no good, stays so until somebody mends it.
+    """
+    if isinstance(error, ClientError):
+        status = status_of(error)
+        return (status >= 500 and status != 501) or status in _PASSING_STATUSES or code_of(error) in PASSING_CODES
+    if isinstance(error, SSLError):
+        return False
+    return isinstance(error, HTTPClientError | ConnectionError | IncompleteReadError) and not _is_no_name(error)
+
+
+def _is_no_name(error: BotoCoreError) -> bool:
+    link: BaseException | None = error.kwargs.get("error")
+    while link is not None:
+        if isinstance(link, socket.gaierror):
+            return link.errno in _NO_SUCH_NAME
+        link = link.__cause__ or link.__context__
+    return False
+
+
 def explain(error: BaseException, bucket: str) -> str:
     """A botocore error as half a sentence for the operator."""
     code, status = code_of(error), status_of(error)
@@ -112,4 +148,5 @@ def explain(error: BaseException, bucket: str) -> str:
         return f"access to the bucket {bucket} is denied"
     if status == 501 or code == "NotImplemented":
         return "the store does not know conditional writes; with --unsafe-single-writer one run at a time may use it"
-    return str(error).rstrip(".")
+    said = str(error).rstrip(".")
+    return f"the store is not available now ({said})" if is_passing(error) else said

@@ -21,6 +21,12 @@ BaseUrlFlag = Annotated[
 TasksFlag = Annotated[str | None, typer.Option("--tasks", help="ocr, chart, or both: ocr,chart. [read.tasks]")]
 LimitFlag = Annotated[int | None, typer.Option("--limit", help="Read at most this many sources. [input.limit]")]
 PagesFlag = Annotated[str | None, typer.Option("--pages", help="Pages to read, from 1: 1-3,7,10-. [input.pages]")]
+AllowEmptyFlag = Annotated[
+    bool, typer.Option("--allow-empty", help="An input without an object is no mistake. [input.allow_empty]")
+]
+FailAboveFlag = Annotated[
+    str | None, typer.Option("--fail-above", metavar="SHARE", help="Exit code 1 when more pages fail: 5% or 0.05. [run.fail_above]")
+]
 RedoFlag = Annotated[str | None, typer.Option("--redo", help="What is read again: stale, failed, all or none. [plan.redo]")]
 ConfigFlag = Annotated[Path | None, typer.Option("--config", help="Settings file; pagefold.toml here by default.")]
 SetFlag = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeatable.")]

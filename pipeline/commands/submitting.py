@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.flags import (
+    AllowEmptyFlag,
     BaseUrlFlag,
     ConfigFlag,
     EngineFlag,
+    FailAboveFlag,
     Input,
     JsonFlag,
     LimitFlag,
@@ -45,6 +47,8 @@ def submit(
     limit: LimitFlag = None,
     pages: PagesFlag = None,
     redo: RedoFlag = None,
+    allow_empty: AllowEmptyFlag = False,
+    fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
@@ -52,7 +56,12 @@ def submit(
     as_json: JsonFlag = False,
 ) -> None:
     """Send `run` to a Ray cluster as a job, follow what it prints, and end as it ends. Ctrl-C leaves it at work."""
-    others = {"log.format": log_format, "plan.redo": redo}
+    others = {
+        "log.format": log_format,
+        "plan.redo": redo,
+        "input.allow_empty": allow_empty or None,
+        "run.fail_above": fail_above,
+    }
     settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, None, unsafe_single_writer, others)
     address = address or os.environ.get("RAY_API_SERVER_ADDRESS")
     if address is None:

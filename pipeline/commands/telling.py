@@ -1,15 +1,17 @@
 """How a command says what it did: progress on stderr, results on stdout, mistakes in one sentence."""
 
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from pipeline.errors import EXIT_INCOMPLETE, exit_code
+from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, OperatorError, exit_code
 from schemas.masking import masked
 
 if TYPE_CHECKING:
@@ -22,67 +24,108 @@ if TYPE_CHECKING:
 
 def do(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool, as_json: bool) -> NoReturn:
     summary, log = observed(work, settings, quiet)
-    if as_json:
-        dump_json(asdict(summary) | {"pages_per_s": summary.pages_per_s, "exit_code": summary.exit_code, "log": log and str(log)})
-    else:
-        from pipeline.report import print_summary
+    with printing_the_end():
+        if as_json:
+            dump_json(
+                asdict(summary) | {"pages_per_s": summary.pages_per_s, "exit_code": summary.exit_code, "log": log and str(log)}
+            )
+        else:
+            from pipeline.report import print_summary
 
-        print_summary(console(), summary, log=log)
+            print_summary(console(), summary, log=log)
     raise typer.Exit(summary.exit_code)
 
 
+@contextlib.contextmanager
+def printing_the_end() -> Iterator[None]:
+    """A run that is over ends as it did, even where a full disk or a closed pipe takes none of what is printed of it."""
+    try:
+        yield
+        flush_stdout()
+    except OSError as error:
+        _forget_stdout()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"pagefold: the run is over, but its summary could not be printed: {error.strerror}.\n")
+    except SystemExit:  # what rich makes of a closed pipe
+        _forget_stdout()
+
+
+def flush_stdout() -> None:
+    """Now, and not when Python ends, which would make it exit code 120 without a word. Raises OSError."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
+        raise
+
+
+def _forget_stdout() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool) -> "tuple[Summary, Path | None]":
-    """Do the work with its progress on stderr and Ray's noise in a log file; the file is kept where something is in it."""
-    from pipeline.report import new_log, quiet_ray
+    """Do the work with its progress on stderr and Ray's noise in a log file; the file is kept where the run did not end well."""
+    from pipeline.report import RunLog, quiet_ray
     from pipeline.telemetry import watched
 
-    log = new_log()
+    log = RunLog()
     try:
-        with quiet_ray(log) as real, watched(settings, real, quiet=quiet) as observer:
+        with quiet_ray(log.path) as real, watched(settings, real, quiet=quiet) as observer:
             summary = work(observer)
+        log.is_wanted = summary.exit_code != EXIT_FINISHED
     except KeyboardInterrupt:
         fail("interrupted; the same command goes on.", EXIT_INCOMPLETE)
     except Exception as error:
         if exit_code(error) is None:
-            raise _Logged(log) from error
+            log.is_wanted = True
+            raise _Logged(_keep_traceback(error, log.path)) from error
         raise
     finally:
-        if log.exists() and log.stat().st_size == 0:
-            log.unlink()
-            log.parent.rmdir()
-    return summary, log if log.exists() else None
+        kept = log.put_away()
+    return summary, kept
 
 
 class _Logged(Exception):
-    """A bug in a command that has a log: its cause is the exception, and the log the place for its traceback."""
+    """A bug in a command that has a log: its cause is the exception."""
 
-    def __init__(self, log: Path) -> None:
-        super().__init__(log)
-        self.log = log
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+        """A sentence that says where its traceback is."""
 
 
 def fail_by_bug(error: Exception) -> NoReturn:
     """One sentence, and the traceback in a log: the one that Ray wrote to, where there is one."""
-    log = error.log if isinstance(error, _Logged) else None
     bug = error.__cause__ if isinstance(error, _Logged) and error.__cause__ else error
-    fail(f"unexpected {_sentence(bug)}; this is a bug, or the machine's end. {_keep_traceback(bug, log)}", EXIT_INCOMPLETE)
+    where = error.where if isinstance(error, _Logged) else _in_a_new_log(bug)
+    fail(f"unexpected {_sentence(bug)}; this is a bug, or the machine's end. {where}", EXIT_INCOMPLETE)
+
+
+def _in_a_new_log(error: BaseException) -> str:
+    from pipeline.report import RunLog
+
+    try:
+        log = RunLog()
+    except OperatorError:
+        return _keep_traceback(error, None)
+    log.is_wanted = True
+    where = _keep_traceback(error, log.path)
+    log.put_away()
+    return where
 
 
 def _keep_traceback(error: BaseException, log: Path | None) -> str:
     """Where it is kept, in a sentence. Where no file can be written it goes to stderr."""
     import traceback
 
-    from pipeline.report import new_log
-
-    try:
-        log = log or new_log()
-        log.parent.mkdir(mode=0o700, exist_ok=True)
-        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            traceback.print_exception(error, file=file)
-    except OSError:
-        traceback.print_exception(error)
-        return "Its traceback stands above: no log can be written."
-    return f"Its traceback is in {log}"
+    with contextlib.suppress(OSError):
+        if log is not None:
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                traceback.print_exception(error, file=file)
+            return f"Its traceback is in {log}"
+    traceback.print_exception(error)
+    return "Its traceback stands above: no log can be written."
 
 
 def _sentence(error: BaseException) -> str:
@@ -102,8 +145,6 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 def console() -> "Console":
     """On stdout; into a file or a pipe 120 columns wide, unless COLUMNS says otherwise (rich: 80)."""
-    import os
-
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120

@@ -1,5 +1,6 @@
 """`pagefold watch`: a run whenever there may be something to read."""
 
+import contextlib
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from pipeline.commands.flags import (
     BaseUrlFlag,
     ConfigFlag,
     EngineFlag,
+    FailAboveFlag,
     Input,
     JsonFlag,
     LogFormatFlag,
@@ -45,6 +47,7 @@ def watch(
     base_url: BaseUrlFlag = None,
     tasks: TasksFlag = None,
     pages: PagesFlag = None,
+    fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     ray_address: RayFlag = None,
@@ -54,7 +57,13 @@ def watch(
     as_json: JsonFlag = False,
 ) -> None:
     """Run now, and again whenever events say that IN has changed, or a while has passed. Ends at SIGTERM or Ctrl-C."""
-    given = {"watch.queue": queue, "watch.every_s": every_s, "log.format": log_format}
+    given = {
+        "watch.queue": queue,
+        "watch.every_s": every_s,
+        "log.format": log_format,
+        "run.fail_above": fail_above,
+        "input.allow_empty": True,  # an empty drop folder is what a watch waits at
+    }
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)
     from pipeline.apart import Apart
     from pipeline.lease import is_held, read_lease
@@ -71,8 +80,11 @@ def watch(
         return lease is None or not is_held(*lease)
 
     def tell(woken: "Woken") -> None:
-        sys.stdout.write(_json_line(woken) if as_json else _line(woken))
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(_json_line(woken) if as_json else _line(woken))
+            sys.stdout.flush()
+        except OSError as error:  # a disk that is full for a while ends no watch
+            say(f"a line could not be printed: {error.strerror}")
 
     def say(text: str) -> None:
         from pipeline.logs import event, json_log
@@ -82,8 +94,9 @@ def watch(
             with json_log(sys.stderr):
                 event("watch", message=text)
             return
-        sys.stderr.write(f"pagefold: {clean_message(text)}\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"pagefold: {clean_message(text)}\n")
+            sys.stderr.flush()
 
     events = None
     if settings.watch.queue:

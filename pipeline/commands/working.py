@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.flags import (
+    AllowEmptyFlag,
     BaseUrlFlag,
     ConfigFlag,
     EngineFlag,
+    FailAboveFlag,
     Input,
     JsonFlag,
     LimitFlag,
@@ -26,7 +28,8 @@ from pipeline.commands.flags import (
     kinds_of,
     resolved,
 )
-from pipeline.commands.telling import console, do, dump_json, observed
+from pipeline.commands.telling import console, do, dump_json, observed, printing_the_end
+from pipeline.errors import EXIT_WORK
 
 if TYPE_CHECKING:
     from pipeline.observer import Observer
@@ -43,6 +46,8 @@ def run(
     limit: LimitFlag = None,
     pages: PagesFlag = None,
     redo: RedoFlag = None,
+    allow_empty: AllowEmptyFlag = False,
+    fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     ray_address: RayFlag = None,
@@ -52,7 +57,12 @@ def run(
     as_json: JsonFlag = False,
 ) -> None:
     """Read what is new or changed in IN into the tables in OUT. Stopped halfway, the same command goes on."""
-    others = {"log.format": log_format, "plan.redo": redo}
+    others = {
+        "log.format": log_format,
+        "plan.redo": redo,
+        "input.allow_empty": allow_empty or None,
+        "run.fail_above": fail_above,
+    }
     settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, ray_address, unsafe_single_writer, others)
 
     def work(observer: "Observer") -> "Summary":
@@ -73,12 +83,17 @@ def plan(
     limit: LimitFlag = None,
     pages: PagesFlag = None,
     redo: RedoFlag = None,
+    allow_empty: AllowEmptyFlag = False,
+    with_exit_code: Annotated[
+        bool, typer.Option("--exit-code", help=f"End with {EXIT_WORK} where `run` would find work, with 0 where it would not.")
+    ] = False,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what `run` would do, and with which settings. Changes nothing."""
-    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, others={"plan.redo": redo})
+    others = {"plan.redo": redo, "input.allow_empty": allow_empty or None}
+    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, others=others)
     from pipeline import config as configuration
     from pipeline import runner
     from pipeline.plan_report import print_plan
@@ -88,6 +103,8 @@ def plan(
         dump_json(asdict(report) | {"settings": configuration.dump(settings)})
     else:
         print_plan(console(), report, configuration.changed(settings))
+    if with_exit_code and report.has_work:
+        raise typer.Exit(EXIT_WORK)
 
 
 def retry(
@@ -99,6 +116,7 @@ def retry(
     model: ModelFlag = None,
     base_url: BaseUrlFlag = None,
     tasks: TasksFlag = None,
+    fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     ray_address: RayFlag = None,
@@ -109,9 +127,8 @@ def retry(
 ) -> None:
     """Read again what failed, and nothing else; with other settings where you give them."""
     kinds = kinds_of(kind)
-    settings = resolved(
-        engine, model, base_url, tasks, None, None, config, set_, ray_address, unsafe_single_writer, {"log.format": log_format}
-    )
+    others = {"log.format": log_format, "run.fail_above": fail_above}
+    settings = resolved(engine, model, base_url, tasks, None, None, config, set_, ray_address, unsafe_single_writer, others)
 
     def work(observer: "Observer") -> "Summary":
         from pipeline import runner
@@ -136,5 +153,6 @@ def demo(
         return runner.run(str(EXAMPLES), str(output), settings, observer=observer)
 
     summary, _ = observed(work, settings, quiet)
-    print_findings(console(), str(output), summary)
+    with printing_the_end():
+        print_findings(console(), str(output), summary)
     raise typer.Exit(summary.exit_code)

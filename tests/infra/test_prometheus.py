@@ -40,7 +40,7 @@ def findings(alerts: Object) -> list[str]:
 
 def test_the_alerts_are_sound() -> None:
     assert findings(ALERTS) == []
-    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 8
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) == 9
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,25 @@ SCENARIOS = {
         },
         {"PagefoldRunSilent": {"instance": "a"}, "PagefoldPagesFail": {}, "PagefoldReadersDie": {}, "PagefoldEnginesIdle": {}},
     ),
-    "a schedule whose runs fail, the last one for want of its lease, and a store that spills": (
+    "a schedule whose runs fail, one of them at every page, the last one for want of its lease, and a store that spills": (
         {
             'pagefold_lease_held{instance="a"}': "0+0x120",
             'pagefold_last_progress_timestamp_seconds{instance="a"}': "0+0x120",
             'pagefold_last_run_timestamp_seconds{instance="a", status="finished"}': "0+0x120",
             'pagefold_last_run_timestamp_seconds{instance="a", status="failed"}': "0+60x120",
             'pagefold_runs_total{status="failed"}': "0+0x60 1+0.1x60",
+            'pagefold_runs_total{status="too_many_failed"}': "0+0x60 1+0x60",
             'pagefold_lease_age_seconds{instance="a"}': "0+0x86 38+0x0 0+0x40",
             'ray_object_store_memory{Location="SPILLED"}': "2000000000+0x120",
             'ray_object_store_memory{Location="IN_MEMORY"}': "9000000000+0x120",
         },
-        {"PagefoldNoRunFinished": {}, "PagefoldRunsFail": {}, "PagefoldLeaseNotRenewed": {"instance": "a"}, "PagefoldSpilling": {}},
+        {
+            "PagefoldNoRunFinished": {},
+            "PagefoldRunsFail": {},
+            "PagefoldTooManyFailed": {},
+            "PagefoldLeaseNotRenewed": {"instance": "a"},
+            "PagefoldSpilling": {},
+        },
     ),
     "all is well": (
         {

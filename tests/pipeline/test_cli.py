@@ -3,11 +3,14 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkdtemp
 from types import SimpleNamespace
 
 import pytest
@@ -77,6 +80,45 @@ def lake(tmp_path: Path) -> str:
         "runs": [row("runs", run_id="r1", status="finished", seconds=3.2)],
     }
     return str(write_lake(tmp_path / "lake", rows))
+
+
+@pytest.mark.parametrize(
+    ("report", "codes"),
+    [({}, (0, 0)), ({"num_shards": 1}, (0, 10)), ({"num_deleted": 1}, (0, 10)), ({"unfinished_plan_id": "000001"}, (0, 10))],
+)
+def test_plan_tells_a_scheduler_by_its_exit_code_whether_there_is_work(pagefold, monkeypatch, report, codes):
+    counts = {
+        "num_sources_found": 1,
+        "num_done": 1,
+        "num_new": 0,
+        "num_changed": 0,
+        "num_retried": 0,
+        "num_bytes": 0,
+        "num_shards": 0,
+    }
+    monkeypatch.setattr(runner, "plan", lambda *_: PlanReport(**(counts | report), recipes={}))
+    assert (pagefold("plan", "in", "out")[0], pagefold("plan", "in", "out", "--exit-code", "--json")[0]) == codes
+
+
+@pytest.mark.parametrize(("given", "share"), [("5%", 0.05), ("0.05", 0.05), ("0", 0.0), (" 12.5 % ", 0.125)])
+def test_fail_above_is_a_share_or_a_percentage(pagefold, monkeypatch, given, share):
+    seen = []
+    monkeypatch.setattr(runner, "run", lambda input, output, settings, **_: seen.append(settings) or DONE)
+    assert pagefold("run", "in", "out", "--fail-above", given, "--allow-empty", "-q")[0] == 0
+    assert (seen[0].run.fail_above, seen[0].input.allow_empty) == (pytest.approx(share), True)
+
+
+@pytest.mark.parametrize("given", ["5", "many", "x%", "-1%"])
+def test_a_share_that_is_none_is_one_sentence(pagefold, given):
+    code, _, err = pagefold("run", "in", "out", f"--fail-above={given}")
+    assert (code, err.count("\n"), err.startswith("pagefold: run.fail_above: ")) == (2, 1, True)
+
+
+def test_a_run_of_too_many_failures_says_so_and_exits_1(pagefold, monkeypatch):
+    failed = replace(DONE, status="too_many_failed", message="all 4 pages failed")
+    monkeypatch.setattr(runner, "run", lambda *_, **__: failed)
+    code, out, _ = pagefold("run", "in", "out", "-q")
+    assert (code, "Finished in 2.0 s, but all 4 pages failed." in out) == (1, True)
 
 
 def test_help_names_every_command_and_imports_nothing_heavy():
@@ -206,8 +248,7 @@ def last_log(err: str) -> str:
     """What the log says that a bug's sentence ends with; removes it."""
     log = Path(err.rpartition(" ")[2].strip())
     text = log.read_text()
-    log.unlink()
-    log.parent.rmdir()
+    shutil.rmtree(log.parent)
     return text
 
 
@@ -237,10 +278,10 @@ def test_a_bug_of_a_command_without_a_log_gets_one(pagefold, monkeypatch):
 
 
 def test_a_bug_where_no_log_can_be_written_is_on_stderr(pagefold, monkeypatch):
-    def nowhere() -> Path:
-        raise OSError(28, "No space left on device")
+    def nowhere() -> None:
+        raise OperatorError("There is no temporary folder to write to.")
 
-    monkeypatch.setattr(report, "new_log", nowhere)
+    monkeypatch.setattr(report, "RunLog", nowhere)
     monkeypatch.setattr(runner, "plan", lambda *_, **__: [][1])
     code, _, err = pagefold("plan", "in", "out")
     assert code == 1
@@ -356,7 +397,7 @@ def test_doctor_checks_input_and_output(tmp_path):
     (tmp_path / "in").mkdir()
     found = {finding.check: finding for finding in examine(Settings(), str(tmp_path / "in"), str(tmp_path / "out"), with_ray=False)}
     assert (found["python"].verdict, found["libraries"].verdict) == ("ok", "ok")
-    assert (found["input"].verdict, found["output"].verdict) == ("warn", "ok")
+    assert (found["input"].verdict, found["output"].verdict) == ("fail", "ok")
     assert any(check.startswith("sandbox") for check in found)
     missing = {finding.check: finding for finding in examine(Settings(), str(tmp_path / "nope"), "gs://b", with_ray=False)}
     assert (missing["input"].verdict, missing["output"].verdict) == ("fail", "fail")
@@ -520,3 +561,107 @@ def test_what_libraries_log_does_not_land_above_the_live_display(monkeypatch):
         print("WARNING: so many words", file=sys.stderr)
     assert "so many words" not in stream.getvalue()
     assert elsewhere.getvalue() == "WARNING: so many words\n"
+
+
+def in_a_process(code: str, stdout: int | None = None, stderr: int | None = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """`pagefold` with fakes that `code` puts in place."""
+    code = (
+        "import sys\n"
+        "from pipeline import cli, runner\n"
+        "from pipeline.summary import Summary\n"
+        "runner.run = lambda *_, **__: Summary(run_id='r', status='finished', output='out', num_documents=2, seconds=1.0)\n" + code
+    )
+    return subprocess.run([sys.executable, "-c", code], stdout=stdout, stderr=stderr, text=True, timeout=60, check=False)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_finished_run_whose_summary_meets_a_full_disk_is_finished(flags):
+    with open("/dev/full", "w") as full:
+        done = in_a_process(f"sys.argv = ['pagefold', 'run', 'in', 'out', '-q', *{flags}]; cli.main()", full.fileno())
+    assert (done.returncode, done.stderr) == (
+        0,
+        "pagefold: the run is over, but its summary could not be printed: No space left on device.\n",
+    )
+
+
+def test_a_finished_run_whose_summary_nobody_reads_is_finished():
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = in_a_process("sys.argv = ['pagefold', 'run', 'in', 'out', '-q']; cli.main()", writer)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_another_command_that_meets_a_full_disk_says_so_in_a_sentence():
+    with open("/dev/full", "w") as full:
+        done = in_a_process("sys.argv = ['pagefold', 'schema', '--json']; cli.main()", full.fileno())
+    assert (done.returncode, done.stderr) == (1, "pagefold: No space left on device: standard output, or what it goes to.\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_run_whose_progress_meets_a_full_disk_is_finished():
+    with open("/dev/full", "w") as full:
+        done = in_a_process(
+            "import time\n"
+            "def run(*_, observer, **__):\n"
+            "    observer.phase('reading')\n"
+            "    print('noise of Ray', flush=True)\n"
+            "    time.sleep(0.3)\n"
+            "    return Summary(run_id='r', status='finished', output='out', num_documents=2, seconds=1.0)\n"
+            "runner.run = run\n"
+            "sys.argv = ['pagefold', 'run', 'in', 'out']; cli.main()",
+            subprocess.PIPE,
+            full.fileno(),
+        )
+    assert (done.returncode, done.stdout.startswith("Finished")) == (0, True)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_run_whose_log_meets_a_full_disk_is_finished():
+    done = in_a_process(
+        "from pathlib import Path\n"
+        "from pipeline import report\n"
+        "import logging, os\n"
+        "opened = report.quiet_ray\n"
+        "report.quiet_ray = lambda log: opened(Path('/dev/full'))\n"
+        "def run(*_, **__):\n"
+        "    logging.getLogger('ray').warning('noise of Ray')\n"
+        "    os.system('echo noise of a child')\n"
+        "    return Summary(run_id='r', status='finished', output='out', num_documents=2, seconds=1.0)\n"
+        "runner.run = run\n"
+        "sys.argv = ['pagefold', 'run', 'in', 'out']; cli.main()",
+        subprocess.PIPE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Finished" in done.stdout
+
+
+def test_a_log_is_kept_where_the_run_did_not_end_well_and_else_removed(pagefold, monkeypatch, tmp_path):
+    monkeypatch.setattr("pipeline.scratch.tempfile", SimpleNamespace(gettempdir=lambda: str(tmp_path / "tmp"), mkdtemp=mkdtemp))
+    (tmp_path / "tmp").mkdir()
+
+    def ending(summary: Summary):
+        def run(*_: object, **__: object) -> Summary:
+            os.write(2, b"noise of Ray\n")
+            return summary
+
+        return run
+
+    monkeypatch.setattr(runner, "run", ending(DONE))
+    _, out, _ = pagefold("run", "in", "out", "-q")
+    assert "run.log" not in out
+    assert list((tmp_path / "tmp").iterdir()) == []
+    monkeypatch.setattr(runner, "run", ending(replace(DONE, status="incomplete", message="stopped")))
+    _, out, _ = pagefold("run", "in", "out", "-q", "--json")
+    assert Path(json.loads(out)["log"]).read_text() == "noise of Ray\n"
+
+
+def test_without_a_temporary_folder_a_run_ends_in_a_sentence(pagefold, monkeypatch, tmp_path):
+    monkeypatch.setattr("pipeline.scratch.tempfile", SimpleNamespace(gettempdir=lambda: str(tmp_path / "no such"), mkdtemp=mkdtemp))
+    code, _, err = pagefold("run", "in", "out", "-q")
+    assert (code, err.startswith("pagefold: There is no temporary folder to write to: ")) == (2, True)

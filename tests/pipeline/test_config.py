@@ -52,12 +52,54 @@ def test_lists_are_json_or_commas_in_an_assignment(text):
     assert resolve(assignments=[f"read.tasks={text}"]).read.tasks == ["ocr"]
 
 
-def test_lists_in_the_environment_are_json(monkeypatch):
-    monkeypatch.setenv("PAGEFOLD_READ__TASKS", '["chart"]')
-    assert resolve().read.tasks == ["chart"]
+@pytest.mark.parametrize("text", ['["chart", "ocr"]', "chart,ocr"])
+def test_lists_in_the_environment_are_json_or_commas(monkeypatch, text):
+    monkeypatch.setenv("PAGEFOLD_READ__TASKS", text)
+    assert resolve().read.tasks == ["chart", "ocr"]
+
+
+def test_a_broken_list_in_the_environment_is_one_sentence(monkeypatch):
     monkeypatch.setenv("PAGEFOLD_READ__TASKS", "[chart")
-    with pytest.raises(OperatorError, match="JSON"):
+    with pytest.raises(OperatorError, match=r"^read\.tasks wants a list, as JSON or as `a,b`\.$"):
         resolve()
+
+
+def test_null_in_the_environment_unsets_a_setting_and_case_does_not_count(monkeypatch, tmp_path):
+    (tmp_path / "pagefold.toml").write_text("[input]\nlimit = 3\n[render]\ndpi_min = 100\n")
+    monkeypatch.setenv("pagefold_input__limit", "null")
+    settings = resolve()
+    assert (settings.input.limit, settings.render.dpi_min) == (None, 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "passwords"),
+    [
+        ("x", ["x"]),
+        ("one, of two", ["one, of two"]),
+        ("[sesame", ["[sesame"]),
+        ("1234", ["1234"]),
+        ("null", ["null"]),
+        ('{"a": 1}', ['{"a": 1}']),
+        ('["a", "b,c"]', ["a", "b,c"]),
+        ("", []),
+    ],
+)
+def test_a_password_in_the_environment_or_in_an_assignment_is_one_unless_it_is_a_json_list(monkeypatch, text, passwords):
+    assigned = resolve(assignments=[f"input.passwords={text}"])
+    monkeypatch.setenv("PAGEFOLD_INPUT__PASSWORDS", text)
+    for settings in (assigned, resolve()):
+        assert [password.get_secret_value() for password in settings.input.passwords] == passwords
+
+
+@pytest.mark.parametrize(("pages", "said"), [("0-3", "count from 1"), ("0", "count from 1"), ("2,5-3", "5-3 ends before")])
+def test_a_page_range_that_is_none_is_refused_in_a_sentence(pages, said):
+    with pytest.raises(OperatorError, match=f"^input.pages: .*{said}"):
+        resolve(flags={"input.pages": pages})
+
+
+@pytest.mark.parametrize("pages", ["1", "1-3,7,10-", "3-3", "9-,1"])
+def test_a_page_range_counts_from_1(pages):
+    assert resolve(flags={"input.pages": pages}).input.pages == pages
 
 
 def test_null_unsets_a_setting(tmp_path):
@@ -126,7 +168,7 @@ def test_secrets_are_in_no_dump_and_in_no_error(monkeypatch):
     settings = resolve()
     assert settings.input.passwords[0].get_secret_value() == "sesame"
     assert "sesame" not in json.dumps(dump(settings)) + repr(settings) + json.dumps(changed(settings))
-    monkeypatch.setenv("PAGEFOLD_INPUT__PASSWORDS", '{"sesame": 1}')
+    monkeypatch.setenv("PAGEFOLD_INPUT__PASSWORDS", '[{"sesame": 1}]')
     with pytest.raises(OperatorError) as caught:
         resolve()
     assert "sesame" not in str(caught.value)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.commit import commit_disappearances
+from pipeline.errors import OperatorError
 from pipeline.intake import take
 from pipeline.layout import DELETIONS, manifest_path
 from pipeline.ledger import Ledger, disappearances, load_ledger
@@ -14,10 +15,13 @@ from pipeline.todo import new_work
 from schemas.failure import FailureKind
 from schemas.plan import Disappearance, Manifest, Plan, SourceFailure
 from schemas.settings import InputSettings, PlanSettings, Settings
+from schemas.source import Source
 from tests.pipeline.made import NOON, RECIPES
 from tests.pipeline.tables import read_rows
 from tests.pipeline.test_duplicates import committed
 from workers.listing import InputError, list_sources
+
+EMPTY_ALLOWED = Settings.model_validate({"input": {"allow_empty": True}})
 
 
 @pytest.fixture
@@ -110,8 +114,53 @@ def test_an_input_that_lists_nothing_at_all_deletes_nothing_and_says_so(folder: 
     ledger = lake_of(folder)
     for path in folder.rglob("*.pdf"):
         path.unlink()
-    todo = new_work(str(folder), ledger, RECIPES, Settings())
+    with pytest.raises(
+        OperatorError, match=r"lists nothing: 3 sources that are known there are not taken for deleted\. With --allow-empty"
+    ):
+        new_work(str(folder), ledger, RECIPES, Settings())
+    todo = new_work(str(folder), ledger, RECIPES, EMPTY_ALLOWED)
     assert (todo.disappearances, todo.num_not_taken_for_deleted, todo.has_work) == ((), 3, False)
+    assert todo.empty_input is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("inn", "; the lake knows 3 sources below {parent}/in: is that meant?"),
+        ("out/of/reach", "; the lake knows 4 sources, all of them elsewhere"),
+    ],
+)
+def test_an_empty_input_beside_known_ones_names_the_one_that_may_be_meant(folder: Path, name: str, said: str) -> None:
+    (folder.parent / name).mkdir(parents=True)
+    ledger = lake_of(folder)
+    with pytest.raises(OperatorError) as caught:
+        new_work(str(folder.parent / name), ledger, RECIPES, Settings())
+    sentence = said.format(parent=folder.parent)
+    assert (
+        str(caught.value) == f"The input {folder.parent / name} lists nothing{sentence}. With --allow-empty that is nothing to do."
+    )
+
+
+def test_a_typo_in_a_prefix_of_a_bucket_names_the_known_one(bucket: str) -> None:
+    recipe_ids = {task: recipe.recipe_id for task, recipe in RECIPES.items()}
+    common = {"run_id": "r", "committed_at": NOON, "recipe_ids": recipe_ids, "plan_id": "000001", "shard_index": 0}
+    names = ["drops/a.pdf", "drops/b/c.pdf", "other/d.pdf"]
+    sources = [Source(uri=f"s3://{bucket}/{name}", etag="1", size_bytes=1, last_modified=NOON) for name in names]
+    ledger = Ledger([Manifest.model_validate({"sources": [committed(source, source.uri) for source in sources]} | common)])
+    with pytest.raises(OperatorError, match=rf"lists nothing; the lake knows 2 sources below s3://{bucket}/drops: is that meant\?"):
+        new_work(f"s3://{bucket}/drop/", ledger, RECIPES, Settings())
+
+
+def test_an_empty_input_of_a_new_lake_is_named(folder: Path) -> None:
+    (folder.parent / "empty").mkdir()
+    with pytest.raises(OperatorError, match=r"^The input .*/empty lists nothing\. With"):
+        new_work(str(folder.parent / "empty"), Ledger(), RECIPES, Settings())
+    assert not new_work(str(folder.parent / "empty"), Ledger(), RECIPES, EMPTY_ALLOWED).has_work
+
+
+def test_an_input_whose_objects_are_all_left_out_is_not_empty(folder: Path) -> None:
+    todo = new_work(str(folder), Ledger(), RECIPES, Settings.model_validate({"input": {"include": ["*.tif"]}}))
+    assert (todo.has_work, todo.empty_input) == (False, None)
 
 
 def test_what_is_gone_is_not_retried(folder: Path) -> None:

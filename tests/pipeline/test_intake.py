@@ -10,7 +10,7 @@ from pipeline.errors import OperatorError
 from pipeline.intake import take
 from schemas.settings import InputSettings
 from tests.servers.s3_proxy import Fault, Proxy
-from workers.listing import InputError, list_sources
+from workers.listing import InputUnavailable, list_sources
 from workers.s3 import make_client
 
 NAMES = ["a.pdf", "a.tmp", "b/a.pdf", "b/c/d.pdf", "b/c/ü[1].PDF", "x y/e.pdf"]
@@ -110,7 +110,7 @@ def test_what_is_left_out_is_told_with_its_reason(folder: Path) -> None:
 
 def test_a_listing_that_breaks_off_is_an_error_not_a_short_one(bucket: str, s3_faults: Proxy, no_sleep: None) -> None:
     s3_faults.faults.append(Fault("GET", "", "status", times=99, status=500))
-    with pytest.raises(InputError):
+    with pytest.raises(InputUnavailable, match="the store is not available now"):
         list(take(list_sources(f"s3://{bucket}", max_tries=2), InputSettings()))
 
 

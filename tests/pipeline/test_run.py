@@ -325,12 +325,29 @@ def test_a_source_that_changes_after_planning_closes_its_shard(drop: Path, tmp_p
     assert doubled_keys(out) == []
 
 
-def test_an_empty_input_is_nothing_to_do_and_writes_nothing(tmp_path: Path) -> None:
+def test_an_empty_input_is_a_mistake_or_nothing_to_do_where_that_is_allowed_and_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
 
-    assert run(str(tmp_path / "in"), str(tmp_path / "out"), settings()).status == "nothing_to_do"
+    for look in (run, plan):
+        with pytest.raises(OperatorError, match=f"^The input {tmp_path / 'in'} lists nothing"):
+            look(str(tmp_path / "in"), str(tmp_path / "out"), settings())
+    assert run(str(tmp_path / "in"), str(tmp_path / "out"), settings(input={"allow_empty": True})).status == "nothing_to_do"
 
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_at_whose_end_all_pages_failed_is_no_success(drop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    script = write_script(tmp_path / "script.json", {"failure": "engine_error"})
+
+    summary = run(str(drop), str(out), settings(script))
+
+    assert (summary.status, summary.exit_code, summary.num_documents) == ("too_many_failed", 1, 5)
+    assert summary.message is not None
+    assert summary.message.startswith("all 17 pages failed (2 documents that could not be opened")
+    (row,) = read_rows(out, "runs")
+    assert (row["status"], row["message"]) == ("failed", summary.message)
+    assert run(str(drop), str(out), settings(script)).status == "nothing_to_do"
 
 
 def test_an_output_inside_the_input_is_refused(drop: Path) -> None:

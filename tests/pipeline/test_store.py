@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 from moto.s3.models import s3_backends
 
+from pipeline.errors import exit_code
 from pipeline.local_store import LocalStore
-from pipeline.store import Conflict, Exists, Store, StoreError, open_store, probe_store
+from pipeline.store import Conflict, Exists, Store, StoreError, StoreUnavailable, open_store, probe_store
 from tests.servers.s3_proxy import Fault, Proxy
 
 
@@ -333,6 +335,41 @@ def test_a_store_that_stays_broken_is_one_sentence(bucket: str, s3_faults: Proxy
     with pytest.raises(StoreError):
         open_store(f"s3://{bucket}", max_tries=2).put("a", b"one")
     assert s3_faults.num("PUT") == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_passing"),
+    [
+        (Fault("PUT", "/a", "reset", times=99), True),
+        (Fault("PUT", "/a", "status", times=99, status=500, code="InternalError"), True),
+        (Fault("PUT", "/a", "status", times=99, status=503), True),
+        (Fault("PUT", "/a", "status", times=99, status=429, code="TooManyRequests"), True),
+        (Fault("PUT", "/a", "status", times=99, status=501, code="NotImplemented"), False),
+        (Fault("PUT", "/a", "status", times=99, status=403, code="AccessDenied"), False),
+        (Fault("PUT", "/a", "status", times=99, status=400, code="InvalidRequest"), False),
+    ],
+)
+def test_not_now_is_told_from_a_mistake(bucket: str, s3_faults: Proxy, no_sleep: None, fault: Fault, is_passing: bool) -> None:
+    s3_faults.faults.append(fault)
+    with pytest.raises(StoreError) as caught:
+        open_store(f"s3://{bucket}", max_tries=2).create("a", b"x")
+    assert (isinstance(caught.value, StoreUnavailable), exit_code(caught.value)) == (is_passing, 1 if is_passing else 2)
+    assert ("not available now" in str(caught.value)) is is_passing
+
+
+@pytest.mark.parametrize(("host", "is_passing"), [("127.0.0.1:9", True), ("no-such-host.invalid", False)])
+def test_a_refused_connection_is_not_now_and_a_name_that_no_host_has_a_mistake(
+    host: str, is_passing: bool, monkeypatch: pytest.MonkeyPatch, s3_endpoint: str, no_sleep: None
+) -> None:
+    def no_name(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    if not is_passing:  # whatever this machine's resolver says
+        monkeypatch.setattr(socket, "getaddrinfo", no_name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}")
+    with pytest.raises(StoreError, match=host) as caught:
+        open_store("s3://bucket", max_tries=1, timeout_s=2).get("a")
+    assert isinstance(caught.value, StoreUnavailable) is is_passing
 
 
 def test_lost_permission_is_named(bucket: str, s3_faults: Proxy) -> None:

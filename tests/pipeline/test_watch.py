@@ -17,13 +17,14 @@ from pipeline.errors import OperatorError
 from pipeline.held import Held
 from pipeline.lease import LeaseBody, LeaseHeld
 from pipeline.sqs import Message, QueueBusy, QueueError, Sqs
+from pipeline.store import StoreUnavailable
 from pipeline.summary import Summary
 from pipeline.watch import Woken, Work, watch
 from schemas.settings import Settings
 from tests.pipeline.test_events import eventbridge_body, s3_body
 from tests.servers.s3_proxy import Fault, Proxy
 from tests.servers.sqs import MadeQueue, make_queue, send_events
-from workers.listing import InputError
+from workers.listing import InputError, InputUnavailable
 from workers.s3 import make_client
 
 DONE = Summary(run_id="r", status="finished", output="out", num_documents=1)
@@ -182,6 +183,19 @@ def test_what_is_no_event_is_said_once_and_ends_in_the_dead_letter_queue(s3_endp
     assert len(watched.said) == 1
     assert watched.said[0].endswith("is left in the queue: it is no event of a bucket")
     assert (queue.num(), queue.num(dead=True)) == (0, 1)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("s3://b: not now."), InputUnavailable("Cannot list s3://b: not now.")])
+def test_a_store_that_is_away_at_the_first_run_is_a_failed_run_and_the_watch_goes_on(
+    error: Exception, no_waiting: list[float]
+) -> None:
+    watched = Watched(error, DONE)
+
+    assert watch("s3://b/drop", settings(), watched.work(), max_runs=2) == 0
+
+    told = watched.told[0]
+    assert (told.status, told.exit_code, told.message) == ("failed", 1, str(error))
+    assert watched.reasons == ["start", "again"]
 
 
 @pytest.mark.parametrize("outcome", [STOPPED, Died("it died"), OperatorError("no")])

@@ -28,7 +28,7 @@ from tests.workers.made_pages import (
     rendered,
 )
 from workers import read_pages
-from workers.engines.engine import Completion
+from workers.engines.engine import Completion, Request
 from workers.prompts import prompt_for
 from workers.rows import ChunkRows
 
@@ -647,6 +647,35 @@ async def test_waiting_for_a_slot_is_no_reading_time() -> None:
 
     # one after the other they took what it took in all; with the waiting it would be three and a half times as much
     assert sum(row.read_s for row in records.pages) <= time.monotonic() - started
+
+
+class OneAtATime(TellingEngine):
+    """Like `classic`: takes all that comes, and works on one request after the other. It tells its own seconds."""
+
+    def __init__(self, work_s: float) -> None:
+        super().__init__()
+        self._work_s, self._free = work_s, asyncio.Lock()
+
+    async def read(self, request: Request) -> Completion:
+        async with self._free:
+            started = time.monotonic()
+            await asyncio.sleep(self._work_s)
+            return replace(await super().read(request), engine_s=time.monotonic() - started)
+
+
+async def test_waiting_in_the_engine_s_own_queue_is_no_reading_time() -> None:
+    started = time.monotonic()
+    records = await read(OneAtATime(work_s=0.02), rendered(*(page(index) for index in range(8))), max_requests=8)
+
+    assert 8 * 0.02 <= sum(row.read_s for row in records.pages) <= time.monotonic() - started
+
+
+async def test_an_engine_s_figure_of_zero_seconds_is_believed() -> None:
+    never_begun = replace(failed(FailureKind.engine_timeout), engine_s=0.0)
+
+    records = await read(TellingEngine(ocr=[never_begun], delay_s=0.02), rendered(page(0)))
+
+    assert [row.read_s for row in records.pages] == [0.0]
 
 
 async def test_chunks_share_one_bound() -> None:

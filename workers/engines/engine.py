@@ -66,7 +66,9 @@ class Completion:
     failure: Failure | None = None
     num_tries: int = 1
     """Requests sent over the wire, retries included."""
-    engine_s: float = 0.0
+    engine_s: float | None = None
+    """Seconds at work on this request, without its wait in the engine's own queue; None: the engine has no queue, and does not
+    tell."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Who is who among the engines: chosen by `settings.name`, imported only when asked for.
 
 Each engine's module offers `describe(settings) -> EngineInfo`, pure and light, for recipes and `pagefold plan`, and
-`make(settings) -> Engine`, not started yet; one whose settings name a file of this machine also `portable(settings)`.
+`make(settings) -> Engine`, not started yet; one whose settings name a file of this machine also `portable(settings)`, and one that
+can know of a mistake before it starts also `check(settings, runs_here=...)`.
 """
 
 from collections.abc import Iterator
@@ -33,6 +34,16 @@ def describe_engine(settings: EngineSettings) -> EngineInfo:
     """What identifies the engine in recipes and rows. Loads no model. Raises EngineStartError."""
     with _missing_extra_explained(settings.name):
         return _module(settings.name).describe(settings)
+
+
+def check_engine(settings: EngineSettings, *, runs_here: bool) -> None:
+    """Raises EngineStartError for every mistake of the operator's that can be known without starting anything.
+
+    runs_here: the readers run on this machine. False: on the nodes of a cluster, whose files and packages cannot be seen from here.
+    """
+    module = _module(settings.name)
+    if hasattr(module, "check"):
+        module.check(settings, runs_here=runs_here)
 
 
 def make_engine(settings: EngineSettings) -> Engine:

@@ -9,12 +9,13 @@ import logging
 import os
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -28,6 +29,7 @@ from workers.engines.engine import Completion, EngineInfo, EngineStartError, Req
 from workers.engines.replies import Reply, fetch
 
 _log = logging.getLogger(__name__)
+Encoded = TypeVar("Encoded")
 
 CONNECT_TIMEOUT_S = 15.0
 BACKOFF_MIN_S = 0.5
@@ -46,6 +48,42 @@ def describe(settings: EngineSettings) -> EngineInfo:
     """The endpoint's address is no part of it: a model that moves to another host answers the same."""
     options = settings.server.model_dump(mode="json", include={"image_format", "response_format"})
     return EngineInfo(name="server", model=settings.model, revision=settings.revision, options=options)
+
+
+def check(settings: EngineSettings, *, runs_here: bool) -> None:
+    """Raises EngineStartError where the endpoint's address, its model or its key cannot be right; nothing is sent."""
+    _address(settings)
+    _model(settings)
+    if runs_here:
+        _key(settings)
+
+
+def _address(settings: EngineSettings) -> httpx.URL:
+    given = settings.server.base_url
+    if not given:
+        raise EngineStartError("The engine `server` needs `engine.server.base_url`, such as http://localhost:8000/v1.")
+    try:
+        url = httpx.URL(given.rstrip("/") + "/")
+    except httpx.InvalidURL:
+        raise EngineStartError("`engine.server.base_url` is no address: look at its host and port.") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
+    return url
+
+
+def _model(settings: EngineSettings) -> str:
+    if not settings.model:
+        raise EngineStartError("The engine `server` needs `engine.model`, the name under which the endpoint serves it.")
+    return settings.model
+
+
+def _key(settings: EngineSettings) -> str:
+    """ "" where there is none."""
+    variable = settings.server.api_key_env
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise EngineStartError(f"The key in {variable} holds characters that no key has.")
+    return key
 
 
 def make(settings: EngineSettings) -> "ServerEngine":
@@ -67,21 +105,10 @@ async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str
 class ServerEngine:
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
-        if not server.base_url:
-            raise EngineStartError("The engine `server` needs `engine.server.base_url`, such as http://localhost:8000/v1.")
-        if not settings.model:
-            raise EngineStartError("The engine `server` needs `engine.model`, the name under which the endpoint serves it.")
+        url = _address(settings)
         self._settings = settings
-        self._model = settings.model
-        self._key = os.environ.get(server.api_key_env, "").strip()
-        try:
-            url = httpx.URL(server.base_url.rstrip("/") + "/")
-        except httpx.InvalidURL:
-            raise EngineStartError("`engine.server.base_url` is no address: look at its host and port.") from None
-        if url.scheme not in ("http", "https") or not url.host:
-            raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise EngineStartError(f"The key in {server.api_key_env} holds characters that no key has.")
+        self._model = _model(settings)
+        self._key = _key(settings)
         self._secrets = [text for text in (self._key, url.password) if text]
         self._host = f"{url.host}:{url.port}" if url.port else url.host
         self._client = httpx.AsyncClient(
@@ -120,22 +147,31 @@ class ServerEngine:
             raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
 
     async def read(self, request: Request) -> Completion:
-        """Never raises for what the server does. Tries and seconds are counted, the wait for a free slot is not."""
+        """Never raises for what the server does. Tries and seconds are counted, the wait for a free slot or encoder is not."""
         async with self._slots:
             start = time.monotonic()
-            image_url = await asyncio.get_running_loop().run_in_executor(
-                self._encoders, data_url, request.image, self._settings.server.image_format
-            )
             tries = _Tries()
+            image_url = await self._encoded(tries, data_url, request.image, self._settings.server.image_format)
             try:
                 completion = await self._ask(request, image_url, tries)
             except _Passing as error:
                 completion = failed(error.kind, f"{error.message} ({tries.num} tries)")
-            return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start)
+            return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start - tries.queued_s)
 
     async def close(self) -> None:
         await self._client.aclose()
         self._encoders.shutdown(wait=False, cancel_futures=True)
+
+    async def _encoded(self, tries: "_Tries", encode: Callable[..., Encoded], *args: Any) -> Encoded:
+        asked = time.monotonic()
+
+        def timed() -> tuple[Encoded, float]:
+            started = time.monotonic()
+            return encode(*args), started - asked
+
+        encoded, queued_s = await asyncio.get_running_loop().run_in_executor(self._encoders, timed)
+        tries.queued_s += queued_s
+        return encoded
 
     async def _check_model(self, served: list[str]) -> None:
         """Gateways serve names they do not list, so ask for one token before calling it the operator's mistake."""
@@ -164,7 +200,7 @@ class ServerEngine:
 
     async def _post_until_answered(self, body: dict[str, Any], max_bytes: int, tries: "_Tries") -> Reply:
         """Raises _Passing when the last try failed as the ones before."""
-        content = await asyncio.get_running_loop().run_in_executor(self._encoders, _dumped, body)
+        content = await self._encoded(tries, _dumped, body)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
             stop=stop_after_attempt(self._settings.max_tries),
@@ -230,6 +266,8 @@ class _Passing(Exception):
 
 class _Tries:
     num = 0
+    queued_s = 0.0
+    """Waited for a free encoder."""
 
 
 class _Pause:

@@ -1,5 +1,7 @@
 import asyncio
 import json
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pymupdf
@@ -12,7 +14,7 @@ from schemas.settings import ClassicSettings, EngineSettings
 from workers.engines.classic import describe, make, ppocr
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
-from workers.engines.engine import EngineStartError, Prompt, Request
+from workers.engines.engine import Completion, EngineStartError, Prompt, Request
 from workers.languages import languages_of
 
 SETTINGS = EngineSettings()
@@ -290,3 +292,16 @@ def test_pieces_of_a_strip_hold_all_its_ink_once_and_know_where_they_lie():
 def test_a_page_of_usual_shape_is_read_as_a_whole(engine, monkeypatch):
     monkeypatch.setattr(ppocr, "strip_pieces", None)
     assert engine._ocr.read(np.full((32, 640, 3), 255, np.uint8)).lines == []
+
+
+async def test_seconds_of_requests_that_wait_for_each_other_sum_to_what_they_took(monkeypatch):
+    monkeypatch.setattr("workers.engines.classic.engine.PpOcr", lambda num_threads: None)
+    engine = make(SETTINGS)
+    await engine.start()
+    monkeypatch.setattr(engine, "_from_text_layer", lambda image, words: (time.sleep(0.02), Completion())[1])
+    layer = layer_of(LINES)
+    monkeypatch.setattr("workers.engines.classic.engine.judge", lambda *_: SimpleNamespace(is_trusted=True))
+    started = time.monotonic()
+    completions = await asyncio.gather(*(engine.read(request(drawn([]), text_layer=layer)) for _ in range(6)))
+    await engine.close()
+    assert 6 * 0.02 <= sum(completion.engine_s for completion in completions) <= time.monotonic() - started

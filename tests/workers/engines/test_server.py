@@ -3,6 +3,7 @@ import base64
 import gzip
 import io
 import json
+import time
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -396,6 +397,15 @@ async def test_retry_after_is_honoured_by_all_requests(fake: FakeOpenAI) -> None
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, expected: float | None) -> None:
     assert _retry_after_s(value, now=datetime(2026, 11, 23, 12, tzinfo=UTC)) == expected
+
+
+async def test_waiting_for_an_encoder_is_no_time_at_work(fake: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "data_url", lambda image, image_format: (time.sleep(0.1), "data:")[1])
+    engine = ServerEngine(settings(fake))
+    completions = await asyncio.gather(*(engine.read(request()) for _ in range(8)))
+    await engine.close()
+    # each encodes for 0.1 s; with the wait for one of the two encoders they would have 2 s in all
+    assert 0.8 <= sum(completion.engine_s or 0.0 for completion in completions) < 1.6
 
 
 async def test_no_more_requests_are_in_flight_than_allowed_and_connections_are_kept(fake: FakeOpenAI) -> None:

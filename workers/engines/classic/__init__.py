@@ -1,7 +1,7 @@
 """No GPU and no weights to fetch: the PDF's own text layer where it can be believed, else PP-OCR."""
 
 from schemas.settings import EngineSettings
-from workers.engines.classic.ppocr import MODELS, rapidocr_version
+from workers.engines.classic.ppocr import MODELS, model_paths, rapidocr_version
 from workers.engines.engine import Engine, EngineInfo
 
 READING_VERSION = 1
@@ -21,6 +21,12 @@ def describe(settings: EngineSettings) -> EngineInfo:
             "reading_version": READING_VERSION,
         },
     )
+
+
+def check(settings: EngineSettings, *, runs_here: bool) -> None:
+    """Raises EngineStartError where rapidocr or one of its models is missing on this machine."""
+    if runs_here:
+        model_paths()
 
 
 def make(settings: EngineSettings) -> Engine:

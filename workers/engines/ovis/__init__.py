@@ -35,6 +35,23 @@ def describe(settings: EngineSettings) -> EngineInfo:
     )
 
 
+def check(settings: EngineSettings, *, runs_here: bool) -> None:
+    """Raises EngineStartError where a package, the folder of the model or the device is missing on this machine. torch is not
+    imported."""
+    if not runs_here:
+        return
+    from workers.engines.ovis.doctor import packages
+
+    for name, is_fine, detail in packages():
+        if not is_fine:
+            raise EngineStartError(f"The engine `ovis` needs {name}: {detail}.")
+    model = _model_of(settings)
+    if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+        raise EngineStartError(f"There is no folder {model} with a model for the engine `ovis`.")
+    if settings.ovis.device.startswith("cuda") and not _has_cuda():
+        raise EngineStartError(f"engine.ovis.device is {settings.ovis.device}, and there is no CUDA device here.")
+
+
 def _checkpoint(model: str) -> str | None:
     """Which one it is; None for the hub's, whose commit says it."""
     from workers.engines.ovis.bucket import check_listing, identity, list_checkpoint

@@ -1,6 +1,7 @@
 """Who waits, who runs, and whose blocks are whose: requests come in by their order, and the youngest leaves when room is short."""
 
 import itertools
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -73,7 +74,7 @@ class Admission:
         sequence.num_written, sequence.num_published = num_known, num_known // self.pool.block_tokens
         if not sequence.num_preemptions and not sequence.is_suspect:
             sequence.num_shared = num_known
-        sequence.slot = self._slots.pop()
+        sequence.slot, sequence.seated_at = self._slots.pop(), time.monotonic()
         self.running.append(sequence)
 
     def grow(self, sequence: Sequence) -> bool:
@@ -132,3 +133,4 @@ class Admission:
         sequence.blocks, sequence.num_written, sequence.num_published = array("q"), 0, 0
         self._slots.append(sequence.slot)
         sequence.slot = -1
+        sequence.seated_s += time.monotonic() - sequence.seated_at

@@ -20,8 +20,9 @@ class Completions:
         self._tokenizer, self._stops, self._timeout_s = tokenizer, stops, timeout_s
         self._bytes_of = lru_cache(65_536)(lambda token: bytes(vocabulary.decode_bytes([token])))
 
-    def of_answer(self, request: Request, sequence: Sequence, *, num_prompt: int, num_thought: int) -> Completion:
+    def of_answer(self, request: Request, sequence: Sequence, *, num_prompt: int, thought: Sequence | None) -> Completion:
         """`num_prompt` counts the question alone: neither thought nor a given beginning."""
+        num_thought, thought_s = (thought.num_new, thought.seated_s) if thought else (0, 0.0)
         tokens, given = sequence.new_tokens, sequence.answer[: sequence.num_given]
         said = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
         text = self._tokenizer.decode(given + said, skip_special_tokens=True)
@@ -42,6 +43,7 @@ class Completions:
             min_logprob=least,
             grammar_overrides=sequence.num_overridden / len(tokens) if sequence.matcher is not None and tokens else None,
             failure=self._failure(request, sequence),
+            engine_s=thought_s + sequence.seated_s,
         )
 
     def of_thought(self, request: Request, thought: Sequence) -> Completion:
@@ -51,6 +53,7 @@ class Completions:
             num_prompt_tokens=thought.num_prompt,
             num_output_tokens=thought.num_new,
             failure=self._failure(request, thought),
+            engine_s=thought.seated_s,
         )
 
     def _failure(self, request: Request, sequence: Sequence) -> Failure | None:

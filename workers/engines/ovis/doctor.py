@@ -17,12 +17,17 @@ MINIMUM = {"torch": (2, 11), "transformers": (5, 10), "safetensors": (0, 6), "ll
 def checks(settings: EngineSettings, *, runs_here: bool = True) -> list[Check]:
     """Loads no weights. A check that cannot run is not fine, and says why. `runs_here`: the readers run on this machine, and not
     on the nodes of a cluster, whose devices it cannot see."""
-    found = [_package(name, minimum) for name, minimum in MINIMUM.items()]
+    found = packages()
     if not all(ok for _, ok, _ in found):
         return found
     device = _device(settings) if runs_here else _elsewhere(settings)
     has_device = runs_here and all(ok for name, ok, _ in device if name == "device")
     return [*found, *device, *_model(settings, has_device)]
+
+
+def packages() -> list[Check]:
+    """Imports none of them."""
+    return [_package(name, minimum) for name, minimum in MINIMUM.items()]
 
 
 def _package(name: str, minimum: tuple[int, int]) -> Check:

@@ -91,19 +91,18 @@ class OvisEngine:
             self._workers.shutdown(wait=False)  # what is being prepared finds the engine closed
 
     async def read(self, request: Request) -> Completion:
-        """Never raises but when cancelled: one request's error is that request's completion."""
-        started = time.monotonic()
+        """Never raises but when cancelled: one request's error is that request's completion. `engine_s` counts the time in the
+        batch alone: the queue before it may be as long as the run."""
         try:
-            completion = await self._read(request, deadline=started + self.settings.timeout_s)
+            return await self._read(request, deadline=time.monotonic() + self.settings.timeout_s)
         except (GrammarError, ValueError, OSError, RuntimeError) as error:
-            completion = failed(request, FailureKind.engine_error, f"{type(error).__name__}: {error}")
-        return replace(completion, engine_s=time.monotonic() - started)
+            return replace(failed(request, FailureKind.engine_error, f"{type(error).__name__}: {error}"), engine_s=0.0)
 
     async def _read(self, request: Request, deadline: float) -> Completion:
         loop = asyncio.get_running_loop()
         budget = self._thinking_budget(request)
         asked = await loop.run_in_executor(self._workers, functools.partial(self._prepare, request, thinking=budget > 0))
-        prompt, num_thought = asked.prompt, 0
+        prompt, num_thought, thought = asked.prompt, 0, None
         flags: tuple[str, ...] = ()
         if budget:
             thought = await self._run(self._thought(asked, budget, request, deadline))
@@ -131,7 +130,7 @@ class OvisEngine:
             deadline=deadline,
         )
         await self._run(answer)
-        completion = self._completions.of_answer(request, answer, num_prompt=len(asked.prompt), num_thought=num_thought)
+        completion = self._completions.of_answer(request, answer, num_prompt=len(asked.prompt), thought=thought)
         return replace(completion, flags=(*completion.flags, *flags))
 
     # from requests to sequences

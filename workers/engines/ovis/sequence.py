@@ -1,7 +1,6 @@
 """One request inside the scheduler: what it says so far, where its keys and values are, how it may go on."""
 
 import random
-import time
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,7 +79,9 @@ class Sequence:
     num_shared: int = 0
     """Prompt tokens found in the cache at the first admission."""
     num_preemptions: int = 0
-    started_at: float = field(default_factory=time.monotonic)
+    seated_at: float = 0.0
+    seated_s: float = 0.0
+    """Time in the batch, without that in the queue."""
 
     def __post_init__(self) -> None:
         self.tokens = list(self.tokens)  # it grows; whoever made it keeps theirs

@@ -98,6 +98,13 @@ async def test_a_completion_says_what_it_cost_and_how_sure_it_was(started):
     assert free.grammar_overrides is None
 
 
+async def test_waiting_for_a_place_in_the_batch_is_no_time_at_work(started):
+    engine = await started(max_batch=1)
+    since = time.monotonic()
+    completions = await asyncio.gather(*(engine.read(request(seed, num_tokens=10)) for seed in range(4)))
+    assert 0 < sum(said.engine_s for said in completions) <= time.monotonic() - since
+
+
 async def test_the_device_s_work_is_counted_and_rests_between_requests(started):
     engine = await started()
     assert isinstance(engine, OnDevice)
