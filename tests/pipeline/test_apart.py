@@ -1,6 +1,7 @@
 """Calls in a process of their own."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -76,8 +77,7 @@ def _remove_log(err):
     """The log that a bug's sentence ends with."""
     log = Path(err.rpartition(" ")[2].strip())
     assert "Traceback (most recent call last)" in log.read_text()
-    log.unlink()
-    log.parent.rmdir()
+    shutil.rmtree(log.parent)
 
 
 def test_a_bug_says_so_in_a_sentence_there_and_is_a_death_here(capfd):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.inspection import print_status, read_status
-from pipeline.layout import DELETIONS, manifest_path, table_path
+from pipeline.layout import DELETIONS, manifest_path, plan_path, table_path
 from pipeline.ledger import list_manifests, load_ledger
 from pipeline.local_store import LocalStore
 from pipeline.missing_files import MissingFiles, find_missing
@@ -151,7 +151,8 @@ def test_run_and_plan_tell_it_and_read_nothing_again(tmp_path: Path, capsys: pyt
     (tmp_path / "in" / "a.pdf").write_bytes(b"%PDF-1.4")
     store = LocalStore(str(tmp_path / "out"))
     (todo,) = new_work(str(tmp_path / "in"), load_ledger(store), recipes, settings).shards
-    write_plan(store, [todo], recipes, settings.plan, input="", epoch=1, page_range=None, max_pages=9, last_plan_id=None)
+    made = write_plan(store, [todo], recipes, settings.plan, input="", epoch=1, page_range=None, max_pages=9, last_plan_id=None)
+    store.put(plan_path("000001"), made.model_copy(update={"plan_id": "000001"}).model_dump_json().encode())
     committed = CommittedSource(
         **todo[0].source.model_dump(), document_id="d" * 64, tasks=["ocr", "chart"], attempt=0, num_pages=1, num_pages_read=1
     )
