@@ -20,13 +20,13 @@ class RayEnds(Exception):
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
-"""Interrupted, or another run holds (or took) the lease: the same command goes on."""
+"""Interrupted, another run holds (or took) the lease, or a bug that no page could be blamed for: the same command goes on."""
 EXIT_OPERATOR = 2
 """An operator mistake; nothing was done."""
 
 
 def exit_code(error: BaseException) -> int | None:
-    """The exit code of an error meant for the operator, or None for a bug, which shall fly.
+    """The exit code of an error meant for the operator, or None for a bug, whose traceback goes to a log.
 
     The imports are here because an engine's error class costs Arrow, and `--help` shall not.
     """
