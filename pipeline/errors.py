@@ -26,7 +26,8 @@ class DiskFull(Exception):
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
-"""Interrupted, not now (the store is away, another run holds the lease), or too many pages failed: the same command goes on."""
+"""Interrupted, not now (the store is away, another run holds the lease), too many pages failed, or a bug that no page could be blamed
+for: the same command goes on."""
 EXIT_OPERATOR = 2
 """An operator mistake; nothing was done."""
 EXIT_WORK = 10
@@ -45,7 +46,7 @@ def sentence(error: BaseException) -> str:
 
 
 def exit_code(error: BaseException) -> int | None:
-    """The exit code of an error meant for the operator, or None for a bug, which shall fly.
+    """The exit code of an error meant for the operator, or None for a bug, whose traceback goes to a log.
 
     The imports are here because an engine's error class costs Arrow, and `--help` shall not.
     """
