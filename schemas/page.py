@@ -17,7 +17,7 @@ MAX_WORDS = 100_000
 MAX_CHARS = 1_000_000
 """The same, of the words' characters."""
 MAX_SIDE_PT = 1e6
-FAR_PX = 1e7
+FAR_PX = 1e9
 """No word is farther from its page's corner, nor larger: what is computed from such figures is finite."""
 
 Finite = Annotated[float, AllowInfNan(False)]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from workers.syscall_filter import deny_dangerous_syscalls
+from workers.syscall_filter import allow_listed_syscalls
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 38, 4
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
@@ -87,7 +87,7 @@ def confine(memory_bytes: int) -> None:
         _lower(resource.RLIMIT_AS, address_space_bytes(os.getpid()) + memory_bytes)
         _prctl(_PR_SET_DUMPABLE, 0)
         if _prctl(_PR_SET_NO_NEW_PRIVS, 1):
-            deny_dangerous_syscalls()
+            allow_listed_syscalls()
 
 
 class cpu_limit:

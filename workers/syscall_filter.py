@@ -1,7 +1,8 @@
-"""A seccomp filter (Linux, x86-64 and aarch64) that refuses what a renderer never needs; the rest of the kernel stays open.
+"""A seccomp filter (Linux, x86-64 and aarch64): the system calls that a renderer needs are listed, and all others are refused.
 
 Refused with an error rather than a kill: an image codec that asks for its number of CPUs must not cost the page. Threads are
-allowed (AVIF decodes with them), processes are not; files may be opened for reading only.
+allowed (AVIF decodes with them), processes are not; files may be opened for reading only; no memory becomes executable, for all
+libraries are loaded by then.
 Source: linux/seccomp.h, linux/filter.h, asm/unistd_64.h, asm-generic/unistd.h.
 """
 
@@ -12,59 +13,65 @@ import platform
 import re
 import struct
 import sys
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-_LD_W_ABS, _JEQ, _JSET, _RET = 0x20, 0x15, 0x45, 0x06
+_LD_W_ABS, _AND, _JEQ, _JSET, _RET = 0x20, 0x54, 0x15, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_NR, _ARCH, _ARG0, _ARG1, _ARG2 = 0, 4, 16, 24, 32  # offsets in struct seccomp_data; little endian, low words
+_NR, _ARCH = 0, 4  # offsets in struct seccomp_data
 _SET_MODE_FILTER, _FILTER_FLAG_TSYNC = 1, 1
-_CLONE_THREAD = 0x10000
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_REFUSED = _ERRNO | errno.EPERM
+OTHERWISE = _REFUSED
+"""What happens to a call that is not listed."""
 
-
-_NUMBERS = """
-socket 41 198       connect 42 203      accept 43 202       accept4 288 242     sendto 44 206       sendmsg 46 211
-sendmmsg 307 269    bind 49 200         listen 50 201       socketpair 53 199
-fork 57 -           vfork 58 -          execve 59 221       execveat 322 281
-kill 62 129         tkill 200 130       rt_sigqueueinfo 129 138                 rt_tgsigqueueinfo 297 240
-ptrace 101 117      process_vm_readv 310 270                process_vm_writev 311 271
-pidfd_open 434 434  pidfd_send_signal 424 424               pidfd_getfd 438 438 kcmp 312 272
-truncate 76 45      ftruncate 77 46     rename 82 -         renameat 264 38     renameat2 316 276   creat 85 -
-mkdir 83 -          mkdirat 258 34      rmdir 84 -          unlink 87 -         unlinkat 263 35     mknod 133 -
-mknodat 259 33      link 86 -           linkat 265 37       symlink 88 -        symlinkat 266 36
-chmod 90 -          fchmod 91 52        fchmodat 268 53     fchmodat2 452 452   chown 92 -          fchown 93 55
-lchown 94 -         fchownat 260 54     setxattr 188 5      lsetxattr 189 6     fsetxattr 190 7     utime 132 -
-utimes 235 -        futimesat 261 -     utimensat 280 88
-setrlimit 160 164   mount 165 40        umount2 166 39      unshare 272 97      setns 308 268       chroot 161 51
-pivot_root 155 41   bpf 321 280         perf_event_open 298 241                 memfd_create 319 279
-userfaultfd 323 282 add_key 248 217     request_key 249 218 keyctl 250 219
-io_uring_setup 425 425                  io_uring_enter 426 426                  io_uring_register 427 427
-init_module 175 105 finit_module 313 273                    shmget 29 194       shmat 30 196        shmctl 31 195
+_LISTED = """
+read 0 63           readv 19 65         pread64 17 67       preadv 295 69       lseek 8 62          close 3 57
+write 1 64          writev 20 66        dup 32 23
+fstat 5 80          newfstatat 262 79   stat 4 -            lstat 6 -           statx 332 291       fstatfs 138 44
+access 21 -         faccessat 269 48    faccessat2 439 439  readlink 89 -       readlinkat 267 78   getdents64 217 61
+getcwd 79 17        fadvise64 221 223   poll 7 -            ppoll 271 73        select 23 -         pselect6 270 72
+brk 12 214          munmap 11 215       mremap 25 216
+rseq 334 293        set_robust_list 273 99                  exit 60 93          exit_group 231 94
+sched_yield 24 124  sched_getaffinity 204 123               getcpu 309 168      membarrier 324 283
+rt_sigaction 13 134 rt_sigprocmask 14 135                   rt_sigreturn 15 139 sigaltstack 131 132 restart_syscall 219 128
+clock_gettime 228 113                   clock_getres 229 114                    clock_nanosleep 230 115
+nanosleep 35 101    gettimeofday 96 169 time 201 -          times 100 153       getrusage 98 165
+setitimer 38 103    getitimer 36 102
+getpid 39 172       gettid 186 178      getppid 110 173     getuid 102 174      geteuid 107 175     getgid 104 176
+getegid 108 177     getrlimit 97 163    sysinfo 99 179      uname 63 160        getrandom 318 278
 """
-"""What is refused: name, number on x86-64, number on aarch64 (- where it has none)."""
-_ENTRIES = re.findall(r"\w+ (\d+) (\d+|-)", _NUMBERS)
+"""Name, number on x86-64, number on aarch64 (- where it has none). Those allowed with some arguments only: see `_conditions`."""
 _ABSENT = (435, 437)
 """clone3 and openat2 hide their flags behind a pointer: unknown here, so that glibc falls back to clone and openat."""
+
+_CLONE_THREAD, _CLONE_NEW = 0x10000, 0x7E020000
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_PROT_EXEC = 4
+_FUTEX_OPERATION = 0x7F
+_FUTEXES = (0, 1, 3, 4, 5, 9, 10)
+"""Waiting and waking. Those that inherit priorities are for mutexes that nothing here has, and have been a way into the kernel."""
+_FCNTLS = (0, 1, 2, 3, 1030)
+"""Duplicate a descriptor, read and set its flags, read the file's."""
+_IOCTLS = (0x5401, 0x802C542A, 0x5451)
+"""TCGETS and TCGETS2 (is it a terminal?), FIOCLEX."""
+_PRCTLS = (15, 16)
+"""The name of a thread."""
+_HARMFUL_ADVICE = (100, 101)
+"""MADV_HWPOISON and MADV_SOFT_OFFLINE take memory away from the whole machine."""
 
 
 class _Machine(NamedTuple):
     audit_arch: int
-    refused: list[int]
-    clone: int
-    tgkill: int
-    prlimit64: int
+    column: int
+    """Of the list above."""
     seccomp: int
-    opens: list[tuple[int, int]]
-    """(number, offset of its flags)"""
+    open: int | None
 
 
-_MACHINES = {
-    "x86_64": _Machine(0xC000003E, [int(entry[0]) for entry in _ENTRIES], 56, 234, 302, 317, [(2, _ARG1), (257, _ARG2)]),
-    "aarch64": _Machine(0xC00000B7, [int(entry[1]) for entry in _ENTRIES if entry[1] != "-"], 220, 131, 261, 277, [(56, _ARG2)]),
-}
+_MACHINES = {"x86_64": _Machine(0xC000003E, 0, 317, 2), "aarch64": _Machine(0xC00000B7, 1, 277, None)}
 
 
-def deny_dangerous_syscalls() -> bool:
+def allow_listed_syscalls() -> bool:
     """Install the filter for this process for good. False where there is none for this platform, or the kernel refuses it.
 
     PR_SET_NO_NEW_PRIVS must be set. All threads get it, also those that libraries started at import (six, here), and later ones.
@@ -80,30 +87,81 @@ def deny_dangerous_syscalls() -> bool:
     return bool(libc.syscall(machine.seccomp, _SET_MODE_FILTER, _FILTER_FLAG_TSYNC, address) == 0)
 
 
+def numbers(machine: str) -> tuple[set[int], set[int]]:
+    """The calls that are allowed as they are, and those with some arguments only."""
+    known = _MACHINES[machine]
+    return set(_listed(known)), {number for number, _ in _conditions(known)}
+
+
+def _listed(machine: _Machine) -> list[int]:
+    entries = re.findall(r"\w+ (\d+|-) (\d+|-)", _LISTED)
+    return [int(entry[machine.column]) for entry in entries if entry[machine.column] != "-"]
+
+
+def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("HBBI", code, if_true, if_false, value)
+
+
+def _argument(place: int, *, high: bool = False) -> bytes:
+    """Load the lower 32 bits of an argument, or the upper; little endian."""
+    return _op(_LD_W_ABS, 16 + 8 * place + 4 * high)
+
+
+def _refuse(number: int = errno.EPERM) -> bytes:
+    return _op(_RET, _ERRNO | number)
+
+
+_LET = _op(_RET, _ALLOW)
+
+
+def _conditions(machine: _Machine) -> list[tuple[int, Sequence[bytes]]]:
+    """Calls whose arguments are looked at: number, and instructions that end in allowing or refusing it."""
+
+    def pick(on_x86: int, on_arm: int) -> int:
+        return (on_x86, on_arm)[machine.column]
+
+    def opens(flags: int) -> Sequence[bytes]:
+        return [_argument(flags), _op(_JSET, _WRITING, 0, 1), _refuse(errno.EACCES), _LET]
+
+    no_code = [_argument(2), _op(_JSET, _PROT_EXEC, 0, 1), _refuse(), _LET]
+    return [
+        (pick(202, 98), [_argument(1), _op(_AND, _FUTEX_OPERATION), *_one_of(_FUTEXES)]),
+        (pick(257, 56), opens(2)),
+        *([(machine.open, opens(1))] if machine.open is not None else []),
+        (pick(9, 222), no_code),  # mmap
+        (pick(10, 226), no_code),  # mprotect
+        (pick(28, 233), [_argument(2), *_none_of(_HARMFUL_ADVICE)]),  # madvise
+        (pick(16, 29), [_argument(1), *_one_of(_IOCTLS)]),
+        (pick(72, 25), [_argument(1), *_one_of(_FCNTLS)]),
+        (pick(157, 167), [_argument(0), *_one_of(_PRCTLS)]),
+        # a thread is allowed, a process is not, and no thread in a world of its own
+        (pick(56, 220), [_argument(0), _op(_JSET, _CLONE_NEW, 1, 0), _op(_JSET, _CLONE_THREAD, 1, 0), _refuse(), _LET]),
+        # abort() signals its own process; nobody else's
+        (pick(234, 131), [_argument(0), *_one_of((os.getpid(),))]),
+        # limits may be read (new_limit is NULL, both words of it), not set: root could raise them
+        (
+            pick(302, 261),
+            [_argument(2), _op(_JEQ, 0, 0, 2), _argument(2, high=True), _op(_JEQ, 0, 1, 0), _refuse(), _LET],
+        ),
+    ]
+
+
+def _one_of(values: Iterable[int]) -> list[bytes]:
+    return [*(part for value in values for part in (_op(_JEQ, value, 0, 1), _LET)), _refuse()]
+
+
+def _none_of(values: Iterable[int]) -> list[bytes]:
+    return [*(part for value in values for part in (_op(_JEQ, value, 0, 1), _refuse())), _LET]
+
+
 def _program(machine: _Machine) -> bytes:
-    """Straight-line BPF: each test either returns or falls through to the next (jumps are at most 5 instructions)."""
-
-    def op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-        return struct.pack("HBBI", code, if_true, if_false, value)
-
-    def refuse(number: int = errno.EPERM) -> bytes:
-        return op(_RET, _ERRNO | number)
-
-    load_number = op(_LD_W_ABS, _NR)
-    parts = [op(_LD_W_ABS, _ARCH), op(_JEQ, machine.audit_arch, 1, 0), refuse(), load_number]
-    if machine.audit_arch == 0xC000003E:
-        parts += [op(_JSET, 0x40000000, 0, 1), refuse()]  # the x32 numbering would slip past the numbers below
-    for number in machine.refused:
-        parts += [op(_JEQ, number, 0, 1), refuse()]
+    """Straight-line BPF: each test either returns or falls through to the next. The kernel runs it once for each listed call and
+    remembers that it is allowed whatever its arguments (Linux 5.11)."""
+    parts = [_op(_LD_W_ABS, _ARCH), _op(_JEQ, machine.audit_arch, 1, 0), _refuse(), _op(_LD_W_ABS, _NR)]
+    for number in _listed(machine):  # the x32 numbering of x86-64 has a bit of its own, so none of these
+        parts += [_op(_JEQ, number, 0, 1), _LET]
     for number in _ABSENT:
-        parts += [op(_JEQ, number, 0, 1), refuse(errno.ENOSYS)]
-    # a thread is allowed, a process is not
-    parts += [op(_JEQ, machine.clone, 0, 3), op(_LD_W_ABS, _ARG0), op(_JSET, _CLONE_THREAD, 1, 0), refuse(), load_number]
-    # abort() signals its own process; nobody else's
-    parts += [op(_JEQ, machine.tgkill, 0, 3), op(_LD_W_ABS, _ARG0), op(_JEQ, os.getpid(), 1, 0), refuse(), load_number]
-    # limits may be read (new_limit is NULL, both words of it), not set: root could raise them
-    parts += [op(_JEQ, machine.prlimit64, 0, 5), op(_LD_W_ABS, _ARG2), op(_JEQ, 0, 0, 2), op(_LD_W_ABS, _ARG2 + 4)]
-    parts += [op(_JEQ, 0, 1, 0), refuse(), load_number]
-    for number, flags in machine.opens:
-        parts += [op(_JEQ, number, 0, 3), op(_LD_W_ABS, flags), op(_JSET, _WRITING, 0, 1), refuse(errno.EACCES), load_number]
-    return b"".join([*parts, op(_RET, _ALLOW)])
+        parts += [_op(_JEQ, number, 0, 1), _refuse(errno.ENOSYS)]
+    for number, condition in _conditions(machine):  # each ends in a return
+        parts += [_op(_JEQ, number, 0, len(condition)), *condition]
+    return b"".join([*parts, _op(_RET, OTHERWISE)])

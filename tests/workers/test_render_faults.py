@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,9 @@ from workers.render import Renderer, RenderStartError, _widened
 
 FAULTS = Path(__file__).parent / "faults"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="seccomp and RLIMIT_AS are Linux")
+has_filter = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="no system call filter for this platform"
+)
 needs_landlock = pytest.mark.skipif(not landlock.is_available(), reason="this kernel has no Landlock")
 SETTINGS = RenderSettings(wall_s=4, cpu_s=0.5, memory_bytes=512 * MEBI)
 
@@ -94,6 +98,9 @@ def test_a_fault_in_the_search_for_regions_costs_the_regions_only(faulty: Render
         ("mkdir", "PermissionError"),
         ("unlink", "PermissionError"),
         ("thread", "a thread ran"),
+        *((act, "EPERM") for act in ("futex-pi", "map-code", "make-code", "poison", "type-ahead", "own", "dumpable")),
+        *((act, "EPERM") for act in ("process", "thread-elsewhere", "kill-thread", "raise-limit")),
+        ("name-thread", "no error"),
     ],
 )
 def test_the_render_process_can_draw_and_nothing_else(
@@ -103,6 +110,15 @@ def test_the_render_process_can_draw_and_nothing_else(
 
     assert page.failure is not None
     assert page.failure.message == outcome
+
+
+@has_filter
+@pytest.mark.parametrize("act", ["named", "unlisted"])
+def test_no_system_call_reaches_the_kernel_but_those_listed(faulty: Renderer, pdf_of: Callable[..., Path], act: str) -> None:
+    (page,) = faulty.render(pdf_of(act), [0])
+
+    assert page.failure is not None
+    assert page.failure.message == ""
 
 
 @needs_landlock

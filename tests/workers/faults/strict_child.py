@@ -1,0 +1,13 @@
+"""The render process, killed by the first system call that is not listed: in production it is refused, and codecs go on without.
+
+Lives in the tests: nothing in production names it. It does what pages say, as `faulty_child`.
+"""
+
+import faulty_child
+
+from workers import pdf_pages, render_child, syscall_filter
+
+if __name__ == "__main__":
+    pdf_pages.PdfDocument = faulty_child.FaultyDocument
+    syscall_filter.OTHERWISE = 0x80000000  # SECCOMP_RET_KILL_PROCESS: SIGSYS
+    render_child.main()
