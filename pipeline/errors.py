@@ -26,8 +26,8 @@ class DiskFull(Exception):
 EXIT_FINISHED = 0
 """Everything planned is committed; failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
-"""Interrupted, not now (the store is away, another run holds the lease), too many pages failed, or a bug that no page could be blamed
-for: the same command goes on."""
+"""Interrupted, not now (the store is away, another run holds the lease), too many pages failed, or a bug that no page could be
+blamed for: the same command goes on."""
 EXIT_OPERATOR = 2
 """An operator mistake; nothing was done."""
 EXIT_WORK = 10
