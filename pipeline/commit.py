@@ -242,39 +242,39 @@ def write_manifest(
 
 def commit_whole(
     store: Store, plan: Plan, pending: Iterable[int], run_id: str, settings: OutputSettings, check: Callable[[], None]
-) -> int:
-    """Commit all documents that are whole; gives how many.
+) -> CommittedCounts:
+    """Commit all documents that are whole; gives what they came to.
 
     For a plan that is about to be closed: its other documents are planned anew, and rows that no manifest commits would then be
     there twice.
     """
-    num_documents = 0
+    counts = CommittedCounts()
     for progress in read_progress(store, plan, pending).values():
         check()
         with contextlib.suppress(Strangers):  # then nothing is written, and its documents are planned anew
             left = progress.num_waiting + 1
             while 0 < progress.num_waiting < left:
                 left = progress.num_waiting
-                num_documents += _commit_part(store, plan, progress, run_id, settings, check)
+                counts = counts.plus(_commit_part(store, plan, progress, run_id, settings, check))
         if not settings.keep_staging:  # a run may have died between a manifest and the deletion after it
             store.delete([staged_path(plan.plan_id, progress.shard_index, str(name)) for name in progress.committed_chunks()])
-    return num_documents
+    return counts
 
 
 def _commit_part(
     store: Store, plan: Plan, progress: ShardProgress, run_id: str, settings: OutputSettings, check: Callable[[], None]
-) -> int:
+) -> CommittedCounts:
     """One part of what waits, or what the cover of that part says it is."""
     index, names = progress.shard_index, progress.chunks()
     compacted = compact(store, Shard.whole_of(plan, progress), names, settings)
     if compacted is None:
         note_commits(store, plan, progress)
-        return 0
+        return CommittedCounts()
     write_manifest(store, plan, index, run_id, compacted, check)
     progress.commit(compacted.source_indexes, compacted.part)
     if not settings.keep_staging:
         delete_staging(store, plan, index, compacted)
-    return len(compacted.sources)
+    return compacted.counts or CommittedCounts()
 
 
 def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from pipeline.layout import ChunkName, staged_path
 from pipeline.observer import StageLoad
 from pipeline.shard_progress import ShardProgress, note_commits
 from pipeline.store import Store
-from schemas.plan import Plan
+from schemas.plan import CommittedCounts, Plan
 from schemas.settings import OutputSettings, Settings
 
 _MAX_COMPACTIONS = 2
@@ -32,6 +32,7 @@ class Done(NamedTuple):
     is_last: bool
     """Its shard is committed as a whole now."""
     compact_s: float
+    counts: CommittedCounts
 
 
 class Committer:
@@ -120,15 +121,17 @@ class Committer:
     def _commit(self, shard: ShardProgress, compacted: Compacted | None, compact_s: float) -> Done:
         self._check()
         before = shard.num_committed
-        if compacted is None:  # a run that was thought dead has committed it
+        counts = CommittedCounts()
+        if compacted is None:  # a run that was thought dead has committed it, and counts it
             note_commits(self._store, self._plan, shard)
         else:
+            counts = compacted.counts or counts
             write_manifest(self._store, self._plan, shard.shard_index, self._run_id, compacted, self._check)
             shard.commit(compacted.source_indexes, compacted.part)
         self.num_shards += shard.is_committed
         if not self._settings.output.keep_staging and (compacted is not None or shard.is_committed):
             self._cleaner.submit(delete_staging, self._store, self._plan, shard.shard_index, compacted)
-        return Done(shard.shard_index, shard.num_committed - before, shard.is_committed, compact_s)
+        return Done(shard.shard_index, shard.num_committed - before, shard.is_committed, compact_s, counts)
 
     def _remove(self, shard: ShardProgress, names: Sequence[ChunkName]) -> None:
         """Staged chunks that are not the plan's own: their pages are read again."""

@@ -121,11 +121,19 @@ def total(documents: Sequence[DocumentCounts]) -> CommittedCounts:
     pages: Counter[str] = sum((counts.pages for counts in documents), Counter())
     charts: Counter[str] = sum((counts.charts for counts in documents), Counter())
     return CommittedCounts(
+        num_documents=len(documents),
+        num_unopened=sum(map(_is_unopened, documents)),
         pages=dict(sorted(pages.items())),
         failures=dict(sorted(Counter(row["kind"] for counts in documents for row in counts.failures).items())),
         num_charts=charts["ok"] + charts["partial"],
         num_chart_points=sum(counts.num_chart_points for counts in documents),
     )
+
+
+def _is_unopened(counts: DocumentCounts) -> bool:
+    if counts.pages.total() or counts.charts.total():
+        return False
+    return any(row["page_index"] is None for row in counts.failures)
 
 
 def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | None]) -> SourceFailure:

@@ -179,6 +179,7 @@ class _Execution:
                     num_shards=len(self._plan.shards),
                     compact_s=done.compact_s,
                     is_last=done.is_last,
+                    counts=done.counts,
                 )
             )
         self._check_lease()

@@ -14,7 +14,7 @@ from pipeline.snapshots import Listed, read_commits
 from pipeline.store import Store
 from pipeline.stored_objects import read_model
 from schemas.failure import KINDS, FailureKind, Task
-from schemas.plan import Disappearance, Manifest, SourceFailure
+from schemas.plan import CommittedCounts, Disappearance, Manifest, SourceFailure
 from schemas.source import Source
 from workers.listing import Listing
 
@@ -98,6 +98,8 @@ class Ledger:
         """The last plan that asked under a recipe: where the recipe itself can be read."""
         self.files: dict[str, int] = {}
         """Size in bytes by path, of the table files that commits name."""
+        self.counts: dict[str, CommittedCounts] = {}
+        """By plan_id, what is committed of it; commits of older versions do not say."""
         for manifest in manifests:
             self.add(manifest.model_dump(mode="json"))
 
@@ -106,6 +108,9 @@ class Ledger:
         recipe_ids, page_range = commit["recipe_ids"], commit.get("page_range")
         for recipe_id in recipe_ids.values():
             self.plan_of_recipe[recipe_id] = commit["plan_id"]
+        if counts := commit.get("counts"):
+            before = self.counts.get(commit["plan_id"], CommittedCounts())
+            self.counts[commit["plan_id"]] = before.plus(CommittedCounts.model_validate(counts))
         self.files.update((file["path"], file["size_bytes"]) for file in commit.get("files", ()))  # older snapshots name none
         for source in commit["sources"]:
             self._add(source, recipe_ids, page_range)

@@ -99,7 +99,7 @@ class EventLog(Silent):
             event("page_failed" if fields["page_index"] is not None else "document_failed", level=logging.WARNING, **ids, **fields)
 
     def shard_committed(self, commit: Commit) -> None:
-        event("shard_committed", run_id=self._run_id, **commit._asdict())
+        event("shard_committed", run_id=self._run_id, **commit._asdict() | {"counts": commit.counts.model_dump(mode="json")})
 
     def message(self, text: str) -> None:
         event("message", run_id=self._run_id, message=text)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.summary import Summary
 from schemas.failure import FailureKind, Stage, Task
+from schemas.plan import CommittedCounts
 
 StageName = Literal["probe", "render", "read", "compact"]
 
@@ -96,6 +97,7 @@ class Commit(NamedTuple):
     compact_s: float
     is_last: bool = True
     """The shard is committed as a whole now."""
+    counts: CommittedCounts = CommittedCounts()
 
 
 class Held(Protocol):

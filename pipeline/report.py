@@ -187,15 +187,18 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
     else:
         console.print(Text.assemble(("Finished ", "bold green"), f"in {duration(summary.seconds)}."))
     rows = Table.grid(padding=(0, 2))
-    rows.add_row("documents", str(summary.num_documents))
+    before = f", {summary.num_documents_before} of them by earlier runs" if summary.num_documents_before else ""
+    rows.add_row("documents", f"{summary.num_documents}{before}")
     pages = ", ".join(f"{count} {status}" for status, count in summary.num_pages.items() if count)
     rate = "" if summary.pages_per_s is None else f"; {pace(summary.pages_per_s)} pages/s, start-up included"
     rows.add_row("pages", f"{summary.num_pages_read}" + (f" ({pages}{rate})" if pages else ""))
+    if summary.num_pages_waiting:
+        rows.add_row("staged", f"{summary.num_pages_waiting} pages more, of documents that are not whole yet")
     rows.add_row("charts", f"{summary.num_charts}, with {summary.num_chart_points} data points")
     if summary.num_output_tokens:
         rows.add_row("tokens", f"{summary.num_prompt_tokens} prompt, {summary.num_output_tokens} output")
     if summary.cost is not None:
-        a_page = f" ({summary.cost / summary.num_pages_read:.2g} a page)" if summary.num_pages_read else ""
+        a_page = f" ({summary.cost / summary.num_pages_now:.2g} a page)" if summary.num_pages_now else ""
         rows.add_row("cost", f"{summary.cost:.2f} {summary.currency}{a_page}")
     rows.add_row("failures", str(summary.num_failures))
     rows.add_row("results", Text(output))

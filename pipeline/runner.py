@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,9 +20,18 @@ from pipeline.ledger import Ledger
 from pipeline.missing_files import find_missing
 from pipeline.observer import Observer, Several, Silent
 from pipeline.patience import Result, patiently
-from pipeline.plan import Unfinished, abandon, is_outdated, is_superseded, write_plan
+from pipeline.plan import (
+    Unfinished,
+    abandon,
+    find_unfinished,
+    is_outdated,
+    is_superseded,
+    list_plan_numbers,
+    write_plan,
+)
 from pipeline.progress import Progress
 from pipeline.recipes import make_recipes
+from pipeline.shard_progress import read_progress
 from pipeline.snapshots import write_snapshots
 from pipeline.stopping import Interrupted, signals_noted, signals_raise
 from pipeline.store import Store, StoreError, open_store, probe_store
@@ -30,7 +39,7 @@ from pipeline.summary import PlanReport, Summary, SummaryStatus, waiting_text
 from pipeline.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
 from pipeline.totals import Counting, Totals, parquet_bytes
 from schemas.failure import FailureKind, Task
-from schemas.plan import Plan, PlannedSource, Recipe
+from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
 from schemas.tables import TABLES
@@ -126,6 +135,32 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         tasks_left_out=tuple(task for task in settings.read.tasks if task not in recipes),
         missing_files=find_missing(store, found.ledger.files),
     )
+
+
+def about_to_close(output: str, settings: Settings) -> str | None:
+    """In a sentence or two, the unfinished plan that a run with these settings would close; None where there is none.
+
+    Reads listings and the newest plan, changes nothing.
+    """
+    recipes = _recipes(settings, describe_engine(settings.engine))
+    store = open_output(output, settings)
+    numbers = list_plan_numbers(store)
+    unfinished = find_unfinished(store, numbers)
+    if unfinished is None or not unfinished.pending or not is_outdated(store, unfinished.plan, recipes, numbers):
+        return None
+    plan = unfinished.plan
+    num_read = sum(shard.num_complete for shard in read_progress(store, plan, unfinished.pending).values())
+    days = settings.output.keep_answers_days
+    return (
+        f"Plan {plan_number(plan.plan_id)} is unfinished ({num_read} of its {_num_sources(unfinished)} open documents are read). It "
+        f"asks for {_asked_of(plan.recipes)}; these settings ask for {_asked_of(recipes)}, so it would be closed. What was read in "
+        f"full is committed; single pages are kept for {days:g} days, for a run that asks for the same again."
+    )
+
+
+def _asked_of(recipes: Mapping[Task, Recipe]) -> str:
+    asked = sorted({f"{recipe.engine} {recipe.model or ''}".strip() for recipe in recipes.values()})
+    return f"{' and '.join(recipes)} by {' and '.join(asked)}"
 
 
 def _num_sources(unfinished: Unfinished) -> int:
@@ -248,13 +283,18 @@ class _Run:
         self._write_row("running")
         status: Literal["finished", "incomplete"] = "finished"
         message: str | None = None
+        at_work: Unfinished | None = None
         try:
             with signals_raise():
                 for plan in self._plans(lease, choose, self._look_again(choose, look)):
                     self.totals.plan_ids.append(plan.plan.plan_id)
+                    at_work = plan
                     self._execute(plan, lease)
+                    at_work = None
         except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, DiskFull, RayEnds) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
+            with contextlib.suppress(StoreError):
+                self.totals.num_pages_waiting = self._num_pages_waiting(at_work)
         except BaseException as error:
             with contextlib.suppress(StoreError):  # the error itself says more
                 self._write_row("failed", f"{type(error).__name__}: {error}")
@@ -268,6 +308,11 @@ class _Run:
             self._write_row(status, message)
         return self._end(status, message, todo=self._todo)
 
+    def _num_pages_waiting(self, at_work: Unfinished | None) -> int:
+        if at_work is None:
+            return 0
+        return sum(shard.num_pages_waiting for shard in read_progress(self.store, at_work.plan, at_work.pending).values())
+
     def _plans(self, lease: Lease, choose: Choose, look: "_Look") -> Iterator[Unfinished]:
         """What to work on: an unfinished plan as it stands, then a new one."""
         if unfinished := look.output.unfinished:
@@ -280,6 +325,7 @@ class _Run:
             else:
                 self.observer.message(f"plan {plan_number(plan.plan_id)} is unfinished: going on with it")
                 settings = _asked_once(settings, plan)
+                self.totals.resumed(look.output.ledger.counts.get(plan.plan_id, CommittedCounts()))
                 yield unfinished
             self.observer.phase("planning")
             look = self._look(choose, settings)
@@ -318,8 +364,9 @@ class _Run:
     def _close(self, unfinished: Unfinished, numbers: list[str], lease: Lease) -> None:
         plan, kept = unfinished.plan, 0
         if not is_superseded(self.store, plan, numbers):
-            kept = commit_whole(self.store, plan, unfinished.pending, self.run_id, self.settings.output, lease.check)
-            self.totals.num_documents += kept
+            counts = commit_whole(self.store, plan, unfinished.pending, self.run_id, self.settings.output, lease.check)
+            self.totals.landed(counts)
+            kept = counts.num_documents
         abandon(self.store, plan, self.run_id)
         what = f"{kept} documents that were read in full are committed" if kept else "none of its documents was read in full"
         days = self.settings.output.keep_answers_days

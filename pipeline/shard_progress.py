@@ -82,6 +82,12 @@ class ShardProgress:
         return len(self._whole_since)
 
     @property
+    def num_pages_waiting(self) -> int:
+        """Pages that are staged and not committed."""
+        open_sources = (coverage for index, coverage in enumerate(self.sources) if index not in self._committed)
+        return sum(name.num_pages for coverage in open_sources for name in coverage.staged())
+
+    @property
     def waiting_s(self) -> float:
         """How long the first of them has been whole; 0 where there is none."""
         return time.monotonic() - min(self._whole_since.values()) if self._whole_since else 0.0

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 MIN_MANIFESTS = 8
 """A date with fewer is read as it is."""
 _AT_ONCE = 16
-_KEPT = ("plan_id", "recipe_ids", "page_range", "files", "sources", "disappearances")
+_KEPT = ("plan_id", "recipe_ids", "page_range", "files", "counts", "sources", "disappearances")
 
 Listed = Sequence[tuple[ManifestName, str]]
 """(name, path), in the order of plans and shards."""

@@ -22,9 +22,15 @@ class Summary:
     output: str
     plan_ids: tuple[str, ...] = ()
     num_documents: int = 0
-    """Committed by this run; so are the counts below."""
+    """Committed, of the run's plans as a whole; so are the pages, charts and failures below."""
+    num_documents_before: int = 0
+    """Of these, by earlier runs of the same plan."""
     num_pages: Mapping[str, int] = field(default_factory=dict)
     """Pages by status: ok, blank, partial, failed."""
+    num_pages_now: int = 0
+    """Read by this run."""
+    num_pages_waiting: int = 0
+    """Read and not committed: their documents are not whole. The same command goes on with them."""
     num_charts: int = 0
     num_chart_points: int = 0
     failures: Mapping[FailureKind, int] = field(default_factory=dict)
@@ -56,8 +62,8 @@ class Summary:
 
     @property
     def pages_per_s(self) -> float | None:
-        """None when no page was read."""
-        return self.num_pages_read / self.seconds if self.num_pages_read and self.seconds > 0 else None
+        """Of this run; None when it read no page."""
+        return self.num_pages_now / self.seconds if self.num_pages_now and self.seconds > 0 else None
 
     @property
     def exit_code(self) -> int:

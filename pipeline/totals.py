@@ -12,6 +12,7 @@ from pipeline.summary import Summary
 from pipeline.unread_pages import told_once_a_document
 from schemas.failure import FailureKind
 from schemas.masking import masked
+from schemas.plan import CommittedCounts
 from schemas.records import RunRecord
 from schemas.settings import Settings
 from schemas.tables import to_table
@@ -29,9 +30,13 @@ class Totals:
     render_s: float = 0.0
     read_s: float = 0.0
     num_documents: int = 0
-    """Committed."""
-    num_unseen: int = 0
-    """Documents that failed before one of their pages was seen."""
+    """Committed by this run."""
+    committed: CommittedCounts = field(default_factory=CommittedCounts)
+    """Of its plans, by earlier runs as well."""
+    num_documents_before: int = 0
+    """Of these, by earlier runs."""
+    num_pages_waiting: int = 0
+    """Read and not committed, when the run ended: their documents are not whole."""
     plan_ids: list[str] = field(default_factory=list)
     readers_s: dict[str, float] = field(default_factory=dict)
     """How long each reader process has lived."""
@@ -39,17 +44,28 @@ class Totals:
     def add(self, receipt: Receipt) -> None:
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
         self.failures.update(receipt.failures)
-        self.num_unseen += not receipt.num_pages and any(trouble.page_index is None for trouble in receipt.troubles)
         for name in _SUMMED:
             setattr(self, name, getattr(self, name) + getattr(receipt, name))
         self.readers_s[receipt.reader] = max(receipt.reader_s, self.readers_s.get(receipt.reader, 0.0))
 
+    def resumed(self, before: CommittedCounts) -> None:
+        """A plan that earlier runs have begun."""
+        self.committed = self.committed.plus(before)
+        self.num_documents_before += before.num_documents
+
+    def landed(self, counts: CommittedCounts) -> None:
+        """Committed by this run."""
+        self.committed = self.committed.plus(counts)
+        self.num_documents += counts.num_documents
+
     def trouble(self, fail_above: float | None) -> str | None:
-        """Why a run that came to its end is no success: all it read failed, or a larger share than is allowed. None: it is one."""
-        num_failed, num_read = self.pages["failed"] + self.num_unseen, self.pages.total() + self.num_unseen
+        """Why a run that came to its end is no success: of its plans all pages failed, or a larger share than is allowed. None: it
+        is one."""
+        pages, num_unopened = self.committed.pages, self.committed.num_unopened
+        num_failed, num_read = pages.get("failed", 0) + num_unopened, sum(pages.values()) + num_unopened
         if not num_failed:
             return None
-        unseen = f" ({self.num_unseen} documents that could not be opened count as a page each)" if self.num_unseen else ""
+        unseen = f" ({num_unopened} documents that could not be opened count as a page each)" if num_unopened else ""
         if num_failed == num_read:
             return f"all {num_read} pages failed{unseen}" if num_read > 1 else "the only page failed"
         share = num_failed / num_read
@@ -95,11 +111,14 @@ class Totals:
     def summary(self, settings: Settings, *, seconds: float, **known: Any) -> Summary:
         return Summary(
             plan_ids=tuple(self.plan_ids),
-            num_documents=self.num_documents,
-            num_pages=dict(self.pages),
-            failures=dict(self.failures),
+            num_documents=self.committed.num_documents,
+            num_documents_before=self.num_documents_before,
+            num_pages=self.committed.pages,
+            num_pages_now=self.pages.total(),
+            num_pages_waiting=self.num_pages_waiting,
+            failures=self.committed.failures,
             seconds=seconds,
-            **self._sums(),
+            **self._sums() | {"num_charts": self.committed.num_charts, "num_chart_points": self.committed.num_chart_points},
             **self._bill(settings, seconds),
             **_masked(known),
         )
@@ -129,7 +148,7 @@ class Counting:
         self._observer.chunk_done(receipt, num_documents_done)
 
     def shard_committed(self, commit: Commit) -> None:
-        self._totals.num_documents += commit.num_documents
+        self._totals.landed(commit.counts)
         self._observer.shard_committed(commit)
 
     def __getattr__(self, name: str) -> Any:

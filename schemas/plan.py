@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from datetime import date, datetime
 from typing import Any
 
@@ -139,11 +140,24 @@ class CommittedSource(Frozen):
 class CommittedCounts(Frozen):
     """What the documents of a manifest came to."""
 
+    num_documents: int = 0
+    num_unopened: int = 0
+    """Documents that failed before one of their pages was seen."""
     pages: dict[str, int] = {}
     """By status."""
     failures: dict[FailureKind, int] = {}
     num_charts: int = 0
     num_chart_points: int = 0
+
+    def plus(self, other: "CommittedCounts") -> "CommittedCounts":
+        return CommittedCounts(
+            num_documents=self.num_documents + other.num_documents,
+            num_unopened=self.num_unopened + other.num_unopened,
+            pages=dict(Counter(self.pages) + Counter(other.pages)),
+            failures=dict(Counter(self.failures) + Counter(other.failures)),
+            num_charts=self.num_charts + other.num_charts,
+            num_chart_points=self.num_chart_points + other.num_chart_points,
+        )
 
 
 class Manifest(Frozen):

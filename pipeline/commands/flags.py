@@ -36,6 +36,7 @@ UnsafeFlag = Annotated[
 ]
 LogFormatFlag = Annotated[str | None, typer.Option("--log-format", help="text, or json: a line for each event. [log.format]")]
 QuietFlag = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+YesFlag = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before an unfinished plan of other settings is closed.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

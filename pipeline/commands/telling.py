@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from schemas.settings import Settings
 
 
+def ask_before_closing(output: str, settings: "Settings", yes: bool) -> None:
+    """On a terminal, and unless `yes`: where an unfinished plan would be closed, ask first. A refusal ends the command."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    from pipeline.runner import about_to_close
+
+    sentence = about_to_close(output, settings)
+    if sentence is not None and not typer.confirm(f"{masked(sentence)} Go on?", err=True):
+        fail("nothing was done.", EXIT_INCOMPLETE)
+
+
 def do(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool, as_json: bool) -> NoReturn:
     summary, log = observed(work, settings, quiet)
     with printing_the_end():

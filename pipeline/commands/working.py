@@ -25,10 +25,11 @@ from pipeline.commands.flags import (
     SetFlag,
     TasksFlag,
     UnsafeFlag,
+    YesFlag,
     kinds_of,
     resolved,
 )
-from pipeline.commands.telling import console, do, dump_json, observed, printing_the_end
+from pipeline.commands.telling import ask_before_closing, console, do, dump_json, observed, printing_the_end
 from pipeline.errors import EXIT_WORK
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def run(
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
     log_format: LogFormatFlag = None,
+    yes: YesFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -70,6 +72,7 @@ def run(
 
         return runner.run(input, output, settings, observer=observer)
 
+    ask_before_closing(output, settings, yes)
     do(work, settings, quiet, as_json)
 
 
@@ -122,6 +125,7 @@ def retry(
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
     log_format: LogFormatFlag = None,
+    yes: YesFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -135,6 +139,7 @@ def retry(
 
         return runner.retry(output, settings, kinds=kinds, observer=observer)
 
+    ask_before_closing(output, settings, yes)
     do(work, settings, quiet, as_json)
 
 

@@ -20,15 +20,19 @@ from pipeline import cli, report, runner, wording
 from pipeline.config import all_settings
 from pipeline.doctor import Finding, available_memory_bytes, examine
 from pipeline.errors import OperatorError
+from pipeline.layout import plan_path, staged_path
 from pipeline.lease import LeaseBody, LeaseHeld
+from pipeline.local_store import LocalStore
 from pipeline.observer import Receipt
 from pipeline.progress import Progress
+from pipeline.staging import encode
 from pipeline.store import StoreError
 from pipeline.summary import PlanReport, Summary
 from schemas.failure import FailureKind
 from schemas.settings import Settings
 from schemas.tables import COLUMNS
 from tests.pipeline.lake import row, write_lake
+from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 from workers.engines.engine import EngineStartError
 from workers.listing import InputError
 
@@ -38,6 +42,7 @@ DONE = Summary(
     output="out",
     num_documents=2,
     num_pages={"ok": 3, "failed": 1, "blank": 0},
+    num_pages_now=4,
     failures={FailureKind.bad_json: 1},
     seconds=2.0,
 )
@@ -250,6 +255,43 @@ def last_log(err: str) -> str:
     text = log.read_text()
     shutil.rmtree(log.parent)
     return text
+
+
+@pytest.fixture
+def unfinished(tmp_path) -> str:
+    """An output with a plan of other recipes, of whose two documents one is read."""
+    store = LocalStore(str(tmp_path / "out"))
+    items = [planned("a.pdf"), planned("b.pdf")]
+    store.create(plan_path("000001"), make_plan([items]).model_dump_json().encode())
+    chunk = make_chunk(items[0], 0, 0, [0], 1)
+    store.create(staged_path("000001", 0, chunk.name), encode(chunk, records_of(chunk), "r1"))
+    return store.root
+
+
+@pytest.mark.parametrize("command", [("run", "in"), ("retry",)], ids=lambda command: command[0])
+def test_on_a_terminal_a_run_asks_before_it_closes_a_plan(pagefold, monkeypatch, unfinished, command):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(runner, command[0], lambda *_, **__: DONE)
+    asked = []
+    monkeypatch.setattr("typer.confirm", lambda text, err: asked.append(text))  # no
+
+    code, _, err = pagefold(*command, unfinished, "-q")
+
+    assert (code, err) == (1, "pagefold: nothing was done.\n")
+    assert asked[0].startswith(
+        "Plan 000001 is unfinished (1 of its 2 open documents are read). It asks for ocr and chart by scripted; these settings ask "
+        "for ocr by classic"
+    )
+    assert pagefold(*command, unfinished, "-q", "--yes")[0] == 0
+    assert pagefold(*command, unfinished + "-new", "-q")[0] == 0
+    assert len(asked) == 1
+
+
+def test_elsewhere_nobody_is_asked(pagefold, monkeypatch, unfinished):
+    monkeypatch.setattr(runner, "run", lambda *_, **__: DONE)
+    monkeypatch.setattr("typer.confirm", None)
+    assert pagefold("run", "in", unfinished, "-q")[0] == 0
 
 
 @pytest.mark.parametrize("words", ["last words of Ray\n", ""])

@@ -15,7 +15,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from pipeline.layout import ChunkName, chunk_name, manifest_name, plan_id_of, staged_shard
+from pipeline.layout import ChunkName, chunk_name, manifest_name, plan_number_of, staged_shard
 from pipeline.staging import encode
 from schemas.failure import storable_text
 from schemas.page import RenderedPage
@@ -100,7 +100,7 @@ def words(text: str) -> None:
 
 
 def names(text: str) -> None:
-    for parse in (plan_id_of, manifest_name, chunk_name, staged_shard):
+    for parse in (plan_number_of, manifest_name, chunk_name, staged_shard):
         parse(text)
     if (found := chunk_name(text)) is not None:
         assert ChunkName.parse(str(found)) == found
