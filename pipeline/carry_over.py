@@ -20,6 +20,7 @@ from pipeline.ledger import list_manifests
 from pipeline.plan import read_plan
 from pipeline.selection import selected_pages
 from pipeline.shard_progress import ShardProgress
+from pipeline.snapshots import Listed
 from pipeline.staging import CHUNK_TABLES, StagedChunk, encode_staged
 from pipeline.store import Exists, Store, StoreError
 from pipeline.unread_pages import unread_pages
@@ -64,12 +65,44 @@ def carry_over(store: Store, plan: Plan, progress: Mapping[int, ShardProgress], 
     return num_pages
 
 
-def _left_behind(store: Store, plan: Plan, progress: Mapping[int, ShardProgress]) -> Iterator[_Left]:
+def asked_before(store: Store, listed: Listed) -> dict[tuple[str, str], dict[Task, str]]:
+    """recipe_id by task, by (uri, etag), of the sources of which a closed plan has left chunks behind. `listed`: the manifests."""
+    abandoned = {name.plan_id for name, _ in listed if name.shard_index is None}
+    if not abandoned:
+        return {}
+    asked: dict[tuple[str, str], dict[Task, str]] = {}
+    for plan_id, paths in sorted(_staged_by_plan(store).items()):
+        if plan_id not in abandoned or (plan := _read_plan(store, plan_id)) is None:
+            continue
+        recipe_ids = {task: recipe.recipe_id for task, recipe in plan.recipes.items()}
+        for path in paths:
+            if (planned := _planned(plan, path)) is not None:
+                source = planned.source
+                asked[source.uri, source.etag] = {task: recipe_ids[task] for task in planned.tasks}
+    return asked
+
+
+def _staged_by_plan(store: Store) -> dict[str, list[str]]:
+    """Paths of staged chunks by plan_id."""
     by_plan: dict[str, list[str]] = {}
     for stored in store.list(STAGING):
         shard = staged_shard(stored.path)
-        if shard is not None and shard[0] != plan.plan_id and chunk_name(stored.path):
+        if shard is not None and chunk_name(stored.path):
             by_plan.setdefault(shard[0], []).append(stored.path)
+    return by_plan
+
+
+def _planned(plan: Plan, path: str) -> PlannedSource | None:
+    """What the plan has in the place that the chunk is named after."""
+    shard, name = staged_shard(path), chunk_name(path)
+    if shard is None or name is None or shard[1] >= len(plan.shards) or name.source_index >= len(plan.shards[shard[1]]):
+        return None
+    return plan.shards[shard[1]][name.source_index]
+
+
+def _left_behind(store: Store, plan: Plan, progress: Mapping[int, ShardProgress]) -> Iterator[_Left]:
+    by_plan = _staged_by_plan(store)
+    by_plan.pop(plan.plan_id, None)
     if not by_plan:
         return
     wanted = {
@@ -86,10 +119,8 @@ def _left_behind(store: Store, plan: Plan, progress: Mapping[int, ShardProgress]
 
 def _of_plan(old: Plan, paths: list[str], plan: Plan, wanted: Mapping[tuple[str, str], tuple[int, int]]) -> Iterator[_Left]:
     for path in paths:
-        shard, name = staged_shard(path), chunk_name(path)
-        if shard is None or name is None or shard[1] >= len(old.shards) or name.source_index >= len(old.shards[shard[1]]):
+        if (planned := _planned(old, path)) is None:
             continue
-        planned = old.shards[shard[1]][name.source_index]
         place = wanted.get((planned.source.uri, planned.source.etag))
         if place is not None and _asks_the_same(old, planned, plan, plan.shards[place[0]][place[1]]):
             yield _Left(path, old, planned, *place)

@@ -94,6 +94,8 @@ class Ledger:
         self._deleted: set[str] = set()
         self._wholes: dict[Asked, Asked] = {}
         """One object for each combination: most sources have the same."""
+        self.asked_before: dict[tuple[str, str], dict[Task, str]] = {}
+        """See `pipeline.carry_over.asked_before`."""
         self.plan_of_recipe: dict[str, str] = {}
         """The last plan that asked under a recipe: where the recipe itself can be read."""
         self.files: dict[str, int] = {}

@@ -42,6 +42,8 @@ class Counts:
     num_left_for_limit: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     num_bytes: int = 0
+    num_in_two: int = 0
+    """Sources of which only some tasks are planned, since a closed plan has left answers to these: the others come next."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def plan_sources(
         elif limit is not None and len(planned) >= limit:
             counts.num_left_for_limit += 1
         else:
+            choice = chooser.only_asked_before(choice)
             chooser.claim(choice)
             planned.append(choice)
             counts.num_bytes += source.size_bytes
@@ -140,6 +143,16 @@ class _Chooser:
         transient = state.transient_failures() if state.attempt + 1 < self._settings.max_transient_attempts else []
         bugs = [failure for failure in state.failures if failure.kind is FailureKind.internal_error]
         return transient + [failure for failure in bugs if failure.version != this_version()]
+
+    def only_asked_before(self, planned: PlannedSource) -> PlannedSource:
+        """Of the tasks only those that a closed plan has left answers to, if there are such: with the others, whose recipe is
+        another by now, the answers could not be taken over."""
+        asked = self._ledger.asked_before.get((planned.source.uri, planned.source.etag), {})
+        tasks = [task for task in planned.tasks if asked.get(task) == self._recipe_ids[task]]
+        if not tasks or tasks == planned.tasks or self._settings.redo == "all":
+            return planned
+        self._counts.num_in_two += 1
+        return planned.model_copy(update={"tasks": tasks})
 
     def claim(self, planned: PlannedSource) -> None:
         """Other sources of the same bytes have nothing left to do."""

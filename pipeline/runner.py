@@ -152,8 +152,8 @@ def about_to_close(output: str, settings: Settings) -> str | None:
     num_read = sum(shard.num_complete for shard in read_progress(store, plan, unfinished.pending).values())
     days = settings.output.keep_answers_days
     return (
-        f"Plan {plan_number(plan.plan_id)} is unfinished ({num_read} of its {_num_sources(unfinished)} open documents are read). It "
-        f"asks for {_asked_of(plan.recipes)}; these settings ask for {_asked_of(recipes)}, so it would be closed. What was read in "
+        f"Plan {plan_number(plan.plan_id)} is unfinished ({num_read} of its {_num_sources(unfinished)} open documents are read). "
+        f"It asks for {_asked_of(plan.recipes)}; these settings ask for {_asked_of(recipes)}, so it would be closed. What was read in "
         f"full is committed; single pages are kept for {days:g} days, for a run that asks for the same again."
     )
 
@@ -330,10 +330,19 @@ class _Run:
             self.observer.phase("planning")
             look = self._look(choose, settings)
         write_snapshots(self.store, look.output.manifests)
-        todo = self._todo = look.todo
-        self._tell(todo)
-        if not todo.has_work:
-            return
+        while True:
+            todo = self._todo = look.todo
+            self._tell(todo)
+            if not todo.has_work:
+                return
+            yield self._new_plan(look, lease)
+            if not todo.counts.num_in_two:
+                return
+            self.observer.phase("planning")
+            look = self._look(choose, settings)
+
+    def _new_plan(self, look: "_Look", lease: Lease) -> Unfinished:
+        todo = look.todo
         if look.output.last_plan_number is None:
             _refuse_tables_of_no_plan(self.store)
         lease.check()
@@ -352,7 +361,7 @@ class _Run:
         )
         if plan.disappearances:
             commit_disappearances(self.store, plan, self.run_id, lease.check)
-        yield Unfinished(plan, list(range(len(plan.shards))))
+        return Unfinished(plan, list(range(len(plan.shards))))
 
     def _with_places(self, shards: list[list[PlannedSource]]) -> list[list[PlannedSource]]:
         if not any(item.tasks == ["chart"] for shard in shards for item in shard):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pipeline.carry_over import asked_before
 from pipeline.duplicates import known_documents
 from pipeline.errors import OperatorError
 from pipeline.intake import empty_text, take
@@ -102,7 +103,9 @@ class Output:
 
 def read_output(store: Store) -> Output:
     numbers, manifests = list_plan_numbers(store), list_manifests(store)
-    return Output(numbers, manifests, find_unfinished(store, numbers, manifests), load_ledger(store, manifests))
+    ledger = load_ledger(store, manifests)
+    ledger.asked_before = asked_before(store, manifests)
+    return Output(numbers, manifests, find_unfinished(store, numbers, manifests), ledger)
 
 
 def is_unchanged(store: Store, output: Output) -> bool:

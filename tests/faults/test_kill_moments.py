@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pipeline.begins import Begins
-from pipeline.carry_over import carry_over
+from pipeline.carry_over import asked_before, carry_over
 from pipeline.chunks import Work
 from pipeline.commit import Shard, commit_whole, compact, delete_staging, write_manifest
 from pipeline.duplicates import known_documents
@@ -25,7 +25,7 @@ from pipeline.execute import _work_left
 from pipeline.gc import sweep
 from pipeline.intake import Taken
 from pipeline.layout import ChunkName, staged_path
-from pipeline.ledger import load_ledger
+from pipeline.ledger import list_manifests, load_ledger
 from pipeline.local_store import LocalStore
 from pipeline.plan import (
     Counts,
@@ -153,6 +153,7 @@ def commit(store: Any, plan: Plan, progress: ShardProgress, run_id: str) -> None
 def make_plan(store: Any, day: Day) -> Plan | None:
     sources = [source for source in SOURCES if name_of(source) not in day.gone]
     ledger, counts = load_ledger(store), Counts()
+    ledger.asked_before = asked_before(store, list_manifests(store))
     if day.is_retry:
         planned = plan_retries(ledger, day.recipes, None, counts)
     else:
@@ -208,7 +209,8 @@ def read(store: Any, works: list[Work], progress: ShardProgress, run_id: str, pl
         kind = chunk.blocked.kind if chunk.blocked else FailureKind.bad_json
         failing = {page: kind for page in chunk.pages if chunk.blocked or (page == 2 and not chunk.attempt)}
         records = records_of(chunk, failing, plan.recipes["ocr"].recipe_id)
-        ASKED.update((plan.recipes["ocr"].recipe_id, chunk.source.uri, page) for page in chunk.pages)
+        if "ocr" in chunk.tasks:
+            ASKED.update((plan.recipes["ocr"].recipe_id, chunk.source.uri, page) for page in chunk.pages)
         recipe_ids = {str(task): recipe.recipe_id for task, recipe in plan.recipes.items()}
         with contextlib.suppress(Exists):
             store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records, run_id, recipe_ids))
@@ -337,6 +339,24 @@ def test_after_a_death_at_any_write_and_another_recipe_nothing_is_asked_twice(
         assert again <= SETTINGS.chunk_pages
         sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc", keep_answers=timedelta(days=30))
         assert [stored.path for stored in store.list("_pagefold/staging/")] == []
+
+
+def test_after_a_death_at_any_write_and_another_chart_prompt_no_text_is_asked_twice(
+    tmp_path: Path, asked: Counter[tuple[str, str, int]]
+) -> None:
+    """Texts are taken over first, by themselves; the charts follow in a plan of their own."""
+    prompt = Day({**RECIPES, "chart": make_recipe("chart", "2")})
+    for at in moments(tmp_path / "counted"):
+        out = tmp_path / f"out-{at}"
+        asked.clear()
+        dies(out, at)
+        finish(out, prompt)
+
+        assert doubled_keys(str(out)) == []
+        again = sum(count - 1 for count in asked.values())
+        assert again <= SETTINGS.chunk_pages
+        tasks = {(row["name"], task) for row in read_rows(out, "documents") for task in row["tasks"] if not row["duplicate_of"]}
+        assert tasks >= {(name, task) for name in ("a.pdf", "b.pdf", "c.pdf") for task in ("ocr", "chart")}
 
 
 def test_death_at_any_write_while_answers_are_taken_over_loses_and_doubles_nothing(

@@ -130,9 +130,14 @@ def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_tables(drop: Path
     for after in (0, 3):
         summary = run(str(drop), str(out), settings(), observer=Killer(after))
         assert (summary.status, summary.exit_code) == ("incomplete", 1)
+        assert summary.num_failures == len(read_rows(out, "failures"))  # what is not committed yet is no failure yet
+        assert summary.num_pages_read == len(read_rows(out, "pages"))
     summary = run(str(drop), str(out), settings())
 
-    assert summary.status == "finished"
+    # of the plan as a whole, whichever run did it
+    assert (summary.status, summary.num_documents, summary.num_pages) == ("finished", 5, {"ok": 15})
+    assert dict(summary.failures) == {FailureKind.unsupported_type: 1, FailureKind.empty: 1}
+    assert summary.num_documents_before + read_rows(out, "runs")[-1]["num_documents"] >= 5
     assert read_all(out) == read_all(reference)
     assert doubled_keys(out) == []
 
