@@ -61,12 +61,23 @@ def _joined(address: str) -> Iterator[None]:
 
     try:
         ray.init(address=address, log_to_driver=False)
-    except ConnectionError as error:
-        raise OperatorError(f"No Ray cluster answers at {masked_url(address or 'auto')}: {masked(str(error))}") from error
+    except (ConnectionError, ray.exceptions.AuthenticationError) as error:
+        raise OperatorError(_refusal(masked_url(address), error)) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _refusal(address: str, error: BaseException) -> str:
+    """Ray tells a wrong token, or none, in the traceback that its error's cause quotes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if "AuthenticationError" in f"{type(cause).__name__}: {cause}":
+            named = "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token names, and RAY_AUTH_MODE=token"
+            return f"The Ray cluster at {address} wants another token than {named}."
+        cause = cause.__cause__
+    return f"No Ray cluster answers at {address}: {masked(str(error))}"
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +14,8 @@ from schemas.masking import masked, masked_url
 
 _TIMEOUT_S = 30.0
 _ENDED = {"SUCCEEDED", "FAILED", "STOPPED"}
-_TOKEN = "RAY_AUTH_TOKEN"
-"""Ray's own name for what a cluster with token authentication wants."""
+_TOKEN, _TOKEN_PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+"""Ray's own names for what a cluster with token authentication wants, and for the file that holds it."""
 
 
 class Job(BaseModel):
@@ -41,6 +42,17 @@ class Unreachable(Exception):
     """The head did not answer, or is in trouble. Half a sentence."""
 
 
+def _token() -> str | None:
+    """As Ray looks for it. Raises OperatorError where the file cannot be read: Ray's own tools end there, too."""
+    path = os.environ.get(_TOKEN_PATH)
+    if (token := os.environ.get(_TOKEN)) or not path:
+        return token
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"The file {path}, which {_TOKEN_PATH} names, cannot be read: {error}.") from None
+
+
 class JobsApi:
     """The jobs of one cluster. Raises Unreachable, and OperatorError where asking again would not help."""
 
@@ -49,7 +61,7 @@ class JobsApi:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OperatorError(f"The address {masked_url(address)} is none of a Ray dashboard, such as http://head:8265.")
         self._address = address.rstrip("/")
-        token = os.environ.get(_TOKEN)
+        token = _token()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(base_url=self._address, headers=headers, timeout=_TIMEOUT_S, transport=transport)
 
@@ -92,7 +104,9 @@ class JobsApi:
             return reply
         said = (reply.text.strip().splitlines() or [""])[-1][:300]
         if reply.status_code in (401, 403):
-            raise OperatorError(f"The cluster at {masked_url(self._address)} wants another token than the one in {_TOKEN}: {said}.")
+            raise OperatorError(
+                f"The cluster at {masked_url(self._address)} wants another token than {_TOKEN} or {_TOKEN_PATH} names: {said}."
+            )
         if reply.status_code == 404:
             raise OperatorError(f"What answers at {masked_url(self._address)} has no Jobs API: Ray's head needs ray[default].")
         if reply.status_code >= 500:

@@ -151,10 +151,11 @@ def about_to_close(output: str, settings: Settings) -> str | None:
     plan = unfinished.plan
     num_read = sum(shard.num_complete for shard in read_progress(store, plan, unfinished.pending).values())
     days = settings.output.keep_answers_days
+    then, now = _asked_of(plan.recipes), _asked_of(recipes)
     return (
         f"Plan {plan_number(plan.plan_id)} is unfinished ({num_read} of its {_num_sources(unfinished)} open documents are read). "
-        f"It asks for {_asked_of(plan.recipes)}; these settings ask for {_asked_of(recipes)}, so it would be closed. What was read in "
-        f"full is committed; single pages are kept for {days:g} days, for a run that asks for the same again."
+        f"It asks for {then}; these settings ask for {now}, so it would be closed. What was read in full is committed; single pages "
+        f"are kept for {days:g} days, for a run that asks for the same again."
     )
 
 

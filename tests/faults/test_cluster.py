@@ -69,6 +69,26 @@ def test_a_node_that_is_lost_in_the_middle_costs_time_and_no_rows(s3_endpoint: s
     assert doubled_keys(f"s3://{bucket}/disturbed") == []
 
 
+def test_a_cluster_with_a_token_takes_it_from_a_file_and_nobody_without(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-token-of-the-test\n")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    with ray_cluster(1, token="a-token-of-the-test") as cluster:
+        command = [sys.executable, "-m", "pipeline", "doctor", "--json", "--ray", "--ray-address", cluster.address]
+        found = {}
+        for name, env in {
+            "right": {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")},
+            "wrong": {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "another"},
+            "none": {"RAY_AUTH_MODE": "disabled"},
+        }.items():
+            env |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+            done = subprocess.run(command, cwd=ROOT, env=plain | env, capture_output=True, text=True, timeout=120)
+            (found[name],) = [finding for finding in json.loads(done.stdout) if finding["check"] == "ray"]
+    assert found["right"]["verdict"] == "ok", found
+    for name in ("wrong", "none"):
+        assert found[name]["verdict"] == "fail"
+        assert "wants another token than RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH" in found[name]["detail"]
+
+
 def wait_for_staged(bucket: str, num_chunks: int, process: subprocess.Popen[str]) -> int:
     end = time.monotonic() + 240
     while time.monotonic() < end and process.poll() is None:

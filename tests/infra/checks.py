@@ -15,7 +15,7 @@ import jsonschema
 import kubernetes_validate
 from check_jsonschema.builtin_schemas import get_builtin_schema
 
-from tests.infra.files import INFRA, Object, pod_specs
+from tests.infra.files import INFRA, Object, pod_labels, pod_specs, walk
 
 KUBERNETES = "1.34"
 RAY = json.loads((Path(__file__).parent / "schemas" / "ray.json").read_text("utf-8"))
@@ -59,6 +59,10 @@ def _service(name: str, service: Object, compose: Object) -> Iterator[str]:
         yield f"{name}: may gain privileges"
     if service.get("entrypoint", [])[:2] == ["ray", "start"] and "shm_size" not in service:
         yield f"{name}: Ray without shared memory"
+    environment = service.get("environment", {})
+    is_closed = environment.get("RAY_AUTH_MODE") == "token" and {"RAY_AUTH_TOKEN_PATH", "RAY_AUTH_TOKEN"} & environment.keys()
+    if service["image"].startswith("pagefold:") and not is_closed:
+        yield f"{name}: Ray without a token"
     if service["image"].startswith("chrislusf/seaweedfs") and _version(service["image"]) < (4, 18):
         yield f"{name}: this SeaweedFS lets two conditional PUTs win"
 
@@ -77,11 +81,42 @@ def manifest_findings(resource: Object) -> list[str]:
             f"{'/'.join(map(str, error.path))}: {error.message}" for error in jsonschema_leaves(validator.iter_errors(resource))
         ]
         found += [finding for spec in pod_specs(resource) for finding in _native(_pod(spec))]
+        found += [] if _has_token(resource) else ["Ray takes commands from whoever reaches it: authOptions"]
     else:
         found = _native(resource)
     if resource["kind"] == "CronJob" and any(spec.get("restartPolicy") == "Always" for spec in pod_specs(resource)):
         found.append("a job's pod never ends where its restartPolicy is Always")
     return found or [finding for spec in pod_specs(resource) for finding in _pod_findings(spec)]
+
+
+def _has_token(resource: Object) -> bool:
+    return any(value.get("authOptions", {}).get("mode") == "token" for value in walk(resource) if isinstance(value, dict))
+
+
+def network_findings(resources: dict[str, Object]) -> list[str]:
+    """Every pod that we start is named by exactly one policy, which closes both ways and leaves no rule without an end."""
+    policies = {name: resource for name, resource in resources.items() if resource["kind"] == "NetworkPolicy"}
+    found = []
+    for name, labels in pod_labels(resources):
+        chosen = [policy for policy in policies.values() if policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()]
+        if len(chosen) != 1:
+            found.append(f"{name}: {len(chosen)} network policies are about its pods")
+    for name, policy in policies.items():
+        spec = policy["spec"]
+        if set(spec["policyTypes"]) != {"Ingress", "Egress"}:
+            found.append(f"{name}: one way is open")
+        for way, end in (("ingress", "from"), ("egress", "to")):
+            for rule in spec[way]:
+                peers = rule.get(end) or []
+                if not peers:
+                    found.append(f"{name}: a rule of {way} is about everybody")
+                for peer in peers:
+                    block = peer.get("ipBlock", {})
+                    if block.get("cidr") == "0.0.0.0/0" and "169.254.0.0/16" not in block.get("except", ()):
+                        found.append(f"{name}: the node's metadata can be read")
+                    if (block or peer.get("namespaceSelector") == {}) and "ports" not in rule:
+                        found.append(f"{name}: a rule of {way} is about every port")
+    return found
 
 
 def jsonschema_leaves(errors: Any) -> Iterator[Any]:

@@ -39,6 +39,14 @@ def pod_specs(resource: Object) -> Iterator[Object]:
             yield value
 
 
+def pod_labels(resources: dict[str, Object]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every pod template inside resources, with the labels that its pods have."""
+    for name, resource in resources.items():
+        for value in walk(resource):
+            if isinstance(value, dict) and "containers" in value.get("spec", {}):
+                yield name, value.get("metadata", {}).get("labels", {})
+
+
 def walk(value: Any) -> Iterator[Any]:
     yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

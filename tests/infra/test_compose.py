@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -45,6 +47,9 @@ def set_(value: Any, path: str, new: Any) -> None:
         ("services/grafana/ports", ["3000:3000"], "open to others"),
         ("services/prometheus/healthcheck", None, "says nothing of it"),
         ("services/watch/cap_dropp", ["ALL"], "cap_dropp"),
+        ("services/ray-worker/environment/RAY_AUTH_MODE", "disabled", "ray-worker: Ray without a token"),
+        ("services/watch/environment/RAY_AUTH_TOKEN_PATH", None, "watch: Ray without a token"),
+        ("services/token", None, "which is not there"),
     ],
 )
 def test_a_planted_mistake_is_found(path, new, finding):
@@ -57,7 +62,7 @@ def test_up_ends_with_rows_and_asks_for_no_gpu():
     """What starts without a profile: the run, and all it waits for."""
     services = compose()["services"]
     started = {name for name, service in services.items() if not service.get("profiles")}
-    assert started == {"s3", "seed", "ray-head", "ray-worker", "run"}
+    assert started == {"s3", "token", "seed", "ray-head", "ray-worker", "run"}
     assert services["run"]["depends_on"].keys() == {"seed", "ray-head", "ray-worker"}
     assert {name for name, service in services.items() if service.get("profiles") == ["metrics"]} == {"prometheus", "grafana"}
     assert services["ray-worker-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
@@ -80,6 +85,34 @@ def test_what_is_mounted_is_there():
 
 def test_a_watch_that_is_stopped_has_the_time_to_hand_back():
     assert int(compose()["services"]["watch"]["stop_grace_period"].removesuffix("s")) > RaySettings().grace_s + _END_S
+
+
+def test_whoever_starts_ray_or_talks_to_it_has_the_token_and_waits_until_it_is_there():
+    services = compose()["services"]
+    with_ray = ("ray-head", "ray-worker", "ray-worker-gpu", "run", "watch")
+    for name in with_ray:
+        environment = services[name]["environment"]
+        assert (environment["RAY_AUTH_MODE"], environment["RAY_AUTH_TOKEN_PATH"]) == ("token", "/run/pagefold/ray-token")
+        assert "ray-token:/run/pagefold:ro" in services[name]["volumes"]
+        assert waited_for(services, name) >= {"token"}, name
+    made = services["token"]
+    assert made["volumes"] == ["ray-token:/run/pagefold"]
+    assert '"/run/pagefold/ray-token"' in made["command"][0]
+    assert {name for name, service in services.items() if "ray-token:/run/pagefold" in service.get("volumes", ())} == {"token"}
+
+
+def waited_for(services: dict[str, Any], name: str) -> set[str]:
+    needed = set(services[name].get("depends_on", ()))
+    return needed.union(*(waited_for(services, other) for other in needed))
+
+
+def test_the_token_is_made_once_and_is_not_guessed(tmp_path):
+    code = compose()["services"]["token"]["command"][0].replace("/run/pagefold", str(tmp_path))
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    token = (tmp_path / "ray-token").read_text()
+    assert re.fullmatch("[0-9a-f]{64}", token)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    assert (tmp_path / "ray-token").read_text() == token
 
 
 def test_the_keys_of_server_and_clients_are_the_same():

@@ -9,8 +9,8 @@ import yaml
 
 from pipeline.apart import _END_S
 from schemas.settings import RaySettings
-from tests.infra.checks import manifest_findings
-from tests.infra.files import INFRA, manifests
+from tests.infra.checks import manifest_findings, network_findings
+from tests.infra.files import INFRA, manifests, pod_labels
 from tests.infra.test_compose import set_
 
 MANIFESTS = manifests()
@@ -39,6 +39,11 @@ CRON_POD = "spec/jobTemplate/spec/template/spec"
         (JOB, f"{HEAD_POD}/serviceAcountName", "pagefold", "serviceAcountName"),
         (JOB, f"{HEAD_POD}/securityContext", {}, "as root"),
         (JOB, "spec/schedule", "@daily", "schedule"),
+        (JOB, "spec/rayClusterSpec/authOptions", None, "whoever reaches it"),
+        (JOB, "spec/rayClusterSpec/authOptions", {"mode": "disabled"}, "whoever reaches it"),
+        (JOB, "spec/rayClusterSpec/authOptions/mode", "tokens", "tokens"),
+        (JOB, "spec/submitterPodTemplate/spec/securityContext", {}, "as root"),
+        ("network.yaml:NetworkPolicy/pagefold-ray", "spec/ingres", [], "ingres"),
         (CRON, "spec/concurencyPolicy", "Forbid", "concurencyPolicy"),
         (CRON, "spec/jobTemplate/spec/backoffLimit", "none", "none"),
         (CRON, f"{CRON_POD}/restartPolicy", "Always", "restart"),
@@ -71,6 +76,46 @@ def test_a_planted_mistake_in_a_container_is_found(key, new, finding):
     broken = json.loads(json.dumps(MANIFESTS[JOB]))
     broken["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0][key] = new
     assert any(finding in found for found in manifest_findings(broken)), manifest_findings(broken)
+
+
+def test_every_pod_has_one_network_policy_that_closes_both_ways():
+    assert network_findings(MANIFESTS) == []
+    assert len(list(pod_labels(MANIFESTS))) == 8  # submitter, head and workers, twice; the schedule and the watch
+
+
+RAY_POLICY = "network.yaml:NetworkPolicy/pagefold-ray"
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "new", "finding"),
+    [
+        (RAY_POLICY, "spec/policyTypes", ["Ingress"], "one way is open"),
+        (RAY_POLICY, "spec/ingress", [{}], "about everybody"),
+        (RAY_POLICY, "spec/egress", [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], "metadata"),
+        (RAY_POLICY, "spec/ingress", [{"from": [{"namespaceSelector": {}}]}], "every port"),
+        (RAY_POLICY, "spec/podSelector/matchLabels", {"app.kubernetes.io/name": "pagefold"}, "2 network policies"),
+        (RAY_POLICY, "spec/podSelector/matchLabels", {"app.kubernetes.io/name": "page"}, "0 network policies"),
+        (JOB, f"{HEAD}/template/metadata/labels", {"app.kubernetes.io/name": "pagefold"}, "0 network policies"),
+    ],
+)
+def test_a_planted_mistake_in_the_network_is_found(name, path, new, finding):
+    broken = json.loads(json.dumps(MANIFESTS))
+    set_(broken[name], path, new)
+    assert any(finding in found for found in network_findings(broken)), network_findings(broken)
+
+
+def test_prometheus_reaches_the_ports_that_are_served_and_the_operator_the_dashboard():
+    def ports(policy, way="ingress"):
+        rules = MANIFESTS[f"network.yaml:NetworkPolicy/{policy}"]["spec"][way]
+        return {port["port"] for rule in rules for port in rule.get("ports", ())}
+
+    head = MANIFESTS[JOB]["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+    assert ports("pagefold-ray") == {port["containerPort"] for port in head["ports"]} - {6379}
+    watch = MANIFESTS[WATCH]["spec"]["template"]["spec"]["containers"][0]
+    assert ports("pagefold-watch") == {port["containerPort"] for port in watch["ports"]}
+    (base_url,) = [word for word in watch["args"] if word.startswith("--base-url=")]
+    assert int(base_url.rsplit(":", 1)[1].partition("/")[0]) in ports("pagefold-watch", "egress")
+    assert ports("pagefold-schedule") == set()
 
 
 def test_gpu_workers_start_from_zero_and_leave():

@@ -41,7 +41,7 @@ def api(head: FakeHead, monkeypatch: pytest.MonkeyPatch) -> JobsApi:
 @pytest.fixture(autouse=True)
 def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in [setting.env for setting in all_settings()] + ["RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN"]:
+    for name in [setting.env for setting in all_settings()] + ["RAY_API_SERVER_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"]:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -225,6 +225,15 @@ def test_the_token_is_ray_s_own(head, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", "t0ken")
     send(JobsApi(head.address), PLAIN, {})
     assert {headers["Authorization"] for headers in head.headers} == {"Bearer t0ken"}
+
+
+def test_the_token_may_lie_in_a_file(head, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    with pytest.raises(OperatorError, match="which RAY_AUTH_TOKEN_PATH names, cannot be read"):
+        JobsApi(head.address)
+    (tmp_path / "token").write_text("f1le\n")
+    send(JobsApi(head.address), PLAIN, {})
+    assert {headers["Authorization"] for headers in head.headers} == {"Bearer f1le"}
 
 
 def run_cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:

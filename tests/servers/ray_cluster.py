@@ -48,11 +48,12 @@ class RayCluster:
 
 
 @contextmanager
-def ray_cluster(num_nodes: int, *, with_dashboard: bool = False) -> Iterator[RayCluster]:
+def ray_cluster(num_nodes: int, *, with_dashboard: bool = False, token: str | None = None) -> Iterator[RayCluster]:
+    """`token`: what everybody has to show who wants to talk to it."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # not below pytest's: the names of Ray's sockets may not get long
     environment = os.environ | {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # nodes on 127.0.0.1
-        "RAY_AUTH_MODE": "disabled",
+        **({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {"RAY_AUTH_MODE": "disabled"}),
         "RAY_USAGE_STATS_ENABLED": "0",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
