@@ -27,6 +27,7 @@ from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
+from pipeline.receipts import Bugs
 from pipeline.reopening import reopen
 from pipeline.stages import WORKS
 from pipeline.stopping import Interrupted, signals_noted
@@ -109,12 +110,13 @@ def execute(
                 configure()
                 gc.freeze()  # Ray and Arrow stay: the driver need not look at them again with every block
                 observer.phase("reading")
-                deaths = _Deaths()
+                deaths, bugs = _Deaths(), Bugs()
                 readers = Readers(run_id, observer)
                 with contextlib.closing(_ticking(_receipts(rows, context))) as receipts:
                     for receipt in receipts:
                         if receipt is not None:
                             deaths.add(receipt)
+                            bugs.tell(receipt)
                             shard = progress[receipt.shard_index]
                             num_complete += shard.add(ChunkName.parse(receipt.name))
                             observer.chunk_done(receipt, num_complete)
