@@ -25,6 +25,7 @@ from pipeline.graph import Context, build, configure
 from pipeline.layout import ChunkName
 from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
 from pipeline.readiness import Readers
+from pipeline.receipts import Bugs
 from pipeline.reopening import reopen
 from pipeline.shard_progress import ShardProgress, read_progress
 from pipeline.stages import WORKS
@@ -142,13 +143,14 @@ class _Execution:
         configure()
         gc.freeze()  # Ray and Arrow stay: the driver need not look at them again with every block
         self._observer.phase("reading")
-        deaths = _Deaths()
+        deaths, bugs = _Deaths(), Bugs()
         readers = Readers(self._context.run_id, self._observer)
         num_complete = sum(shard.num_complete for shard in self._progress.values())
         with contextlib.closing(_ticking(_receipts(rows, self._context))) as receipts:
             for receipt in receipts:
                 if receipt is not None:
                     deaths.add(receipt)
+                    bugs.tell(receipt)
                     shard = self._progress[receipt.shard_index]
                     num_complete += shard.add(ChunkName.parse(receipt.name))
                     self._observer.chunk_done(receipt, num_complete)

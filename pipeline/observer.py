@@ -24,6 +24,8 @@ class Spent(Message):
     """Objects fetched from the store, and found in the node's cache."""
     num_cache_hits: int = 0
     num_bytes_fetched: int = 0
+    told: tuple[str, ...] = ()
+    """Tracebacks that were met on the way; see `workers.contained`."""
 
 
 class Trouble(Message):

@@ -5,10 +5,12 @@ from collections import Counter
 from typing import Any
 
 from pipeline.logs import event
-from pipeline.observer import Receipt, Trouble
+from pipeline.observer import Receipt, Spent, Trouble
 from schemas.page import Chunk
 from schemas.records import ChartRecord, ChunkRecords, PageRecord
-from workers.contained import page_error
+from workers.contained import page_error, take_told
+
+_log = logging.getLogger(__name__)
 
 
 def receipt_of(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
@@ -18,7 +20,22 @@ def receipt_of(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
         return Receipt.model_validate_json(make_receipt(chunk, records, **figures).model_dump_json())
     except Exception as error:  # noqa: BLE001 - the border of a chunk
         page_error(error, "encode")
-        return Receipt(shard_index=chunk.shard_index, name=chunk.name, uri=chunk.source.uri, plan_id=chunk.plan_id)
+        told = Spent(told=take_told())
+        return Receipt(shard_index=chunk.shard_index, name=chunk.name, uri=chunk.source.uri, plan_id=chunk.plan_id, spent=told)
+
+
+class Bugs:
+    """Tracebacks in the driver's log: each once, whichever processes met it."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def tell(self, receipt: Receipt) -> None:
+        for text in receipt.spent.told:
+            head = text.partition("\n")[0]
+            if head not in self._known:
+                self._known.add(head)
+                _log.error(text)
 
 
 def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:

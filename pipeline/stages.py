@@ -38,7 +38,7 @@ from schemas.records import ChunkRecords
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
 from schemas.source import Document, Source
 from workers.bounds import Bounds
-from workers.contained import page_error, page_failure, sentence
+from workers.contained import page_error, page_failure, sentence, take_told
 from workers.engines.registry import describe_engine, make_engine
 from workers.fetch import Fetched, Fetcher
 from workers.listing import local_path
@@ -88,13 +88,14 @@ class _Rendering:
         return own
 
     def spent(self, before: Spent) -> Spent:
-        """With what was fetched since."""
+        """With what was fetched, and told, since."""
         counts = self.fetcher.take_counts()
         return before.model_copy(
             update={
                 "num_downloads": before.num_downloads + counts.num_downloads,
                 "num_cache_hits": before.num_cache_hits + counts.num_cache_hits,
                 "num_bytes_fetched": before.num_bytes_fetched + counts.num_bytes,
+                "told": before.told + take_told(),
             }
         )
 
@@ -308,10 +309,11 @@ class ReadPages:
         started = time.monotonic()
         records = await asyncio.to_thread(self.stage, chunk, records)
         now = time.monotonic()
+        before = Spent.model_validate_json(spent)
         return receipt_of(
             chunk,
             records,
-            spent=Spent.model_validate_json(spent),
+            spent=before.model_copy(update={"told": before.told + take_told()}),
             stage_s=now - started,
             reader=self._name,
             reader_s=now - self._started_s,

@@ -7,16 +7,18 @@ import contextlib
 import logging
 import threading
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from schemas.failure import EndsRun, Failure, FailureKind, PageError, Stage, Task, clean_message
+from schemas.failure import EndsRun, Failure, FailureKind, PageError, Stage, Task, clean_message, storable_text
 
 _log = logging.getLogger(__name__)
 
 _OURS = tuple(str(Path(__file__).parents[1] / package) for package in ("schemas", "workers", "pipeline"))
+_MAX_TRACE_CHARS = 8000
 _counts: Counter[tuple[str, str, str]] = Counter()
+_untaken: deque[str] = deque(maxlen=100)
 _lock = threading.Lock()
 
 
@@ -75,11 +77,25 @@ def _tell(error: Exception, stage: Stage) -> None:
     with _lock:
         _counts[kind] += 1
         count = _counts[kind]
-    name, place, _ = kind
+    what = f"{kind[0]} at {kind[1]} ({stage})"
     if count == 1:
-        _log.error("%s at %s (%s), contained: it costs its page", name, place, stage, exc_info=error)
+        trace = storable_text("".join(traceback.format_exception(error)))
+        text = f"{what}, contained: it costs its page\n{trace[-_MAX_TRACE_CHARS:]}"
     elif count in (10, 100, 1000) or count % 10_000 == 0:
-        _log.error("%s at %s (%s): %d times so far in this process", name, place, stage, count)
+        text = f"{what}: {count} times so far in one process"
+    else:
+        return
+    _log.error(text)
+    with _lock:
+        _untaken.append(text)
+
+
+def take_told() -> tuple[str, ...]:
+    """What was told since this was last asked: for a log in another process, for Ray keeps those of its workers to itself."""
+    with _lock:
+        told = tuple(_untaken)
+        _untaken.clear()
+    return told
 
 
 def _place(error: Exception) -> str:

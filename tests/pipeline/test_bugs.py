@@ -62,7 +62,9 @@ def rows(out: Path, table: str) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key != "recipe_id"} for row in kept]
 
 
-def test_pages_at_which_an_engine_raises_cost_no_other(drop: Path, clean: Path, tmp_path: Path) -> None:
+def test_pages_at_which_an_engine_raises_cost_no_other(
+    drop: Path, clean: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     out = tmp_path / "out"
     rules = [{"label": f"*{name}#page={page}", "fault": "raise", "error": error} for (name, page), error in RAISED.items()]
 
@@ -75,6 +77,8 @@ def test_pages_at_which_an_engine_raises_cost_no_other(drop: Path, clean: Path, 
     assert failed.keys() == RAISED.keys()
     assert all(failed[page].startswith(f"{error.rpartition('.')[2]}: scripted bug at") for page, error in RAISED.items())
     assert doubled_keys(out) == []
+    logged = [record.getMessage() for record in caplog.records if "Traceback (most recent call last)" in record.getMessage()]
+    assert len(logged) == len({text.partition(" at ")[0] for text in logged}) == 4  # by the driver, of what its workers met
 
 
 def test_a_chunk_that_cannot_be_encoded_costs_no_other_and_bugs_are_read_again(

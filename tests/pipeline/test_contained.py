@@ -33,7 +33,7 @@ from schemas.source import FileIdentity, Source
 from tests.pipeline.made import NOON
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import VOLATILE
-from workers import asking, read_pages
+from workers import asking, contained, read_pages
 from workers.bounds import Bounds
 from workers.engines.engine import Completion, Request
 from workers.engines.registry import describe_engine
@@ -406,6 +406,28 @@ def test_what_is_raised_around_the_pages_costs_the_chunk(error: Exception, drawn
     rows = reader.rows()
     assert [row["status"] for row in rows["pages"]] == ["failed"] * sum(PAGES.values())
     assert {row["kind"] for row in rows["failures"]} == {"internal_error"}
+
+
+def test_the_driver_logs_each_traceback_once_wherever_it_was_met(
+    front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(contained, "_counts", Counter())
+    contained.take_told()
+    plain = Renderer.draw
+    monkeypatch.setattr(
+        Renderer, "draw", lambda self, path, pages: raises(KeyError("drawing"))() if pages == [1] else plain(self, path, pages)
+    )
+    bugs = receipts.Bugs()
+    found = Reader(tmp_path / "out", scripted(ValueError(), label="*")).run(front.run())
+    told = [text for receipt in found for text in receipt.spent.told]
+    assert [text.partition(" at ")[0] for text in told] == ["KeyError", "ValueError"]
+    caplog.clear()
+
+    for receipt in [*found, *found]:
+        bugs.tell(receipt)
+
+    assert [record.getMessage() for record in caplog.records] == told
+    assert all("Traceback (most recent call last)" in text for text in told)
 
 
 def test_a_store_that_is_gone_still_ends_the_run(drawn: list[pa.Table], reader: Reader) -> None:

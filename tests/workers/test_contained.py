@@ -10,7 +10,7 @@ from schemas.failure import EndsRun, FailureKind, PageError, Stage
 from schemas.source import source_id
 from workers import contained
 from workers.cache import CacheError
-from workers.contained import page_error, page_failure, panics_raised, sentence
+from workers.contained import page_error, page_failure, panics_raised, sentence, take_told
 from workers.engines.engine import EngineStartError
 from workers.listing import local_etag
 from workers.render import RenderStartError
@@ -20,6 +20,7 @@ from workers.render import RenderStartError
 def told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was told yet."""
     monkeypatch.setattr(contained, "_counts", Counter())
+    take_told()
 
 
 def caught(error: Exception) -> Exception:
@@ -64,13 +65,24 @@ def test_a_traceback_is_told_once_and_then_counted(caplog: pytest.LogCaptureFixt
     for number in range(100):
         page_error(caught(ValueError(f"page {number}")), "read")
 
-    assert [record.exc_info is not None for record in caplog.records] == [True, False, False]
-    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records[1:]] == [
-        "10 times so far in this process",
-        "100 times so far in this process",
+    first, *others = [record.getMessage() for record in caplog.records]
+    assert first.startswith("ValueError at test_contained.py:")
+    assert "(most recent call last)" in first
+    assert first.endswith("ValueError: page 0\n")
+    assert [text.rpartition(": ")[2] for text in others] == [
+        "10 times so far in one process",
+        "100 times so far in one process",
     ]
-    assert "page 0" in caplog.text
-    assert "test_contained.py" in caplog.records[0].getMessage()
+    assert take_told() == (first, *others)
+    assert take_told() == ()
+
+
+def test_what_is_told_holds_no_control_character_and_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    page_error(caught(ValueError("\x1b[31m" + "x" * 100_000)), "read")
+
+    (told,) = take_told()
+    assert "\x1b" not in told
+    assert len(told) < 10_000
 
 
 @pytest.mark.parametrize(("other", "stage"), [(KeyError("k"), "read"), (ValueError("v"), "validate")])
@@ -78,8 +90,7 @@ def test_another_class_or_stage_is_told_anew(caplog: pytest.LogCaptureFixture, o
     page_error(caught(ValueError("v")), "read")
     page_error(caught(other), stage)
 
-    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
-    assert all(record.exc_info for record in caplog.records)
+    assert [(record.levelno, "Traceback" in record.getMessage()) for record in caplog.records] == [(logging.ERROR, True)] * 2
 
 
 def test_the_place_is_the_innermost_line_of_ours_or_of_all() -> None:
