@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from errno import ENOSPC
 
@@ -18,12 +19,15 @@ from workers.engines.registry import check_engine
 
 MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
 """Of a Unix socket's path."""
-_BELOW_BYTES = len("/pf-12345678/session_2026-01-31_12-00-00_123456_1234567/sockets/plasma_store")
+_INSIDE = "r"
+"""Ray opens the folder that it is given to everybody; the one around it is this user's alone."""
+_BELOW_BYTES = len("/pf-12345678/r/session_2026-01-31_12-00-00_123456_1234567/sockets/plasma_store")
 SHARED_MEMORY = "/dev/shm"
 ROOM_MIN_BYTES = 256 * MEBI
 """For a private Ray's logs and sessions."""
 FULL_BYTES = 4 * MEBI
 """With less, a disk counts as full."""
+_FULL_FOR_S = 6.0
 
 
 def cluster_address(settings: RaySettings) -> str | None:
@@ -85,7 +89,7 @@ def _private(settings: RaySettings) -> Iterator[None]:
             object_store_memory=settings.object_store_bytes,
             include_dashboard=False,
             log_to_driver=False,
-            _temp_dir=str(scratch.folder),
+            _temp_dir=str(scratch.folder / _INSIDE),
         )
         yield
     except Exception as error:
@@ -98,9 +102,27 @@ def _private(settings: RaySettings) -> Iterator[None]:
         ray.shutdown()
         if is_kept:
             scratch.keep()
-            sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/session_latest/logs\n")
+            sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/{_INSIDE}/session_latest/logs\n")
         else:
             scratch.remove()
+
+
+class RoomLeft:
+    """On the disk of a private Ray's folder. Where there is none, Ray's processes die and are started anew, for ever and without a
+    word (measured: ten minutes, and no end)."""
+
+    def __init__(self, settings: RaySettings) -> None:
+        self._folder = temporary_folder() if cluster_address(settings) is None else None
+        self._full_since: float | None = None
+
+    def check(self) -> None:
+        """To be called every few seconds. Raises DiskFull once there has been no room for a while."""
+        if self._folder is None or shutil.disk_usage(self._folder).free >= FULL_BYTES:
+            self._full_since = None
+            return
+        self._full_since = self._full_since or time.monotonic()
+        if time.monotonic() - self._full_since >= _FULL_FOR_S:
+            raise DiskFull(full_text())
 
 
 def temporary_folder() -> str:

@@ -17,7 +17,7 @@ from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
 from pipeline.chunks import Work
-from pipeline.cluster import check_gpus, cluster
+from pipeline.cluster import RoomLeft, check_gpus, cluster
 from pipeline.commit import Compacted, Shard, ShardProgress, compact, delete_staging, list_staged, write_manifest
 from pipeline.duplicates import group_twins
 from pipeline.errors import EngineDies
@@ -79,6 +79,7 @@ def execute(
         _Committer(plan, store, settings, run_id, check_lease) as committer,
     ):
         told = time.monotonic()
+        room = RoomLeft(settings.ray)
 
         def commit(timeout_s: float) -> None:
             """What is compacted by now, or within `timeout_s`."""
@@ -91,6 +92,7 @@ def execute(
             check_lease()
             if time.monotonic() - told > _TELL_EVERY_S:
                 told = time.monotonic()
+                room.check()
                 observer.stages(_loads(committer))
 
         for shard in progress.values():

@@ -13,7 +13,7 @@ from ray.exceptions import OutOfDiskError
 
 from pipeline import cluster, runner
 from pipeline.doctor import examine
-from pipeline.errors import OperatorError, exit_code
+from pipeline.errors import DiskFull, OperatorError, exit_code
 from pipeline.local_store import LocalStore
 from pipeline.plan import list_plan_ids
 from schemas.settings import MEBI, RaySettings, Settings
@@ -92,13 +92,13 @@ def test_gpus_that_a_private_ray_cannot_have_are_refused(monkeypatch: pytest.Mon
 def test_a_temporary_folder_too_long_for_sockets_is_refused_and_doctor_finds_it(
     tmp_path: Path, drop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 31 * "x")
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 29 * "x")
     with pytest.raises(OperatorError, match=r"is 1 bytes too long for Ray's sockets: set TMPDIR"):
         runner.run(str(drop), str(tmp_path / "out"), settings())
     assert not (tmp_path / "out").exists()
     (finding,) = [one for one in examine(settings(), None, None, with_ray=False) if one.check == "ray's folder"]
     assert (finding.verdict, "too long" in finding.detail) == ("fail", True)
-    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 30 * "x")
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 28 * "x")
     assert cluster.sockets_text() is None
 
 
@@ -144,6 +144,21 @@ def test_whatever_breaks_while_the_disk_is_full_is_laid_to_it(monkeypatch: pytes
     assert cluster.is_full(RuntimeError("a worker died"))
 
 
+def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(cluster, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+    room = cluster.RoomLeft(RaySettings())
+    for now_s, free in ((100, 0), (104, 1 * MEBI), (106, 9 * MEBI), (108, 0), (113, 0)):
+        clock.append(now_s)
+        disks(monkeypatch, temporary=free, shared=1000 * MEBI)
+        room.check()
+    clock.append(114)
+    with pytest.raises(DiskFull, match=r"a disk of this machine is full \(0 B free in") as caught:
+        room.check()
+    assert exit_code(caught.value) == 1
+    cluster.RoomLeft(RaySettings(address="10.0.0.1:6379")).check()
+
+
 _RUN = """
 import os, sys, tempfile
 from pipeline import cluster
@@ -186,4 +201,4 @@ def test_a_private_ray_s_folder_is_removed_with_it_and_a_killed_one_s_by_the_nex
         assert said.startswith("a disk of this machine is full (")
         assert said.endswith("make room there\n\n")
         (kept,) = ended("bug").split()
-        assert os.path.isdir(f"{base}/{kept}/session_latest/logs")
+        assert os.path.isdir(f"{base}/{kept}/r/session_latest/logs")
