@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import re
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -28,6 +30,7 @@ ROOM_MIN_BYTES = 256 * MEBI
 FULL_BYTES = 4 * MEBI
 """With less, a disk counts as full."""
 _FULL_FOR_S = 6.0
+_CONNECT_S = 10.0
 
 
 def cluster_address(settings: RaySettings) -> str | None:
@@ -138,6 +141,7 @@ def check_start(settings: Settings) -> None:
     is_private = cluster_address(settings.ray) is None and not _is_joined()
     check_engine(settings.engine, runs_here=is_private)
     if not is_private:
+        _refuse_dead(cluster_address(settings.ray))
         return
     if sentence := sockets_text():
         raise OperatorError(sentence)
@@ -145,6 +149,16 @@ def check_start(settings: Settings) -> None:
         keep_to_loopback(settings.ray)
         if (there := _num_gpus_here()) is not None:
             _refuse_gpus(settings, there)
+
+
+def _refuse_dead(address: str | None) -> None:
+    """Raises OperatorError where nothing listens at `host:port`. Other forms of address are Ray's to look up."""
+    if not (parts := re.fullmatch(r"([\w.-]+):(\d+)", address or "")) or _is_joined():
+        return
+    try:
+        socket.create_connection((parts[1], int(parts[2])), timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise OperatorError(f"No Ray cluster answers at {address}: {error}.") from error
 
 
 def check_room(settings: RaySettings) -> None:

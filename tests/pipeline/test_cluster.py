@@ -77,9 +77,16 @@ def test_a_key_that_is_none_ends_a_run_before_anything_is_listed(tmp_path: Path,
 
 def test_what_only_the_nodes_of_a_cluster_have_is_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "ключ")
+    monkeypatch.setattr(cluster, "_refuse_dead", lambda address: None)
     far = Settings.model_validate({"ray": {"address": "10.0.0.1:6379"}, "engine": {"num_gpus": 8}})
     for engine in ({"name": "server", "model": "m", "server": {"base_url": "http://h/v1"}}, {"name": "ovis", "model": "/no/such"}):
         cluster.check_start(far.model_copy(update={"engine": far.engine.model_validate(engine | {"num_gpus": 8})}))
+
+
+def test_a_cluster_that_does_not_answer_ends_a_run_before_anything_is_listed(tmp_path: Path) -> None:
+    given = Settings.model_validate({"engine": {"name": "scripted"}, "ray": {"address": "127.0.0.1:9"}})
+    with pytest.raises(OperatorError, match=r"No Ray cluster answers at 127\.0\.0\.1:9: .*refused"):
+        runner.run(str(tmp_path / "no such"), str(tmp_path / "out"), given)
 
 
 def test_gpus_that_a_private_ray_cannot_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
