@@ -17,6 +17,7 @@ from pipeline.scratch import RAY_PREFIX, Scratch
 from pipeline.stopping import Interrupted
 from pipeline.wording import size
 from schemas.settings import MEBI, RaySettings, Settings
+from workers.cache import Cache
 from workers.engines.registry import check_engine
 
 MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
@@ -108,6 +109,16 @@ def _private(settings: RaySettings) -> Iterator[None]:
             sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/{_INSIDE}/session_latest/logs\n")
         else:
             scratch.remove()
+
+
+def forget_fetched(settings: Settings) -> None:
+    """Empty the cache of fetched objects that a private Ray filled, where nobody named one: it was of use to this run alone. What
+    another run has open stays."""
+    if cluster_address(settings.ray) is not None or settings.fetch.cache_dir is not None:
+        return
+    cache = Cache(None, 0)
+    with contextlib.suppress(OSError):
+        cache.empty()
 
 
 class RoomLeft:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
-from pipeline.cluster import check_room, check_start, keep_to_loopback
+from pipeline.cluster import check_room, check_start, forget_fetched, keep_to_loopback
 from pipeline.commit import commit_complete, commit_disappearances
 from pipeline.errors import DiskFull, EngineDies, OperatorError
 from pipeline.layout import run_path
@@ -323,6 +323,7 @@ class _Run:
             check_lease=lease.check,
             observer=Counting(self.observer, self.totals),
         )
+        forget_fetched(self.settings)  # not of a run that was cut short: the one that goes on asks for the same
 
     def _write_row(self, status: RunStatus, message: str | None = None) -> None:
         record = self.totals.record(

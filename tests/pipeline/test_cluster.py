@@ -18,6 +18,7 @@ from pipeline.local_store import LocalStore
 from pipeline.plan import list_plan_ids
 from schemas.settings import MEBI, RaySettings, Settings
 from tests.pipeline.made_input import make_pdf
+from workers.cache import Cache
 from workers.engines.engine import EngineStartError
 
 
@@ -149,6 +150,23 @@ def test_an_error_of_a_full_disk_is_told_from_others(error: Exception, is_full: 
 def test_whatever_breaks_while_the_disk_is_full_is_laid_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     disks(monkeypatch, temporary=1 * MEBI, shared=1000 * MEBI)
     assert cluster.is_full(RuntimeError("a worker died"))
+
+
+def test_what_was_fetched_into_a_folder_that_nobody_named_goes_with_a_private_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.cache.tempfile.gettempdir", lambda: str(tmp_path))
+    cluster.forget_fetched(Settings())  # nothing was fetched
+    cache = Cache(None, 1000)
+    for number in range(2):
+        with cache.open(f"{number:064x}", 3, lambda file: file.write(b"pdf") and None):
+            pass
+    with cache.open(f"{1:064x}", 3, lambda file: None):  # another run is at it
+        cluster.forget_fetched(Settings.model_validate({"ray": {"address": "10.0.0.1:6379"}}))
+        cluster.forget_fetched(Settings.model_validate({"fetch": {"cache_dir": cache.folder}}))
+        assert len(list(cache.folder.glob("0*"))) == 2
+        cluster.forget_fetched(Settings())
+        assert [path.name for path in cache.folder.glob("0*")] == [f"{1:064x}"]
 
 
 def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
