@@ -30,7 +30,7 @@ ROOM_MIN_BYTES = 256 * MEBI
 """For a private Ray's logs and sessions."""
 FULL_BYTES = 4 * MEBI
 """With less, a disk counts as full."""
-_FULL_FOR_S = 6.0
+_FULL_FOR_S = 3.0
 _CONNECT_S = 10.0
 
 
@@ -125,16 +125,22 @@ class RoomLeft:
     """On the disk of a private Ray's folder. Where there is none, Ray's processes die and are started anew, for ever and without a
     word (measured: ten minutes, and no end)."""
 
-    def __init__(self, settings: RaySettings) -> None:
+    def __init__(self, settings: RaySettings, observer: Observer) -> None:
         self._folder = temporary_folder() if cluster_address(settings) is None else None
+        self._observer = observer
         self._full_since: float | None = None
 
     def check(self) -> None:
-        """To be called every few seconds. Raises DiskFull once there has been no room for a while."""
+        """Costs nothing. Says so where there is none, and raises DiskFull once there has been none for a while.
+
+        Said at once: Ray may end this whole process before, or while it is shut down, without a word.
+        """
         if self._folder is None or shutil.disk_usage(self._folder).free >= FULL_BYTES:
             self._full_since = None
             return
-        self._full_since = self._full_since or time.monotonic()
+        if self._full_since is None:
+            self._full_since = time.monotonic()
+            self._observer.message(full_text())
         if time.monotonic() - self._full_since >= _FULL_FOR_S:
             raise DiskFull(full_text())
 

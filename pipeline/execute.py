@@ -79,7 +79,7 @@ def execute(
         _Committer(plan, store, settings, run_id, check_lease) as committer,
     ):
         told = time.monotonic()
-        room = RoomLeft(settings.ray)
+        room = RoomLeft(settings.ray, observer)
 
         def commit(timeout_s: float) -> None:
             """What is compacted by now, or within `timeout_s`."""
@@ -90,9 +90,9 @@ def execute(
                     Commit(plan.plan_id, index, len(plan.shards[index]), num_committed, len(plan.shards), compact_s)
                 )
             check_lease()
+            room.check()
             if time.monotonic() - told > _TELL_EVERY_S:
                 told = time.monotonic()
-                room.check()
                 observer.stages(_loads(committer))
 
         for shard in progress.values():

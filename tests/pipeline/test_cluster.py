@@ -15,6 +15,7 @@ from pipeline import cluster, runner
 from pipeline.doctor import examine
 from pipeline.errors import DiskFull, OperatorError, exit_code
 from pipeline.local_store import LocalStore
+from pipeline.observer import Silent
 from pipeline.plan import list_plan_ids
 from schemas.settings import MEBI, RaySettings, Settings
 from tests.pipeline.made_input import make_pdf
@@ -172,16 +173,20 @@ def test_what_was_fetched_into_a_folder_that_nobody_named_goes_with_a_private_ru
 def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(cluster, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
-    room = cluster.RoomLeft(RaySettings())
-    for now_s, free in ((100, 0), (104, 1 * MEBI), (106, 9 * MEBI), (108, 0), (113, 0)):
+    said: list[str] = []
+    observer = Silent()
+    monkeypatch.setattr(observer, "message", said.append)
+    room = cluster.RoomLeft(RaySettings(), observer)
+    for now_s, free in ((100, 0), (102, 1 * MEBI), (104, 9 * MEBI), (106, 0), (108, 0)):
         clock.append(now_s)
         disks(monkeypatch, temporary=free, shared=1000 * MEBI)
         room.check()
-    clock.append(114)
+    assert len(said) == 2  # once each time it filled up
+    clock.append(109)
     with pytest.raises(DiskFull, match=r"a disk of this machine is full \(0 B free in") as caught:
         room.check()
     assert exit_code(caught.value) == 1
-    cluster.RoomLeft(RaySettings(address="10.0.0.1:6379")).check()
+    cluster.RoomLeft(RaySettings(address="10.0.0.1:6379"), observer).check()
 
 
 _RUN = """
