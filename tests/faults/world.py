@@ -190,7 +190,7 @@ def full_temporary_disk(world: World) -> str:
         try:
             threading.Thread(target=fill, daemon=True).start()
             ended = run(str(world.drop), output, world.script("slow", {"label": "*", "delay_s": 5}), "engine.max_requests=1")
-            assert ended.code == 1, (ended.code, ended.said)
+            assert ended.code != 0, ended.said  # 1, or Ray has ended the whole process (a signal)
             assert "a disk of this machine is full" in ended.said, ended.said
             (place / "ballast").unlink()
             again = run(str(world.drop), output)
