@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import re
 import shutil
+import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from errno import ENOSPC
 
@@ -15,16 +18,21 @@ from pipeline.stopping import Interrupted
 from pipeline.wording import size
 from schemas.masking import masked, masked_url
 from schemas.settings import MEBI, RaySettings, Settings
+from workers.cache import Cache
 from workers.engines.registry import check_engine
 
 MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
 """Of a Unix socket's path."""
-_BELOW_BYTES = len("/pf-12345678/session_2026-01-31_12-00-00_123456_1234567/sockets/plasma_store")
+_INSIDE = "r"
+"""Ray opens the folder that it is given to everybody; the one around it is this user's alone."""
+_BELOW_BYTES = len("/pf-12345678/r/session_2026-01-31_12-00-00_123456_1234567/sockets/plasma_store")
 SHARED_MEMORY = "/dev/shm"
 ROOM_MIN_BYTES = 256 * MEBI
 """For a private Ray's logs and sessions."""
 FULL_BYTES = 4 * MEBI
 """With less, a disk counts as full."""
+_FULL_FOR_S = 3.0
+_CONNECT_S = 10.0
 
 
 def cluster_address(settings: RaySettings) -> str | None:
@@ -97,7 +105,7 @@ def _private(settings: RaySettings) -> Iterator[None]:
             object_store_memory=settings.object_store_bytes,
             include_dashboard=False,
             log_to_driver=False,
-            _temp_dir=str(scratch.folder),
+            _temp_dir=str(scratch.folder / _INSIDE),
         )
         yield
     except Exception as error:
@@ -110,9 +118,43 @@ def _private(settings: RaySettings) -> Iterator[None]:
         ray.shutdown()
         if is_kept:
             scratch.keep()
-            sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/session_latest/logs\n")
+            sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/{_INSIDE}/session_latest/logs\n")
         else:
             scratch.remove()
+
+
+def forget_fetched(settings: Settings) -> None:
+    """Empty the cache of fetched objects that a private Ray filled, where nobody named one: it was of use to this run alone. What
+    another run has open stays."""
+    if cluster_address(settings.ray) is not None or settings.fetch.cache_dir is not None:
+        return
+    cache = Cache(None, 0)
+    with contextlib.suppress(OSError):
+        cache.empty()
+
+
+class RoomLeft:
+    """On the disk of a private Ray's folder. Where there is none, Ray's processes die and are started anew, for ever and without a
+    word (measured: ten minutes, and no end)."""
+
+    def __init__(self, settings: RaySettings, observer: Observer) -> None:
+        self._folder = temporary_folder() if cluster_address(settings) is None else None
+        self._observer = observer
+        self._full_since: float | None = None
+
+    def check(self) -> None:
+        """Costs nothing. Says so where there is none, and raises DiskFull once there has been none for a while.
+
+        Said at once: Ray may end this whole process before, or while it is shut down, without a word.
+        """
+        if self._folder is None or shutil.disk_usage(self._folder).free >= FULL_BYTES:
+            self._full_since = None
+            return
+        if self._full_since is None:
+            self._full_since = time.monotonic()
+            self._observer.message(full_text())
+        if time.monotonic() - self._full_since >= _FULL_FOR_S:
+            raise DiskFull(full_text())
 
 
 def temporary_folder() -> str:
@@ -128,6 +170,7 @@ def check_start(settings: Settings) -> None:
     is_private = cluster_address(settings.ray) is None and not _is_joined()
     check_engine(settings.engine, runs_here=is_private)
     if not is_private:
+        _refuse_dead(cluster_address(settings.ray))
         return
     if sentence := sockets_text():
         raise OperatorError(sentence)
@@ -135,6 +178,16 @@ def check_start(settings: Settings) -> None:
         keep_to_loopback(settings.ray)
         if (there := _num_gpus_here()) is not None:
             _refuse_gpus(settings, there)
+
+
+def _refuse_dead(address: str | None) -> None:
+    """Raises OperatorError where nothing listens at `host:port`. Other forms of address are Ray's to look up."""
+    if not (parts := re.fullmatch(r"([\w.-]+):(\d+)", address or "")) or _is_joined():
+        return
+    try:
+        socket.create_connection((parts[1], int(parts[2])), timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise OperatorError(f"No Ray cluster answers at {address}: {error}.") from error
 
 
 def check_room(settings: RaySettings) -> None:

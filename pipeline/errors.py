@@ -53,11 +53,12 @@ def exit_code(error: BaseException) -> int | None:
     from pipeline.lease import LeaseHeld, LeaseLost
     from pipeline.store import StoreError, StoreUnavailable
     from workers.cache import CacheError
-    from workers.engines.engine import EngineStartError
+    from workers.engines.engine import EngineStartError, EngineUnavailable
     from workers.listing import InputError, InputUnavailable
     from workers.render import RenderStartError
 
-    if is_disk_full(error) or isinstance(error, DiskFull | LeaseHeld | LeaseLost | StoreUnavailable | InputUnavailable):
+    not_now = LeaseHeld | LeaseLost | StoreUnavailable | InputUnavailable | EngineUnavailable | DiskFull
+    if is_disk_full(error) or isinstance(error, not_now):
         return EXIT_INCOMPLETE
     if isinstance(error, OperatorError | StoreError | CacheError | EngineStartError | InputError | RenderStartError):
         return EXIT_OPERATOR

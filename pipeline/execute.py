@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 from pipeline.breaker import Breaker
 from pipeline.carry_over import carry_over
 from pipeline.chunks import Work
-from pipeline.cluster import check_gpus, cluster
+from pipeline.cluster import RoomLeft, check_gpus, cluster
 from pipeline.committer import Committer
 from pipeline.duplicates import group_twins
 from pipeline.errors import BugEverywhere, EngineDies, RayEnds
@@ -113,6 +113,7 @@ class _Execution:
         self._plan, self._progress, self._context, self._committer = plan, progress, context, committer
         self._stop, self._check_lease, self._observer = stop, check_lease, observer
         self._breaker = breaker
+        self._room = RoomLeft(context.settings.ray, observer)
         self._told_s = time.monotonic()
         self._num_committed_before = len(plan.shards) - len(progress)
         """Shards."""
@@ -185,6 +186,7 @@ class _Execution:
                 )
             )
         self._check_lease()
+        self._room.check()
         if time.monotonic() - self._told_s > _TELL_EVERY_S:
             self._told_s = time.monotonic()
             self._observer.stages(_loads(self._committer))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
-from pipeline.cluster import check_room, check_start, keep_to_loopback
+from pipeline.cluster import check_room, check_start, forget_fetched, keep_to_loopback
 from pipeline.commit import commit_disappearances, commit_whole
 from pipeline.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
 from pipeline.layout import plan_number, run_path
@@ -154,8 +154,8 @@ def about_to_close(output: str, settings: Settings) -> str | None:
     then, now = _asked_of(plan.recipes), _asked_of(recipes)
     return (
         f"Plan {plan_number(plan.plan_id)} is unfinished ({num_read} of its {_num_sources(unfinished)} open documents are read). "
-        f"It asks for {then}; these settings ask for {now}, so it would be closed. What was read in full is committed; single pages "
-        f"are kept for {days:g} days, for a run that asks for the same again."
+        f"It asks for {then}; these settings ask for {now}, so it would be closed. What was read in full is committed; single "
+        f"pages are kept for {days:g} days, for a run that asks for the same again."
     )
 
 
@@ -400,6 +400,7 @@ class _Run:
             check_lease=lease.check,
             observer=Counting(self.observer, self.totals),
         )
+        forget_fetched(self.settings)  # not of a run that was cut short: the one that goes on asks for the same
 
     def _write_row(self, status: RunStatus, message: str | None = None) -> None:
         record = self.totals.record(

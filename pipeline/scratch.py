@@ -37,9 +37,10 @@ class Scratch:
 
     def remove(self) -> None:
         """A process that still writes there (Ray's, for a moment) leaves it to the next start."""
-        if not _remove(self.folder):
-            time.sleep(_SOON_S)
-            _remove(self.folder)
+        with contextlib.suppress(OSError):
+            if not _remove(self.folder):
+                time.sleep(_SOON_S)
+                _remove(self.folder)
         self._owner.close()
 
     def keep(self) -> None:

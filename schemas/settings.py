@@ -84,7 +84,10 @@ class InputSettings(Stage):
 
 class FetchSettings(Stage):
     max_object_bytes: int = Field(2048 * MEBI, ge=1, description="Objects above this size fail as `too_large_object`.")
-    cache_dir: Path | None = Field(None, description="Node-local cache of fetched objects; a private temporary folder by default.")
+    cache_dir: Path | None = Field(
+        None,
+        description="Node-local cache of fetched objects; by default a temporary folder, which a run with a private Ray empties.",
+    )
     cache_bytes: int = Field(4096 * MEBI, ge=0, description="Upper size of the cache; the least recently used objects leave first.")
     timeout_s: float = Field(60, gt=0, description="Connect and read timeout of one request to the store, seconds.")
     max_tries: int = Field(5, ge=1, description="Tries of one request (throttling, 5xx, broken body) before it is a failure.")

@@ -13,10 +13,11 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,38 @@ def full_disk(world: World) -> str:
     return "one sentence; with room again, the same tables"
 
 
+def full_temporary_disk(world: World) -> str:
+    """The disk of Ray's own folder fills up while pages are read: without a word its processes would die and start for ever."""
+    output, before = str(world.folder / "no-room"), os.environ.get("TMPDIR")
+    with small_disk(world.folder / "tmp", "300m") as place:
+        if place is None:
+            return "skipped: no file system can be mounted here"
+
+        def fill() -> None:
+            while not list(place.glob("pf-*/r/session_*/logs/worker-*")):
+                time.sleep(0.2)
+            with (place / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+                while True:
+                    ballast.write(bytes(1 << 20))
+
+        os.environ["TMPDIR"] = str(place)
+        try:
+            threading.Thread(target=fill, daemon=True).start()
+            ended = run(str(world.drop), output, world.script("slow", {"label": "*", "delay_s": 5}), "engine.max_requests=1")
+            assert ended.code != 0, ended.said  # 1, or Ray has ended the whole process (a signal)
+            assert "a disk of this machine is full" in ended.said, ended.said
+            (place / "ballast").unlink()
+            again = run(str(world.drop), output)
+            assert not list(place.glob("pf-*"))  # Ray may have ended the first run's whole process: then the second sweeps
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+    assert again.code == 0, again.said
+    same(world.reference, output)
+    return f"one sentence after {ended.seconds:.0f} s; with room again, the same tables"
+
+
 def spilling(world: World) -> str:
     """An object store of 80 MB, a slow reader, and pages that do not compress."""
     drop = world.folder / "large"
@@ -316,6 +349,7 @@ CASES: dict[str, Callable[[World], str]] = {
         input_forbidden,
         output_forbidden,
         full_disk,
+        full_temporary_disk,
         spilling,
         dying_engine,
         no_engine,

@@ -13,11 +13,13 @@ from ray.exceptions import OutOfDiskError
 
 from pipeline import cluster, runner
 from pipeline.doctor import examine
-from pipeline.errors import OperatorError, exit_code
+from pipeline.errors import DiskFull, OperatorError, exit_code
 from pipeline.local_store import LocalStore
+from pipeline.observer import Silent
 from pipeline.plan import list_plan_numbers
 from schemas.settings import MEBI, RaySettings, Settings
 from tests.pipeline.made_input import make_pdf
+from workers.cache import Cache
 from workers.engines.engine import EngineStartError
 
 
@@ -77,9 +79,16 @@ def test_a_key_that_is_none_ends_a_run_before_anything_is_listed(tmp_path: Path,
 
 def test_what_only_the_nodes_of_a_cluster_have_is_not_looked_for_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "ключ")
+    monkeypatch.setattr(cluster, "_refuse_dead", lambda address: None)
     far = Settings.model_validate({"ray": {"address": "10.0.0.1:6379"}, "engine": {"num_gpus": 8}})
     for engine in ({"name": "server", "model": "m", "server": {"base_url": "http://h/v1"}}, {"name": "ovis", "model": "/no/such"}):
         cluster.check_start(far.model_copy(update={"engine": far.engine.model_validate(engine | {"num_gpus": 8})}))
+
+
+def test_a_cluster_that_does_not_answer_ends_a_run_before_anything_is_listed(tmp_path: Path) -> None:
+    given = Settings.model_validate({"engine": {"name": "scripted"}, "ray": {"address": "127.0.0.1:9"}})
+    with pytest.raises(OperatorError, match=r"No Ray cluster answers at 127\.0\.0\.1:9: .*refused"):
+        runner.run(str(tmp_path / "no such"), str(tmp_path / "out"), given)
 
 
 def test_gpus_that_a_private_ray_cannot_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,13 +101,13 @@ def test_gpus_that_a_private_ray_cannot_have_are_refused(monkeypatch: pytest.Mon
 def test_a_temporary_folder_too_long_for_sockets_is_refused_and_doctor_finds_it(
     tmp_path: Path, drop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 31 * "x")
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 29 * "x")
     with pytest.raises(OperatorError, match=r"is 1 bytes too long for Ray's sockets: set TMPDIR"):
         runner.run(str(drop), str(tmp_path / "out"), settings())
     assert not (tmp_path / "out").exists()
     (finding,) = [one for one in examine(settings(), None, None, with_ray=False) if one.check == "ray's folder"]
     assert (finding.verdict, "too long" in finding.detail) == ("fail", True)
-    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 30 * "x")
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: "/" + 28 * "x")
     assert cluster.sockets_text() is None
 
 
@@ -144,6 +153,42 @@ def test_whatever_breaks_while_the_disk_is_full_is_laid_to_it(monkeypatch: pytes
     assert cluster.is_full(RuntimeError("a worker died"))
 
 
+def test_what_was_fetched_into_a_folder_that_nobody_named_goes_with_a_private_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.cache.tempfile.gettempdir", lambda: str(tmp_path))
+    cluster.forget_fetched(Settings())  # nothing was fetched
+    cache = Cache(None, 1000)
+    for number in range(2):
+        with cache.open(f"{number:064x}", 3, lambda file: file.write(b"pdf") and None):
+            pass
+    with cache.open(f"{1:064x}", 3, lambda file: None):  # another run is at it
+        cluster.forget_fetched(Settings.model_validate({"ray": {"address": "10.0.0.1:6379"}}))
+        cluster.forget_fetched(Settings.model_validate({"fetch": {"cache_dir": cache.folder}}))
+        assert len(list(cache.folder.glob("0*"))) == 2
+        cluster.forget_fetched(Settings())
+        assert [path.name for path in cache.folder.glob("0*")] == [f"{1:064x}"]
+
+
+def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(cluster, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+    said: list[str] = []
+    observer = Silent()
+    monkeypatch.setattr(observer, "message", said.append)
+    room = cluster.RoomLeft(RaySettings(), observer)
+    for now_s, free in ((100, 0), (102, 1 * MEBI), (104, 9 * MEBI), (106, 0), (108, 0)):
+        clock.append(now_s)
+        disks(monkeypatch, temporary=free, shared=1000 * MEBI)
+        room.check()
+    assert len(said) == 2  # once each time it filled up
+    clock.append(109)
+    with pytest.raises(DiskFull, match=r"a disk of this machine is full \(0 B free in") as caught:
+        room.check()
+    assert exit_code(caught.value) == 1
+    cluster.RoomLeft(RaySettings(address="10.0.0.1:6379"), observer).check()
+
+
 _RUN = """
 import os, sys, tempfile
 from pipeline import cluster
@@ -186,4 +231,4 @@ def test_a_private_ray_s_folder_is_removed_with_it_and_a_killed_one_s_by_the_nex
         assert said.startswith("a disk of this machine is full (")
         assert said.endswith("make room there\n\n")
         (kept,) = ended("bug").split()
-        assert os.path.isdir(f"{base}/{kept}/session_latest/logs")
+        assert os.path.isdir(f"{base}/{kept}/r/session_latest/logs")

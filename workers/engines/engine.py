@@ -14,6 +14,10 @@ class EngineStartError(EndsRun):
     """The engine cannot start (missing weights, no endpoint). One sentence for the operator; ends the run."""
 
 
+class EngineUnavailable(EngineStartError):
+    """Not now: the store with the weights does not answer, or asks to come back. The same command may do later."""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """What is asked, and under which version: a change of the text is a change of the version."""

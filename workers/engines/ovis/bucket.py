@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from workers.engines.engine import EngineUnavailable
 from workers.engines.ovis.loading import INDEX, SINGLE, SMALL_FILES, WEIGHT_FILES, CheckpointError, missing_tokenizer, some
-from workers.s3 import explain, make_client, split_uri
+from workers.s3 import explain, is_passing, make_client, split_uri
 
 _SUFFIXES = tuple(pattern.removeprefix("*") for pattern in (*SMALL_FILES, *WEIGHT_FILES))
 
@@ -133,7 +134,8 @@ def _explained(uri: str, bucket: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise CheckpointError(f"The checkpoint {uri} cannot be fetched: {explain(error, bucket)}.") from error
+        kind = EngineUnavailable if is_passing(error) else CheckpointError
+        raise kind(f"The checkpoint {uri} cannot be fetched: {explain(error, bucket)}.") from error
 
 
 @contextmanager
