@@ -46,6 +46,7 @@ def test_the_wheel_has_the_packages_the_views_and_the_examples_and_nothing_else(
     assert tracked
     assert tracked <= set(names)
     assert [name for name in names if name.endswith("licenses/LICENSE")]
+    assert [name for name in names if name.endswith("README.md")] == []
 
 
 def test_torch_is_only_in_the_extra(wheel):
