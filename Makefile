@@ -20,7 +20,7 @@ lint: $(VENV)/.installed-all
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Ratios and figures of this machine; see README, Speed.
+# Ratios and figures of this machine; see tests/README.md, Speed.
 bench: $(VENV)/.installed-all
 	$(BIN)/python -m tests.bench
 
@@ -33,7 +33,7 @@ bench-gpu: $(VENV)/.installed-all
 	$(BIN)/python -m pytest -q -s tests/gpu
 	$(BIN)/python -m tests.bench.gpu $(BENCH_ARGS)
 
-# Refreshes what the README generates from the code; tests/test_docs.py compares. With DEMO=1 also the pasted demo.
+# Refreshes what the README files generate from the code; tests/test_docs.py compares. With DEMO=1 also the pasted demo.
 docs: $(VENV)/.installed-all
 	$(BIN)/python -m tests.refresh_readme $(if $(DEMO),--demo)
 

@@ -1,4 +1,4 @@
-"""The data dictionary, from `schemas.tables`: for `pagefold schema` and the README."""
+"""The data dictionary, from `schemas.tables`: for `pagefold schema` and schemas/README.md."""
 
 from typing import Any
 

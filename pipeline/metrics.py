@@ -39,7 +39,7 @@ class Metrics(Silent):
 
         self._counters: dict[str, Counter] = {}
         self.described: list[tuple[str, tuple[str, ...], str]] = []
-        """(name, labels, text) of each, in their order; for the README and the dashboard's test."""
+        """(name, labels, text) of each, in their order; for infra/README.md and the dashboard's test."""
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             self.described.append((f"pagefold_{name}_total", labels, text))

@@ -45,4 +45,4 @@ FLAGS: dict[str, str] = {
     "sum_off": "the parts of a pie or a percent chart do not sum to the whole",
     "log_not_positive": "a value on a logarithmic axis is zero or negative",
 }  # fmt: skip
-"""Flag -> what it means, for the README."""
+"""Flag -> what it means, for schemas/README.md."""

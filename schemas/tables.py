@@ -62,7 +62,7 @@ TRUST = [
     _null("num_prompt_tokens", INT, "Prompt tokens over all asks; null where the engine has none."),
     _null("num_output_tokens", INT, "Output tokens over all asks."),
 ]
-FLAGS = Column("flags", STRINGS, "What a reader should know before trusting the row; see the README's list of flags.")
+FLAGS = Column("flags", STRINGS, "What a reader should know before trusting the row; schemas/README.md lists the flags.")
 READ_TIMES = [
     Column(
         "read_s",
@@ -169,7 +169,7 @@ COLUMNS: dict[str, list[Column]] = {
         _null("width_px", INT, "Width of the region's own rendering, as the engine saw it."),
         _null("height_px", INT, "Height of the region's own rendering."),
         _null("dpi", FLOAT, "Resolution of the region's own rendering; null for images."),
-        _null("kind", STRING, "bar, line, pie, scatter, …; see the README's list of chart kinds."),
+        _null("kind", STRING, "bar, line, pie, scatter, …; schemas/README.md lists them."),
         _null("subtype", STRING, "stacked, grouped, percent, horizontal, …"),
         _null("title", STRING, "Title as printed."),
         _null("x_label", STRING, "Label of the x axis as printed."),
@@ -225,7 +225,7 @@ COLUMNS: dict[str, list[Column]] = {
         _null("model", STRING, "Model of the task."),
         Column("stage", STRING, "fetch, probe, render, read, validate or encode."),
         _null("task", STRING, "ocr or chart; null when all tasks are affected."),
-        Column("kind", STRING, "Closed list; see the README's table of failures."),
+        Column("kind", STRING, "Closed list; schemas/README.md says what to do about each."),
         Column("message", STRING, "One line for a person, at most 500 characters."),
         Column("is_transient", BOOL, "True: the next runs try again by themselves, a few times."),
         _null("raw_text", STRING, "What the engine answered, where it answered."),

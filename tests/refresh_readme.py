@@ -1,4 +1,4 @@
-"""What the README generates from the code, between `<!-- name -->` and `<!-- /name -->`. `make docs` writes it.
+"""What the README files generate from the code, between `<!-- name -->` and `<!-- /name -->`. `make docs` writes it.
 
 `--demo` also runs `pagefold demo` and pastes what it printed.
 """
@@ -8,18 +8,22 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import SecretStr
 
 from pipeline.config import Setting, all_settings
 from pipeline.dictionary import columns_of, type_name
+from schemas.answers import ChartKind
 from schemas.failure import KINDS
 from schemas.flags import FLAGS
 from schemas.tables import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+# The pages of the docs: the first one, and one for each folder.
+FOLDERS = ("schemas", "pipeline", "workers", "infra", "tests")
+PAGES = {name: ROOT / name for name in ("README.md", *(f"{folder}/README.md" for folder in FOLDERS))}
 
 
 def settings() -> str:
@@ -57,6 +61,10 @@ def columns() -> str:
     return "\n\n".join(parts)
 
 
+def chart_kinds() -> str:
+    return ", ".join(f"`{kind}`" for kind in get_args(ChartKind) if kind != "none")
+
+
 def commands() -> str:
     from typer.main import get_command
 
@@ -84,23 +92,37 @@ GENERATED = {
     "failures": failures,
     "flags": flags,
     "columns": columns,
+    "chart_kinds": chart_kinds,
     "commands": commands,
     "metrics": metrics,
 }
 
+# Generated part -> the page that has it.
+WHERE = {
+    "settings": "schemas/README.md",
+    "failures": "schemas/README.md",
+    "flags": "schemas/README.md",
+    "columns": "schemas/README.md",
+    "chart_kinds": "schemas/README.md",
+    "commands": "README.md",
+    "metrics": "infra/README.md",
+}
+
 
 def replaced(text: str, name: str, body: str) -> str:
-    """The README's text with the part of that name renewed. Raises ValueError where its markers are missing or doubled."""
+    """A page's text with the part of that name renewed. Raises ValueError where its markers are missing or doubled."""
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     text, count = pattern.subn(lambda match: f"{match[1]}{body}\n{match[2]}", text)
     if count != 1:
-        raise ValueError(f"README.md has {count} parts called {name}")
+        raise ValueError(f"the page has {count} parts called {name}")
     return text
 
 
-def refreshed(text: str) -> str:
+def refreshed(page: str, text: str) -> str:
+    """The text of that page with its generated parts renewed."""
     for name, make in GENERATED.items():
-        text = replaced(text, name, make())
+        if WHERE[name] == page:
+            text = replaced(text, name, make())
     return text
 
 
@@ -161,7 +183,7 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    new = refreshed(README.read_text("utf-8"))
+    for page, path in PAGES.items():
+        path.write_text(refreshed(page, path.read_text("utf-8")), "utf-8")
     if "--demo" in sys.argv[1:]:
-        new = replaced(new, "demo", f"```text\n{demo_output()}\n```")
-    README.write_text(new, "utf-8")
+        README.write_text(replaced(README.read_text("utf-8"), "demo", f"```text\n{demo_output()}\n```"), "utf-8")

@@ -1,4 +1,4 @@
-"""The README is true: commands, settings, kinds, flags, columns, files and the pasted demo are those of the code."""
+"""The README files are true: commands, settings, kinds, flags, columns, files and the pasted demo are those of the code."""
 
 import os
 import re
@@ -10,40 +10,74 @@ from pipeline.cli import app
 from pipeline.config import all_settings, resolve
 from schemas.failure import FailureKind
 from schemas.tables import COLUMNS
-from tests.refresh_readme import GENERATED, README, ROOT, demo_output, pasted_demo, refreshed, replaced, steady
+from tests.refresh_readme import GENERATED, PAGES, ROOT, WHERE, demo_output, pasted_demo, refreshed, replaced, steady
 
-TEXT = README.read_text("utf-8")
+TEXTS = {page: path.read_text("utf-8") for page, path in PAGES.items()}
+TEXT = "\n".join(TEXTS.values())
+
+
+def links(page: str) -> list[str]:
+    """Where the page's links into the repository lead."""
+    prose = re.sub(r"^```.*?^```", "", TEXTS[page], flags=re.DOTALL | re.MULTILINE)
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose) if "://" not in target]
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub makes of the headings, which stand outside of code."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_generated_parts_are_up_to_date(name):
-    assert replaced(TEXT, name, GENERATED[name]()) == TEXT, "run `make docs`"
+    text = TEXTS[WHERE[name]]
+    assert replaced(text, name, GENERATED[name]()) == text, "run `make docs`"
 
 
-def test_refreshing_twice_changes_nothing():
-    assert refreshed(refreshed(TEXT)) == refreshed(TEXT)
+@pytest.mark.parametrize("page", PAGES)
+def test_refreshing_twice_changes_nothing(page):
+    once = refreshed(page, TEXTS[page])
+    assert refreshed(page, once) == once
+
+
+def test_the_first_page_is_one_that_is_read_to_its_end():
+    assert len(TEXTS["README.md"].splitlines()) <= 250
+
+
+def test_every_folder_s_page_begins_with_a_map_and_the_first_page_leads_to_it():
+    folders = [page for page in PAGES if page != "README.md"]
+    assert [page for page in folders if re.findall(r"^## (.*)$", TEXTS[page], re.MULTILINE)[:1] != ["The rooms"]] == []
+    assert [page for page in folders if page not in links("README.md")] == []
+
+
+def test_every_package_stands_on_the_map_of_its_folder():
+    for folder in ("pipeline", "workers"):
+        (rooms,) = re.findall(r"^## The rooms\n\n```text\n(.*?)```", TEXTS[f"{folder}/README.md"], re.DOTALL | re.MULTILINE)
+        packages = [path.parent for path in (ROOT / folder).rglob("__init__.py") if path.parent != ROOT / folder]
+        assert [package.name for package in packages if not re.search(rf" {package.name}/", rooms)] == []
 
 
 @pytest.mark.parametrize("command", sorted(get_command(app).commands))  # type: ignore[attr-defined]
-def test_every_command_stands_in_the_readme(command):
+def test_every_command_stands_in_the_docs(command):
     assert f"pagefold {command}" in TEXT
 
 
 @pytest.mark.parametrize("setting", [setting.name for setting in all_settings()])
-def test_every_setting_stands_in_the_readme(setting):
+def test_every_setting_stands_in_the_docs(setting):
     assert f"| `{setting}` |" in TEXT
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_every_failure_kind_stands_in_the_readme(kind):
+def test_every_failure_kind_stands_in_the_docs(kind):
     assert f"| `{kind}` |" in TEXT
 
 
-def test_every_column_stands_in_the_readme():
+def test_every_column_stands_in_the_docs():
     assert [column.name for table in COLUMNS.values() for column in table if f"| `{column.name}` |" not in TEXT] == []
 
 
-def test_every_long_flag_of_every_command_stands_in_the_readme():
+def test_every_long_flag_of_every_command_stands_in_the_docs():
     flags = {
         option
         for command in get_command(app).commands.values()  # type: ignore[attr-defined]
@@ -62,18 +96,32 @@ def test_no_part_speaks_of_commands_or_flags_that_are_not():
     assert named - commands == set()
 
 
-def test_links_into_the_repository_lead_somewhere():
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", TEXT) if "://" not in target]
-    assert [target for target in targets if target and not (ROOT / target).exists()] == []
-    assert len(targets) > 20
+@pytest.mark.parametrize("page", PAGES)
+def test_links_into_the_repository_lead_somewhere(page):
+    folder = PAGES[page].parent
+    targets = [target.partition("#")[0] for target in links(page)]
+    assert [target for target in targets if not (folder / target).exists()] == []
+    assert len(targets) > 3
 
 
-def test_links_inside_the_readme_lead_to_a_heading():
-    headings = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)}
-    assert [anchor for anchor in re.findall(r"\]\(#([^)]+)\)", TEXT) if anchor not in headings] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_links_to_a_part_of_a_page_lead_to_a_heading(page):
+    folder = PAGES[page].parent
+    for target in links(page):
+        file, hash_, anchor = target.partition("#")
+        if hash_:
+            path = folder / file if file else PAGES[page]
+            assert anchor in anchors(path.read_text("utf-8")), target
 
 
-def test_the_settings_file_in_the_readme_is_accepted(tmp_path, monkeypatch):
+def test_what_the_program_says_of_the_docs_names_a_page():
+    sources = [path for folder in ("schemas", "workers", "pipeline") for path in (ROOT / folder).rglob("*.py")]
+    named = re.findall(r"[\w/]*README(?:\.md)?", "\n".join(path.read_text("utf-8") for path in sources))
+    assert named
+    assert set(named) <= PAGES.keys()
+
+
+def test_the_settings_files_in_the_docs_are_accepted(tmp_path, monkeypatch):
     for setting in all_settings():
         monkeypatch.delenv(setting.env, raising=False)
     blocks = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
@@ -89,4 +137,4 @@ def test_the_settings_file_in_the_readme_is_accepted(tmp_path, monkeypatch):
 def test_the_pasted_demo_is_what_it_prints(monkeypatch):
     for name in [name for name in os.environ if name.startswith("PAGEFOLD_")]:
         monkeypatch.delenv(name)
-    assert steady(pasted_demo(TEXT)) == steady(demo_output()), "run `make docs DEMO=1` and read the difference"
+    assert steady(pasted_demo(TEXTS["README.md"])) == steady(demo_output()), "run `make docs DEMO=1` and read the difference"

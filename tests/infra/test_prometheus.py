@@ -1,4 +1,4 @@
-"""infra/prometheus: alerts over metrics that there are, each in the README's runbook; and a planted mistake is found.
+"""infra/prometheus: alerts over metrics that there are, each in the runbook of infra/README.md; and a planted mistake is found.
 
 Parsed by promql-parser in CI; promtool, where there is one, checks the file as Prometheus would, and that the alerts fire.
 """
@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.infra.files import INFRA, ROOT, Object, compose
+from tests.infra.files import INFRA, Object, compose
 from tests.infra.promql import expression_findings
 
 ALERTS = yaml.safe_load((INFRA / "prometheus" / "alerts.yaml").read_text("utf-8"))
-README = (ROOT / "README.md").read_text("utf-8")
+RUNBOOK = (INFRA / "README.md").read_text("utf-8")
 RULES = ALERTS["groups"][0]["rules"]
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool on this machine")
@@ -33,8 +33,8 @@ def findings(alerts: Object) -> list[str]:
             found.append(f"{name}: no severity")
         if not re.fullmatch(r"\d+[smh]", rule.get("for", "1m")):
             found.append(f"{name}: for {rule['for']}")
-        if f"`{name}`" not in README:
-            found.append(f"{name}: not in the README")
+        if f"`{name}`" not in RUNBOOK:
+            found.append(f"{name}: not in the runbook")
     return found
 
 
@@ -53,7 +53,7 @@ def test_the_alerts_are_sound() -> None:
         ({"for": "10 minutes"}, "for 10 minutes"),
         ({"labels": {}}, "no severity"),
         ({"sumary": "x"}, "its keys are"),
-        ({"alert": "PagefoldUnheardOf"}, "not in the README"),
+        ({"alert": "PagefoldUnheardOf"}, "not in the runbook"),
     ],
 )
 def test_a_planted_mistake_is_found(change: Object, finding: str) -> None:

@@ -1,4 +1,4 @@
-"""What the README says of Ovis2.5 is so: its example runs, its memory figures are those of the code."""
+"""What workers/README.md says of Ovis2.5 is so: its example runs, its memory figures are those of the code."""
 
 import re
 from types import SimpleNamespace
@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.refresh_readme import README
+from tests.refresh_readme import PAGES
 from workers.engines.ovis import device
 from workers.engines.ovis.decoder import block_bytes
 
-TEXT = README.read_text("utf-8")
+TEXT = PAGES["workers/README.md"].read_text("utf-8")
 
 # layers, key/value heads, head size, bytes of the weights, visual tokens of the largest image
 SIZES = {"2B": (28, 8, 128, 5_140_859_344, 2352), "9B": (36, 8, 128, 18_349_615_568, 3136)}
