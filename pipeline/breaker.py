@@ -11,6 +11,9 @@ from pipeline.errors import BugEverywhere
 from pipeline.observer import Receipt, Trouble
 from schemas.failure import FailureKind
 
+_DOCUMENTS_MIN = 8
+"""Documents that a bug must meet before it is taken for one that hits everything (fewer where the limit is lower)."""
+
 
 class Breaker:
     def __init__(self, max_in_a_row: int) -> None:
@@ -32,8 +35,8 @@ class Breaker:
     def add(self, receipt: Receipt) -> list[int]:
         """Gives the shards that are not held, of those that the receipt concerns: its own, and those that were held before it.
 
-        Raises BugEverywhere where the streak has become too long. One document counts for half of the limit at most, so that none
-        can end a run alone, however many pages it has.
+        Raises BugEverywhere where the streak has become too long. One document counts for an eighth of the limit at most, so
+        that a few bad ones beside each other do not stop a lake, however many pages they have.
         """
         concerned = {receipt.shard_index, *(index for _, index, _ in self._streak)}
         if receipt.num_ok + receipt.num_partial + receipt.num_charts:
@@ -53,7 +56,7 @@ class Breaker:
         return held
 
     def _check(self, last: Trouble) -> None:
-        most = -(-self._max // 2)
+        most = -(-self._max // _DOCUMENTS_MIN)
         if sum(min(count, most) for count in self._pages.values()) < self._max:
             return
         raise BugEverywhere(

@@ -50,7 +50,7 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 finished, 1 incomplete or no success, 2 operator mistake; one sentence, never a traceback."""
+    """Run the command line and exit: 0 finished, 1 incomplete or no success, 2 operator mistake. Never a bare traceback."""
     try:
         try:
             app()

@@ -30,7 +30,7 @@ from pipeline.layout import (
 )
 from pipeline.shard_progress import ShardProgress, note_commits, read_progress
 from pipeline.staging import CHUNK_TABLES, StagedChunk, decode
-from pipeline.store import Exists, Store, StoreError
+from pipeline.store import Damaged, Exists, Store
 from pipeline.stored_objects import read_model, read_object
 from pipeline.table_writer import TableWriter
 from schemas.plan import CommittedCounts, CommittedFile, CommittedSource, Cover, Manifest, Plan, PlannedSource
@@ -99,7 +99,8 @@ class Strangers(Exception):
 def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> Compacted | None:
     """Write the files of the documents that `names` cover (or of those of the cover that stands already), `documents` last.
 
-    None: the part is committed, or its plan abandoned, and nothing was written. Raises Strangers, StoreError.
+    None: the part is committed, or its plan abandoned, and nothing was written; or the lake was removed meanwhile.
+    Raises Strangers, Damaged, StoreError.
     """
     cover = Cover(
         is_last=shard.is_last,
@@ -116,13 +117,15 @@ def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: Ou
         return None
     if rows is None:
         path = staging_prefix(shard.plan_id, shard.shard_index)
-        raise StoreError(
+        raise Damaged(
             f"{store.uri(path)}: staged chunks that no manifest commits yet are gone; remove all of that folder, and its documents "
             "are read again."
         )
     files = []
     for table in sorted(TABLES, key=lambda table: table == "documents"):
         if (body := rows.writers[table].finish()) is not None:
+            if not _stands(store, shard):
+                return None
             path = table_path(table, shard.ingest_date, shard.plan_id, shard.shard_index, part)
             store.put(path, body)
             files.append(CommittedFile(path=path, size_bytes=len(body), rows=rows.writers[table].num_rows))
@@ -198,6 +201,16 @@ def _cover(store: Store, shard: Shard, cover: Cover) -> Cover:
             folder = store.uri(staging_prefix(shard.plan_id, shard.shard_index))
             return read_model(store, path, Cover, "a cover", f"remove all of {folder}, and its documents are read again")
     return cover
+
+
+def _stands(store: Store, shard: Shard) -> bool:
+    """False once the part's cover is gone: it was committed, or the lake was removed, and perhaps made anew, while the rows were
+    compacted by a worker whose run is dead. Its files are nobody's then."""
+    try:
+        store.get(cover_path(shard.plan_id, shard.shard_index, shard.number))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_closed(store: Store, shard: Shard) -> bool:

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import ray
+from ray.exceptions import RayTaskError
 
 from pipeline.commit import Compacted, Shard, Strangers, compact, delete_staging, write_manifest
 from pipeline.layout import ChunkName, staged_path
 from pipeline.observer import StageLoad
 from pipeline.shard_progress import ShardProgress, note_commits
-from pipeline.store import Store
+from pipeline.store import Store, StoreError
 from schemas.plan import CommittedCounts, Plan
 from schemas.settings import OutputSettings, Settings
 
@@ -108,7 +109,7 @@ class Committer:
             return
         done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
         for task in done:
-            compacted, strangers, compact_s = ray.get(task)
+            compacted, strangers, compact_s = self._result(task)
             shard = self._progress[self._running.pop(task)]
             if strangers:
                 self._remove(shard, strangers)
@@ -117,6 +118,15 @@ class Committer:
             if shard.is_complete and not shard.is_committed:  # the last documents came while a part was at work
                 self.start(shard)
             self._fill()
+
+    def _result(self, task: Any) -> tuple[Compacted | None, Sequence[ChunkName], float]:
+        try:
+            result: tuple[Compacted | None, Sequence[ChunkName], float] = ray.get(task)
+        except RayTaskError as error:  # as a whole it says its traceback
+            if isinstance(error.cause, StoreError):
+                raise error.cause from None
+            raise
+        return result
 
     def _commit(self, shard: ShardProgress, compacted: Compacted | None, compact_s: float) -> Done:
         self._check()

@@ -34,7 +34,7 @@ from pipeline.recipes import make_recipes
 from pipeline.shard_progress import read_progress
 from pipeline.snapshots import write_snapshots
 from pipeline.stopping import Interrupted, signals_noted, signals_raise
-from pipeline.store import Store, StoreError, open_store, probe_store
+from pipeline.store import Damaged, Store, StoreError, open_store, probe_store
 from pipeline.summary import PlanReport, Summary, SummaryStatus, waiting_text
 from pipeline.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
 from pipeline.totals import Counting, Totals, parquet_bytes
@@ -292,6 +292,9 @@ class _Run:
                     at_work = plan
                     self._execute(plan, lease)
                     at_work = None
+        except Damaged as error:  # a StoreError that will not pass
+            self._write_row("failed", str(error))
+            raise
         except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, DiskFull, RayEnds) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
             with contextlib.suppress(StoreError):

@@ -24,6 +24,10 @@ class StoreUnavailable(StoreError):
     """Not now: the store does not answer, or asks to come back. The same command may do later."""
 
 
+class Damaged(StoreError):
+    """An object of the output is not what it was written as. The sentence names it and says what to do: going on would not help."""
+
+
 class Exists(Exception):
     """`create` met an object that stands there already."""
 

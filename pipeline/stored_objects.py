@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pipeline.store import Store, StoreError
+from pipeline.store import Damaged, Store
 
 Parsed = TypeVar("Parsed")
 Model = TypeVar("Model", bound=BaseModel)
@@ -21,7 +21,7 @@ _AGAIN_AFTER_S = 0.5
 def read_object(store: Store, path: str, parse: Callable[[bytes], Parsed], what: str, remedy: str) -> Parsed:
     """What `parse` makes of the object at `path`; fetched once more before it is called damaged.
 
-    `what` names the object (`a plan`), `remedy` says what the operator can do. Raises FileNotFoundError, StoreError.
+    `what` names the object (`a plan`), `remedy` says what the operator can do. Raises FileNotFoundError, Damaged.
     """
     body = store.get(path)
     with contextlib.suppress(*_NOT_PARSED):
@@ -32,9 +32,7 @@ def read_object(store: Store, path: str, parse: Callable[[bytes], Parsed], what:
         return parse(body)
     except _NOT_PARSED as error:
         reason = (str(error).splitlines() or [""])[0][:200]
-        raise StoreError(
-            f"{store.uri(path)} is damaged and no longer {what} ({type(error).__name__}: {reason}); {remedy}."
-        ) from None
+        raise Damaged(f"{store.uri(path)} is damaged and no longer {what} ({type(error).__name__}: {reason}); {remedy}.") from None
 
 
 def read_model(store: Store, path: str, model: type[Model], what: str, remedy: str) -> Model:

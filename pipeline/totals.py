@@ -113,7 +113,7 @@ class Totals:
             plan_ids=tuple(self.plan_ids),
             num_documents=self.committed.num_documents,
             num_documents_before=self.num_documents_before,
-            num_pages=self.committed.pages,
+            num_pages={status: self.committed.pages.get(status, 0) for status in ("ok", "blank", "partial", "failed")},
             num_pages_now=self.pages.total(),
             num_pages_waiting=self.num_pages_waiting,
             failures=self.committed.failures,

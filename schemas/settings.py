@@ -222,8 +222,8 @@ class ReadSettings(Stage):
         64,
         ge=1,
         description="Pages in a row that meet a bug (`internal_error`), none read in between, after which the run ends as "
-        "incomplete and leaves them open: a bug that hits everything shall not fail the bucket. One document counts for half of "
-        "it at most.",
+        "incomplete and leaves them open: a bug that hits everything shall not fail the bucket. One document counts for an "
+        "eighth of it at most.",
     )
 
 

@@ -21,7 +21,7 @@ from pipeline.local_store import LocalStore
 from pipeline.plan import abandon
 from pipeline.shard_progress import ShardProgress, list_staged, read_progress
 from pipeline.staging import encode
-from pipeline.store import Exists, Store, StoreError
+from pipeline.store import Damaged, Exists, Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan
@@ -184,7 +184,7 @@ def test_a_zombie_that_lost_its_chunks_to_no_commit_is_no_committer(tmp_path: Pa
     """Somebody emptied the staging folder by hand."""
     store = LocalStore(str(tmp_path))
 
-    with pytest.raises(StoreError, match="staged chunks that no manifest commits yet are gone"):
+    with pytest.raises(Damaged, match="staged chunks that no manifest commits yet are gone"):
         compact(store, Shard.of(PLAN, 0), [ChunkName.parse(A[0].name)], FAST)
 
 

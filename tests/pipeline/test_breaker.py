@@ -39,13 +39,14 @@ def receipt(
 
 
 def test_bugs_at_so_many_pages_in_a_row_end_the_run_and_name_the_exception() -> None:
-    breaker = Breaker(4)
-    breaker.add(receipt(0, bugs=[0, 1]))
+    breaker = Breaker(16)
+    for source in range(7):
+        breaker.add(receipt(source, bugs=[0, 1]))
 
-    with pytest.raises(BugEverywhere, match=r"the last 4 pages met a bug .*ValueError: bad 1 \(stage read"):
-        breaker.add(receipt(1, bugs=[0, 1]))
+    with pytest.raises(BugEverywhere, match=r"the last 16 pages met a bug .*ValueError: bad 7 \(stage read"):
+        breaker.add(receipt(7, bugs=[0, 1]))
 
-    assert breaker.streak == [("000001", 0, str(ChunkName(source, 0, 1, 2))) for source in (0, 1)]
+    assert breaker.streak == [("000001", 0, str(ChunkName(source, 0, 1, 2))) for source in range(8)]
 
 
 @pytest.mark.parametrize("counts", [{"num_ok": 1}, {"num_partial": 1}, {"num_charts": 1}])
@@ -83,14 +84,16 @@ def test_a_page_counts_once_and_a_document_without_pages_as_one() -> None:
         breaker.add(receipt(3, bugs=[None]))
 
 
-def test_one_document_alone_never_ends_a_run() -> None:
-    breaker = Breaker(4)
+def test_a_few_bad_documents_never_end_a_run_however_many_pages_they_have() -> None:
+    breaker = Breaker(64)
     for _ in range(50):
-        breaker.add(receipt(0, bugs=[0, 1]))
-    breaker.add(receipt(1, bugs=[0]))
+        for source in range(7):
+            breaker.add(receipt(source, bugs=[0, 1]))
+    for source in range(7, 10):
+        breaker.add(receipt(source, bugs=[0, 1]))
 
-    with pytest.raises(BugEverywhere, match="last 102 pages"):
-        breaker.add(receipt(2, bugs=[0]))
+    with pytest.raises(BugEverywhere, match="last 708 pages"):
+        breaker.add(receipt(10, bugs=[0, 1]))
 
 
 def test_a_shard_is_held_while_a_streak_of_its_chunks_lasts() -> None:

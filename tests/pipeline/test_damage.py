@@ -1,5 +1,6 @@
 """A damaged object of the output is named in one sentence that says what to do; one that only came broken is read once more."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pipeline.local_store import LocalStore
 from pipeline.plan import find_unfinished, list_plan_numbers
 from pipeline.shard_progress import list_staged, read_progress
 from pipeline.staging import encode
-from pipeline.store import Store, StoreError
+from pipeline.store import Damaged, Store, StoreError
 from schemas.plan import Manifest, Plan
 from schemas.settings import OutputSettings
 from tests.pipeline.made import NOON, make_chunk, make_plan, planned, records_of
@@ -185,3 +186,41 @@ def test_a_manifest_of_another_plan_with_the_same_number_finishes_nothing(store:
     assert unfinished is not None
     assert (unfinished.plan.plan_id, unfinished.pending) == ("000001.bbbbbbbb", [0])
     assert not read_progress(store, Plan.model_validate_json(store.get(PLANNED)), [0])[0].is_committed
+
+
+def test_what_is_damaged_does_not_pass(store: BreakingStore) -> None:
+    """So a run ends with exit code 2, and not with the advice that the same command goes on."""
+    store.put(STAGED, b"no chunk")
+    with pytest.raises(Damaged):
+        commit(store)
+
+
+class RemovedStore(LocalStore):
+    """The lake is removed, and made anew by another run, before the compaction's write number `at`."""
+
+    at = 1
+
+    def put(self, path: str, body: bytes) -> None:
+        self.at -= 1
+        if self.at == 0:
+            shutil.rmtree(self.root)
+        super().put(path, body)
+
+    def get(self, path: str) -> bytes:
+        if self.at == 1:
+            self.at = 0
+            shutil.rmtree(self.root)
+        return super().get(path)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_dead_run_s_compaction_leaves_no_documents_in_a_lake_that_was_removed(tmp_path: Path, at: int) -> None:
+    """`documents` is written last, and rows count only with it."""
+    store = RemovedStore(str(tmp_path / "out"))
+    store.create(STAGED, encode(CHUNK, records_of(CHUNK), "r1"))
+    names = list_staged(store, PLAN, 0)
+    store.at = at + 1
+
+    assert compact(store, Shard.of(PLAN, 0), names, OutputSettings()) is None
+
+    assert list(store.list("documents/")) == []
