@@ -415,7 +415,9 @@ def test_the_driver_logs_each_traceback_once_wherever_it_was_met(
     contained.take_told()
     plain = Renderer.draw
     monkeypatch.setattr(
-        Renderer, "draw", lambda self, path, pages: raises(KeyError("drawing"))() if pages == [1] else plain(self, path, pages)
+        Renderer,
+        "draw",
+        lambda self, path, pages, file: plain(self, path, pages, file) if pages != [1] else raises(KeyError("drawing"))(),
     )
     bugs = receipts.Bugs()
     found = Reader(tmp_path / "out", scripted(ValueError(), label="*")).run(front.run())

@@ -204,5 +204,5 @@ def test_a_run_costs_what_its_prices_say(price: dict[str, float], cost: float | 
 
 def test_the_summary_says_what_a_page_cost() -> None:
     console = Console(width=120, file=open(os.devnull, "w"), record=True)  # noqa: SIM115
-    print_summary(console, summary(num_pages={"ok": 400}, cost=1.0, currency="EUR"))
+    print_summary(console, summary(num_pages={"ok": 400}, num_pages_now=400, cost=1.0, currency="EUR"))
     assert "1.00 EUR (0.0025 a page)" in console.export_text()

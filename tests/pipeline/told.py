@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.observer import Commit, Observer, Receipt, Spent, StageLoad, Trouble
 from pipeline.summary import Summary
 from schemas.failure import FailureKind
+from schemas.plan import CommittedCounts
 
 RUN = "20260101T000000Z-abc123"
 
@@ -56,7 +57,7 @@ def tell(observer: Observer, *receipts: Receipt) -> None:
     observer.stages([StageLoad("probe", 1, 0), StageLoad("render", 2, 5), StageLoad("read", 16, 3), StageLoad("compact", 0, 0)])
     for number, each in enumerate(receipts or (receipt(),)):
         observer.chunk_done(each, number + 1)
-    observer.shard_committed(Commit("000001", 0, 2, 1, 2, 1.5))
+    observer.shard_committed(Commit("000001", 0, 2, 1, 2, 1.5, counts=CommittedCounts(num_documents=2)))
 
 
 def summary(**changes: Any) -> Summary:
