@@ -3,20 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.summary import Summary
 from schemas.failure import FailureKind, Stage, Task
+from schemas.frozen import Frozen
 from schemas.plan import CommittedCounts
 
 StageName = Literal["probe", "render", "read", "compact"]
 
 
-class Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Spent(Message):
+class Spent(Frozen):
     """What a chunk cost before it came to its reader. Probing and fetching count for the first chunk of a document alone."""
 
     probe_s: float = 0.0
@@ -28,7 +23,7 @@ class Spent(Message):
     """Tracebacks that were met on the way; see `workers.contained`."""
 
 
-class Trouble(Message):
+class Trouble(Frozen):
     """As much of a failure as a line of a log needs."""
 
     kind: FailureKind
@@ -39,7 +34,7 @@ class Trouble(Message):
     message: str
 
 
-class Receipt(Message):
+class Receipt(Frozen):
     """What one staged chunk came to; travels from the reader to the driver."""
 
     shard_index: int

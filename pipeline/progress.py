@@ -4,17 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.observer import Commit, Receipt, Silent, StageLoad
 from pipeline.wording import duration, pace
 from schemas.failure import FailureKind, clean_message
+from schemas.frozen import Frozen
 
 
-class Heartbeat(BaseModel):
+class Heartbeat(Frozen, extra="ignore"):  # a later version's is one, too
     """How far a run was when it last renewed its lease; for `pagefold status`."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version's is one, too
 
     phase: str
     num_documents: int
