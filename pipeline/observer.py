@@ -1,7 +1,7 @@
 """What a run tells whoever watches it."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from pipeline.summary import Summary
 from schemas.failure import FailureKind, Stage, Task
@@ -153,16 +153,43 @@ class Silent:
 
 
 class Several:
-    """Tells each of them."""
+    """Passes on to each of its observers, in order, whatever it hears."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def __getattr__(self, name: str) -> Any:
-        calls = [getattr(observer, name) for observer in self._observers]
+    def started(self, run_id: str, engine: str, lease: Held) -> None:
+        for observer in self._observers:
+            observer.started(run_id, engine, lease)
 
-        def tell(*arguments: Any) -> None:
-            for call in calls:
-                call(*arguments)
+    def phase(self, name: str, detail: str = "") -> None:
+        for observer in self._observers:
+            observer.phase(name, detail)
 
-        return tell
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        for observer in self._observers:
+            observer.planned(plan_id, num_documents, num_bytes)
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        for observer in self._observers:
+            observer.chunk_done(receipt, num_documents_done)
+
+    def shard_committed(self, commit: Commit) -> None:
+        for observer in self._observers:
+            observer.shard_committed(commit)
+
+    def message(self, text: str) -> None:
+        for observer in self._observers:
+            observer.message(text)
+
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        for observer in self._observers:
+            observer.stages(loads)
+
+    def ended(self, summary: Summary) -> None:
+        for observer in self._observers:
+            observer.ended(summary)
+
+    def failed(self, error: BaseException) -> None:
+        for observer in self._observers:
+            observer.failed(error)
