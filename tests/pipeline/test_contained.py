@@ -21,6 +21,7 @@ from pipeline.chunks import Work
 from pipeline.local_store import LocalStore
 from pipeline.observer import Receipt
 from pipeline.recipes import make_recipes
+from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import WORKS, ProbeDocuments, ReadPages, RenderPages
 from pipeline.staging import StagedChunk, decode, this_version
 from pipeline.store import StoreError
@@ -77,9 +78,8 @@ class Front:
     """Probe and draw."""
 
     def __init__(self, folder: Path) -> None:
-        chosen = Settings()
-        common = (chosen.fetch, chosen.render, chosen.regions, [], chosen.log, "run")
-        self.probe, self.draw = ProbeDocuments(*common), RenderPages(*common)
+        setup = RenderSetup.of(Settings(), "run")
+        self.probe, self.draw = ProbeDocuments(ProbeSetup(rendering=setup)), RenderPages(setup)
         self.works = [work_on(index, folder / name) for index, name in enumerate(PAGES)]
 
     def run(self) -> list[pa.Table]:
@@ -110,16 +110,7 @@ class Reader:
         chosen = Settings.model_validate({"engine": {"name": "scripted", "scripted": {"script": script}}})
         self.store = LocalStore(str(out))
         recipes = make_recipes(chosen, describe_engine(chosen.engine), chosen.read.tasks)
-        self.stage = ReadPages(
-            chosen.engine,
-            chosen.read,
-            chosen.regions,
-            Bounds.of(chosen.render, chosen.regions),
-            recipes,
-            "run",
-            self.store,
-            chosen.log,
-        )
+        self.stage = ReadPages(ReadSetup.of(chosen, recipes, "run", self.store))
 
     def run(self, drawn: list[pa.Table]) -> list[Receipt]:
         bodies = [body for table in drawn for body in asyncio.run(self.stage(table)).column("receipts").to_pylist()[0]]
