@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.layout import ChunkName
 from pipeline.selection import first_selected_pages, selected_pages
 from schemas.failure import Failure, FailureKind, PageError, Stage
+from schemas.frozen import Frozen
 from schemas.page import Chunk
 from schemas.plan import PlannedSource
 from schemas.source import Document
@@ -15,10 +14,8 @@ from schemas.source import Document
 Extra = TypeVar("Extra")
 
 
-class Work(BaseModel):
+class Work(Frozen):
     """A planned source on its way to the probe: the row that enters the graph."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan_id: str
     shard_index: int

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from schemas.frozen import Frozen
 from workers.s3 import split_uri
 
 
@@ -26,8 +27,8 @@ class NotAnEvent(Exception):
     """A message of some other kind."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Part(Frozen, extra="ignore"):
+    """A part of a message, of which what is not asked for is left out."""
 
 
 class _Bucket(_Part):

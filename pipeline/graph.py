@@ -4,20 +4,21 @@ One row is a bundle of chunks, up to K pages in all: pixels travel once and noth
 see `pipeline.commit`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
+from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
 from pipeline.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
-from workers.bounds import Bounds
-from workers.engines.registry import portable
+
+Setup = TypeVar("Setup")
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,20 @@ class Context:
 
 def build(work: Dataset, context: Context) -> Dataset:
     """Compose the run. Lazy: nothing starts until the receipts are consumed."""
+    rendering = RenderSetup.of(context.settings, context.run_id)
+    probing = ProbeSetup(rendering=rendering, known=context.known)
+    reading = ReadSetup.of(context.settings, context.recipes, context.run_id, context.store)
     return (
         work
-        .map_batches(ProbeDocuments, **on_cpu(_probes(context)), fn_constructor_args=(*_rendering(context), context.known))
-        .map_batches(RenderPages, **on_cpu(_renders(context)), fn_constructor_args=_rendering(context))
-        .map_batches(ReadPages, **on_gpu(context.settings), fn_constructor_args=_reading(context))
+        .map_batches(**_stage(ProbeDocuments, probing), **on_cpu(_probes(context)))
+        .map_batches(**_stage(RenderPages, rendering), **on_cpu(_renders(context)))
+        .map_batches(**_stage(ReadPages, reading), **on_gpu(context.settings))
     )  # fmt: skip
+
+
+def _stage(stage: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
+    """A stage's class and what each of its processes is given; Ray takes any arguments, so their types are checked here."""
+    return {"fn": stage, "fn_constructor_args": (setup,)}
 
 
 # A batch is a block as it is: some sources for probing, then a bundle.
@@ -84,21 +93,6 @@ def _probes(context: Context) -> int:
 
 def _renders(context: Context) -> int:
     return context.settings.ray.render_workers or context.num_cpus
-
-
-def _rendering(context: Context) -> tuple[Any, ...]:
-    settings = context.settings
-    passwords = [password.get_secret_value() for password in settings.input.passwords]
-    is_chart_asked = "chart" in settings.read.tasks
-    regions = settings.regions.model_copy(update={"enabled": settings.regions.enabled and is_chart_asked})
-    return settings.fetch, settings.render, regions, passwords, settings.log, context.run_id
-
-
-def _reading(context: Context) -> tuple[Any, ...]:
-    settings = context.settings
-    bounds = Bounds.of(settings.render, settings.regions)
-    engine = portable(settings.engine)
-    return engine, settings.read, settings.regions, bounds, context.recipes, context.run_id, context.store, settings.log
 
 
 def configure() -> None:

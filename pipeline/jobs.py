@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import OperatorError
+from schemas.frozen import Frozen
 from schemas.masking import masked, masked_url
 
 _TIMEOUT_S = 30.0
@@ -18,9 +19,7 @@ _TOKEN, _TOKEN_PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 """Ray's own names for what a cluster with token authentication wants, and for the file that holds it."""
 
 
-class Job(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
+class Job(Frozen, extra="ignore"):
     submission_id: str | None = None
     """None for a driver that came another way."""
     status: str

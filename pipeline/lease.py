@@ -13,12 +13,13 @@ from collections.abc import Callable
 from secrets import token_hex
 from types import TracebackType
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from pipeline.processes import is_dead, this_process
 from pipeline.progress import Heartbeat
 from pipeline.store import Conflict, Exists, Store, StoreError, Versioned
 from schemas.failure import EndsRun
+from schemas.frozen import Frozen
 
 LEASE = "_pagefold/lease.json"
 _READ_AGAIN_S = 0.5
@@ -28,9 +29,7 @@ _RESOLUTION_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-class LeaseBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version's lease is a lease
-
+class LeaseBody(Frozen, extra="ignore"):  # a later version's lease is a lease
     owner: str
     run_id: str
     epoch: int

@@ -1,22 +1,17 @@
 """What a run tells whoever watches it."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Protocol
-
-from pydantic import BaseModel, ConfigDict
+from typing import Literal, NamedTuple, Protocol
 
 from pipeline.summary import Summary
 from schemas.failure import FailureKind, Stage, Task
+from schemas.frozen import Frozen
 from schemas.plan import CommittedCounts
 
 StageName = Literal["probe", "render", "read", "compact"]
 
 
-class Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Spent(Message):
+class Spent(Frozen):
     """What a chunk cost before it came to its reader. Probing and fetching count for the first chunk of a document alone."""
 
     probe_s: float = 0.0
@@ -28,7 +23,7 @@ class Spent(Message):
     """Tracebacks that were met on the way; see `workers.contained`."""
 
 
-class Trouble(Message):
+class Trouble(Frozen):
     """As much of a failure as a line of a log needs."""
 
     kind: FailureKind
@@ -39,7 +34,7 @@ class Trouble(Message):
     message: str
 
 
-class Receipt(Message):
+class Receipt(Frozen):
     """What one staged chunk came to; travels from the reader to the driver."""
 
     shard_index: int
@@ -158,16 +153,43 @@ class Silent:
 
 
 class Several:
-    """Tells each of them."""
+    """Passes on to each of its observers, in order, whatever it hears."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def __getattr__(self, name: str) -> Any:
-        calls = [getattr(observer, name) for observer in self._observers]
+    def started(self, run_id: str, engine: str, lease: Held) -> None:
+        for observer in self._observers:
+            observer.started(run_id, engine, lease)
 
-        def tell(*arguments: Any) -> None:
-            for call in calls:
-                call(*arguments)
+    def phase(self, name: str, detail: str = "") -> None:
+        for observer in self._observers:
+            observer.phase(name, detail)
 
-        return tell
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        for observer in self._observers:
+            observer.planned(plan_id, num_documents, num_bytes)
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        for observer in self._observers:
+            observer.chunk_done(receipt, num_documents_done)
+
+    def shard_committed(self, commit: Commit) -> None:
+        for observer in self._observers:
+            observer.shard_committed(commit)
+
+    def message(self, text: str) -> None:
+        for observer in self._observers:
+            observer.message(text)
+
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        for observer in self._observers:
+            observer.stages(loads)
+
+    def ended(self, summary: Summary) -> None:
+        for observer in self._observers:
+            observer.ended(summary)
+
+    def failed(self, error: BaseException) -> None:
+        for observer in self._observers:
+            observer.failed(error)

@@ -4,17 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.observer import Commit, Receipt, Silent, StageLoad
 from pipeline.wording import duration, pace
 from schemas.failure import FailureKind, clean_message
+from schemas.frozen import Frozen
 
 
-class Heartbeat(BaseModel):
+class Heartbeat(Frozen, extra="ignore"):  # a later version's is one, too
     """How far a run was when it last renewed its lease; for `pagefold status`."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version's is one, too
 
     phase: str
     num_documents: int
@@ -37,9 +34,8 @@ class Progress(Silent):
         self.since = self.news = time.monotonic()
         self.phase_name, self.phase_detail = "starting", ""
         self.stage_detail = ""
-        self.num_documents = self.num_documents_done = self.num_bytes = 0
+        self.num_documents = self.num_documents_done = 0
         self.pages: Counter[str] = Counter()
-        self.num_charts = 0
         self.failures: Counter[FailureKind] = Counter()
         self.messages: list[str] = []
         self.reading_since: float | None = None
@@ -61,7 +57,6 @@ class Progress(Silent):
     def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
         self._news()
         self.num_documents += num_documents
-        self.num_bytes += num_bytes
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         self._news()
@@ -71,7 +66,6 @@ class Progress(Silent):
         if self.num_pages and self._first_pages is None:
             self._first_pages = time.monotonic(), self.num_pages
         self.failures.update(receipt.failures)
-        self.num_charts += receipt.num_charts
 
     def shard_committed(self, commit: Commit) -> None:
         self._news()

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.observer import Observer
+from schemas.frozen import Frozen
 
 _NAMESPACE = b"pagefold"
 _LOOK_EVERY_S = 1.0
@@ -21,10 +20,8 @@ _SAY_LOADING_AFTER_S = 2.0
 """An engine that is there sooner needs no word about loading."""
 
 
-class Reader(BaseModel):
+class Reader(Frozen):
     """One reader process, in its own words."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: Literal["loading", "ready"]
     process: str

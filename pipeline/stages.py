@@ -12,10 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from functools import partial
 from secrets import token_hex
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -29,13 +28,12 @@ from pipeline.observer import Spent
 from pipeline.readiness import told_while_starting
 from pipeline.receipts import receipt_of, tell_slow_pages
 from pipeline.recipes import check_as_planned
+from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.staging import encode
-from pipeline.store import Exists, Store
-from schemas.failure import Failure, FailureKind, PageError, Stage, Task
+from pipeline.store import Exists
+from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
-from schemas.plan import Recipe
 from schemas.records import ChunkRecords
-from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings
 from schemas.source import Document, Source
 from workers.bounds import Bounds
 from workers.contained import page_error, page_failure, sentence, take_told
@@ -65,19 +63,11 @@ RECEIPTS = pa.schema([pa.field("receipts", pa.list_(pa.string()), nullable=False
 class _Rendering:
     """What probing and rendering share: a fetcher and a sandboxed renderer, one of each per process."""
 
-    def __init__(
-        self,
-        fetch: FetchSettings,
-        render: RenderSettings,
-        regions: RegionSettings,
-        passwords: list[str],
-        log: LogSettings,
-        run_id: str,
-    ) -> None:
-        log_in_actor(log, sys.stderr, run_id=run_id)
-        self.fetcher = Fetcher(fetch)
-        self.renderer = Renderer(render, regions, passwords)
-        self.budget = RenderBudget(render, fetch, run_id)
+    def __init__(self, setup: RenderSetup) -> None:
+        log_in_actor(setup.log, sys.stderr, run_id=setup.run_id)
+        self.fetcher = Fetcher(setup.fetch)
+        self.renderer = Renderer(setup.render, setup.regions, setup.passwords)
+        self.budget = RenderBudget(setup.render, setup.fetch, setup.run_id)
 
     def contained(self, error: Exception, stage: Stage, source: Source) -> PageError:
         """What an exception costs the page or the document. After a bug the render process is ended, for nobody knows where it
@@ -103,19 +93,9 @@ class _Rendering:
 class ProbeDocuments(_Rendering):
     """Fetch, sniff, open and count: from planned sources to their chunks, bundled."""
 
-    def __init__(
-        self,
-        fetch: FetchSettings,
-        render: RenderSettings,
-        regions: RegionSettings,
-        passwords: list[str],
-        log: LogSettings,
-        run_id: str,
-        known: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        """`known`: see `schemas.plan.Plan`."""
-        super().__init__(fetch, render, regions, passwords, log, run_id)
-        self._known = known
+    def __init__(self, setup: ProbeSetup) -> None:
+        super().__init__(setup.rendering)
+        self._known = setup.known
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         rows = map(WORKS.validate_json, batch.column("work").to_pylist())
@@ -248,44 +228,35 @@ class ReadPages:
     """From pixels to records, staged where they stay. Many chunks at once in one process, so that the engine's batches never drain
     at a chunk's border."""
 
-    def __init__(
-        self,
-        engine: EngineSettings,
-        read: ReadSettings,
-        regions: RegionSettings,
-        bounds: Bounds,
-        recipes: Mapping[Task, Recipe],
-        run_id: str,
-        store: Store,
-        log: LogSettings,
-    ) -> None:
+    def __init__(self, setup: ReadSetup) -> None:
+        engine, run_id = setup.engine, setup.run_id
         self._loop = asyncio.new_event_loop()  # the engine's own, so that it starts, and fails to start, here and now
         threading.Thread(target=self._loop.run_forever, daemon=True, name="engine").start()
         self._started_s = time.monotonic()
         self._name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
-        self._slow_page_s = log.slow_page_s
-        log_in_actor(log, sys.stderr, run_id=run_id, reader=self._name)
+        self._slow_page_s = setup.log.slow_page_s
+        log_in_actor(setup.log, sys.stderr, run_id=run_id, reader=self._name)
         with told_while_starting(run_id) as runs_on:
             started = make_engine(engine)
             runs_on.append(self._run(started.start()).result())
         info = describe_engine(engine)  # after it has loaded, so that what was loaded is what was planned
-        check_as_planned(info, recipes)
+        check_as_planned(info, setup.recipes)
         event("engine_ready", engine=engine.name, runs_on=runs_on[-1], seconds=round(time.monotonic() - self._started_s, 3))
         self._reader = PageReader(
             started,
             info,
-            recipes,
-            read,
+            setup.recipes,
+            setup.read,
             max_requests=engine.max_requests,
             run_id=run_id,
-            regions=regions,
-            cell_px=bounds.cell_px,
+            regions=setup.regions,
+            cell_px=setup.bounds.cell_px,
         )
-        self._bounds = bounds
+        self._bounds = setup.bounds
         self._run_id = run_id
-        self._recipe_ids = {str(task): recipe.recipe_id for task, recipe in recipes.items()}
-        self._store = store
-        self._begins = Begins(store, run_id)
+        self._recipe_ids = {str(task): recipe.recipe_id for task, recipe in setup.recipes.items()}
+        self._store = setup.store
+        self._begins = Begins(setup.store, run_id)
         self._gate = _Gate()
         gc.freeze()  # all that is loaded by now: looking at it again and again took a fifth of this process's CPU
 
@@ -324,10 +295,10 @@ class ReadPages:
         """The first answer is final: what stands already is left as it is. Gives the records as they are staged: a chunk that
         cannot be encoded has all its pages failed."""
         try:
-            encoded = encode(chunk, records, self._run_id)
+            encoded = encode(chunk, records, self._run_id, self._recipe_ids)
         except Exception as error:  # noqa: BLE001 - the border of a chunk
             records = self._reader.failed_chunk(chunk, page_failure(error, "encode"))
-            encoded = encode(chunk, records, self._run_id)
+            encoded = encode(chunk, records, self._run_id, self._recipe_ids)
         with contextlib.suppress(Exists):
             path = staged_path(chunk.plan_id, chunk.shard_index, chunk.name)
             self._store.create(path, encoded)

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.observer import Commit, Observer, Receipt
+from pipeline.observer import Commit, Observer, Receipt, Several
 from pipeline.summary import Summary
 from pipeline.unread_pages import told_once_a_document
 from schemas.failure import FailureKind
@@ -135,24 +135,22 @@ def _masked(known: dict[str, Any]) -> dict[str, Any]:
     return known | ({"message": masked(known["message"])} if known.get("message") else {})
 
 
-class Counting:
+class Counting(Several):
     """Counts receipts and commits on their way to the observer."""
 
     def __init__(self, observer: Observer, totals: Totals) -> None:
-        self._observer, self._totals = observer, totals
+        super().__init__(observer)
+        self._totals = totals
         self._told_unread: set[tuple[str, str]] = set()
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         receipt = told_once_a_document(receipt, self._told_unread)
         self._totals.add(receipt)
-        self._observer.chunk_done(receipt, num_documents_done)
+        super().chunk_done(receipt, num_documents_done)
 
     def shard_committed(self, commit: Commit) -> None:
         self._totals.landed(commit.counts)
-        self._observer.shard_committed(commit)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._observer, name)
+        super().shard_committed(commit)
 
 
 def parquet_bytes(record: RunRecord) -> bytes:

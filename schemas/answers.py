@@ -7,9 +7,10 @@ box of figures and charts (see `answer_schema`).
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from schemas.failure import Task
+from schemas.frozen import Frozen
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(allow_inf_nan=False)]
@@ -17,9 +18,7 @@ AnswerBox = tuple[Share, Share, Share, Share]
 """(left, top, right, bottom) as shares of the image's width and height, [0,1); `workers.validate` judges what lies outside."""
 
 
-class Block(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class Block(Frozen):
     box: AnswerBox | None = None
     confidence: Fraction | None = None
 
@@ -79,9 +78,7 @@ class Chart(Block):
 AnyBlock = Title | Heading | Paragraph | ListItem | Formula | Caption | Header | Footer | Footnote | Table | Figure | Chart
 
 
-class OcrAnswer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class OcrAnswer(Frozen):
     languages: list[str] = []
     blocks: list[AnyBlock]
 
@@ -92,10 +89,8 @@ ChartKind = Literal[
 ]  # fmt: skip
 
 
-class ChartAnswer(BaseModel):
+class ChartAnswer(Frozen):
     """Fields stand in the order they are asked: the kind first, the data last."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     chart: ChartKind
     """`none`: the image is no chart; all else stays empty."""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from schemas.frozen import Frozen
 
 Task = Literal["ocr", "chart"]
 Stage = Literal["fetch", "probe", "render", "read", "validate", "encode"]
@@ -101,10 +101,8 @@ KINDS: dict[FailureKind, KindInfo] = {
 }
 
 
-class Failure(BaseModel):
+class Failure(Frozen):
     """Why part of a document has no answer. Travels in the row and lands in `failures`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     stage: Stage
     kind: FailureKind

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import pyarrow as pa
-from pydantic import AllowInfNan, BaseModel, ConfigDict, FailFast, Field, TypeAdapter
+from pydantic import AllowInfNan, FailFast, Field, TypeAdapter
 
 from schemas.failure import Failure
+from schemas.frozen import Frozen
 from schemas.source import Document, Source
 
 MAX_WORDS = 100_000
@@ -96,10 +97,8 @@ Words = Annotated[list[Word], Field(max_length=MAX_WORDS), FailFast()]
 """Of a hundred thousand that are none, the first is error enough."""
 
 
-class TextLayer(BaseModel):
+class TextLayer(Frozen):
     """The text a PDF carries for a page, in MuPDF's order (not yet reading order)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     words: Words = []
     num_chars: Count = 0
@@ -110,10 +109,8 @@ class TextLayer(BaseModel):
     """Of these, characters drawn invisibly (render mode 3, as under an OCRed scan) or outside the page."""
 
 
-class PageImage(BaseModel):
+class PageImage(Frozen):
     """RGB pixels, uint8, row by row, zstd level 1."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width_px: SidePixels
     height_px: SidePixels
@@ -159,10 +156,8 @@ def check_pixels(pixels: bytes, most_bytes: int) -> None:
 _ZSTD_MAGIC = bytes.fromhex("28b52ffd")
 
 
-class Region(BaseModel):
+class Region(Frozen):
     """A part of a page that may hold a chart."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     region_index: Count
     bbox_px: Box
@@ -176,10 +171,8 @@ class Region(BaseModel):
     """Words of the text layer inside the region, in pixels of the *page* image."""
 
 
-class RenderedPage(BaseModel):
+class RenderedPage(Frozen):
     """One page after rendering. `image` is None when the page failed (then `failure` says why)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     page_index: Count
     image: PageImage | None = None
@@ -204,11 +197,9 @@ class RenderedPage(BaseModel):
     render_s: Seconds = 0.0
 
 
-class Chunk(BaseModel):
+class Chunk(Frozen):
     """Up to K pages of one document: the unit that flows. Positions count the document's *selected* pages from 0;
     without a page range and in a first attempt, position and page_index are the same."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan_id: str
     shard_index: int
@@ -244,10 +235,8 @@ class Chunk(BaseModel):
         return f"{self.source_index:05d}.{self.first:05d}-{last:05d}.of-{self.num_selected:05d}"
 
 
-class RenderedChunk(BaseModel):
+class RenderedChunk(Frozen):
     """A chunk with its pages' pixels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     chunk: Chunk
     pages: list[RenderedPage] = []

@@ -6,16 +6,13 @@ from collections import Counter
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from schemas.failure import FailureKind, Task
+from schemas.frozen import Frozen
 from schemas.page import Box
 from schemas.settings import Redo
 from schemas.source import Source
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Recipe(Frozen):

@@ -1,9 +1,11 @@
-"""What lands: one typed record per row of a table. `schemas.tables` spells out the same columns for Arrow."""
+"""What lands: one typed record per row of a table. Each column stands here once, with its type and what it says of itself; the
+Arrow schemas and the data dictionary are made of it by `schemas.tables`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from schemas.failure import FailureKind, Stage, Task
 from schemas.page import Box
@@ -15,254 +17,334 @@ RunStatus = Literal["running", "finished", "incomplete", "failed"]
 BlockKind = Literal[
     "title", "heading", "paragraph", "list_item", "formula", "caption", "header", "footer", "footnote", "table", "figure", "chart"
 ]
+PageIndex = Annotated[int, "Page of the document, from 0."]
+RegionIndex = Annotated[int, "Chart region on the page, from 0."]
+BOX = {
+    "left_px": "Box, left edge, pixels of the rendered page (origin top left).",
+    "top_px": "Box, top edge.",
+    "right_px": "Box, right edge.",
+    "bottom_px": "Box, bottom edge.",
+}
+"""The columns of a box, each a number or null."""
+PixelBox = Annotated[Box | None, BOX]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
     """Where a row comes from; the same columns in front of every row."""
 
-    uri: str
-    source_id: str
-    source_version: str
-    version_id: str | None
-    document_id: str | None
-    plan_id: str
-    run_id: str
-    attempt: int
+    uri: Annotated[str, "Where the source lies: s3://bucket/key, or a local path."]
+    source_id: Annotated[str, "One object at one version: 32 hex digits of sha256 over uri and source_version."]
+    source_version: Annotated[str, "ETag of the object; for local files <size>-<mtime_ns>."]
+    version_id: Annotated[str | None, "S3 VersionId that was read; null in unversioned buckets and for local files."]
+    document_id: Annotated[str | None, "sha256 of the bytes; null when they could not be fetched."]
+    plan_id: Annotated[str, "The plan that produced the row; later plans sort higher."]
+    run_id: Annotated[str, "The run that staged the row; joins `runs`."]
+    attempt: Annotated[int, "0, then one more for each retry of the same page or region under the same recipe."]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """Who read it, as asked how."""
 
-    recipe_id: str
-    engine: str
-    model: str | None
-    model_revision: str | None
-    prompt_version: str | None
+    recipe_id: Annotated[str, "All that changes the answer: engine, model, prompt, render settings, limits, schema version."]
+    engine: Annotated[str, "classic, server, ovis or scripted."]
+    model: Annotated[str | None, "Model name as configured; null for engines without one."]
+    model_revision: Annotated[str | None, "Revision of the model, where one is configured."]
+    prompt_version: Annotated[str | None, "Version of the prompt; null for engines that take none."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageText:
+    """The text of a page, and whose it is."""
+
+    text_markdown: Annotated[
+        str | None,
+        "The page in reading order as Markdown; empty on a blank page, null when it failed.",
+    ] = None
+    text_plain: Annotated[str | None, "The same without markup."] = None
+    languages: Annotated[
+        list[str], "Languages of the page (BCP 47), main one first, as the engine names them; empty when unknown."
+    ] = field(default_factory=list)
+    text_origin: Annotated[str | None, "Who the text is from: model, text_layer (the PDF's own) or ocr."] = None
+    num_blocks: Annotated[int, "Rows in `blocks`."] = 0
+    num_chars: Annotated[int, "Characters of text_plain without white space."] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A page as it was drawn."""
+
+    width_px: Annotated[int | None, "Width of the rendered page; null when it was not rendered."] = None
+    height_px: Annotated[int | None, "Height of the rendered page."] = None
+    width_pt: Annotated[float | None, "Width of the page in points (1/72 inch), rotation applied; null for images."] = None
+    height_pt: Annotated[float | None, "Height of the page in points."] = None
+    dpi: Annotated[float | None, "Resolution the page was rendered at; null for images, which keep their own pixels."] = None
+    rotation: Annotated[int, "Degrees applied clockwise before reading (page rotation or EXIF)."] = 0
+    is_scan: Annotated[bool, "One image covers the page."] = False
+    is_blank: Annotated[bool, "Nothing is on the page; no engine was asked."] = False
+    num_chart_candidates: Annotated[int, "Regions of the page that may hold a chart; 0 where charts are not asked for."] = 0
+    num_text_layer_chars: Annotated[int | None, "Characters in the PDF's own text layer; null where there is none."] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageTrust:
+    """How far to trust the text of a page."""
+
+    text_layer_agreement: Annotated[
+        float | None, "Similarity 0..1 of the text with the PDF's own text layer; null where there is none to trust."
+    ] = None
+    confidence: Annotated[
+        float | None, "0..1, the engine's own figure (classic: mean recognition score); null where it has none."
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How the engine was asked, and how sure it was."""
+
+    mean_logprob: Annotated[
+        float | None, "Mean log probability of the content tokens, before the grammar's mask; null where unknown."
+    ] = None
+    min_logprob: Annotated[float | None, "The smallest of them."] = None
+    grammar_overrides: Annotated[
+        float | None, "Share of decoding steps whose best token the grammar forbade; an alarm when high."
+    ] = None
+    stop_reason: Annotated[str | None, "Why the answer ended: stop, length, loop, cancelled, error."] = None
+    num_asks: Annotated[int, "How often the question was asked; 0 when it was not (blank page, failed rendering)."] = 0
+    num_prompt_tokens: Annotated[int | None, "Prompt tokens over all asks; null where the engine has none."] = None
+    num_output_tokens: Annotated[int | None, "Output tokens over all asks."] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flagged:
+    flags: Annotated[list[str], "What a reader should know before trusting the row; schemas/README.md lists the flags."] = field(
+        default_factory=list
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadTimes:
+    read_s: Annotated[
+        float, "Seconds the engine was at work on it, summed over asks; waiting for a slot or in its queue is not counted."
+    ] = 0.0
+    read_at: Annotated[datetime | None, "When it was read."] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageTimes(ReadTimes):
+    render_s: Annotated[float, "Seconds the page took to render."] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockContent:
+    """What a block says, and where."""
+
+    kind: Annotated[
+        BlockKind, "title, heading, paragraph, list_item, formula, caption, header, footer, footnote, table, figure, chart."
+    ]
+    text: Annotated[str, "Text of the block, inline Markdown; tables as Markdown tables."]
+    html: Annotated[str | None, "Tables as HTML with row and column spans; null otherwise."] = None
+    bbox_px: PixelBox = None
+    box_origin: Annotated[
+        Literal["text_layer", "engine"] | None, "text_layer (aligned with the PDF's own words) or engine; null without a box."
+    ] = None
+    confidence: Annotated[float | None, "0..1, the engine's own figure for the block; null where it has none."] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartData:
+    """What a chart says of itself, and how far to trust its points."""
+
+    kind: Annotated[str | None, "bar, line, pie, scatter, …; schemas/README.md lists them."] = None
+    subtype: Annotated[str | None, "stacked, grouped, percent, horizontal, …"] = None
+    title: Annotated[str | None, "Title as printed."] = None
+    x_label: Annotated[str | None, "Label of the x axis as printed."] = None
+    x_unit: Annotated[str | None, "Unit of the x axis."] = None
+    x_kind: Annotated[str | None, "category, time or number."] = None
+    x_scale: Annotated[str | None, "linear or log, where x is a number."] = None
+    y_label: Annotated[str | None, "Label of the y axis as printed."] = None
+    y_unit: Annotated[str | None, "Unit of the y axis."] = None
+    y_scale: Annotated[str | None, "linear or log."] = None
+    y2_label: Annotated[str | None, "Label of a second y axis."] = None
+    y2_unit: Annotated[str | None, "Unit of a second y axis."] = None
+    printed: Annotated[str | None, "Are the values printed beside their marks: all, some, none."] = None
+    series: Annotated[list[str], "Names of the series in order."] = field(default_factory=list)
+    num_points: Annotated[int, "Rows in `chart_points`."] = 0
+    labels_in_text_layer: Annotated[
+        float | None, "Share of the chart's labels found in the PDF's text inside the region; null without one."
+    ] = None
+    values_in_axis_range: Annotated[bool | None, "All values lie inside the axis as printed; null where it cannot be told."] = None
+    sum_ok: Annotated[bool | None, "A pie's (or percent chart's) parts sum to the whole; null for other kinds."] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointContent(Flagged):
+    """What a point of a chart says."""
+
+    point_index: Annotated[int, "Place of the point in its chart, from 0."]
+    series_index: Annotated[int, "Place of the series in its chart, from 0."]
+    series: Annotated[str | None, "Name of the series; null when the chart names none."]
+    x_text: Annotated[str | None, "x as printed, verbatim."]
+    x_value: Annotated[float | None, "x as a number; null when it is none."]
+    x_time: Annotated[datetime | None, "x as a date (its start), UTC; null when it is none."]
+    y_text: Annotated[str | None, "Value as answered, verbatim."]
+    value: Annotated[float | None, "Value as a number in `unit`, multiplier applied; null when it could not be read as one."]
+    unit: Annotated[str | None, "Unit of the value: from its own text, else from its axis; never invented."]
+    scale: Annotated[float | None, "Multiplier applied (1000 for `1.2k` or an axis in thousands); 1 when none."]
+    axis: Annotated[Literal["y", "y2"], "y or y2."]
+    is_estimated: Annotated[bool | None, "True when the value was read off the axis, false when it is printed; null when unknown."]
+    size_text: Annotated[str | None, "Bubble charts: the bubble's size as answered, verbatim; null otherwise."] = None
+    size_value: Annotated[float | None, "Bubble charts: the size as a number."] = None
 
 
 class Record:
-    """A record's row has its parts' columns (lineage, reading) in line with its own; a Box becomes four columns."""
+    """A row of a table. Its columns are its own, then those of its bases from left to right; the columns of its parts (lineage,
+    reading) stand in line with them, and a box becomes four."""
 
     def row(self) -> dict[str, Any]:
         row: dict[str, Any] = {}
-        for item in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, item.name)
+        for name, value in vars(self).items():
             if isinstance(value, (Lineage, Reading)):
                 row |= vars(value)
-            elif item.name == "bbox_px":
-                box = value or (None, None, None, None)
-                row |= dict(zip(("left_px", "top_px", "right_px", "bottom_px"), box, strict=True))
+            elif name == "bbox_px":
+                row |= zip(BOX, value or (None, None, None, None), strict=True)
             else:
-                row[item.name] = value
+                row[name] = value
         return row
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageRecord(Record):
+class PageRecord(Record, PageText, Drawn, PageTrust, Asked, Flagged, PageTimes):
     lineage: Lineage
-    page_index: int
+    page_index: PageIndex
     reading: Reading
-    status: PageStatus
-    text_markdown: str | None = None
-    text_plain: str | None = None
-    languages: list[str] = field(default_factory=list)
-    text_origin: str | None = None
-    num_blocks: int = 0
-    num_chars: int = 0
-    width_px: int | None = None
-    height_px: int | None = None
-    width_pt: float | None = None
-    height_pt: float | None = None
-    dpi: float | None = None
-    rotation: int = 0
-    is_scan: bool = False
-    is_blank: bool = False
-    num_chart_candidates: int = 0
-    num_text_layer_chars: int | None = None
-    text_layer_agreement: float | None = None
-    confidence: float | None = None
-    mean_logprob: float | None = None
-    min_logprob: float | None = None
-    grammar_overrides: float | None = None
-    stop_reason: str | None = None
-    num_asks: int = 0
-    num_prompt_tokens: int | None = None
-    num_output_tokens: int | None = None
-    flags: list[str] = field(default_factory=list)
-    render_s: float = 0.0
-    read_s: float = 0.0
-    read_at: datetime | None = None
+    status: Annotated[PageStatus, "ok, blank, partial (part of the text was read) or failed."]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockRecord(Record):
+class BlockRecord(Record, BlockContent):
     lineage: Lineage
-    page_index: int
+    page_index: PageIndex
     reading: Reading
-    block_index: int
-    kind: BlockKind
-    text: str
-    html: str | None = None
-    bbox_px: Box | None = None
-    box_origin: Literal["text_layer", "engine"] | None = None
-    confidence: float | None = None
+    block_index: Annotated[int, "Place in reading order on the page, from 0."]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChartRecord(Record):
+class ChartRecord(Record, ChartData, Asked, Flagged, ReadTimes):
     lineage: Lineage
-    page_index: int
-    region_index: int
+    page_index: PageIndex
+    region_index: RegionIndex
     reading: Reading
-    status: ChartStatus
-    bbox_px: Box | None = None
-    region_origin: str | None = None
-    width_px: int | None = None
-    height_px: int | None = None
-    dpi: float | None = None
-    kind: str | None = None
-    subtype: str | None = None
-    title: str | None = None
-    x_label: str | None = None
-    x_unit: str | None = None
-    x_kind: str | None = None
-    x_scale: str | None = None
-    y_label: str | None = None
-    y_unit: str | None = None
-    y_scale: str | None = None
-    y2_label: str | None = None
-    y2_unit: str | None = None
-    printed: str | None = None
-    series: list[str] = field(default_factory=list)
-    num_points: int = 0
-    labels_in_text_layer: float | None = None
-    values_in_axis_range: bool | None = None
-    sum_ok: bool | None = None
-    mean_logprob: float | None = None
-    min_logprob: float | None = None
-    grammar_overrides: float | None = None
-    stop_reason: str | None = None
-    num_asks: int = 0
-    num_prompt_tokens: int | None = None
-    num_output_tokens: int | None = None
-    flags: list[str] = field(default_factory=list)
-    read_s: float = 0.0
-    read_at: datetime | None = None
+    status: Annotated[ChartStatus, "ok, none (the region is no chart), partial (truncated; what was read is kept) or failed."]
+    bbox_px: PixelBox = None
+    region_origin: Annotated[str | None, "How the region was found: image, drawing, standalone, answer."] = None
+    width_px: Annotated[int | None, "Width of the region's own rendering, as the engine saw it."] = None
+    height_px: Annotated[int | None, "Height of the region's own rendering."] = None
+    dpi: Annotated[float | None, "Resolution of the region's own rendering; null for images."] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChartPointRecord(Record):
+class ChartPointRecord(Record, PointContent):
     lineage: Lineage
-    page_index: int
-    region_index: int
+    page_index: PageIndex
+    region_index: RegionIndex
     reading: Reading
-    point_index: int
-    series_index: int
-    series: str | None
-    x_text: str | None
-    x_value: float | None
-    x_time: datetime | None
-    y_text: str | None
-    value: float | None
-    unit: str | None
-    scale: float | None
-    axis: Literal["y", "y2"]
-    is_estimated: bool | None
-    size_text: str | None = None
-    size_value: float | None = None
-    flags: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FailureRecord(Record):
     lineage: Lineage
-    page_index: int | None
-    region_index: int | None
-    recipe_id: str | None
-    engine: str | None
-    model: str | None
-    stage: Stage
-    task: Task | None
-    kind: FailureKind
-    message: str
-    is_transient: bool
-    raw_text: str | None
-    failed_at: datetime | None = None
+    page_index: Annotated[int | None, "Page, from 0; null when the whole document is affected."]
+    region_index: Annotated[int | None, "Chart region; null when not about one."]
+    recipe_id: Annotated[str | None, "Recipe of the task; null when the failure came before any."]
+    engine: Annotated[str | None, "Engine of the task."]
+    model: Annotated[str | None, "Model of the task."]
+    stage: Annotated[Stage, "fetch, probe, render, read, validate or encode."]
+    task: Annotated[Task | None, "ocr or chart; null when all tasks are affected."]
+    kind: Annotated[FailureKind, "Closed list; schemas/README.md says what to do about each."]
+    message: Annotated[str, "One line for a person, at most 500 characters."]
+    is_transient: Annotated[bool, "True: the next runs try again by themselves, a few times."]
+    raw_text: Annotated[str | None, "What the engine answered, where it answered."]
+    failed_at: Annotated[datetime | None, "When."] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentRecord(Record):
     lineage: Lineage
-    status: DocumentStatus
-    name: str
-    media_type: str | None
-    size_bytes: int
-    last_modified: datetime
-    title: str | None
-    producer: str | None
-    is_encrypted: bool
-    is_repaired: bool
-    num_pages: int | None
-    num_pages_read: int
-    num_pages_ok: int
-    num_pages_blank: int
-    num_pages_partial: int
-    num_pages_failed: int
-    num_chart_candidates: int
-    num_charts: int
-    num_chart_points: int
-    num_failures: int
-    tasks: list[str]
-    ocr_recipe_id: str | None
-    chart_recipe_id: str | None
-    duplicate_of: str | None
-    is_whole: bool | None
+    status: Annotated[DocumentStatus, "ok, partial (something failed) or failed (nothing was read); derived, of this plan's pages."]
+    name: Annotated[str, "Last part of the uri."]
+    media_type: Annotated[str | None, "By magic bytes, never by name; null when the bytes were not seen or not recognised."]
+    size_bytes: Annotated[int, "Size of the object."]
+    last_modified: Annotated[datetime, "LastModified of the object, or the file's mtime."]
+    title: Annotated[str | None, "Title in the file's metadata."]
+    producer: Annotated[str | None, "Producer in the file's metadata."]
+    is_encrypted: Annotated[bool, "The file is encrypted (it may still open: without a password, or with one of yours)."]
+    is_repaired: Annotated[bool, "The file was damaged and the renderer repaired it; look at its pages with care."]
+    num_pages: Annotated[int | None, "Pages in the file; null when it could not be opened."]
+    num_pages_read: Annotated[int, "Pages this plan selected."]
+    num_pages_ok: Annotated[int, "Of these, read in full."]
+    num_pages_blank: Annotated[int, "Of these, blank."]
+    num_pages_partial: Annotated[int, "Of these, read in part (truncated answers)."]
+    num_pages_failed: Annotated[int, "Of these, not read."]
+    num_chart_candidates: Annotated[int, "Regions that may hold a chart; 0 where charts are not asked for."]
+    num_charts: Annotated[int, "Regions read as a chart."]
+    num_chart_points: Annotated[int, "Data points in them."]
+    num_failures: Annotated[int, "Rows in `failures` of this document and plan."]
+    tasks: Annotated[list[str], "Tasks this plan ran on the document: ocr, chart."]
+    ocr_recipe_id: Annotated[str | None, "Recipe of the ocr task; null when it was not run."]
+    chart_recipe_id: Annotated[str | None, "Recipe of the chart task; null when it was not run."]
+    duplicate_of: Annotated[
+        str | None,
+        "source_id with the same bytes that was read instead (its own, where an overwritten object was put back), else null.",
+    ]
+    is_whole: Annotated[bool | None, "All pages selected and all their regions were asked; false for a retry, null in older files."]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeletionRecord(Record):
-    uri: str
-    source_id: str
-    source_version: str
-    document_id: str | None
-    plan_id: str
-    is_deleted: bool
-    noticed_at: datetime
-    input: str
+    uri: Annotated[str, "Where the source lay: s3://bucket/key, or a local path."]
+    source_id: Annotated[str, "The version that counted when it was noticed."]
+    source_version: Annotated[str, "ETag of the object; for local files <size>-<mtime_ns>."]
+    document_id: Annotated[str | None, "sha256 of the bytes; null when they were never fetched."]
+    plan_id: Annotated[str, "The plan that noticed it; later plans sort higher."]
+    is_deleted: Annotated[bool, "True: the input no longer lists it. False: it lists it again."]
+    noticed_at: Annotated[datetime, "When the plan was made; the deletion itself came between two runs."]
+    input: Annotated[str, "The input that was listed."]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord(Record):
-    run_id: str
-    status: RunStatus
-    started_at: datetime
-    ended_at: datetime | None = None
-    input: str = ""
-    output: str = ""
-    plan_ids: list[str] = field(default_factory=list)
-    engine: str = ""
-    model: str | None = None
-    model_revision: str | None = None
-    host: str = ""
-    version: str = ""
-    settings_json: str = ""
-    num_documents: int = 0
-    num_pages: int = 0
-    num_charts: int = 0
-    num_chart_points: int = 0
-    num_failures: int = 0
-    num_prompt_tokens: int = 0
-    num_output_tokens: int = 0
-    seconds: float = 0.0
-    pages_per_s: float | None = None
-    render_s: float = 0.0
-    read_s: float = 0.0
-    gpu_s: float | None = None
-    cost: float | None = None
-    currency: str | None = None
-    message: str | None = None
+    run_id: Annotated[str, "The run; sorts by start."]
+    status: Annotated[RunStatus, "running (or killed), finished, incomplete or failed (an error, or too many pages: see message)."]
+    started_at: Annotated[datetime, "Start."]
+    ended_at: Annotated[datetime | None, "End; null while running or when killed."] = None
+    input: Annotated[str, "Input as given."] = ""
+    output: Annotated[str, "Output as given."] = ""
+    plan_ids: Annotated[list[str], "Plans it worked on."] = field(default_factory=list)
+    engine: Annotated[str, "Engine."] = ""
+    model: Annotated[str | None, "Model."] = None
+    model_revision: Annotated[str | None, "Revision of the model."] = None
+    host: Annotated[str, "Host of the driver."] = ""
+    version: Annotated[str, "Version of pagefold."] = ""
+    settings_json: Annotated[str, "All settings, resolved, without secrets."] = ""
+    num_documents: Annotated[int, "Documents committed."] = 0
+    num_pages: Annotated[int, "Pages read."] = 0
+    num_charts: Annotated[int, "Charts read."] = 0
+    num_chart_points: Annotated[int, "Data points read."] = 0
+    num_failures: Annotated[int, "Failures recorded."] = 0
+    num_prompt_tokens: Annotated[int, "Prompt tokens."] = 0
+    num_output_tokens: Annotated[int, "Output tokens."] = 0
+    seconds: Annotated[float, "Wall-clock seconds."] = 0.0
+    pages_per_s: Annotated[float | None, "Pages over seconds; null when none was read."] = None
+    render_s: Annotated[float, "Seconds of rendering, summed over pages."] = 0.0
+    read_s: Annotated[float, "Seconds of reading, summed over pages and charts."] = 0.0
+    gpu_s: Annotated[
+        float | None, "Seconds that GPUs were held: each reader from its start to its last answer, times engine.num_gpus."
+    ] = None
+    cost: Annotated[float | None, "Cost of the run by the settings price.*; null where none is set."] = None
+    currency: Annotated[str | None, "Currency of the cost; null without one."] = None
+    message: Annotated[str | None, "Why it ended, when it did not finish, or how much of it failed."] = None
 
 
 @dataclass(frozen=True, kw_only=True)

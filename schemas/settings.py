@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     SerializerFunctionWrapHandler,
@@ -19,6 +17,7 @@ from pydantic import (
 )
 
 from schemas.failure import Task
+from schemas.frozen import Frozen
 from schemas.masking import masked_values
 
 EngineName = Literal["classic", "server", "ovis", "scripted"]
@@ -28,9 +27,7 @@ Redo = Literal["none", "stale", "failed", "all"]
 MEBI = 1024**2
 
 
-class Stage(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class Stage(Frozen):
     @field_serializer("*", mode="wrap", when_used="json")
     def _without_secrets(self, value: Any, plain: SerializerFunctionWrapHandler) -> Any:
         """JSON of settings is for people and tables: a password in a URL is masked there. Workers get the objects, pickled."""

@@ -4,13 +4,11 @@ import hashlib
 from datetime import datetime
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from schemas.frozen import Frozen
 
 
-class Source(BaseModel):
+class Source(Frozen):
     """One object at one version, as a listing shows it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: str
     """`s3://bucket/key` (key as it is, not URL-encoded) or an absolute local path."""
@@ -41,10 +39,8 @@ class FileIdentity(NamedTuple):
     ctime_ns: int
 
 
-class Document(BaseModel):
+class Document(Frozen):
     """What the bytes of a source turned out to be. All but `document_id` is None where they could not be opened."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     document_id: str | None = None
     """sha256 of the bytes, hex; None when they could not be fetched."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from schemas.answers import ChartAnswer
 from schemas.page import Word
+from schemas.records import PointContent
 from workers.chart_points import Axis, ChartReader
-from workers.content import PointContent
 from workers.number_words import PERCENT
 from workers.tokens import tokens_of
 

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 
 from schemas.answers import ChartAnswer
 from schemas.page import Word
+from schemas.records import PointContent
 from workers.axis_units import AxisUnit, axis_unit, is_same_unit
-from workers.content import PointContent
 from workers.numbers import decimal_convention, parse_number, plain_digits, times
 from workers.times import parse_time
 

@@ -24,7 +24,6 @@ _IN_TEXT = {
 """What is LaTeX even outside a formula."""
 _LETTER = r"(?![A-Za-z])"
 _DOLLARS = re.compile(r"(\$\$[^$]{1,4000}\$\$|\$[^$]{1,1000}\$)")
-_LATEX_COMMAND = re.compile(r"\\[A-Za-z]")
 
 
 def _compiled(table: dict[str, str]) -> re.Pattern[str]:

@@ -19,12 +19,13 @@ from schemas.records import ChunkRecords
 from schemas.settings import ReadSettings, RegionSettings, Transport
 from workers.asking import Outcome, ask, max_output_tokens
 from workers.contained import page_failure, panics_raised
+from workers.content import ChartContent, OcrContent
 from workers.crops import crop_regions, region_text_layer
 from workers.engines.busy import Busy
 from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
 from workers.prompts import prompt_for
 from workers.rows import ChunkRows
-from workers.validate import ChartContent, OcrContent, chart_content, ocr_content
+from workers.validate import chart_content, ocr_content
 
 Content = TypeVar("Content")
 

@@ -1,7 +1,6 @@
 """The rows of one chunk: what was said of a page or a chart, where it stands, and how it was asked for. Nothing is asked here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, get_args
 
@@ -21,12 +20,11 @@ from schemas.records import (
 )
 from schemas.settings import Transport
 from workers.asking import Outcome
+from workers.content import ChartContent, OcrContent
 from workers.prompts import prompt_for
-from workers.validate import ChartContent, OcrContent
 
 PROMPT_ECHO_CHARS = 60
 """A line of the prompt this long in an answer comes from the prompt, not from the page."""
-_NOT_COLUMNS = ("status", "flags", "points", "num_points")
 
 
 class ChunkRows:
@@ -70,16 +68,13 @@ class ChunkRows:
             page,
             "partial" if outcome.failure else "ok",
             outcome,
-            flags=joined(page.flags, content.flags, _answer_flags(outcome)),
-            text_markdown=content.text_markdown,
-            text_plain=content.text_plain,
-            languages=list(content.languages),
-            text_origin=outcome.completion.text_origin,
-            num_blocks=len(content.blocks),
-            num_chars=content.num_chars,
-            num_chart_candidates=num_candidates,
-            text_layer_agreement=content.text_layer_agreement,
-            confidence=outcome.completion.confidence,
+            **_columns(
+                content,
+                flags=joined(page.flags, content.flags, _answer_flags(outcome)),
+                text_origin=outcome.completion.text_origin,
+                num_chart_candidates=num_candidates,
+                confidence=outcome.completion.confidence,
+            ),
         )
         reading = self._readings["ocr"]
         blocks = [
@@ -102,9 +97,7 @@ class ChunkRows:
         if content is None:
             record = self._chart(page, region, image, "failed", outcome, flags=joined(flags, _answer_flags(outcome)))
             return ChunkRecords(charts=[record], failures=failures)
-        columns = {item.name: getattr(content, item.name) for item in fields(content) if item.name not in _NOT_COLUMNS}
-        columns["flags"] = joined(flags, content.flags, _answer_flags(outcome))
-        columns["num_points"] = len(content.points)
+        columns = _columns(content, flags=joined(flags, content.flags, _answer_flags(outcome)))
         record = self._chart(page, region, image, "partial" if outcome.failure else content.status, outcome, **columns)
         points = [
             ChartPointRecord(
@@ -190,6 +183,13 @@ class ChunkRows:
             "read_s": outcome.engine_s,
             "read_at": self._clock(),
         }
+
+
+def _columns(content: OcrContent | ChartContent, **known: Any) -> dict[str, Any]:
+    """The columns of what was answered, and those that are known besides. `status` is passed by itself; blocks and points have
+    records of their own."""
+    columns = vars(content) | known
+    return {name: value for name, value in columns.items() if name not in ("status", "blocks", "points")}
 
 
 def joined(*flags: Iterable[str]) -> list[str]:

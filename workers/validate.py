@@ -7,18 +7,16 @@ from typing import cast
 
 from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, ChartAnswer, OcrAnswer, Table
 from schemas.page import Box, PageImage, Region, RenderedPage
-from schemas.records import BlockKind
+from schemas.records import BlockContent, BlockKind
 from workers.align import Aligner
 from workers.chart_checks import AxisRange, axis_range, labels_found, sums_to_whole, values_in_range
 from workers.chart_points import ChartReader
-from workers.content import BlockContent, ChartContent, OcrContent, PointContent
+from workers.content import ChartContent, OcrContent
 from workers.html_tables import grid_of, to_html, to_markdown
 from workers.language_tags import bcp47
 from workers.markdown import join_markdown, plain_rows, plain_text
 from workers.tokens import agreement, tokens_of
 from workers.trust import judge
-
-__all__ = ["BlockContent", "ChartContent", "OcrContent", "PointContent", "chart_content", "ocr_content"]
 
 BOX_TOLERANCE = 0.02
 """Share of a side by which an engine's box may pass the page's edge; it is clamped."""
@@ -56,6 +54,7 @@ def ocr_content(answer: OcrAnswer, page: RenderedPage) -> OcrContent:
         text_markdown=join_markdown(parts),
         text_plain=text_plain,
         languages=bcp47(answer.languages),
+        num_blocks=len(blocks),
         num_chars=num_chars,
         text_layer_agreement=agreed,
         flags=list(flags),
@@ -152,6 +151,7 @@ def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> Ch
         y2_unit=answer.y2_unit,
         printed=answer.printed,
         series=[name or "" for name in reader.series],
+        num_points=len(points),
         labels_in_text_layer=found.share if found else None,
         values_in_axis_range=in_range,
         sum_ok=sum_ok,

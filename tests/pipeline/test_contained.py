@@ -21,6 +21,7 @@ from pipeline.chunks import Work
 from pipeline.local_store import LocalStore
 from pipeline.observer import Receipt
 from pipeline.recipes import make_recipes
+from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import WORKS, ProbeDocuments, ReadPages, RenderPages
 from pipeline.staging import StagedChunk, decode, this_version
 from pipeline.store import StoreError
@@ -77,9 +78,8 @@ class Front:
     """Probe and draw."""
 
     def __init__(self, folder: Path) -> None:
-        chosen = Settings()
-        common = (chosen.fetch, chosen.render, chosen.regions, [], chosen.log, "run")
-        self.probe, self.draw = ProbeDocuments(*common), RenderPages(*common)
+        setup = RenderSetup.of(Settings(), "run")
+        self.probe, self.draw = ProbeDocuments(ProbeSetup(rendering=setup)), RenderPages(setup)
         self.works = [work_on(index, folder / name) for index, name in enumerate(PAGES)]
 
     def run(self) -> list[pa.Table]:
@@ -110,16 +110,8 @@ class Reader:
         chosen = Settings.model_validate({"engine": {"name": "scripted", "scripted": {"script": script}}})
         self.store = LocalStore(str(out))
         recipes = make_recipes(chosen, describe_engine(chosen.engine), chosen.read.tasks)
-        self.stage = ReadPages(
-            chosen.engine,
-            chosen.read,
-            chosen.regions,
-            Bounds.of(chosen.render, chosen.regions),
-            recipes,
-            "run",
-            self.store,
-            chosen.log,
-        )
+        self.recipe_ids = {task: recipe.recipe_id for task, recipe in sorted(recipes.items())}
+        self.stage = ReadPages(ReadSetup.of(chosen, recipes, "run", self.store))
 
     def run(self, drawn: list[pa.Table]) -> list[Receipt]:
         bodies = [body for table in drawn for body in asyncio.run(self.stage(table)).column("receipts").to_pylist()[0]]
@@ -357,16 +349,22 @@ def check_document_lost(stage: str, error: Exception, rows: Rows, clean: Rows) -
     assert rows["pages"] == [row for row in clean["pages"] if page_of(row)[0] != BAD[0]]
 
 
+def test_a_staged_chunk_says_under_which_recipes_it_was_read(drawn: list[pa.Table], reader: Reader) -> None:
+    reader.run(drawn)
+
+    assert {json.dumps(staged.recipe_ids) for staged in reader.staged()} == {json.dumps(reader.recipe_ids)}
+
+
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_a_chunk_that_cannot_be_encoded_is_staged_with_all_its_pages_failed(
     error: Exception, drawn: list[pa.Table], clean: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = stages.encode
 
-    def encode(chunk: Chunk, records: ChunkRecords, run_id: str) -> bytes:
+    def encode(chunk: Chunk, records: ChunkRecords, *others: Any) -> bytes:
         if chunk.source.uri.endswith(BAD[0]) and BAD[1] in chunk.pages and records.blocks:
             raise error
-        return plain(chunk, records, run_id)
+        return plain(chunk, records, *others)
 
     monkeypatch.setattr(stages, "encode", encode)
     found = reader.run(drawn)
@@ -414,11 +412,11 @@ def test_the_driver_logs_each_traceback_once_wherever_it_was_met(
     monkeypatch.setattr(contained, "_counts", Counter())
     contained.take_told()
     plain = Renderer.draw
-    monkeypatch.setattr(
-        Renderer,
-        "draw",
-        lambda self, path, pages, file: plain(self, path, pages, file) if pages != [1] else raises(KeyError("drawing"))(),
-    )
+
+    def draw(self: Renderer, path: Path, pages: list[int], file: FileIdentity) -> Iterator[Packed]:
+        return raises(KeyError("drawing"))() if pages == [1] else plain(self, path, pages, file)
+
+    monkeypatch.setattr(Renderer, "draw", draw)
     bugs = receipts.Bugs()
     found = Reader(tmp_path / "out", scripted(ValueError(), label="*")).run(front.run())
     told = [text for receipt in found for text in receipt.spent.told]

@@ -9,11 +9,12 @@ from pipeline.duplicates import MAX_COMPARED, group_twins, known_documents
 from pipeline.intake import Taken
 from pipeline.ledger import Ledger
 from pipeline.plan import Counts, make_shards, plan_retries, plan_sources
+from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages import ProbeDocuments
 from schemas.failure import FailureKind, Task
 from schemas.page import Chunk
 from schemas.plan import CommittedSource, Manifest, PlannedSource, Recipe, SourceFailure
-from schemas.settings import FetchSettings, LogSettings, PlanSettings, RegionSettings, RenderSettings
+from schemas.settings import PlanSettings, Settings
 from schemas.source import Source
 from tests.pipeline.made import NOON, RECIPES, make_recipe, make_source
 from tests.pipeline.made_input import make_pdf
@@ -177,7 +178,7 @@ def works(folder: Path, **of_a: object) -> list[Work]:
 
 
 def probe(works: list[Work], known: dict[str, str] | None = None) -> list[Chunk]:
-    stage = ProbeDocuments(FetchSettings(), RenderSettings(), RegionSettings(), [], LogSettings(), "r", known or {})
+    stage = ProbeDocuments(ProbeSetup(rendering=RenderSetup.of(Settings(), "r"), known=known or {}))
     return [chunk for found in stage.probe(works) for chunk in found]
 
 

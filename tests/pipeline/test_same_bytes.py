@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.chunks import Work
+from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, RenderPages
 from schemas.failure import FailureKind
 from schemas.page import Chunk, RenderedPage
 from schemas.plan import PlannedSource, SourceFailure
-from schemas.settings import FetchSettings, LogSettings, RegionSettings, RenderSettings
+from schemas.settings import RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import make_source
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.test_duplicates import choose, committed, ledger
@@ -19,19 +20,19 @@ from workers.bounds import Bounds
 from workers.listing import list_sources
 from workers.render import understood
 
-SETTINGS = (FetchSettings(), RenderSettings(), RegionSettings(), [], LogSettings(), "r1")
+SETUP = RenderSetup.of(Settings(), "r1")
 
 
 @pytest.fixture(scope="module")
 def probing() -> Iterator[ProbeDocuments]:
-    stage = ProbeDocuments(*SETTINGS)
+    stage = ProbeDocuments(ProbeSetup(rendering=SETUP))
     yield stage
     stage.renderer.close()
 
 
 @pytest.fixture(scope="module")
 def rendering() -> Iterator[RenderPages]:
-    stage = RenderPages(*SETTINGS)
+    stage = RenderPages(SETUP)
     yield stage
     stage.renderer.close()
 

@@ -8,6 +8,7 @@ import pytest
 from pipeline.begins import Begins
 from pipeline.local_store import LocalStore
 from pipeline.recipes import make_recipes
+from pipeline.setups import ReadSetup
 from pipeline.stages import ReadPages, unpacked
 from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
@@ -53,7 +54,7 @@ def test_a_page_read_alone_is_given_up_after_two_deaths_and_not_after_one(tmp_pa
     store = LocalStore(str(tmp_path))
     settings = Settings(engine=EngineSettings(name="scripted"))
     recipes = make_recipes(settings, describe_engine(settings.engine), settings.read.tasks)
-    reader = ReadPages(settings.engine, settings.read, settings.regions, BOUNDS, recipes, "run", store, settings.log)
+    reader = ReadPages(ReadSetup.of(settings, recipes, "run", store))
     rendered = RenderedChunk(chunk=CHUNK, pages=[page(0), page(1)])
     begins = Begins(store, "run")
 

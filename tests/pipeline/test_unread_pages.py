@@ -16,6 +16,7 @@ from pipeline.local_store import LocalStore
 from pipeline.observer import Receipt
 from pipeline.plan import Counts, plan_retries
 from pipeline.receipts import make_receipt
+from pipeline.setups import RenderSetup
 from pipeline.shard_progress import ShardProgress, list_staged
 from pipeline.stages import RenderPages, unpacked
 from pipeline.staging import decode, encode
@@ -24,7 +25,7 @@ from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
 from schemas.plan import PlannedSource
 from schemas.records import ChunkRecords
-from schemas.settings import FetchSettings, LogSettings, OutputSettings, RegionSettings, RenderSettings
+from schemas.settings import FetchSettings, OutputSettings, RegionSettings, RenderSettings, Settings
 from schemas.source import Document
 from tests.pipeline.made import RECIPES, make_chunk, make_plan, planned
 from tests.pipeline.made_input import make_pdf
@@ -150,7 +151,7 @@ def test_a_run_counts_it_once_too(cut: list[tuple[Chunk, ChunkRecords]]) -> None
 @pytest.fixture
 def rendering(tmp_path: Path) -> Iterator[RenderPages]:
     limits = RenderSettings(cpu_s=0.2, max_document_faults=2)
-    stage = RenderPages(FetchSettings(cache_dir=tmp_path / "cache"), limits, RegionSettings(), [], LogSettings(), "r1")
+    stage = RenderPages(RenderSetup.of(Settings(fetch=FetchSettings(cache_dir=tmp_path / "cache"), render=limits), "r1"))
     yield stage
     stage.renderer.close()
 

@@ -1,9 +1,10 @@
-"""The tables' schema: types that DuckDB, Athena and Spark read alike, the same columns in records and in Arrow, and round trips."""
+"""The tables' schema: types that DuckDB, Athena and Spark read alike, columns derived from records, and round trips."""
 
 import dataclasses
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import duckdb
 import pyarrow as pa
@@ -13,66 +14,64 @@ import pytest
 from schemas import SCHEMA_VERSION
 from schemas.failure import FailureKind
 from schemas.page import Box
-from schemas.records import (
-    BlockRecord,
-    ChartPointRecord,
-    ChartRecord,
-    DeletionRecord,
-    DocumentRecord,
-    FailureRecord,
-    Lineage,
-    PageRecord,
-    Reading,
-    Record,
-    RunRecord,
-)
-from schemas.tables import COLUMNS, PARTITIONED, TIME, arrow_schema, to_table
+from schemas.records import BOX, BlockRecord, Lineage, PixelBox, Reading, Record
+from schemas.tables import COLUMNS, PARTITIONED, RECORDS, TIME, Column, arrow_schema, record_columns, to_table
 
-RECORDS: dict[str, type[Record]] = {
-    "documents": DocumentRecord,
-    "pages": PageRecord,
-    "blocks": BlockRecord,
-    "charts": ChartRecord,
-    "chart_points": ChartPointRecord,
-    "failures": FailureRecord,
-    "deletions": DeletionRecord,
-    "runs": RunRecord,
-}
 PORTABLE = {pa.string(), pa.int64(), pa.float64(), pa.bool_(), TIME, pa.list_(pa.string())}
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-
-
-def columns_of(record: type[Any]) -> dict[str, Any]:
-    """Column -> type hint, with lineage, reading and box laid out as `row` does."""
-    columns: dict[str, Any] = {}
-    for name, hint in get_type_hints(record).items():
-        if hint in (Lineage, Reading):
-            columns |= columns_of(hint)
-        elif name == "bbox_px":
-            columns |= dict.fromkeys(("left_px", "top_px", "right_px", "bottom_px"), float | None)
-        else:
-            columns[name] = hint
-    return columns
 
 
 def allows_none(hint: Any) -> bool:
     return get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
 
 
-def test_every_table_has_a_record_and_the_committed_ones_are_named():
-    assert RECORDS.keys() == COLUMNS.keys()
+def test_the_tables_with_partitions_are_named():
     assert {*PARTITIONED, "runs"} == COLUMNS.keys()
 
 
-@pytest.mark.parametrize("table", COLUMNS)
-def test_records_have_exactly_the_columns_of_their_table(table):
-    assert set(columns_of(RECORDS[table])) == {column.name for column in COLUMNS[table]}
+class Half(StrEnum):
+    left = "left"
 
 
-@pytest.mark.parametrize("table", COLUMNS)
-def test_what_a_record_may_leave_out_may_be_null(table):
-    hints = columns_of(RECORDS[table])
-    assert [column.name for column in COLUMNS[table] if allows_none(hints[column.name]) != column.nullable] == []
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured:
+    at: Annotated[datetime | None, "When."] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Named:
+    names: Annotated[list[str], "Its names."]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Example(Record, Named, Measured):
+    reading: Reading
+    bbox_px: PixelBox = None
+    half: Annotated[Half, "Which half."]
+    axis: Annotated[Literal["y"] | None, "Which axis."] = None
+
+
+def test_a_record_has_its_own_columns_in_front_of_those_of_its_bases():
+    # given a record with a part, a box, an enumeration, a choice that may be null, and two bases
+    columns = list(record_columns(Example))
+    # then
+    reading = ["recipe_id", "engine", "model", "model_revision", "prompt_version"]
+    box = ["left_px", "top_px", "right_px", "bottom_px"]
+    assert [column.name for column in columns] == [*reading, *box, "half", "axis", "names", "at"]
+    assert columns[5] == Column("left_px", pa.float64(), BOX["left_px"], nullable=True)
+    assert columns[9:] == [
+        Column("half", pa.string(), "Which half."),
+        Column("axis", pa.string(), "Which axis.", nullable=True),
+        Column("names", pa.list_(pa.string()), "Its names."),
+        Column("at", TIME, "When.", nullable=True),
+    ]
+
+
+@pytest.mark.parametrize(("hint", "why"), [(int, "has no description"), (Annotated[bytes, "Bytes."], "no column has the type")])
+def test_a_column_without_a_description_or_of_another_type_is_refused(hint, why):
+    record = type("Odd", (Record,), {"__annotations__": {"odd": hint}})
+    with pytest.raises(TypeError, match=why):
+        list(record_columns(record))
 
 
 @pytest.mark.parametrize("table", COLUMNS)

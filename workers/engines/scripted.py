@@ -39,9 +39,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from schemas.failure import Failure, FailureKind, Task
+from schemas.frozen import Frozen
 from schemas.settings import EngineSettings
 from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request, StopReason
 
@@ -49,9 +50,7 @@ GARBAGE = "I am sorry, but \x1b[31m{{{ this is no answer"
 CHARS_PER_TOKEN = 4
 
 
-class Rule(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class Rule(Frozen):
     label: str = "*"
     regex: str | None = None
     task: Task | None = None
@@ -78,9 +77,7 @@ class Rule(BaseModel):
         )
 
 
-class Script(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class Script(Frozen):
     counters: Path | None = None
     delay_s: float = Field(0, ge=0)
     rules: list[Rule] = []

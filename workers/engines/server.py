@@ -103,6 +103,8 @@ async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str
 
 
 class ServerEngine:
+    """Sends each request as it comes: `workers.read_pages` lets no more than `max_requests` through at once."""
+
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
         url = _address(settings)
@@ -118,7 +120,6 @@ class ServerEngine:
             limits=httpx.Limits(max_connections=settings.max_requests, max_keepalive_connections=settings.max_requests),
         )
         self._dialect = Dialect(response_format=server.response_format)
-        self._slots = asyncio.Semaphore(settings.max_requests)
         self._pause = _Pause()
         self._encoders = ThreadPoolExecutor(_NUM_ENCODERS, thread_name_prefix="encode")
 
@@ -147,16 +148,15 @@ class ServerEngine:
             raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
 
     async def read(self, request: Request) -> Completion:
-        """Never raises for what the server does. Tries and seconds are counted, the wait for a free slot or encoder is not."""
-        async with self._slots:
-            start = time.monotonic()
-            tries = _Tries()
-            image_url = await self._encoded(tries, data_url, request.image, self._settings.server.image_format)
-            try:
-                completion = await self._ask(request, image_url, tries)
-            except _Passing as error:
-                completion = failed(error.kind, f"{error.message} ({tries.num} tries)")
-            return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start - tries.queued_s)
+        """Never raises for what the server does. Tries and seconds are counted, the wait for a free encoder is not."""
+        start = time.monotonic()
+        tries = _Tries()
+        image_url = await self._encoded(tries, data_url, request.image, self._settings.server.image_format)
+        try:
+            completion = await self._ask(request, image_url, tries)
+        except _Passing as error:
+            completion = failed(error.kind, f"{error.message} ({tries.num} tries)")
+        return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start - tries.queued_s)
 
     async def close(self) -> None:
         await self._client.aclose()

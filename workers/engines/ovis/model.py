@@ -22,9 +22,9 @@ class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type
     _supports_sdpa = True
     _no_split_modules = ("Block", "Qwen3DecoderLayer")
     _skip_keys_device_placement = ("past_key_values",)
-    _tied_weights_keys = {"llm.lm_head.weight": "llm.model.embed_tokens.weight"}  # noqa: RUF012
+    _tied_weights_keys = {"llm.lm_head.weight": "llm.model.embed_tokens.weight"}
     # Stored, but the reference reads the features before it.
-    _keys_to_ignore_on_load_unexpected = [r"visual_tokenizer\.vit\.vision_model\.post_layernorm\."]  # noqa: RUF012
+    _keys_to_ignore_on_load_unexpected = [r"visual_tokenizer\.vit\.vision_model\.post_layernorm\."]
 
     def __init__(self, config: Ovis2_5Config) -> None:
         super().__init__(config)

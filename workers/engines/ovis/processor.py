@@ -14,8 +14,6 @@ from workers.engines.ovis.image_processor import ImageProcessor
 from workers.engines.ovis.loading import locate, read_json, read_tokenizer
 from workers.engines.ovis.prompt import Turn, render, tokenise
 
-PAD_LEFT = "left"
-
 
 class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
     """`processor(text, images)` -> input_ids (marks below zero), attention_mask, pixel_values, grid_thws.

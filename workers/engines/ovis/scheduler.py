@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 @dataclass
 class Statistics:
     num_decode_steps: int = 0
-    num_decoded: int = 0
     num_prefilled: int = 0
     num_shared: int = 0
     """Prompt tokens that were found in the cache."""
@@ -176,7 +175,6 @@ class Scheduler:
                 sequence.num_written += sequence.slot >= 0
             self._expect(pending)
             self.statistics.num_decode_steps += 1
-            self.statistics.num_decoded += len(batch)
         elif self.is_ahead:
             self._consume()
         self.statistics.decode_s += time.perf_counter() - started
