@@ -13,7 +13,7 @@ from workers.chart_checks import AxisRange, axis_range, labels_found, sums_to_wh
 from workers.chart_points import ChartReader
 from workers.content import BlockContent, ChartContent, OcrContent, PointContent
 from workers.html_tables import grid_of, to_html, to_markdown
-from workers.language_tags import bcp47
+from workers.languages import bcp47
 from workers.markdown import join_markdown, plain_rows, plain_text
 from workers.tokens import agreement, tokens_of
 from workers.trust import judge
