@@ -163,7 +163,7 @@ class _ChunkReader:
             outcome = await self._ask(self._text_request(page, transport))
         except Exception as error:  # noqa: BLE001 - the border of a page
             outcome = Outcome.of_failure(page_failure(error, "read"))
-        return _Page(*await _checked(outcome, _ocr_content, page))
+        return _Page(*await _checked(outcome, _ocr_content, page, outcome.completion.is_literal))
 
     def _text_request(self, page: RenderedPage, transport: Transport) -> Request:
         assert page.image is not None
@@ -281,9 +281,9 @@ async def _checked(outcome: Outcome, check: Callable[..., Content], *place: Any)
         return outcome.without_answer(page_failure(error, "validate", said=outcome.completion.text)), None
 
 
-def _ocr_content(answer: OcrAnswer, page: RenderedPage) -> OcrContent:
+def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool) -> OcrContent:
     assert isinstance(answer, OcrAnswer)
-    return ocr_content(answer, page)
+    return ocr_content(answer, page, is_literal=is_literal)
 
 
 def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:

@@ -12,9 +12,9 @@ from workers.align import Aligner
 from workers.chart_checks import AxisRange, axis_range, labels_found, sums_to_whole, values_in_range
 from workers.chart_points import ChartReader
 from workers.content import ChartContent, OcrContent
-from workers.html_tables import grid_of, to_html, to_markdown
-from workers.language_tags import bcp47
-from workers.markdown import join_markdown, plain_rows, plain_text
+from workers.html_tables import Grid, grid_of, to_html, to_markdown
+from workers.languages import bcp47
+from workers.markdown import escape, escape_block, join_markdown, literal_rows, plain_rows, plain_text
 from workers.tokens import agreement, tokens_of
 from workers.trust import judge
 
@@ -26,10 +26,11 @@ MIN_LABELS = 3
 _KINDS = {block: cast(BlockKind, key) for key, block in BLOCK_TYPES.items()}
 
 
-def ocr_content(answer: OcrAnswer, page: RenderedPage) -> OcrContent:
+def ocr_content(answer: OcrAnswer, page: RenderedPage, *, is_literal: bool = False) -> OcrContent:
     """Blocks with boxes, and the page's text made of them.
 
     Boxes come from the engine where it gave one, else from aligning the block's text with the words of the text layer.
+    `is_literal`: the answer's text is no Markdown (`Completion.is_literal`); it is the plain text, and is escaped for Markdown.
     `text_layer_agreement` is null unless the layer is trusted (`workers.trust`); it ignores order, punctuation and case.
     """
     flags: dict[str, None] = {}
@@ -38,7 +39,7 @@ def ocr_content(answer: OcrAnswer, page: RenderedPage) -> OcrContent:
     parts: list[tuple[BlockKind, str]] = []
     plain: list[str] = []
     for block in answer.blocks:
-        content, plain_block = _block(block, page.image, aligner, flags)
+        content, plain_block = _block(block, page.image, aligner, flags, is_literal=is_literal)
         if content.text or content.kind in ("figure", "chart"):
             blocks.append(content)
             parts.append((content.kind, content.text))
@@ -62,20 +63,25 @@ def ocr_content(answer: OcrAnswer, page: RenderedPage) -> OcrContent:
     )
 
 
-def _block(block: AnyBlock, image: PageImage | None, aligner: Aligner | None, flags: dict[str, None]) -> tuple[BlockContent, str]:
+def _block(
+    block: AnyBlock, image: PageImage | None, aligner: Aligner | None, flags: dict[str, None], *, is_literal: bool
+) -> tuple[BlockContent, str]:
     """The block, and its plain text."""
     kind = _KINDS[type(block)]
     html = None
     if isinstance(block, Table):
         grid = grid_of(block.table)
-        text, plain, html = to_markdown(grid), plain_rows(grid.rows), to_html(grid)
+        text, plain, html = _table_markdown(grid, is_literal), _table_plain(grid, is_literal), to_html(grid)
         if grid.is_ragged:
             flags["ragged_table"] = None
         if grid.is_span_outside:
             flags["table_span_outside"] = None
     else:
-        text = str(getattr(block, kind)).strip()
-        plain = text if kind == "formula" else plain_text(text).strip()
+        text = plain = str(getattr(block, kind)).strip()
+        if kind != "formula" and is_literal:
+            text = escape_block(kind, text)
+        elif kind != "formula":
+            plain = plain_text(text).strip()
     box = _box_px(block.box, image) if block.box else None
     if block.box and box is None:
         flags["box_outside_page"] = None
@@ -89,6 +95,14 @@ def _block(block: AnyBlock, image: PageImage | None, aligner: Aligner | None, fl
         confidence=block.confidence,
     )
     return content, plain
+
+
+def _table_markdown(grid: Grid, is_literal: bool) -> str:
+    return to_markdown(grid._replace(rows=[[escape(cell) for cell in row] for row in grid.rows]) if is_literal else grid)
+
+
+def _table_plain(grid: Grid, is_literal: bool) -> str:
+    return literal_rows(grid.rows) if is_literal else plain_rows(grid.rows)
 
 
 def _box_px(box: AnswerBox, image: PageImage | None) -> Box | None:

@@ -5,6 +5,7 @@ import pytest
 from pipeline.recipes import make_recipes
 from schemas.settings import Settings
 from workers.engines.engine import EngineInfo
+from workers.engines.registry import describe_engine
 
 
 def ids(info: EngineInfo | None = None, **given: object) -> dict[str, str]:
@@ -45,3 +46,22 @@ def test_an_option_of_one_task_leaves_the_others_recipe_alone() -> None:
     thinking = EngineInfo(name="ovis", options={"a": 1}, chart_options={"thinking_tokens": 100})
     assert ids(plain)["ocr"] == ids(thinking)["ocr"]
     assert ids(plain)["chart"] != ids(thinking)["chart"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "recipe_ids"),
+    [
+        ({"name": "server", "model": "m"}, {"ocr": "bd48325f109bfa25", "chart": "3434f851a89afbd7"}),
+        (
+            {"name": "ovis", "model": "AIDC-AI/Ovis2.5-2B", "revision": "0" * 40, "ovis": {"device": "cpu"}},
+            {"ocr": "533360e1014f79c4", "chart": "015dcba169f5f08e"},
+        ),
+        ({"name": "scripted"}, {"ocr": "88685a28a272f067", "chart": "f9925cf94916c81c"}),
+    ],
+)
+def test_what_these_engines_have_read_by_default_settings_is_not_read_anew(
+    engine: dict[str, object], recipe_ids: dict[str, str]
+) -> None:
+    """Ids of 2026-11. A change here reads every lake of the engine anew: it must be meant."""
+    info = describe_engine(Settings.model_validate({"engine": engine}).engine)
+    assert ids(info, engine=engine) == recipe_ids

@@ -689,3 +689,12 @@ async def test_chunks_share_one_bound() -> None:
     await asyncio.gather(*(reader.read_chunk(rendered(page(index), page(index + 1))) for index in range(0, 8, 2)))
 
     assert (engine.max_in_flight, len(engine.requests)) == (3, 8)
+
+
+async def test_literal_text_of_an_engine_is_escaped_and_a_models_markdown_is_not() -> None:
+    said = json.dumps({"languages": [], "blocks": [{"paragraph": "2*3*4"}]})
+    literal = await read(TellingEngine(ocr=[Completion(text=said, text_origin="ocr", is_literal=True)]), rendered(page()))
+    markdown = await read(TellingEngine(ocr=[said]), rendered(page()))
+
+    assert [(row.text_markdown, row.text_plain) for row in literal.pages] == [("2\\*3\\*4", "2*3*4")]
+    assert [(row.text_markdown, row.text_plain) for row in markdown.pages] == [("2*3*4", "234")]

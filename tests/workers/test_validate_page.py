@@ -130,3 +130,21 @@ def test_flags_are_of_the_closed_list():
 
     assert len(content.flags) == 4
     assert set(content.flags) <= set(FLAGS)
+
+
+def test_literal_text_is_plain_text_as_it_is_and_escaped_in_markdown():
+    said = answer(
+        {"heading": "# of Incidents"}, {"paragraph": "2*3*4 = 24 and __init__.py"}, {"list_item": "- a_b_ &amp;"},
+        {"table": [["# of x", "a|b"], ["<b>", "^ "]]},
+    )  # fmt: skip
+
+    content = ocr_content(said, page("2*3*4 = 24 and __init__.py"), is_literal=True)
+
+    assert content.text_plain == "# of Incidents\n\n2*3*4 = 24 and __init__.py\n\n- a_b_ &amp;\n\n# of x\ta|b\n<b>\t^"
+    assert content.text_markdown == (
+        "## \\# of Incidents\n\n2\\*3\\*4 = 24 and \\_\\_init\\_\\_.py\n\n- a_b\\_ \\&amp;\n\n"
+        "| \\# of x | a\\|b |\n| --- | --- |\n| \\<b> | ^ |"
+    )
+    assert [block.text for block in content.blocks[:2]] == ["\\# of Incidents", "2\\*3\\*4 = 24 and \\_\\_init\\_\\_.py"]
+    assert content.blocks[3].html == "<table><tr><td># of x</td><td>a|b</td></tr><tr><td>&lt;b&gt;</td><td>^ </td></tr></table>"
+    assert content.blocks[1].box_origin == "text_layer"

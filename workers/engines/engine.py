@@ -66,6 +66,8 @@ class Completion:
     confidence: float | None = None
     """0..1, the engine's own figure (classic: mean recognition score)."""
     text_origin: Literal["model", "text_layer", "ocr"] = "model"
+    is_literal: bool = False
+    """The answer's text is that of the page, character by character; False: it is Markdown."""
     flags: tuple[str, ...] = field(default=())
     failure: Failure | None = None
     num_tries: int = 1

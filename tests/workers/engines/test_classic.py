@@ -9,13 +9,16 @@ import pytest
 
 from schemas.answers import OcrAnswer
 from schemas.failure import FailureKind
-from schemas.page import Box, PageImage, TextLayer, Word
+from schemas.page import Box, PageImage, RenderedPage, TextLayer, Word
 from schemas.settings import ClassicSettings, EngineSettings
 from workers.engines.classic import describe, make, ppocr
+from workers.engines.classic.engine import _answered
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
 from workers.engines.engine import Completion, EngineStartError, Prompt, Request
 from workers.languages import languages_of
+from workers.reading_order import TextBlock
+from workers.validate import ocr_content
 
 SETTINGS = EngineSettings()
 LINES = ["Reading is to the mind", "what exercise is to the body", "said somebody in 1709"]
@@ -93,6 +96,27 @@ async def test_a_trusted_text_layer_is_taken_as_it_is(engine):
     completion = await engine.read(request(drawn(LINES), text_layer=layer))
     assert " ".join(texts(completion)) == "The layer says this and it is believed"
     assert (completion.text_origin, completion.confidence) == ("text_layer", None)
+
+
+async def test_marks_in_a_text_layer_are_characters_of_the_page(engine):
+    lines = ["2*3*4 = 24 and __init__.py", "# of Incidents &amp; [a](b)"]
+    image, layer = drawn(LINES), layer_of(lines)
+    completion = await engine.read(request(image, text_layer=layer))
+
+    page = RenderedPage(page_index=0, image=image, text_layer=layer)
+    answer = OcrAnswer.model_validate_json(completion.text)
+    content = ocr_content(answer, page, is_literal=completion.is_literal)
+    assert content.text_plain.split() == " ".join(lines).split()
+    assert (content.text_layer_agreement, completion.is_literal) == (1.0, True)
+
+
+def test_a_printed_caret_is_no_cell_that_goes_on_from_above():
+    block = TextBlock("table", "", Box(0, 0, 1, 1), (0,), (("a", "b"), ("^", "c")))
+    completion = _answered([block], [Box(0, 0, 9, 9)], [None], PageImage(width_px=9, height_px=9), Completion())
+
+    answer = OcrAnswer.model_validate_json(completion.text)
+    page = RenderedPage(page_index=0, image=PageImage(width_px=9, height_px=9))
+    assert ocr_content(answer, page, is_literal=True).text_plain == "a\tb\n^\tc"
 
 
 async def test_pixels_are_read_where_there_is_no_layer(engine):

@@ -27,7 +27,7 @@ from workers.engines.chat import status_inside
 from workers.engines.replies import Reply
 from workers.engines.server import ServerEngine, _retry_after_s
 from workers.html_tables import grid_of, rows_of_table_text, to_html, to_markdown
-from workers.language_tags import bcp47
+from workers.languages import bcp47
 from workers.latex import mend_latex
 from workers.lenient_json import NotJson, load
 from workers.listing import local_path, storable

@@ -4,8 +4,9 @@ from schemas.settings import EngineSettings
 from workers.engines.classic.ppocr import MODELS, model_paths, rapidocr_version
 from workers.engines.engine import Engine, EngineInfo
 
-READING_VERSION = 1
-"""Raised when the rules of trust, order or legibility change the text: then the recipe changes too."""
+READING_VERSION = 2
+"""Raised when the rules of trust, order, legibility or escaping change the text: then the recipe changes too. 2: literal text is
+escaped in Markdown, and stays whole in plain text."""
 
 
 def describe(settings: EngineSettings) -> EngineInfo:

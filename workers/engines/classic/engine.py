@@ -15,6 +15,7 @@ from schemas.settings import EngineSettings
 from workers.engines.classic.legible import READ_SCORE, legible
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.engine import Completion, EngineStartError, Request
+from workers.html_tables import ABOVE
 from workers.languages import languages_of
 from workers.reading_order import TextBlock, blocks_in_order
 from workers.trust import Trust, judge, uncovered_ink
@@ -144,7 +145,7 @@ def _answered(
     )
     everything = [index for block in blocks for index in block.members]
     confidence = _mean(everything, scores, boxes)
-    return replace(completion, text=answer.model_dump_json(exclude_none=True), confidence=confidence)
+    return replace(completion, text=answer.model_dump_json(exclude_none=True), is_literal=True, confidence=confidence)
 
 
 def _mean(members: Sequence[int], scores: Sequence[float | None], boxes: Sequence[Box]) -> float | None:
@@ -175,6 +176,11 @@ def _block(block: TextBlock, boxes: Sequence[Box], confidence: float | None, ima
         case "footnote":
             return Footnote(footnote=text, box=box, confidence=confidence)
         case "table":
-            return Table(table=[list(row) for row in block.rows], box=box, confidence=confidence)
+            return Table(table=[[_cell(text) for text in row] for row in block.rows], box=box, confidence=confidence)
         case "paragraph":
             return Paragraph(paragraph=text, box=box, confidence=confidence)
+
+
+def _cell(text: str) -> str:
+    """A printed caret is no mark of a cell that goes on from above."""
+    return f"{ABOVE} " if text == ABOVE else text
