@@ -8,8 +8,6 @@ from typer.main import get_command
 
 from pipeline.cli import app
 from pipeline.config import all_settings, resolve
-from schemas.failure import FailureKind
-from schemas.tables import COLUMNS
 from tests.refresh_readme import GENERATED, README, ROOT, demo_output, pasted_demo, refreshed, replaced, steady
 
 TEXT = README.read_text("utf-8")
@@ -22,25 +20,6 @@ def test_generated_parts_are_up_to_date(name):
 
 def test_refreshing_twice_changes_nothing():
     assert refreshed(refreshed(TEXT)) == refreshed(TEXT)
-
-
-@pytest.mark.parametrize("command", sorted(get_command(app).commands))  # type: ignore[attr-defined]
-def test_every_command_stands_in_the_readme(command):
-    assert f"pagefold {command}" in TEXT
-
-
-@pytest.mark.parametrize("setting", [setting.name for setting in all_settings()])
-def test_every_setting_stands_in_the_readme(setting):
-    assert f"| `{setting}` |" in TEXT
-
-
-@pytest.mark.parametrize("kind", FailureKind)
-def test_every_failure_kind_stands_in_the_readme(kind):
-    assert f"| `{kind}` |" in TEXT
-
-
-def test_every_column_stands_in_the_readme():
-    assert [column.name for table in COLUMNS.values() for column in table if f"| `{column.name}` |" not in TEXT] == []
 
 
 def test_every_long_flag_of_every_command_stands_in_the_readme():
