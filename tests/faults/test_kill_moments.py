@@ -54,6 +54,8 @@ from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_in, doubled_keys, read_all, read_rows
 from workers.fetch import Fetched
 
+pytestmark = pytest.mark.slow
+
 PAGES = {"a.pdf": 3, "b.pdf": 1, "c.pdf": 4, "d.pdf": 4}
 BYTES = {"a.pdf": "a", "b.pdf": "b", "c.pdf": "c", "d.pdf": "c"}
 """What the sha256 is made of: d.pdf has the bytes of c.pdf, and the same size."""

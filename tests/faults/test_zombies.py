@@ -32,6 +32,8 @@ from tests.faults.test_kill_moments import DyingStore, Killed
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 from tests.pipeline.tables import doubled_keys, read_rows
 
+pytestmark = pytest.mark.slow
+
 ITEMS = [planned("a.pdf"), planned("b.pdf")]
 PLAN = make_plan([ITEMS])
 A = [make_chunk(ITEMS[0], 0, 0, [0, 1], 3), make_chunk(ITEMS[0], 0, 2, [2], 3)]
