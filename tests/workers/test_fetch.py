@@ -458,13 +458,13 @@ def test_two_processes_that_want_one_object_download_it_once(fetcher: Fetcher, b
     # then
     assert [results.get(timeout=60) for _ in children] == [DIGEST, DIGEST]
     for child in children:
-        child.join(10)
+        child.join(60)
     assert s3_faults.num("GET") == 1
 
 
 def test_many_readers_have_one_object_open_at_once(fetcher: Fetcher, bucket: str) -> None:
     """Several render processes share a long document: an open one must not make the next wait."""
-    source, barrier = put(bucket), threading.Barrier(4, timeout=10)
+    source, barrier = put(bucket), threading.Barrier(4, timeout=60)
 
     def fetch(_: int) -> None:
         with fetcher.open(source, "known"):
