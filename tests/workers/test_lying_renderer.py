@@ -36,6 +36,7 @@ def told(tmp_path: Path, name: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIES)
 def test_a_lie_costs_its_page_and_neither_time_nor_memory(lying: Renderer, tmp_path: Path, name: str) -> None:
     path = told(tmp_path, name)

@@ -3,10 +3,11 @@ import base64
 import gzip
 import io
 import json
-import time
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -403,24 +404,27 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, expected: float | N
     assert _retry_after_s(value, now=datetime(2026, 11, 23, 12, tzinfo=UTC)) == expected
 
 
-@pytest.mark.slow
 async def test_waiting_for_an_encoder_is_no_time_at_work(fake: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited_s, encoded_s = [], []
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(server_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
     def encode(image: object, image_format: object) -> str:
-        started = time.monotonic()
-        waited_s.append(started - asked)
-        time.sleep(0.2)
-        encoded_s.append(time.monotonic() - started)
+        clock.now += 1
         return "data:"
 
     monkeypatch.setattr(server_module, "data_url", encode)
-    engine = ServerEngine(settings(fake))
-    asked = time.monotonic()
-    completions = await asyncio.gather(*(engine.read(request()) for _ in range(8)))
+    engine, free = ServerEngine(settings(fake)), threading.Event()
+    busy = [engine._encoders.submit(free.wait) for _ in range(server_module._NUM_ENCODERS)]
+    while not all(each.running() for each in busy):  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    asked = asyncio.create_task(engine.read(request()))
+    await asyncio.sleep(0)
+
+    clock.now += 5
+    free.set()
+
+    assert (await asked).engine_s == 1
     await engine.close()
-    # two encode at a time: the eight wait for 2.4 s in all, and for longer on a busy machine
-    assert sum(encoded_s) <= sum(completion.engine_s or 0.0 for completion in completions) < sum(encoded_s) + sum(waited_s) / 2
 
 
 async def test_no_more_requests_are_in_flight_than_allowed_and_connections_are_kept(fake: FakeOpenAI) -> None:

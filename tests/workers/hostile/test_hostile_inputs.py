@@ -99,6 +99,7 @@ def test_a_hostile_pdf_costs_itself(renderer: Renderer, good: Path, tmp_path: Pa
     assert psutil.Process().memory_info().rss - before < 300 * MEBI  # the parent only ever holds what it was sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_hostile_image_costs_itself(renderer: Renderer, good: Path, tmp_path: Path, name: str) -> None:
     make, is_readable = IMAGES[name]
