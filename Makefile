@@ -4,15 +4,21 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROJECT := pyproject.toml constraints.txt
 UV := uv==0.13.9
+# Tests that start Ray go to one worker, see tests/conftest.py. PYTEST_ARGS comes after: '-n 0' runs all in one process.
+PYTEST := -m pytest -n 2 --dist loadgroup
 
-.PHONY: demo test test-oldest lint bench bench-engine bench-gpu docs lock clean
+.PHONY: demo test quick test-oldest lint bench bench-engine bench-gpu docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/pagefold demo
 
 test: $(VENV)/.installed-all
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+
+# What needs neither Ray nor more than a second.
+quick: $(VENV)/.installed-all
+	$(BIN)/python $(PYTEST) -m 'not ray and not slow' $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-all
 	$(BIN)/ruff check .
@@ -50,7 +56,7 @@ lock: $(VENV)/.installed-all
 # The tests on the oldest versions that pyproject.toml allows (of torch, the one that is pinned), in an environment of their own.
 OLDEST := .venv-oldest
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
+	$(OLDEST)/bin/python $(PYTEST) $(PYTEST_ARGS)
 
 $(OLDEST)/.installed: $(PROJECT)
 	rm -rf $(OLDEST)

@@ -12,6 +12,13 @@ from tests.servers.s3_proxy import Proxy, s3_proxy
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests that start Ray go to one worker of pytest-xdist: the session's Ray is its, and two at once are too many."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """URL of a moto server; the standard AWS variables lead to it."""

@@ -8,8 +8,6 @@ from typer.main import get_command
 
 from pipeline.cli import app
 from pipeline.config import all_settings, resolve
-from schemas.failure import FailureKind
-from schemas.tables import COLUMNS
 from tests.refresh_readme import GENERATED, PAGES, ROOT, WHERE, demo_output, pasted_demo, refreshed, replaced, steady
 
 TEXTS = {page: path.read_text("utf-8") for page, path in PAGES.items()}
@@ -56,25 +54,6 @@ def test_every_package_stands_on_the_map_of_its_folder():
         (rooms,) = re.findall(r"^## The rooms\n\n```text\n(.*?)```", TEXTS[f"{folder}/README.md"], re.DOTALL | re.MULTILINE)
         packages = [path.parent for path in (ROOT / folder).rglob("__init__.py") if path.parent != ROOT / folder]
         assert [package.name for package in packages if not re.search(rf" {package.name}/", rooms)] == []
-
-
-@pytest.mark.parametrize("command", sorted(get_command(app).commands))  # type: ignore[attr-defined]
-def test_every_command_stands_in_the_docs(command):
-    assert f"pagefold {command}" in TEXT
-
-
-@pytest.mark.parametrize("setting", [setting.name for setting in all_settings()])
-def test_every_setting_stands_in_the_docs(setting):
-    assert f"| `{setting}` |" in TEXT
-
-
-@pytest.mark.parametrize("kind", FailureKind)
-def test_every_failure_kind_stands_in_the_docs(kind):
-    assert f"| `{kind}` |" in TEXT
-
-
-def test_every_column_stands_in_the_docs():
-    assert [column.name for table in COLUMNS.values() for column in table if f"| `{column.name}` |" not in TEXT] == []
 
 
 def test_every_long_flag_of_every_command_stands_in_the_docs():

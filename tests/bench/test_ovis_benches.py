@@ -11,6 +11,7 @@ import torch
 from tests.bench import engine, gpu
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_runs_anywhere_at_toy_sizes(tmp_path, capsys):
     report = tmp_path / "report.json"
     wanted = ["--tiny", "--batches", "1,2", "--outputs", "8", "--pages", "2", "--dpi", "20", "--out", str(report)]

@@ -3,6 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from pipeline.layout import SNAPSHOTS
 from pipeline.ledger import list_manifests
 from pipeline.local_store import LocalStore
@@ -11,6 +13,7 @@ from tests.bench.planning import SHARD, bare, planned, write_lake
 from tests.servers.static_s3 import static_s3
 
 
+@pytest.mark.slow
 def test_nothing_is_new_from_manifests_and_from_a_snapshot(tmp_path: Path) -> None:
     num_objects = 9 * SHARD
     write_lake(tmp_path, num_objects, date(2026, 1, 2))

@@ -25,7 +25,8 @@ KEYS = {
 def read_rows(output: str | Path, table: str) -> list[dict[str, Any]]:
     """All rows, without the volatile columns and with plans by number alone, in the order of their content."""
     store = open_store(str(output))
-    rows = [row for path in _paths(store, table) for row in pq.read_table(pa.BufferReader(store.get(path))).to_pylist()]
+    files = [pa.BufferReader(store.get(path)) for path in _paths(store, table)]
+    rows = [row for file in files for row in pq.read_table(file, use_threads=False).to_pylist()]
     return sorted((_steady(row) for row in rows), key=repr)
 
 
@@ -40,10 +41,15 @@ def read_all(output: str | Path) -> dict[str, list[dict[str, Any]]]:
 
 def doubled_keys(output: str | Path) -> list[tuple[str, tuple[Any, ...]]]:
     """Keys that stand in a table more than once; empty is right."""
+    return doubled_in({table: read_rows(output, table) for table in KEYS})
+
+
+def doubled_in(tables: dict[str, list[dict[str, Any]]]) -> list[tuple[str, tuple[Any, ...]]]:
+    """As `doubled_keys`, of tables that were read already."""
     doubled = []
     for table, columns in KEYS.items():
         seen = set()
-        for row in read_rows(output, table):
+        for row in tables[table]:
             key = tuple(row[column] for column in columns)
             if key in seen:
                 doubled.append((table, key))

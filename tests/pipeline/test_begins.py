@@ -44,11 +44,12 @@ def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
 
     events: list[str] = []
 
-    async def reader(name: str, gate: _Gate, seconds: float) -> None:
+    async def reader(name: str, gate: _Gate, may_leave: asyncio.Event, leaves: asyncio.Event) -> None:
         async with gate.shared():
             events.append(f"{name} in")
-            await asyncio.sleep(seconds)
+            await may_leave.wait()
             events.append(f"{name} out")
+            leaves.set()
 
     async def loner(gate: _Gate) -> None:
         async with gate.alone():
@@ -58,13 +59,16 @@ def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
 
     async def scene() -> None:
         gate = _Gate()
+        go, b_left, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(reader("a", gate, 0.03))
-            group.create_task(reader("b", gate, 0.01))
+            group.create_task(reader("a", gate, b_left, gone))
+            group.create_task(reader("b", gate, go, b_left))
             await asyncio.sleep(0)
             group.create_task(loner(gate))
             await asyncio.sleep(0)
-            group.create_task(reader("late", gate, 0))
+            group.create_task(reader("late", gate, go, gone))
+            await asyncio.sleep(0)
+            go.set()
 
     asyncio.run(scene())
 
@@ -74,7 +78,7 @@ def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
 def test_the_answer_of_one_that_was_alone_has_time_to_leave_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline import stages
 
-    monkeypatch.setattr(stages, "_LINGER_S", 0.05)
+    monkeypatch.setattr(stages, "_LINGER_S", 0.5)
     events: list[str] = []
 
     async def reads(name: str, gate: stages._Gate) -> None:

@@ -135,12 +135,14 @@ def test_help_names_every_command_and_imports_nothing_heavy():
         "heavy = {'ray', 'pyarrow', 'pymupdf', 'duckdb', 'numpy', 'boto3', 'torch', 'pydantic'} & sys.modules.keys()\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
-    started = time.monotonic()
+    before = os.times()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     for command in ("run", "watch", "plan", "status", "failures", "retry", "gc", "query", "schema", "doctor", "demo"):
         assert f"  {command} " in done.stdout
-    assert time.monotonic() - started < 5  # 0.15 s on an idle core; CI machines are not idle
+    after = os.times()
+    took_s = after.children_user + after.children_system - before.children_user - before.children_system
+    assert took_s < 3  # CPU seconds; 0.15 on an idle core
 
 
 def test_flags_become_settings(pagefold, monkeypatch):
@@ -416,6 +418,7 @@ def test_status_of_an_idle_output(pagefold, lake):
     assert (told["state"], told["documents"], told["open_failures"]) == ("idle", {"partial": 1}, {"bad_json": 1, "throttled": 1})
 
 
+@pytest.mark.slow
 def test_query_prints_tables_csv_json_and_parquet(pagefold, lake, tmp_path):
     sql = "select name, num_failures from current_documents"
     assert pagefold("query", lake, sql)[1].split() == ["name", "num_failures", "odd", "2"]
@@ -479,13 +482,20 @@ def _a_run(observer: report.Observer) -> None:
     observer.chunk_done(Receipt(shard_index=0, name="n", uri="u", num_ok=2, failures={FailureKind.bad_json: 1}), 1)
 
 
+def await_text(stream: Stream, text: str) -> None:
+    end = time.monotonic() + 60
+    while text not in stream.getvalue():
+        assert time.monotonic() < end, stream.getvalue()
+        time.sleep(0.02)
+
+
 def test_without_a_terminal_progress_is_plain_lines(monkeypatch):
     monkeypatch.setattr(report, "LINE_EVERY_S", 0.05)
     monkeypatch.setattr(report, "QUIET_FOR_S", 0.5)
     stream = Stream(is_terminal=False)
     with report.show_progress(stream) as observer:
         _a_run(observer)
-        time.sleep(1.2)
+        await_text(stream, "waiting in phase `reading`")
     text = stream.getvalue()
     assert "plan 000001 is [31munfinished" in text
     assert "reading: 1/4 documents · 2 pages" in text
@@ -498,7 +508,7 @@ def test_on_a_terminal_progress_is_live():
     stream = Stream(is_terminal=True)
     with report.show_progress(stream) as observer:
         _a_run(observer)
-        time.sleep(0.5)
+        await_text(stream, "bad_json 1")
     assert "1/4 documents" in stream.getvalue()
     assert "failures: bad_json 1" in stream.getvalue()
 

@@ -64,6 +64,7 @@ def test_a_staged_chunk_comes_back_as_it_went() -> None:
     assert staged.tables["charts"].num_rows == 0
 
 
+@pytest.mark.slow
 def test_the_chunks_of_a_large_shard_do_not_pile_up(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     item, num_chunks = planned("a.pdf"), 250
     chunks = [make_chunk(item, 0, page, [page], num_chunks) for page in range(num_chunks)]

@@ -101,6 +101,7 @@ def plan() -> Plan:
     return make_plan([[planned(f"{index}.pdf") for index in range(4)]])
 
 
+@pytest.mark.slow
 def test_a_hundred_shards_that_wait_are_compacted_two_at_a_time(ray: FakeRay, store: Store) -> None:
     plan = make_plan([[planned(f"{index}.pdf")] for index in range(100)])
     progress = {index: ShardProgress(plan, index) for index in range(100)}

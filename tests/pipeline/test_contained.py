@@ -470,6 +470,7 @@ def made(kind: type[BaseException]) -> BaseException:
     return kind("many", [ValueError("one")]) if kind is ExceptionGroup else kind("\x1b[31m\udc80 bad")
 
 
+@pytest.mark.slow
 @given(faults=st.dictionaries(st.sampled_from(LABELS), st.sampled_from(FAULTS), max_size=8))
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_an_engine_raises_or_answers_every_page_has_its_row(

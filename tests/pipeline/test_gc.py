@@ -201,6 +201,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 def test_killed_at_any_object_the_same_call_goes_on(tmp_path: Path) -> None:
     class Dying(LocalStore):
         left = 0

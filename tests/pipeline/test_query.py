@@ -82,6 +82,7 @@ def test_files_that_are_being_written_are_left_out(tmp_path):
     assert run_query(str(tmp_path), "SELECT count(*) n FROM pages").to_pylist() == [{"n": 2}]
 
 
+@pytest.mark.slow
 def test_a_bucket_is_read_through_the_standard_variables(tmp_path, s3):
     # given the same files, in a bucket, under a prefix
     write_lake(tmp_path, ROWS)

@@ -99,6 +99,7 @@ def test_a_file_replaced_after_it_was_hashed_is_changed_and_its_neighbour_is_dra
     assert kinds(drawn(rendering, other)) == [None, None]
 
 
+@pytest.mark.slow
 def test_pages_drawn_while_their_file_is_replaced_are_changed(
     probing: ProbeDocuments, rendering: RenderPages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_honest_bytes_are_read_after_all_whoever_has_them(tmp_path: Path) -> Non
     assert (again.source.uri, again.document_id, again.pages) == (honest.uri, "honest", [4, 5])
 
 
+@pytest.mark.slow
 def test_a_file_that_is_drawn_twice_after_it_was_touched_is_drawn(
     probing: ProbeDocuments, rendering: RenderPages, tmp_path: Path
 ) -> None:

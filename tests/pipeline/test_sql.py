@@ -249,6 +249,7 @@ def test_the_folders_of_a_lake_are_where_athena_looks_for_them(lake):
         assert folder.name == template.rstrip("/").rpartition("/")[2].replace("${ingest_date}", str(DAY))
 
 
+@pytest.mark.slow
 def test_views_and_questions_in_trinos_dialect_answer_as_duckdb_does(ours):
     """Read as Trino's, written as DuckDB's by sqlglot, and run: what Trino would read otherwise would come out otherwise."""
     connection = duckdb.connect()
@@ -350,6 +351,7 @@ def test_yesterdays_files_have_todays_columns_as_null(grown_lake, table):
         assert old[COLUMNS[table][0].name] == made_rows()[table][0][COLUMNS[table][0].name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_todays_views_read_yesterdays_files(grown_lake, view):
     theirs = sorted(rows_of(script_in_duckdb(grown_lake), f"SELECT * FROM {view}"), key=repr)

@@ -150,12 +150,13 @@ def test_a_run_counts_it_once_too(cut: list[tuple[Chunk, ChunkRecords]]) -> None
 
 @pytest.fixture
 def rendering(tmp_path: Path) -> Iterator[RenderPages]:
-    limits = RenderSettings(cpu_s=0.2, max_document_faults=2)
+    limits = RenderSettings(cpu_s=1, max_document_faults=2)
     stage = RenderPages(RenderSetup.of(Settings(fetch=FetchSettings(cache_dir=tmp_path / "cache"), render=limits), "r1"))
     yield stage
     stage.renderer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the CPU limit is Linux's")
 def test_a_small_file_of_nested_forms_costs_two_pages_and_its_neighbour_is_drawn(rendering: RenderPages, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()

@@ -70,6 +70,7 @@ def land(task, text, is_complete):
         assert not any(char in text for char in "\x00\x1b\x07")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["ocr", "chart"])
 def test_any_json_is_an_answer_or_refused(task):
     @given(answers[task])
@@ -99,6 +100,7 @@ def test_any_text_is_an_answer_or_refused(text, is_complete):
         land(task, '{"chart":"bar","blocks":[' + text, is_complete)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [

@@ -140,6 +140,7 @@ async def test_a_garbage_layer_is_not_believed(engine):
     assert completion.flags == ("text_layer_untrusted",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [90, 180, 270])
 async def test_a_page_that_lies_on_its_side_or_head_is_read_in_order(engine, turned):
     completion = await engine.read(request(drawn(LINES, rotate=turned)))
@@ -147,6 +148,7 @@ async def test_a_page_that_lies_on_its_side_or_head_is_read_in_order(engine, tur
     assert completion.flags == (f"read_rotated_{360 - turned}",)
 
 
+@pytest.mark.slow
 async def test_boxes_of_a_turned_page_lie_on_the_image_as_it_came(engine):
     # given text in the upper left, turned upside down: it is in the lower right
     completion = await engine.read(request(drawn(LINES, rotate=180)))
@@ -157,6 +159,7 @@ async def test_boxes_of_a_turned_page_lie_on_the_image_as_it_came(engine):
     assert bottom == pytest.approx(1 - 0.17, abs=0.04)
 
 
+@pytest.mark.slow
 async def test_a_scan_with_a_stamped_line_is_completed_by_ocr(engine):
     # given a page whose layer has but the first of its lines
     lines = [f"line {n} of a page that was scanned and stamped" for n in "abcdefghijklmn"]
@@ -271,6 +274,7 @@ def strip_of(text, width, height):
     return np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_tall", [False, True])
 def test_a_strip_that_is_too_long_to_be_read_whole_is_read_in_pieces(engine, is_tall):
     text = "Reading is to the mind what exercise is to the body said somebody in 1709"
@@ -313,6 +317,7 @@ def test_pieces_of_a_strip_hold_all_its_ink_once_and_know_where_they_lie():
     assert sum((piece.pixels != 255).sum() for piece in pieces) == (strip != 255).sum()
 
 
+@pytest.mark.slow
 def test_a_page_of_usual_shape_is_read_as_a_whole(engine, monkeypatch):
     monkeypatch.setattr(ppocr, "strip_pieces", None)
     assert engine._ocr.read(np.full((32, 640, 3), 255, np.uint8)).lines == []

@@ -127,6 +127,7 @@ async def test_delays_do_not_hold_up_others(script: Path) -> None:
     assert 0.2 <= asyncio.get_running_loop().time() - start < 1
 
 
+@pytest.mark.slow
 def test_a_process_that_is_told_to_end_does_so_only_as_often_as_told(script: Path, tmp_path: Path) -> None:
     settings(script, {"counters": str(tmp_path / "counts"), "rules": [{"fault": "exit", "exit_code": 7, "times": 2}]})
     program = """

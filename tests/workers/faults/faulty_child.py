@@ -12,6 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy
+
 from schemas.failure import FailureKind, PageError
 from schemas.page import Region, RenderedPage
 from workers import pdf_pages, render_child, syscall_filter
@@ -121,7 +123,7 @@ ACTS = {
     "leave": lambda: os._exit(3),
     "hang": lambda: time.sleep(600),
     "spin": _spin,
-    "blow": lambda: [bytearray(1 << 28) for _ in range(1000)],
+    "blow": lambda: [numpy.empty(1 << 28, "u1") for _ in range(1000)],  # nothing is written: it takes no CPU time
     "write": lambda: SCRATCH.write_bytes(b"x"),
     "mkdir": lambda: SCRATCH.mkdir(),
     "unlink": lambda: os.unlink(__file__),

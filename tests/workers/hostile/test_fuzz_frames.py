@@ -11,6 +11,7 @@ import random
 import time
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from schemas.flags import FLAGS
@@ -157,12 +158,13 @@ def test_a_frame_that_nobody_changed_is_a_page() -> None:
         assert page.failure is None
 
 
+@pytest.mark.slow
 def test_no_mutated_frame_is_more_than_a_failed_page() -> None:
     deadline = time.monotonic() + SECONDS
     read(stream(random.Random(0), list(GOOD[0])))  # what is imported by then is no growth
     seed, num_read = SEED, 0
     with Peak() as peak:
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline or seed < SEED + 101:
             dice = random.Random(seed)
             frames = [mutated(dice, each) if dice.random() < 0.6 else each for each in dice.choice(GOOD)]
             try:
@@ -173,11 +175,11 @@ def test_no_mutated_frame_is_more_than_a_failed_page() -> None:
             except Exception as error:
                 raise AssertionError(f"seed {seed}") from error
             seed += 1
-    assert seed > SEED + 100
     assert num_read > (seed - SEED) / 10  # most get as far as the JSON
     assert peak.num_bytes < MOST_BYTES
 
 
+@pytest.mark.slow
 def test_no_mutated_document_or_failure_is_more_than_out_of_bounds() -> None:
     deadline = time.monotonic() + SECONDS / 5
     bodies = [b'{"num_pages": 3, "title": "Report", "media_type": "application/pdf"}', b'["corrupt", "no xref"]']

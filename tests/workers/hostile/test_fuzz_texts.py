@@ -172,6 +172,7 @@ def mutated(dice: random.Random, texts: list[str]) -> str:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
 def test_no_text_breaks_what_reads_it(target: Callable[[str], None]) -> None:
     deadline = time.monotonic() + SECONDS * SHARE.get(target, 1) / 10

@@ -15,7 +15,7 @@ from tests.workers.hostile.made_images import IMAGES, tiff_of_frames
 from tests.workers.hostile.made_pdfs import PDFS, active, one_page, told_by_escapes
 from workers.render import Renderer
 
-SETTINGS = RenderSettings(wall_s=6, cpu_s=3, memory_bytes=512 * MEBI)
+SETTINGS = RenderSettings(wall_s=20, cpu_s=3, memory_bytes=512 * MEBI)
 MOST_PAGES = 3
 SLACK_S = 15
 """A killed process is started again."""
@@ -86,6 +86,7 @@ def check(renderer: Renderer, good: Path, path: Path, *, is_readable: bool) -> l
     return pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PDFS)
 def test_a_hostile_pdf_costs_itself(renderer: Renderer, good: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / "hostile.pdf"
@@ -98,6 +99,7 @@ def test_a_hostile_pdf_costs_itself(renderer: Renderer, good: Path, tmp_path: Pa
     assert psutil.Process().memory_info().rss - before < 300 * MEBI  # the parent only ever holds what it was sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_hostile_image_costs_itself(renderer: Renderer, good: Path, tmp_path: Path, name: str) -> None:
     make, is_readable = IMAGES[name]

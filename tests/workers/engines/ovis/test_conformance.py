@@ -67,6 +67,7 @@ def made(tmp_path_factory):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_check_passes_on_checkpoints_of_other_shapes(made, shape):
     rows = list(conformance.Conformance(made(shape)).rows())

@@ -48,6 +48,7 @@ def paces(monkeypatch, plain_s, recorded_s):
     monkeypatch.setattr(decode_graphs, "clocked", clocked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_ahead", [False, True])
 def test_mixed_requests_say_what_each_says_alone(world, is_ahead):
     requests = mixed(world, 24, seed=5)

@@ -99,6 +99,7 @@ def test_a_schema_that_makes_no_sense_is_refused(grammars):
         grammars.matcher({"type": "nonsense"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "model"), [("ocr", OcrAnswer), ("chart", ChartAnswer)])
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32))

@@ -65,6 +65,7 @@ def request(task="ocr"):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "unit"),
     [
@@ -93,6 +94,7 @@ async def test_a_loop_is_stopped_early_asked_again_in_order_and_recorded(engine,
     assert outcome.completion.stop_reason == "loop"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("escapes_at", "num_asks"), [(1, 2), (2, 3), (3, 4)])
 async def test_an_ask_that_leaves_the_loop_is_the_answer(engine, escapes_at, num_asks):
     whole = BEFORE + ', {"paragraph": "and the rest"}]}'
@@ -105,6 +107,7 @@ async def test_an_ask_that_leaves_the_loop_is_the_answer(engine, escapes_at, num
     assert outcome.num_output_tokens == sum(said.num_output_tokens for said in reciting.said)
 
 
+@pytest.mark.slow
 async def test_a_page_that_repeats_itself_is_no_loop(engine):
     table = BEFORE + ', {"table": [["0", "0", "0"]' + ', ["0", "0", "0"]' * 120 + "]}]}"
     reciting = Reciting(engine, lambda request: table)
@@ -114,6 +117,7 @@ async def test_a_page_that_repeats_itself_is_no_loop(engine):
     assert (outcome.num_asks, outcome.failure, outcome.completion.text) == (1, None, table)
 
 
+@pytest.mark.slow
 async def test_the_part_before_a_loop_is_not_computed_again(engine):
     looping = BEFORE + ', {"paragraph": "one and the same block"}' * 2000
     reciting = Reciting(engine, lambda request: looping)

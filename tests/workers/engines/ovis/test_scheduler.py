@@ -141,6 +141,7 @@ def mixed(world, count, seed=0):
     return requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_ahead", [False, True])
 def test_64_mixed_requests_say_what_each_says_alone(world, is_ahead):
     # given a cache too small for what runs together, arrivals over time, cancellations, and one request of poison
