@@ -8,7 +8,7 @@ these pages stay open.
 from collections import Counter
 
 from pipeline.errors import BugEverywhere
-from pipeline.observer import Receipt, Trouble
+from pipeline.reporting.observer import Receipt, Trouble
 from schemas.failure import FailureKind
 
 _DOCUMENTS_MIN = 8

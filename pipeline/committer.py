@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import ray
 from ray.exceptions import RayTaskError
 
-from pipeline.commit import Compacted, Shard, Strangers, compact, delete_staging, write_manifest
-from pipeline.layout import ChunkName, staged_path
-from pipeline.observer import StageLoad
-from pipeline.shard_progress import ShardProgress, note_commits
-from pipeline.store import Store, StoreError
+from pipeline.lake.commit import Compacted, Shard, Strangers, compact, delete_staging, write_manifest
+from pipeline.lake.paths import ChunkName, staged_path
+from pipeline.reporting.observer import StageLoad
+from pipeline.lake.shard_progress import ShardProgress, note_commits
+from pipeline.lake.store import Store, StoreError
 from schemas.plan import CommittedCounts, Plan
 from schemas.settings import OutputSettings, Settings
 

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.config import resolve
-from pipeline.query import as_text, connect
-from pipeline.summary import Summary
-from pipeline.wording import duration
+from pipeline.analytics.duckdb_tables import as_text, connect
+from pipeline.reporting.summary import Summary
+from pipeline.reporting.figures import duration
 from schemas.failure import KINDS, FailureKind, clean_message
 from schemas.settings import MEBI, Settings
 

@@ -50,8 +50,8 @@ def exit_code(error: BaseException) -> int | None:
 
     The imports are here because an engine's error class costs Arrow, and `--help` shall not.
     """
-    from pipeline.lease import LeaseHeld, LeaseLost
-    from pipeline.store import StoreError, StoreUnavailable
+    from pipeline.lake.lease import LeaseHeld, LeaseLost
+    from pipeline.lake.store import StoreError, StoreUnavailable
     from workers.cache import CacheError
     from workers.engines.engine import EngineStartError, EngineUnavailable
     from workers.listing import InputError, InputUnavailable

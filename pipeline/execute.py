@@ -15,22 +15,22 @@ from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
 from pipeline.breaker import Breaker
-from pipeline.carry_over import carry_over
-from pipeline.chunks import Work
-from pipeline.cluster import RoomLeft, check_gpus, cluster
+from pipeline.planning.carry_over import carry_over
+from pipeline.planning.chunks import Work
+from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Committer
-from pipeline.duplicates import group_twins
+from pipeline.planning.duplicates import group_twins
 from pipeline.errors import BugEverywhere, EngineDies, RayEnds
 from pipeline.graph import Context, build, configure
-from pipeline.layout import ChunkName
-from pipeline.observer import Commit, Observer, Receipt, StageLoad, StageName
-from pipeline.readiness import Readers
-from pipeline.receipts import Bugs
-from pipeline.reopening import reopen
-from pipeline.shard_progress import ShardProgress, read_progress
+from pipeline.lake.paths import ChunkName
+from pipeline.reporting.observer import Commit, Observer, Receipt, StageLoad, StageName
+from pipeline.cluster.readiness import Readers
+from pipeline.reporting.receipts import Bugs
+from pipeline.lake.reopening import reopen
+from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.stages import WORKS
-from pipeline.stopping import Interrupted, Stop, signals_noted
-from pipeline.store import Store, StoreError, StoreUnavailable
+from pipeline.signals import Interrupted, Stop, signals_noted
+from pipeline.lake.store import Store, StoreError, StoreUnavailable
 from schemas.failure import FailureKind, clean_message
 from schemas.plan import Plan
 from schemas.settings import Settings

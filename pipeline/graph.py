@@ -1,7 +1,7 @@
 """The whole run on one screen: sources in, receipts out, everything between streams.
 
 One row is a bundle of chunks, up to K pages in all: pixels travel once and nothing needs a shuffle. Committing is not Ray Data's:
-see `pipeline.commit`.
+see `pipeline.lake.commit`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from ray.data import ActorPoolStrategy, Dataset
 
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
-from pipeline.store import Store
+from pipeline.lake.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
@@ -70,7 +70,7 @@ def on_cpu(num_workers: int) -> dict[str, Any]:
 def on_gpu(settings: Settings) -> dict[str, Any]:
     """A pool that grows from `min_actors` to `max_actors`; each has many chunks in flight, so that the engine's batches stay
     full (33.3 s with one in flight, 5.2 s with 16). Ray restarts a dead process without end: begin markers see to it that a
-    poison page does not bring it down for ever (see `pipeline.begins`)."""
+    poison page does not bring it down for ever (see `pipeline.lake.begin_markers`)."""
     engine = settings.engine
     return (
         _PLAIN

@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
-from pipeline.cluster import check_room, check_start, forget_fetched, keep_to_loopback
-from pipeline.commit import commit_disappearances, commit_whole
+from pipeline.cluster.session import check_room, check_start, forget_fetched, keep_to_loopback
+from pipeline.lake.commit import commit_disappearances, commit_whole
 from pipeline.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
-from pipeline.layout import plan_number, run_path
-from pipeline.lease import Lease, LeaseLost
-from pipeline.ledger import Ledger
-from pipeline.missing_files import find_missing
-from pipeline.observer import Observer, Several, Silent
-from pipeline.patience import Result, patiently
-from pipeline.plan import (
+from pipeline.lake.paths import plan_number, run_path
+from pipeline.lake.lease import Lease, LeaseLost
+from pipeline.lake.ledger import Ledger
+from pipeline.lake.missing_files import find_missing
+from pipeline.reporting.observer import Observer, Several, Silent
+from pipeline.lake.patience import Result, patiently
+from pipeline.planning.choosing import (
     Unfinished,
     abandon,
     find_unfinished,
@@ -29,15 +29,15 @@ from pipeline.plan import (
     list_plan_numbers,
     write_plan,
 )
-from pipeline.progress import Progress
-from pipeline.recipes import make_recipes
-from pipeline.shard_progress import read_progress
-from pipeline.snapshots import write_snapshots
-from pipeline.stopping import Interrupted, signals_noted, signals_raise
-from pipeline.store import Damaged, Store, StoreError, open_store, probe_store
-from pipeline.summary import PlanReport, Summary, SummaryStatus, waiting_text
-from pipeline.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
-from pipeline.totals import Counting, Totals, parquet_bytes
+from pipeline.reporting.progress import Progress
+from pipeline.planning.recipes import make_recipes
+from pipeline.lake.shard_progress import read_progress
+from pipeline.lake.snapshots import write_snapshots
+from pipeline.signals import Interrupted, signals_noted, signals_raise
+from pipeline.lake.store import Damaged, Store, StoreError, open_store, probe_store
+from pipeline.reporting.summary import PlanReport, Summary, SummaryStatus, waiting_text
+from pipeline.planning.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
+from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
@@ -106,7 +106,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     unfinished = found.unfinished
     outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_numbers)
     counts = todo.counts
-    from pipeline.forecast import forecast  # DuckDB takes its time, and a run needs none
+    from pipeline.planning.forecast import forecast  # DuckDB takes its time, and a run needs none
 
     planned = [item for shard in todo.shards for item in shard]
     return PlanReport(
@@ -370,7 +370,7 @@ class _Run:
     def _with_places(self, shards: list[list[PlannedSource]]) -> list[list[PlannedSource]]:
         if not any(item.tasks == ["chart"] for shard in shards for item in shard):
             return shards
-        from pipeline.places import with_places  # DuckDB takes its time, and most runs need none
+        from pipeline.planning.chart_places import with_places  # DuckDB takes its time, and most runs need none
 
         return with_places(self.output, shards, self.recipes)
 

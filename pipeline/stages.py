@@ -20,17 +20,17 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from pipeline.begins import SUSPECT_AFTER, Begins
-from pipeline.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
-from pipeline.layout import staged_path
-from pipeline.logs import event, log_in_actor
-from pipeline.observer import Spent
-from pipeline.readiness import told_while_starting
-from pipeline.receipts import receipt_of, tell_slow_pages
-from pipeline.recipes import check_as_planned
+from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
+from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
+from pipeline.lake.paths import staged_path
+from pipeline.reporting.json_log import event, log_in_actor
+from pipeline.reporting.observer import Spent
+from pipeline.cluster.readiness import told_while_starting
+from pipeline.reporting.receipts import receipt_of, tell_slow_pages
+from pipeline.planning.recipes import check_as_planned
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
-from pipeline.staging import encode
-from pipeline.store import Exists
+from pipeline.lake.staging import encode
+from pipeline.lake.store import Exists
 from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
 from schemas.records import ChunkRecords

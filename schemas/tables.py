@@ -102,7 +102,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
 COLUMNS: dict[str, list[Column]] = {table: list(record_columns(record)) for table, record in RECORDS.items()}
 
 TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "failures")
-"""The tables a shard commits, `documents` last in time (see pipeline.commit); `deletions` and `runs` are written apart."""
+"""The tables a shard commits, `documents` last in time (see pipeline.lake.commit); `deletions` and `runs` are written apart."""
 
 PARTITIONED = (*TABLES, "deletions")
 """Those whose files lie below `ingest_date=…`."""

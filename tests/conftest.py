@@ -43,14 +43,14 @@ def s3_faults(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
 @pytest.fixture
 def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries of botocore and of ours wait no time."""
-    for module in ("botocore.endpoint", "workers.fetch", "pipeline.s3_store", "tenacity.nap"):
+    for module in ("botocore.endpoint", "workers.fetch", "pipeline.lake.s3_store", "tenacity.nap"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 @pytest.fixture(scope="session")
 def ray_session(s3_endpoint: str) -> Iterator[None]:
     """One private Ray; asks for S3 first, so that its workers inherit the way to it."""
-    from pipeline.cluster import keep_to_loopback
+    from pipeline.cluster.session import keep_to_loopback
     from schemas.settings import RaySettings
 
     keep_to_loopback(RaySettings())

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import SecretStr
 
 from pipeline.config import Setting, all_settings
-from pipeline.dictionary import columns_of, type_name
+from pipeline.analytics.dictionary import columns_of, type_name
 from schemas.answers import ChartKind
 from schemas.failure import KINDS
 from schemas.flags import FLAGS
@@ -79,7 +79,7 @@ def commands() -> str:
 
 
 def metrics() -> str:
-    from pipeline.metrics import Metrics
+    from pipeline.reporting.metrics import Metrics
 
     lines = ["| metric | labels | what it says |", "|---|---|---|"]
     for name, labels, text in Metrics().described:

@@ -42,7 +42,7 @@ def test_the_wheel_has_the_packages_the_views_and_the_examples_and_nothing_else(
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"pipeline", "schemas", "workers"}
-    for name in ("pipeline/views.sql", "pipeline/graph.py", "workers/engines/engine.py", "schemas/tables.py"):
+    for name in ("pipeline/analytics/views.sql", "pipeline/graph.py", "workers/engines/engine.py", "schemas/tables.py"):
         assert name in names
     tracked = {path.relative_to(ROOT).as_posix() for path in (ROOT / "pipeline" / "examples").iterdir() if path.is_file()}
     assert tracked

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from pipeline.query import run_query
+from pipeline.analytics.duckdb_tables import run_query
 from pipeline.runner import run
 from schemas.settings import Settings
 from tests.bench.sweep_render import SHARED_DATA, allowed, inputs

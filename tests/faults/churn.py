@@ -24,7 +24,7 @@ from typing import Any
 
 import pymupdf
 
-from pipeline.query import run_query
+from pipeline.analytics.duckdb_tables import run_query
 from tests.faults.kill import ROOT
 from tests.pipeline.tables import doubled_keys
 from workers.s3 import make_client

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import psutil
 
-from pipeline.query import run_query
+from pipeline.analytics.duckdb_tables import run_query
 from tests.faults.kill import ROOT
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import doubled_keys

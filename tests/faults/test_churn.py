@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.observer import Receipt, Silent
+from pipeline.reporting.observer import Receipt, Silent
 from pipeline.runner import run
 from schemas.settings import Settings
 from tests.faults.churn import Drop, answers, differences

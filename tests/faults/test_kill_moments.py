@@ -20,18 +20,18 @@ from typing import Any
 
 import pytest
 
-from pipeline.begins import Begins
-from pipeline.carry_over import asked_before, carry_over
-from pipeline.chunks import Work
-from pipeline.commit import Shard, commit_whole, compact, delete_staging, write_manifest
-from pipeline.duplicates import known_documents
+from pipeline.lake.begin_markers import Begins
+from pipeline.planning.carry_over import asked_before, carry_over
+from pipeline.planning.chunks import Work
+from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
+from pipeline.planning.duplicates import known_documents
 from pipeline.execute import _work_left
-from pipeline.gc import sweep
-from pipeline.intake import Taken
-from pipeline.layout import ChunkName, staged_path
-from pipeline.ledger import list_manifests, load_ledger
-from pipeline.local_store import LocalStore
-from pipeline.plan import (
+from pipeline.lake.garbage import sweep
+from pipeline.planning.intake import Taken
+from pipeline.lake.paths import ChunkName, staged_path
+from pipeline.lake.ledger import list_manifests, load_ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.planning.choosing import (
     Counts,
     abandon,
     find_unfinished,
@@ -42,10 +42,10 @@ from pipeline.plan import (
     plan_sources,
     write_plan,
 )
-from pipeline.shard_progress import ShardProgress, read_progress
+from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.stages import ProbeDocuments
-from pipeline.staging import encode
-from pipeline.store import Exists, Store
+from pipeline.lake.staging import encode
+from pipeline.lake.store import Exists, Store
 from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings

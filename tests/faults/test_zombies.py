@@ -14,15 +14,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.commit import Shard, commit_whole, compact, delete_staging, write_manifest
-from pipeline.gc import find_garbage
-from pipeline.layout import ChunkName, staged_path
-from pipeline.ledger import load_ledger
-from pipeline.local_store import LocalStore
-from pipeline.plan import abandon
-from pipeline.shard_progress import ShardProgress, list_staged, read_progress
-from pipeline.staging import encode
-from pipeline.store import Damaged, Exists, Store
+from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
+from pipeline.lake.garbage import find_garbage
+from pipeline.lake.paths import ChunkName, staged_path
+from pipeline.lake.ledger import load_ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.planning.choosing import abandon
+from pipeline.lake.shard_progress import ShardProgress, list_staged, read_progress
+from pipeline.lake.staging import encode
+from pipeline.lake.store import Damaged, Exists, Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import promql_parser as promql
 
-from pipeline.metrics import Metrics
+from pipeline.reporting.metrics import Metrics
 
 OURS = {name: set(labels) for name, labels, _ in Metrics().described}
 SCRAPED = {"instance", "job"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.apart import _END_S
+from pipeline.watching.child_process import _END_S
 from schemas.settings import RaySettings
 from tests.infra.checks import compose_findings
 from tests.infra.files import ROOT, compose

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.apart import _END_S
+from pipeline.watching.child_process import _END_S
 from schemas.settings import RaySettings
 from tests.infra.checks import manifest_findings, network_findings
 from tests.infra.files import INFRA, manifests, pod_labels

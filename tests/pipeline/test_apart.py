@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.apart import Apart, Died
+from pipeline.watching.child_process import Apart, Died
 from pipeline.errors import OperatorError
-from pipeline.lease import LeaseBody, LeaseHeld
+from pipeline.lake.lease import LeaseBody, LeaseHeld
 
 
 def pid_and(text: str) -> tuple[int, str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.begins import Begins
-from pipeline.local_store import LocalStore
+from pipeline.lake.begin_markers import Begins
+from pipeline.lake.local_store import LocalStore
 
 
 def test_what_was_begun_and_not_ended_is_counted(tmp_path: Path) -> None:

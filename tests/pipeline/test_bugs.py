@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import plan as planning
+from pipeline.planning import choosing as planning
 from pipeline.runner import retry, run
-from pipeline.staging import decode
-from pipeline.store import open_store
+from pipeline.lake.staging import decode
+from pipeline.lake.store import open_store
 from schemas.failure import FailureKind
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_drop

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.chunks import Coverage, Work, bundles, chunks, failed_chunks
-from pipeline.layout import ChunkName, chunk_name
+from pipeline.planning.chunks import Coverage, Work, bundles, chunks, failed_chunks
+from pipeline.lake.paths import ChunkName, chunk_name
 from schemas.failure import FailureKind, PageError
 from schemas.page import Chunk
 from schemas.plan import PlannedSource

@@ -16,18 +16,20 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from pipeline import cli, report, runner, wording
+from pipeline import cli, runner
+from pipeline.reporting import terminal as report
+from pipeline.reporting import figures as wording
 from pipeline.config import all_settings
 from pipeline.doctor import Finding, available_memory_bytes, examine
 from pipeline.errors import OperatorError
-from pipeline.layout import plan_path, staged_path
-from pipeline.lease import LeaseBody, LeaseHeld
-from pipeline.local_store import LocalStore
-from pipeline.observer import Receipt
-from pipeline.progress import Progress
-from pipeline.staging import encode
-from pipeline.store import StoreError
-from pipeline.summary import PlanReport, Summary
+from pipeline.lake.paths import plan_path, staged_path
+from pipeline.lake.lease import LeaseBody, LeaseHeld
+from pipeline.lake.local_store import LocalStore
+from pipeline.reporting.observer import Receipt
+from pipeline.reporting.progress import Progress
+from pipeline.lake.staging import encode
+from pipeline.lake.store import StoreError
+from pipeline.reporting.summary import PlanReport, Summary
 from schemas.failure import FailureKind
 from schemas.settings import Settings
 from schemas.tables import COLUMNS
@@ -190,7 +192,7 @@ def test_json_is_for_programs(pagefold, monkeypatch):
 
 
 def test_a_watch_takes_flags_and_tells_a_line_for_each_run(pagefold, monkeypatch):
-    from pipeline import watch as watching
+    from pipeline.watching import watch as watching
 
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     seen = []
@@ -525,7 +527,7 @@ def test_noise_of_this_process_and_its_children_goes_to_the_log(tmp_path):
 import os, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
-from pipeline.report import quiet_ray
+from pipeline.reporting.terminal import quiet_ray
 with quiet_ray(Path("log")) as real:
     os.write(1, b"from C++\\n")
     print("from Python", flush=True)
@@ -556,7 +558,7 @@ def test_sizes_read_well(num_bytes, text):
 
 def test_time_left_is_counted_by_pages_from_the_first_ones_on(monkeypatch):
     now = SimpleNamespace(s=1000.0)
-    monkeypatch.setattr("pipeline.progress.time", SimpleNamespace(monotonic=lambda: now.s))
+    monkeypatch.setattr("pipeline.reporting.progress.time", SimpleNamespace(monotonic=lambda: now.s))
 
     def done(uri: str, num_ok: int, num_document_pages: int, num_documents_done: int) -> None:
         receipt = Receipt(shard_index=0, name="n", uri=uri, num_ok=num_ok, num_document_pages=num_document_pages)
@@ -620,7 +622,7 @@ def in_a_process(code: str, stdout: int | None = None, stderr: int | None = subp
     code = (
         "import sys\n"
         "from pipeline import cli, runner\n"
-        "from pipeline.summary import Summary\n"
+        "from pipeline.reporting.summary import Summary\n"
         "runner.run = lambda *_, **__: Summary(run_id='r', status='finished', output='out', num_documents=2, seconds=1.0)\n" + code
     )
     return subprocess.run([sys.executable, "-c", code], stdout=stdout, stderr=stderr, text=True, timeout=60, check=False)

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from ray.exceptions import OutOfDiskError
 
-from pipeline import cluster, runner
+from pipeline import runner
+from pipeline.cluster.session import session as cluster
 from pipeline.doctor import examine
 from pipeline.errors import DiskFull, OperatorError, exit_code
-from pipeline.local_store import LocalStore
-from pipeline.observer import Silent
-from pipeline.plan import list_plan_numbers
+from pipeline.lake.local_store import LocalStore
+from pipeline.reporting.observer import Silent
+from pipeline.planning.choosing import list_plan_numbers
 from schemas.settings import MEBI, RaySettings, Settings
 from tests.pipeline.made_input import make_pdf
 from workers.cache import Cache
@@ -191,9 +192,9 @@ def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(
 
 _RUN = """
 import os, sys, tempfile
-from pipeline import cluster
+from pipeline.cluster.session import session as cluster
 from pipeline.errors import DiskFull
-from pipeline.observer import Silent
+from pipeline.reporting.observer import Silent
 from schemas.settings import MEBI, RaySettings
 how = sys.argv[1]
 try:

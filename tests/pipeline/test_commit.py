@@ -7,14 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import commit, staging
-from pipeline.chunks import Coverage
-from pipeline.commit import Compacted, Shard, compact, delete_staging, write_manifest
-from pipeline.layout import chunk_name, staged_path
-from pipeline.local_store import LocalStore
-from pipeline.shard_progress import ShardProgress, list_staged
-from pipeline.staging import StagedChunk, decode, encode, this_version
-from pipeline.store import Store
+from pipeline.lake import commit
+from pipeline.lake import staging
+from pipeline.planning.chunks import Coverage
+from pipeline.lake.commit import Compacted, Shard, compact, delete_staging, write_manifest
+from pipeline.lake.paths import chunk_name, staged_path
+from pipeline.lake.local_store import LocalStore
+from pipeline.lake.shard_progress import ShardProgress, list_staged
+from pipeline.lake.staging import StagedChunk, decode, encode, this_version
+from pipeline.lake.store import Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan

@@ -9,11 +9,11 @@ import pytest
 
 from pipeline import committer as module
 from pipeline.committer import Committer, Done
-from pipeline.layout import ChunkName, staged_path
-from pipeline.ledger import list_manifests
-from pipeline.shard_progress import ShardProgress, read_progress
-from pipeline.staging import encode
-from pipeline.store import Store, open_store
+from pipeline.lake.paths import ChunkName, staged_path
+from pipeline.lake.ledger import list_manifests
+from pipeline.lake.shard_progress import ShardProgress, read_progress
+from pipeline.lake.staging import encode
+from pipeline.lake.store import Store, open_store
 from schemas.page import Chunk
 from schemas.plan import Plan
 from schemas.settings import OutputSettings, Settings
@@ -55,7 +55,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What time it is, in seconds."""
     now = SimpleNamespace(s=1000.0)
-    for where in ("pipeline.committer.time", "pipeline.shard_progress.time"):
+    for where in ("pipeline.committer.time", "pipeline.lake.shard_progress.time"):
         monkeypatch.setattr(where, SimpleNamespace(monotonic=lambda: now.s))
     return now
 

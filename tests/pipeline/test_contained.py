@@ -16,15 +16,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rapidocr.utils.process_img import ResizeImgError
 
-from pipeline import receipts, stages
-from pipeline.chunks import Work
-from pipeline.local_store import LocalStore
-from pipeline.observer import Receipt
-from pipeline.recipes import make_recipes
+from pipeline import stages
+from pipeline.reporting import receipts
+from pipeline.planning.chunks import Work
+from pipeline.lake.local_store import LocalStore
+from pipeline.reporting.observer import Receipt
+from pipeline.planning.recipes import make_recipes
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import WORKS, ProbeDocuments, ReadPages, RenderPages
-from pipeline.staging import StagedChunk, decode, this_version
-from pipeline.store import StoreError
+from pipeline.lake.staging import StagedChunk, decode, this_version
+from pipeline.lake.store import StoreError
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, RenderedPage
 from schemas.plan import PlannedSource

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.commit import Shard, Strangers, compact
-from pipeline.layout import cover_path, manifest_path, plan_path, staged_path
-from pipeline.lease import LEASE, Lease, read_lease
-from pipeline.ledger import load_ledger
-from pipeline.local_store import LocalStore
-from pipeline.plan import find_unfinished, list_plan_numbers
-from pipeline.shard_progress import list_staged, read_progress
-from pipeline.staging import encode
-from pipeline.store import Damaged, Store, StoreError
+from pipeline.lake.commit import Shard, Strangers, compact
+from pipeline.lake.paths import cover_path, manifest_path, plan_path, staged_path
+from pipeline.lake.lease import LEASE, Lease, read_lease
+from pipeline.lake.ledger import load_ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.planning.choosing import find_unfinished, list_plan_numbers
+from pipeline.lake.shard_progress import list_staged, read_progress
+from pipeline.lake.staging import encode
+from pipeline.lake.store import Damaged, Store, StoreError
 from schemas.plan import Manifest, Plan
 from schemas.settings import OutputSettings
 from tests.pipeline.made import NOON, make_chunk, make_plan, planned, records_of
@@ -46,8 +46,8 @@ class BreakingStore(LocalStore):
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.stored_objects._AGAIN_AFTER_S", 0)
-    monkeypatch.setattr("pipeline.lease._READ_AGAIN_S", 0)
+    monkeypatch.setattr("pipeline.lake.stored_objects._AGAIN_AFTER_S", 0)
+    monkeypatch.setattr("pipeline.lake.lease._READ_AGAIN_S", 0)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_chunk_of_an_older_version_that_names_no_recipe_is_the_plans_own(store
 
 @pytest.mark.parametrize("numbers", [[], ["000001"]], ids=["plans removed", "plan there"])
 def test_a_plan_number_is_not_used_again_where_its_manifests_stand(store: BreakingStore, numbers: list[str]) -> None:
-    from pipeline.todo import read_output
+    from pipeline.planning.todo import read_output
 
     committed_before(store)
     store.create(manifest_path(PLAN.ingest_date, "000004.aaaaaaaa", 0), store.get(MANIFEST))

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.commit import commit_disappearances
+from pipeline.lake.commit import commit_disappearances
 from pipeline.errors import OperatorError
-from pipeline.intake import take
-from pipeline.layout import DELETIONS, manifest_path
-from pipeline.ledger import Ledger, disappearances, load_ledger
-from pipeline.local_store import LocalStore
-from pipeline.plan import Counts, find_unfinished, list_plan_numbers, plan_retries, plan_sources, write_plan
-from pipeline.todo import new_work
+from pipeline.planning.intake import take
+from pipeline.lake.paths import DELETIONS, manifest_path
+from pipeline.lake.ledger import Ledger, disappearances, load_ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.planning.choosing import Counts, find_unfinished, list_plan_numbers, plan_retries, plan_sources, write_plan
+from pipeline.planning.todo import new_work
 from schemas.failure import FailureKind
 from schemas.plan import Disappearance, Manifest, Plan, SourceFailure
 from schemas.settings import InputSettings, PlanSettings, Settings

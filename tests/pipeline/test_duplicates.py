@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chunks import Work
-from pipeline.duplicates import MAX_COMPARED, group_twins, known_documents
-from pipeline.intake import Taken
-from pipeline.ledger import Ledger
-from pipeline.plan import Counts, make_shards, plan_retries, plan_sources
+from pipeline.planning.chunks import Work
+from pipeline.planning.duplicates import MAX_COMPARED, group_twins, known_documents
+from pipeline.planning.intake import Taken
+from pipeline.lake.ledger import Ledger
+from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
 from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages import ProbeDocuments
 from schemas.failure import FailureKind, Task

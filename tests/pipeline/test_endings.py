@@ -7,8 +7,8 @@ from ray.exceptions import ObjectLostError, RayError, RayTaskError
 
 from pipeline.errors import EXIT_OPERATOR, EngineDies, exit_code
 from pipeline.execute import _MAX_DEATHS, _Deaths, _last_words
-from pipeline.observer import Receipt, StageLoad
-from pipeline.progress import Progress
+from pipeline.reporting.observer import Receipt, StageLoad
+from pipeline.reporting.progress import Progress
 from schemas.failure import FailureKind
 from workers.render import RenderStartError
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.events import NotAnEvent, ObjectEvent, concerns, parse_events
+from pipeline.watching.bucket_events import NotAnEvent, ObjectEvent, concerns, parse_events
 
 
 def s3_body(*keys: str, bucket: str = "b", name: str = "ObjectCreated:Put") -> str:

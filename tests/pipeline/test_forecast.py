@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.forecast import differences, forecast
-from pipeline.intake import Taken
-from pipeline.ledger import Ledger
-from pipeline.local_store import LocalStore
-from pipeline.plan import Counts, plan_retries, plan_sources, write_plan
-from pipeline.summary import TaskForecast
+from pipeline.planning.forecast import differences, forecast
+from pipeline.planning.intake import Taken
+from pipeline.lake.ledger import Ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.planning.choosing import Counts, plan_retries, plan_sources, write_plan
+from pipeline.reporting.summary import TaskForecast
 from schemas.failure import FailureKind, Task
 from schemas.plan import Manifest, Recipe, SourceFailure
 from schemas.settings import PlanSettings, Settings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.query import run_query
+from pipeline.analytics.duckdb_tables import run_query
 from pipeline.runner import plan, run
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_pdf

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import OperatorError
-from pipeline.intake import take
+from pipeline.planning.intake import take
 from schemas.settings import InputSettings
 from tests.servers.s3_proxy import Fault, Proxy
 from workers.listing import InputUnavailable, list_sources

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.errors import OperatorError
-from pipeline.lease import LeaseBody, LeaseHeld
-from pipeline.metrics import Metrics, published
-from pipeline.observer import Silent
+from pipeline.lake.lease import LeaseBody, LeaseHeld
+from pipeline.reporting.metrics import Metrics, published
+from pipeline.reporting.observer import Silent
 from pipeline.runner import run
 from schemas.settings import EngineSettings, MetricsSettings, Settings
 from tests.pipeline.made_input import make_drop
@@ -140,7 +140,7 @@ def test_a_full_disk_takes_nothing_from_the_run(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.metrics.write_to_textfile", full)
+    monkeypatch.setattr("pipeline.reporting.metrics.write_to_textfile", full)
     with published(MetricsSettings(file=tmp_path / "pagefold.prom"), EngineSettings()) as metrics:
         metrics.ended(summary())
     assert "No space left" in caplog.text
@@ -169,7 +169,7 @@ def test_a_place_that_cannot_be_published_to_is_the_operator_s(tmp_path: Path) -
 
 def test_without_the_setting_prometheus_s_client_is_not_even_imported() -> None:
     code = (
-        "import io, sys\nfrom pipeline.telemetry import watched\nfrom schemas.settings import Settings\n"
+        "import io, sys\nfrom pipeline.reporting.watchers import watched\nfrom schemas.settings import Settings\n"
         "with watched(Settings(), io.StringIO(), quiet=True): pass\nsys.exit('prometheus_client' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
@@ -195,7 +195,7 @@ def free_port() -> int:
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_session")
 def test_a_real_run_is_scraped_while_it_lasts_and_adds_up(tmp_path: Path) -> None:
-    from pipeline.observer import Several
+    from pipeline.reporting.observer import Several
 
     make_drop(tmp_path / "in")
     settings = Settings.model_validate(

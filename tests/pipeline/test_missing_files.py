@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.inspection import print_status, read_status
-from pipeline.layout import DELETIONS, manifest_path, plan_path, table_path
-from pipeline.ledger import list_manifests, load_ledger
-from pipeline.local_store import LocalStore
-from pipeline.missing_files import MissingFiles, find_missing
-from pipeline.observer import Silent
-from pipeline.plan import write_plan
-from pipeline.plan_report import print_plan
-from pipeline.recipes import make_recipes
+from pipeline.analytics.status import print_status, read_status
+from pipeline.lake.paths import DELETIONS, manifest_path, plan_path, table_path
+from pipeline.lake.ledger import list_manifests, load_ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.lake.missing_files import MissingFiles, find_missing
+from pipeline.reporting.observer import Silent
+from pipeline.planning.choosing import write_plan
+from pipeline.reporting.plan_report import print_plan
+from pipeline.planning.recipes import make_recipes
 from pipeline.runner import plan, run
-from pipeline.snapshots import write_snapshots
-from pipeline.todo import new_work
+from pipeline.lake.snapshots import write_snapshots
+from pipeline.planning.todo import new_work
 from schemas.plan import CommittedFile, CommittedSource, Manifest
 from schemas.settings import PlanSettings, Settings
 from tests.pipeline.made import NOON, RECIPES
@@ -112,11 +112,11 @@ def test_dates_that_are_gone_as_a_whole_are_one_line(store: LocalStore) -> None:
 def test_a_snapshot_names_the_files_and_one_of_an_older_version_says_nothing(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.snapshots.MIN_MANIFESTS", 2)
+    monkeypatch.setattr("pipeline.lake.snapshots.MIN_MANIFESTS", 2)
     store.delete([pages(FIRST, 1, 0)])
     before = found(store)
     with monkeypatch.context() as older:
-        older.setattr("pipeline.snapshots._KEPT", ("plan_id", "recipe_ids", "page_range", "sources", "disappearances"))
+        older.setattr("pipeline.lake.snapshots._KEPT", ("plan_id", "recipe_ids", "page_range", "sources", "disappearances"))
         assert write_snapshots(store, list_manifests(store)) == 3
     assert not found(store)
     store.delete([stored.path for stored in list(store.list("_pagefold/snapshots/"))])

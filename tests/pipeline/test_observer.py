@@ -5,8 +5,8 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from pipeline.observer import Commit, Observer, Several, Silent, StageLoad
-from pipeline.totals import Counting, Totals
+from pipeline.reporting.observer import Commit, Observer, Several, Silent, StageLoad
+from pipeline.reporting.totals import Counting, Totals
 from tests.pipeline.told import Lease, receipt, summary
 
 HEARD: dict[str, tuple[Any, ...]] = {

@@ -5,10 +5,10 @@ import os
 import pytest
 
 from pipeline.errors import exit_code
-from pipeline.observer import Silent
-from pipeline.patience import patiently
+from pipeline.reporting.observer import Silent
+from pipeline.lake.patience import patiently
 from pipeline.runner import plan, run
-from pipeline.store import StoreError, StoreUnavailable
+from pipeline.lake.store import StoreError, StoreUnavailable
 from schemas.settings import Settings
 from tests.servers.s3_proxy import Fault, Proxy
 from workers.listing import InputUnavailable

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.places import with_places
+from pipeline.planning.chart_places import with_places
 from schemas.page import Box
 from schemas.plan import PlannedSource
 from tests.pipeline.lake import row, write_lake

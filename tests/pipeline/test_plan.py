@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.intake import Taken
-from pipeline.layout import plan_number
-from pipeline.ledger import Ledger
-from pipeline.local_store import LocalStore
-from pipeline.plan import (
+from pipeline.planning.intake import Taken
+from pipeline.lake.paths import plan_number
+from pipeline.lake.ledger import Ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.planning.choosing import (
     Counts,
     abandon,
     find_unfinished,
@@ -19,8 +19,8 @@ from pipeline.plan import (
     plan_sources,
     write_plan,
 )
-from pipeline.staging import this_version
-from pipeline.store import StoreError
+from pipeline.lake.staging import this_version
+from pipeline.lake.store import StoreError
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedSource, Manifest, PlannedSource, Recipe, SourceFailure
 from schemas.settings import PlanSettings

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import processes
-from pipeline.processes import is_dead, this_process
+from pipeline.lake import process_identity as processes
+from pipeline.lake.process_identity import is_dead, this_process
 
 pytestmark = pytest.mark.skipif(this_process() is None, reason="this platform does not tell which process is which")
 

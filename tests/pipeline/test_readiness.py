@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import readiness
-from pipeline.observer import Silent
-from pipeline.readiness import Reader, Readers, told_while_starting
+from pipeline.cluster.session import readiness
+from pipeline.reporting.observer import Silent
+from pipeline.cluster.readiness import Reader, Readers, told_while_starting
 
 GPU = "NVIDIA H100, bfloat16"
 

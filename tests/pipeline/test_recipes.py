@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.recipes import make_recipes
+from pipeline.planning.recipes import make_recipes
 from schemas.settings import Settings
 from workers.engines.engine import EngineInfo
 from workers.engines.registry import describe_engine

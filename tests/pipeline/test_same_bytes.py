@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chunks import Work
+from pipeline.planning.chunks import Work
 from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, RenderPages
 from schemas.failure import FailureKind

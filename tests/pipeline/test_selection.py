@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.selection import first_selected_pages, selected_pages
+from pipeline.planning.page_ranges import first_selected_pages, selected_pages
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import OperatorError
-from pipeline.query import VIEWS, connect, run_query
-from pipeline.sql import present_tables, queries, render_query, render_sql, view_statements
+from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
+from pipeline.analytics.dialects import present_tables, queries, render_query, render_sql, view_statements
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema, to_table
 from tests.pipeline.lake import DAY, row, write_lake
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.begins import Begins
-from pipeline.local_store import LocalStore
-from pipeline.recipes import make_recipes
+from pipeline.lake.begin_markers import Begins
+from pipeline.lake.local_store import LocalStore
+from pipeline.planning.recipes import make_recipes
 from pipeline.setups import ReadSetup
 from pipeline.stages import ReadPages, unpacked
 from schemas.failure import FailureKind

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline import cli, inspection
+from pipeline import cli
+from pipeline.analytics import status as inspection
 from pipeline.errors import OperatorError
-from pipeline.inspection import print_status, read_status
-from pipeline.layout import plan_path
-from pipeline.lease import LEASE, Lease, LeaseBody, read_lease
-from pipeline.local_store import LocalStore
-from pipeline.observer import Several
-from pipeline.processes import this_process
-from pipeline.progress import Heartbeat, Progress
-from pipeline.report import print_summary
-from pipeline.totals import Counting, Totals
+from pipeline.analytics.status import print_status, read_status
+from pipeline.lake.paths import plan_path
+from pipeline.lake.lease import LEASE, Lease, LeaseBody, read_lease
+from pipeline.lake.local_store import LocalStore
+from pipeline.reporting.observer import Several
+from pipeline.lake.process_identity import this_process
+from pipeline.reporting.progress import Heartbeat, Progress
+from pipeline.reporting.terminal import print_summary
+from pipeline.reporting.totals import Counting, Totals
 from schemas.settings import Settings
 from tests.pipeline.lake import row, write_lake
 from tests.pipeline.made import make_plan, planned
@@ -59,7 +60,7 @@ def shown(out: Path) -> str:
 
 def dead_process() -> str:
     done = subprocess.run(
-        [sys.executable, "-c", "from pipeline.processes import this_process; print(this_process())"],
+        [sys.executable, "-c", "from pipeline.lake.process_identity import this_process; print(this_process())"],
         capture_output=True,
         text=True,
         check=True,

@@ -15,8 +15,8 @@ import pytest
 from moto.s3.models import s3_backends
 
 from pipeline.errors import exit_code
-from pipeline.local_store import LocalStore
-from pipeline.store import Conflict, Exists, Store, StoreError, StoreUnavailable, open_store, probe_store
+from pipeline.lake.local_store import LocalStore
+from pipeline.lake.store import Conflict, Exists, Store, StoreError, StoreUnavailable, open_store, probe_store
 from tests.servers.s3_proxy import Fault, Proxy
 
 
@@ -392,7 +392,7 @@ def test_a_store_that_ignores_create_only_is_refused(bucket: str, s3_faults: Pro
 
 def test_a_store_that_half_honours_conditions_is_refused(bucket: str, s3_faults: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """It knows If-None-Match, and ignores If-Match."""
-    from pipeline.s3_store import S3Store
+    from pipeline.lake.s3_store import S3Store
 
     monkeypatch.setattr(S3Store, "replace", lambda self, path, body, etag: self.put(path, body))
     with pytest.raises(StoreError, match="If-Match"):

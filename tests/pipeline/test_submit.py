@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import cli, submit
+from pipeline import cli
+from pipeline.cluster.session import submit
 from pipeline.config import all_settings, resolve
 from pipeline.errors import OperatorError
-from pipeline.jobs import Job, JobsApi, Unreachable
-from pipeline.submit import Submission, exit_code_of, follow, make_submission, send, zipped_code
+from pipeline.cluster.jobs_api import Job, JobsApi, Unreachable
+from pipeline.cluster.submit import Submission, exit_code_of, follow, make_submission, send, zipped_code
 from schemas.settings import Settings
 from tests.servers.fake_jobs import FakeHead, fake_head
 
@@ -100,7 +101,7 @@ def test_the_code_that_is_sent_runs_where_there_is_none(tmp_path):
         archive.extractall(tmp_path / "code")
 
     assert [name for name in names if "__pycache__" in name or "/examples/" in name or name.startswith("tests")] == []
-    assert {"pipeline/graph.py", "pipeline/views.sql", "workers/engines/ovis/engine.py"} <= set(names)
+    assert {"pipeline/graph.py", "pipeline/analytics/views.sql", "workers/engines/ovis/engine.py"} <= set(names)
     code = "import pipeline, sys; from importlib.metadata import version; print(pipeline.__file__, version('pagefold'))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "code", capture_output=True, text=True, check=True)
     assert done.stdout.startswith(str(tmp_path / "code"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.totals import Totals
+from pipeline.reporting.totals import Totals
 from schemas.plan import CommittedCounts
 
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.carry_over import _answered
-from pipeline.commit import Shard, compact, write_manifest
-from pipeline.layout import staged_path
-from pipeline.ledger import load_ledger
-from pipeline.local_store import LocalStore
-from pipeline.observer import Receipt
-from pipeline.plan import Counts, plan_retries
-from pipeline.receipts import make_receipt
+from pipeline.planning.carry_over import _answered
+from pipeline.lake.commit import Shard, compact, write_manifest
+from pipeline.lake.paths import staged_path
+from pipeline.lake.ledger import load_ledger
+from pipeline.lake.local_store import LocalStore
+from pipeline.reporting.observer import Receipt
+from pipeline.planning.choosing import Counts, plan_retries
+from pipeline.reporting.receipts import make_receipt
 from pipeline.setups import RenderSetup
-from pipeline.shard_progress import ShardProgress, list_staged
+from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.stages import RenderPages, unpacked
-from pipeline.staging import decode, encode
-from pipeline.unread_pages import told_once_a_document
+from pipeline.lake.staging import decode, encode
+from pipeline.lake.unread_pages import told_once_a_document
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
 from schemas.plan import PlannedSource

@@ -51,7 +51,7 @@ class Lake:
             if table in PARTITIONED:
                 rows = rows.append_column("ingest_date", pa.array([DAY] * rows.num_rows, pa.date32()))
             connection.register(table, rows)
-        connection.execute(files("pipeline").joinpath("views.sql").read_text())
+        connection.execute(files("pipeline.analytics").joinpath("views.sql").read_text())
         return sorted(connection.execute(sql).fetchall(), key=str)
 
     def _add(self, table: str, source: str, plan: int, uri: str, values: dict[str, Any]) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from pipeline import watch as watching
-from pipeline.apart import Died
+from pipeline.watching import watch as watching
+from pipeline.watching.child_process import Died
 from pipeline.errors import OperatorError
-from pipeline.held import Held
-from pipeline.lease import LeaseBody, LeaseHeld
-from pipeline.sqs import Message, QueueBusy, QueueError, Sqs
-from pipeline.store import StoreUnavailable
-from pipeline.summary import Summary
-from pipeline.watch import Woken, Work, watch
+from pipeline.watching.held_messages import Held
+from pipeline.lake.lease import LeaseBody, LeaseHeld
+from pipeline.watching.sqs import Message, QueueBusy, QueueError, Sqs
+from pipeline.lake.store import StoreUnavailable
+from pipeline.reporting.summary import Summary
+from pipeline.watching.watch import Woken, Work, watch
 from schemas.settings import Settings
 from tests.pipeline.test_events import eventbridge_body, s3_body
 from tests.servers.s3_proxy import Fault, Proxy

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.observer import Commit, Observer, Receipt, Spent, StageLoad, Trouble
-from pipeline.summary import Summary
+from pipeline.reporting.observer import Commit, Observer, Receipt, Spent, StageLoad, Trouble
+from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
 from schemas.plan import CommittedCounts
 

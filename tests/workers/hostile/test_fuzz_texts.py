@@ -15,8 +15,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from pipeline.layout import ChunkName, chunk_name, manifest_name, plan_number_of, staged_shard
-from pipeline.staging import encode
+from pipeline.lake.paths import ChunkName, chunk_name, manifest_name, plan_number_of, staged_shard
+from pipeline.lake.staging import encode
 from schemas.failure import storable_text
 from schemas.page import RenderedPage
 from schemas.settings import EngineSettings, ReadSettings

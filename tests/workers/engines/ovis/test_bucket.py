@@ -62,7 +62,7 @@ def test_another_checkpoint_under_the_same_prefix_is_another_recipe_and_another_
 
 
 def test_a_reader_that_finds_another_checkpoint_than_was_planned_ends_the_run(uri, tmp_path):
-    from pipeline.recipes import check_as_planned, make_recipes
+    from pipeline.planning.recipes import check_as_planned, make_recipes
     from schemas.settings import Settings
     from workers.engines.engine import EngineStartError
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from pipeline.observer import Receipt, Silent
+from pipeline.reporting.observer import Receipt, Silent
 from pipeline.runner import run
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_pdf

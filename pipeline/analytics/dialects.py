@@ -1,0 +1,134 @@
+"""The tables and views as SQL for engines beside ours: DuckDB's own command line, Athena, Spark. Generated from `schemas.tables`.
+
+Column names and types come from the schema, never from a file, so files of an older version have today's columns, as null.
+Views are those of `views.sql`, which has no dialect.
+"""
+
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.analytics.dictionary import columns_of
+from pipeline.errors import OperatorError
+from pipeline.lake.store import open_store
+from schemas.tables import COLUMNS, PARTITIONED
+
+DIALECTS = ("duckdb", "athena", "spark")
+SINCE = "2026-01-01"
+"""Athena's partition projection starts here: before the first version there was nothing to read."""
+
+_TYPES: dict[pa.DataType, tuple[str, str]] = {
+    pa.string(): ("VARCHAR", "string"),
+    pa.int64(): ("BIGINT", "bigint"),
+    pa.float64(): ("DOUBLE", "double"),
+    pa.bool_(): ("BOOLEAN", "boolean"),
+    pa.date32(): ("DATE", "date"),
+    pa.timestamp("us", tz="UTC"): ("TIMESTAMP WITH TIME ZONE", "timestamp"),
+    pa.list_(pa.string()): ("VARCHAR[]", "array<string>"),
+}
+"""(DuckDB, Hive); Athena and Spark both speak Hive's."""
+
+
+def render_sql(location: str, dialect: str, *, since: str = SINCE, tables: Iterable[str] = tuple(COLUMNS)) -> str:
+    """All statements: tables, then views. `tables` are those with files; the others are made empty (Athena needs no files).
+
+    Raises OperatorError for an unknown dialect, or a place that Athena cannot read.
+    """
+    _check(dialect)
+    if dialect == "athena" and not location.startswith("s3://"):
+        raise OperatorError(f"Athena reads s3://bucket/prefix, not {location}.")
+    place = location.rstrip("/") if location.startswith("s3://") else str(Path(location).resolve())
+    root, present = place.replace("'", "''"), set(tables)
+    statements = list(_tables(dialect, root, since, present)) + view_statements(dialect)
+    return "\n\n".join(f"{statement};" for statement in statements) + "\n"
+
+
+def present_tables(location: str, dialect: str) -> list[str]:
+    """Tables that have files at `location`; all of them for Athena, which asks nobody. Raises OperatorError: no such folder."""
+    _check(dialect)
+    if dialect == "athena":
+        return list(COLUMNS)
+    if not location.startswith("s3://") and not Path(location).is_dir():
+        raise OperatorError(f"There is no folder {location}.")
+    store = open_store(location)
+    return [table for table in COLUMNS if any(stored.path.endswith(".parquet") for stored in store.list(f"{table}/"))]
+
+
+def _check(dialect: str) -> None:
+    if dialect not in DIALECTS:
+        raise OperatorError(f"there is no dialect {dialect!r}; there are {', '.join(DIALECTS)}.")
+
+
+def _tables(dialect: str, root: str, since: str, present: set[str]) -> Iterator[str]:
+    for table in COLUMNS:
+        if dialect == "athena":
+            yield _athena_table(table, root, since)
+        elif dialect == "duckdb":
+            yield _duckdb_view(table, root, table in present)
+        else:
+            yield _spark_view(table, root, table in present)
+
+
+def view_statements(dialect: str) -> list[str]:
+    """The views of `views.sql`, one statement each, without comments. Spark's are temporary, as the tables below them are."""
+    text = files("pipeline.analytics").joinpath("views.sql").read_text("utf-8")
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    statements = [statement.strip() for statement in code.split(";") if statement.strip()]
+    kind = "CREATE OR REPLACE TEMPORARY VIEW" if dialect == "spark" else "CREATE OR REPLACE VIEW"
+    return [statement.replace("CREATE OR REPLACE VIEW", kind, 1) for statement in statements]
+
+
+def queries() -> dict[str, str]:
+    """Ready questions by name, over the views."""
+    folder = files("pipeline.analytics").joinpath("queries")
+    found = {entry.name.removesuffix(".sql"): entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")}
+    return dict(sorted(found.items()))
+
+
+def render_query(name: str, dialect: str) -> str:
+    """One of `queries`. They are written for Athena and Spark; DuckDB counts a list's items by another name."""
+    _check(dialect)
+    known = queries()
+    if name not in known:
+        raise OperatorError(f"there is no query {name!r}; there are {', '.join(known)}.")
+    return known[name].replace("CARDINALITY(", "LEN(") if dialect == "duckdb" else known[name]
+
+
+def _athena_table(table: str, root: str, since: str) -> str:
+    columns = ",\n".join(f"  `{column.name}` {_TYPES[column.type][1]}" for column in COLUMNS[table])
+    place = f"STORED AS PARQUET\nLOCATION '{root}/{table}/'"
+    if table not in PARTITIONED:
+        return f"CREATE EXTERNAL TABLE IF NOT EXISTS `{table}` (\n{columns}\n)\n{place}"
+    properties = {
+        "projection.enabled": "true",
+        "projection.ingest_date.type": "date",
+        "projection.ingest_date.format": "yyyy-MM-dd",
+        "projection.ingest_date.range": f"{since},NOW",
+        "projection.ingest_date.interval": "1",
+        "projection.ingest_date.interval.unit": "DAYS",
+        "storage.location.template": f"{root}/{table}/ingest_date=${{ingest_date}}/",
+    }
+    lines = ",\n".join(f"  '{name}' = '{value}'" for name, value in properties.items())
+    partition = "PARTITIONED BY (`ingest_date` date)"
+    return f"CREATE EXTERNAL TABLE IF NOT EXISTS `{table}` (\n{columns}\n)\n{partition}\n{place}\nTBLPROPERTIES (\n{lines}\n)"
+
+
+def _duckdb_view(table: str, root: str, has_files: bool) -> str:
+    columns = [(column.name, _TYPES[column.type][0]) for column in columns_of(table)]
+    empty = ", ".join(f'CAST(NULL AS {type_}) AS "{name}"' for name, type_ in columns)
+    view = f"CREATE OR REPLACE VIEW {table} AS\nSELECT {empty}\nWHERE false"
+    if not has_files:
+        return view
+    pattern, hive = (f"{root}/{table}/*/*.parquet", "true") if table in PARTITIONED else (f"{root}/{table}/*.parquet", "false")
+    return f"{view}\nUNION ALL BY NAME\nSELECT * FROM read_parquet('{pattern}', union_by_name = true, hive_partitioning = {hive})"
+
+
+def _spark_view(table: str, root: str, has_files: bool) -> str:
+    columns = [(column.name, _TYPES[column.type][1]) for column in columns_of(table)]
+    if has_files:
+        schema = ",\n".join(f"  `{name}` {type_}" for name, type_ in columns)
+        return f"CREATE OR REPLACE TEMPORARY VIEW `{table}` (\n{schema}\n)\nUSING parquet\nOPTIONS (path '{root}/{table}')"
+    empty = ", ".join(f"CAST(NULL AS {type_}) AS `{name}`" for name, type_ in columns)
+    return f"CREATE OR REPLACE TEMPORARY VIEW `{table}` AS\nSELECT {empty} WHERE false"

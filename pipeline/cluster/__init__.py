@@ -1,0 +1,1 @@
+"""Which Ray a run uses."""

@@ -1,0 +1,49 @@
+"""Commands that keep an output in order."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, SetFlag, UnsafeFlag, resolved
+from pipeline.commands.output import console, dump_json
+from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
+
+
+def gc(
+    output: Output,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go, with sizes.")] = False,
+    in_tables: Annotated[
+        bool, typer.Option("--tables", help="Also table files that no manifest commits; needs the right to delete there.")
+    ] = False,
+    min_age_s: Annotated[float, typer.Option("--min-age-s", min=0, help="Leave alone what was written since, seconds.")] = 3600,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    unsafe_single_writer: UnsafeFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Remove from OUT what no run will read again: staging of finished and closed plans, markers of dead runs."""
+    settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
+    from pipeline.lake.garbage import look, sweep
+    from pipeline.analytics.status import print_sweep
+    from pipeline.runner import new_run_id, open_output
+
+    store = open_output(output, settings)
+    keep_answers = timedelta(days=settings.output.keep_answers_days)
+    if dry_run:
+        done = look(store, min_age_s=min_age_s, keep_answers=keep_answers)
+    else:
+        done = sweep(
+            store,
+            min_age_s=min_age_s,
+            in_tables=in_tables,
+            ttl_s=settings.output.lease_ttl_s,
+            run_id=f"gc-{new_run_id()}",
+            keep_answers=keep_answers,
+        )
+    if as_json:
+        dump_json(asdict(done) | {"found": [garbage._asdict() for garbage in done.found]})
+    else:
+        print_sweep(console(), done)
+    raise typer.Exit(EXIT_INCOMPLETE if done.message else EXIT_FINISHED)

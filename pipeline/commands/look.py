@@ -1,0 +1,139 @@
+"""Commands that look at what there is: the tables, the machine, the dictionary."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.flags import (
+    BaseUrlFlag,
+    ConfigFlag,
+    EngineFlag,
+    JsonFlag,
+    ModelFlag,
+    Output,
+    RayFlag,
+    SetFlag,
+    kinds_of,
+    resolved,
+)
+from pipeline.commands.output import console, dump_json
+from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
+
+
+def status(
+    output: Output,
+    is_brief: Annotated[bool, typer.Option("--brief", help="Only the lease and the plan; no table is read.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Is a run at work on OUT, how far is it, and how did the last ones end? Exit code 1 when the last one died."""
+    from pipeline.analytics.status import print_status, read_status
+
+    state = read_status(output, is_brief=is_brief)
+    if as_json:
+        dump_json(asdict(state) | {"heartbeat": state.heartbeat and state.heartbeat.model_dump()})
+    else:
+        print_status(console(), state)
+    raise typer.Exit(EXIT_INCOMPLETE if state.state == "dead" else EXIT_FINISHED)
+
+
+def failures(
+    output: Output,
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only this kind; repeatable.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What could not be read and is still open, why, and what to do about it."""
+    kinds = kinds_of(kind)
+    from pipeline.analytics.status import open_failures, print_failures
+    from pipeline.analytics.duckdb_tables import print_json
+
+    rows = open_failures(output, kinds)
+    if as_json:
+        print_json(rows)
+    else:
+        print_failures(console(), rows, output)
+
+
+def query(
+    output: Output,
+    sql: Annotated[str, typer.Argument(help="SQL over the tables and the current_* and open_failures views.")],
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV. A text that begins like a formula (= + - @) gets an apostrophe before it.")
+    ] = False,
+    as_raw_csv: Annotated[bool, typer.Option("--csv-raw", help="Print CSV, every text as it is.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per row.")] = False,
+    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write the result to this file.")] = None,
+) -> None:
+    """Ask the tables in OUT with DuckDB."""
+    from pipeline.analytics.duckdb_tables import print_csv, print_json, print_table, run_query
+
+    result = run_query(output, sql)
+    if parquet is not None:
+        from pyarrow.parquet import write_table
+
+        write_table(result, parquet)
+    elif as_csv or as_raw_csv:
+        print_csv(result, is_raw=as_raw_csv)
+    elif as_json:
+        print_json(result)
+    else:
+        print_table(console(), result)
+
+
+def sql(
+    output: Output,
+    dialect: Annotated[str, typer.Option("--dialect", help="duckdb, athena or spark.")] = "duckdb",
+    name: Annotated[str | None, typer.Option("--query", help="Print this ready question instead; `list` names them.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="First ingest_date that Athena looks for.")] = None,
+) -> None:
+    """Print the tables and views of OUT as SQL for another engine, or a ready question."""
+    from pipeline.analytics.dialects import SINCE, present_tables, queries, render_query, render_sql
+
+    if name == "list":
+        text = "".join(f"{query:<18} {question.splitlines()[0].removeprefix('-- ')}\n" for query, question in queries().items())
+    elif name is not None:
+        text = render_query(name, dialect)
+    else:
+        text = render_sql(output, dialect, since=since or SINCE, tables=present_tables(output, dialect))
+    sys.stdout.write(text)
+
+
+def schema(
+    table: Annotated[str | None, typer.Option("--table", help="Only this table.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The data dictionary: every table, every column, its type and what it says."""
+    from pipeline.analytics.dictionary import dictionary, print_dictionary
+
+    entries = dictionary(table)
+    if as_json:
+        dump_json(entries)
+    else:
+        print_dictionary(console(), entries)
+
+
+def doctor(
+    input: Annotated[str | None, typer.Argument(metavar="[IN]", help="Also check that this input can be read.")] = None,
+    output: Annotated[str | None, typer.Argument(metavar="[OUT]", help="Also check that this output can be written.")] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Also start Ray and run a task.")] = False,
+    engine: EngineFlag = None,
+    model: ModelFlag = None,
+    base_url: BaseUrlFlag = None,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    ray_address: RayFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check this machine, the engine, the input and the output. Exit code 1 when something would stop a run."""
+    settings = resolved(engine, model, base_url, None, None, None, config, set_, ray_address)
+    from pipeline.doctor import examine, print_findings
+
+    findings = list(examine(settings, input, output, with_ray=ray))
+    if as_json:
+        dump_json([finding._asdict() for finding in findings])
+    else:
+        print_findings(console(), findings)
+    if any(finding.verdict == "fail" for finding in findings):
+        raise typer.Exit(1)

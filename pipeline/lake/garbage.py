@@ -1,0 +1,157 @@
+"""What no run will read again, and how it is removed: `pagefold gc`.
+
+Below `_pagefold/`, where the role of a run may delete:
+- staged chunks and covers of shards that a manifest commits, and of closed plans (only the newest plan can be open); but staged
+  chunks of a plan that was abandoned are kept for `output.keep_answers_days`, for a later plan takes them over;
+- what a worker of a lake that was removed and made anew has staged into it: its plan is not there;
+- begin markers: they count within one run, so none counts while no run is at work;
+- snapshots of manifests that have changed since, which nobody looks at;
+- probes of a start that was killed.
+
+In the tables, and only where asked: files of a closed plan's shards that no manifest commits. A run that was thought dead and woke
+between two writes leaves them. Whatever has another name is left alone: plans, manifests and rows of `runs` are history.
+"""
+
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+from pipeline.errors import OperatorError
+from pipeline.lake.paths import (
+    BEGINS,
+    PROBES,
+    SNAPSHOTS,
+    STAGING,
+    begun_shard,
+    chunk_name,
+    is_cover,
+    is_snapshot,
+    staged_shard,
+    table_part,
+    table_prefix,
+)
+from pipeline.lake.lease import LEASE, Lease, is_held, read_lease
+from pipeline.lake.ledger import list_manifests
+from pipeline.planning.choosing import list_plan_numbers, read_plan
+from pipeline.lake.snapshots import fitting
+from pipeline.signals import Interrupted, signals_raise
+from pipeline.lake.store import Store
+from schemas.tables import TABLES
+
+_BATCH = 500
+"""Objects deleted between two looks at the lease."""
+
+What = Literal["staged chunk", "cover", "begin marker", "snapshot", "probe", "table file"]
+
+
+class Garbage(NamedTuple):
+    path: str
+    size_bytes: int
+    what: What
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What was found and what became of it."""
+
+    output: str
+    is_dry_run: bool
+    found: list[Garbage] = field(default_factory=list)
+    num_removed: int = 0
+    num_bytes_removed: int = 0
+    message: str | None = None
+    """Why it ended early."""
+
+
+def check_output(store: Store) -> None:
+    """A mistyped OUT shall not become one, nor be called idle. Raises OperatorError."""
+    if not list_plan_numbers(store):
+        raise OperatorError(f"{store.root} holds no plan of pagefold: is it the right place?")
+
+
+def find_garbage(store: Store, *, before: datetime, is_idle: bool, keep_answers: timedelta = timedelta()) -> Iterator[Garbage]:
+    """All garbage last written before that moment. `is_idle`: no run is at work; while one is, its begin markers count.
+    `keep_answers`: how much longer staged chunks of abandoned plans are kept."""
+    numbers = list_plan_numbers(store)
+    manifests = list_manifests(store)
+    names = [name for name, _ in manifests]
+    committed = {name.shard for name in names if name.part is None}
+    abandoned = {name.plan_id: name.ingest_date for name in names if name.shard_index is None}
+    newest = read_plan(store, numbers[-1]).plan_id if numbers else None
+    for what, prefix, shard_of in (("staged chunk", STAGING, staged_shard), ("begin marker", BEGINS, begun_shard)):
+        for stored in store.list(prefix):
+            shard = shard_of(stored.path)
+            if shard is None or stored.last_modified >= before:
+                continue
+            is_open = shard[0] == newest and shard[0] not in abandoned and shard not in committed
+            if is_open and not (what == "begin marker" and is_idle):
+                continue
+            is_answer = shard[0] in abandoned and shard not in committed and chunk_name(stored.path) is not None
+            kept = keep_answers if is_answer else timedelta()
+            if stored.last_modified < before - kept:
+                yield Garbage(stored.path, stored.size_bytes, "cover" if is_cover(stored.path) else what)  # type: ignore[arg-type]
+    standing = fitting(manifests)
+    for stored in store.list(SNAPSHOTS):
+        if is_snapshot(stored.path) and stored.path not in standing and stored.last_modified < before:
+            yield Garbage(stored.path, stored.size_bytes, "snapshot")
+    for stored in store.list(PROBES):
+        if stored.last_modified < before:
+            yield Garbage(stored.path, stored.size_bytes, "probe")
+    parts = {(name.plan_id, name.shard_index, name.part) for name in names}
+    for plan_id, ingest_date in abandoned.items():  # all shards of any other closed plan are committed
+        for table in TABLES:
+            for stored in store.list(table_prefix(table, ingest_date, plan_id)):
+                part = table_part(stored.path)
+                if part is not None and part not in parts and stored.last_modified < before:
+                    yield Garbage(stored.path, stored.size_bytes, "table file")
+
+
+def look(store: Store, *, min_age_s: float, keep_answers: timedelta = timedelta()) -> Sweep:
+    """What `sweep` would find; takes no lease and removes nothing."""
+    check_output(store)
+    held = read_lease(store)
+    is_idle = held is None or not is_held(*held)
+    now = store.get_versioned(LEASE).server_now if held else datetime.now(UTC)
+    found = list(find_garbage(store, before=now - timedelta(seconds=min_age_s), is_idle=is_idle, keep_answers=keep_answers))
+    return Sweep(output=store.root, is_dry_run=True, found=found)
+
+
+def sweep(
+    store: Store, *, min_age_s: float, in_tables: bool, ttl_s: float, run_id: str, keep_answers: timedelta = timedelta()
+) -> Sweep:
+    """Remove it, under the lease: no run is at work meanwhile. Killed in the middle, the same call goes on.
+
+    Raises LeaseHeld while a run is at work, LeaseLost, StoreError; OperatorError where OUT is no output.
+    """
+    check_output(store)
+    found: list[Garbage] = []
+    removed: list[Garbage] = []
+    message = None
+    with Lease.acquire(store, owner=socket.gethostname(), run_id=run_id, ttl_s=ttl_s) as lease:
+        try:
+            with signals_raise():
+                store.sweep()
+                before = store.get_versioned(LEASE).server_now - timedelta(seconds=min_age_s)
+                found += find_garbage(store, before=before, is_idle=True, keep_answers=keep_answers)
+                wanted = [garbage for garbage in found if in_tables or garbage.what != "table file"]
+                for batch in _batches(wanted):
+                    lease.check()
+                    store.delete([garbage.path for garbage in batch])
+                    removed += batch
+        except (Interrupted, KeyboardInterrupt) as stop:
+            message = str(stop) or "interrupted"
+    return Sweep(
+        output=store.root,
+        is_dry_run=False,
+        found=found,
+        num_removed=len(removed),
+        num_bytes_removed=sum(garbage.size_bytes for garbage in removed),
+        message=message,
+    )
+
+
+def _batches(garbage: Sequence[Garbage]) -> Iterator[Sequence[Garbage]]:
+    for start in range(0, len(garbage), _BATCH):
+        yield garbage[start : start + _BATCH]

@@ -1,0 +1,79 @@
+"""Table files that manifests name and that are not there, or have another size: noticed and told, never acted upon.
+
+Deleting old partitions is a way to keep a lake small, so a date of which no file is left is told apart and in one line. What a
+manifest committed stays done either way: nothing is read again because its file is gone.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+from pipeline.lake.paths import MANIFESTS
+from pipeline.lake.store import Store
+
+_AT_ONCE = 8
+"""Tables listed side by side; most have less than a thousand files, which is one request."""
+
+
+@dataclass(frozen=True)
+class MissingFiles:
+    dates: tuple[str, ...] = ()
+    """Dates of which no file is left, in their order."""
+    paths: tuple[str, ...] = ()
+    """Of all other dates, in their order."""
+
+    def __bool__(self) -> bool:
+        return bool(self.dates or self.paths)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Each half a sentence or more, without its full stop."""
+        told = []
+        if self.dates:
+            first, last, many = self.dates[0], self.dates[-1], len(self.dates) > 1
+            dates = f"{len(self.dates)} dates ({first} to {last})" if many else first
+            told.append(f"all table files of {dates} are gone, as after old partitions were deleted: they are not read again")
+        if self.paths:
+            first, many = self.paths[0], len(self.paths) > 1
+            files = f"{len(self.paths)} table files that manifests name are" if many else "a table file that a manifest names is"
+            which = "the first is " if many else ""
+            told.append(
+                f"{files} missing or of another size, {which}{first}: restore {'them' if many else 'it'}, or remove its manifest "
+                f"{_manifest(first)} to have its sources read again"
+            )
+        return told
+
+
+def find_missing(store: Store, named: Mapping[str, int]) -> MissingFiles:
+    """`named`: size in bytes by path, as manifests have it, read before this call: a file lies there before its manifest does.
+
+    Costs one listing of each table.
+    """
+    by_table = {table: set(paths) for table, paths in groupby(sorted(named), key=lambda path: path.partition("/")[0])}
+
+    def left_of(table: str) -> set[str]:
+        left = by_table[table]
+        for stored in store.list(f"{table}/"):
+            if named.get(stored.path) == stored.size_bytes:
+                left.discard(stored.path)
+        return left
+
+    if not by_table:
+        return MissingFiles()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        missing = {path for left in pool.map(left_of, by_table) for path in left}
+    if not missing:
+        return MissingFiles()
+    standing = {_date(path) for path in named.keys() - missing}
+    dates = {_date(path) for path in missing} - standing
+    return MissingFiles(tuple(sorted(dates)), tuple(sorted(path for path in missing if _date(path) not in dates)))
+
+
+def _date(path: str) -> str:
+    """`2026-01-01` of `pages/ingest_date=2026-01-01/000001-00000.parquet`."""
+    return path.split("/")[1].partition("=")[2]
+
+
+def _manifest(path: str) -> str:
+    return f"{MANIFESTS}{_date(path)}/{path.rpartition('/')[2].removesuffix('.parquet')}.json"

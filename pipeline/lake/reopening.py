@@ -1,0 +1,37 @@
+"""Staged chunks taken back, so that their pages are open again: what the breaker does to a bug that hits everything."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+
+from pipeline.lake.paths import staged_path
+from pipeline.lake.shard_progress import ShardProgress, list_staged
+from pipeline.lake.staging import decode
+from pipeline.lake.store import Store
+from schemas.failure import FailureKind
+from schemas.plan import Plan
+
+
+def reopen(store: Store, plan: Plan, streak: Iterable[tuple[str, int, str]], progress: Mapping[int, ShardProgress]) -> None:
+    """Delete the chunks of the streak, and those that were in flight when it ended and hold nothing but bugs. What was read stays.
+
+    Only once the stream has ended: what is staged later is not seen.
+    """
+    store.delete([*(staged_path(*chunk) for chunk in streak), *_broken_since(store, plan, progress)])
+
+
+def _broken_since(store: Store, plan: Plan, progress: Mapping[int, ShardProgress]) -> Iterator[str]:
+    """Paths of chunks whose receipt never came."""
+    for index, shard in progress.items():
+        known = {name for source in shard.sources for name in source.staged()}
+        for name in list_staged(store, plan, index):
+            path = staged_path(plan.plan_id, index, str(name))
+            if name not in known and _is_broken(store, path):
+                yield path
+
+
+def _is_broken(store: Store, path: str) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        tables = decode(store.get(path)).tables
+        statuses = {*tables["pages"]["status"].to_pylist(), *tables["charts"]["status"].to_pylist()}
+        return FailureKind.internal_error in tables["failures"]["kind"].to_pylist() and not statuses & {"ok", "partial"}
+    return False

@@ -1,0 +1,166 @@
+"""The store in S3, or in anything that speaks S3 and honours If-Match and If-None-Match on PUT."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.lake.store import Conflict, Exists, Stored, StoreError, StoreUnavailable, Versioned
+from workers.s3 import PASSING_CODES, S3Error, code_of, explain, is_passing, make_client, md5_base64, split_uri, status_of
+
+_DELETE_BATCH = 1000
+_CONFLICT_TRIES = 8
+
+
+class S3Store:
+    """Encryption, storage class and object lock are left to the bucket's defaults."""
+
+    def __init__(self, output: str, *, timeout_s: float = 60, max_tries: int = 5, unsafe_single_writer: bool = False) -> None:
+        self.bucket, prefix = split_uri(output)
+        if not self.bucket:
+            raise StoreError(f"The output {output} names no bucket.")
+        self.prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+        self.root = f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+        self._timeout_s, self._max_tries, self._unsafe = timeout_s, max_tries, unsafe_single_writer
+
+    def limited(self, *, timeout_s: float, max_tries: int) -> "S3Store":
+        return S3Store(self.root, timeout_s=timeout_s, max_tries=max_tries, unsafe_single_writer=self._unsafe)
+
+    @property
+    def _client(self) -> Any:
+        return make_client(self._timeout_s, self._max_tries)
+
+    def create(self, path: str, body: bytes) -> str:
+        etag = self._put_if(path, body, None)
+        if etag is None:
+            raise Exists(path)
+        return etag
+
+    def replace(self, path: str, body: bytes, etag: str) -> str:
+        new_etag = self._put_if(path, body, etag)
+        if new_etag is None:
+            raise Conflict(path)
+        return new_etag
+
+    def put(self, path: str, body: bytes) -> None:
+        try:
+            self._put(path, body)
+        except S3Error as error:
+            raise self._explained(error) from error
+
+    def get(self, path: str) -> bytes:
+        return self._get(path)[0]
+
+    def get_versioned(self, path: str) -> Versioned:
+        body, response = self._get(path)
+        date = response["ResponseMetadata"]["HTTPHeaders"].get("date")
+        if not date:
+            raise StoreError(f"{self.root}: the store answers without the header Date, which the lease is timed by.")
+        try:
+            server_now = parsedate_to_datetime(date)
+        except (ValueError, OverflowError):
+            raise StoreError(f"{self.root}: the store's header Date, which the lease is timed by, is no date.") from None
+        last_modified: datetime = response["LastModified"]
+        return Versioned(body, response["ETag"].strip('"'), last_modified, server_now)
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        paginator = self._client.get_paginator("list_objects_v2")
+        try:
+            for page in paginator.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+                for item in page.get("Contents", ()):
+                    path = item["Key"].removeprefix(self.prefix)
+                    yield Stored(path, item["Size"], item["ETag"].strip('"'), item["LastModified"])
+        except S3Error as error:
+            raise self._explained(error) from error
+
+    def delete(self, paths: Iterable[str]) -> None:
+        keys = [{"Key": self.prefix + path} for path in paths]
+        for start in range(0, len(keys), _DELETE_BATCH):
+            batch = keys[start : start + _DELETE_BATCH]
+            try:
+                response = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
+            except S3Error as error:
+                raise self._explained(error) from error
+            if errors := response.get("Errors"):
+                kind = StoreUnavailable if errors[0].get("Code") in PASSING_CODES else StoreError
+                raise kind(f"{self.root}: cannot delete {errors[0].get('Key')}: {errors[0].get('Code')}.")
+
+    def sweep(self) -> None:
+        """A PUT that was not finished left nothing."""
+
+    def uri(self, path: str) -> str:
+        return f"s3://{self.bucket}/{self.prefix}{path}"
+
+    def _put_if(self, path: str, body: bytes, etag: str | None) -> str | None:
+        """Write where that version stands (etag None: where nothing does); None where it does not."""
+        if self._unsafe:  # a store may refuse the headers, or ignore them; one writer needs no more than a look
+            try:
+                current = self._get(path)[1]["ETag"].strip('"')
+            except FileNotFoundError:
+                current = None
+            return self._put_explained(path, body) if current == etag else None
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
+        for attempt in range(_CONFLICT_TRIES):
+            try:
+                return self._put(path, body, **condition)
+            except ClientError as error:
+                if status_of(error) == 409 and attempt < _CONFLICT_TRIES - 1:  # two writes met: the store asks to try again
+                    time.sleep(random.uniform(0, min(2, 0.05 * 2**attempt)))
+                    continue
+                if status_of(error) == 412 or (status_of(error) == 404 and code_of(error) == "NoSuchKey"):
+                    return self._own_write(path, body)
+                raise self._explained(error) from error
+            except BotoCoreError as error:
+                raise self._explained(error) from error
+        raise AssertionError("unreachable")
+
+    def _own_write(self, path: str, body: bytes) -> str | None:
+        """The ETag, where botocore met its own write after a reply that was lost.
+
+        Told by the bytes: those of leases, plans, manifests and begin markers differ from writer to writer, and where they do not
+        (a staged chunk) either writer's object is the same object. Nothing is told of empty bodies.
+        """
+        try:
+            stored, response = self._get(path)
+        except FileNotFoundError:
+            return None
+        return str(response["ETag"]).strip('"') if body and stored == body else None
+
+    def _put_explained(self, path: str, body: bytes) -> str:
+        try:
+            return self._put(path, body)
+        except S3Error as error:
+            raise self._explained(error) from error
+
+    def _put(self, path: str, body: bytes, **condition: str) -> str:
+        response = self._client.put_object(
+            Bucket=self.bucket, Key=self.prefix + path, Body=body, ContentMD5=md5_base64(body), **condition
+        )
+        return str(response["ETag"]).strip('"')
+
+    def _get(self, path: str) -> tuple[bytes, dict[str, Any]]:
+        """Body and response; a body that breaks off is asked for again, which botocore does not do."""
+        for attempt in range(self._max_tries):
+            try:
+                response = self._client.get_object(Bucket=self.bucket, Key=self.prefix + path)
+            except ClientError as error:
+                if status_of(error) == 404 and code_of(error) != "NoSuchBucket":
+                    raise FileNotFoundError(self.uri(path)) from None
+                raise self._explained(error) from error
+            except BotoCoreError as error:
+                raise self._explained(error) from error
+            try:
+                return response["Body"].read(), response
+            except (BotoCoreError, OSError) as error:
+                if attempt == self._max_tries - 1:
+                    raise StoreUnavailable(f"{self.uri(path)}: its body breaks off ({error}).") from error
+                time.sleep(random.uniform(0, min(5, 0.1 * 2**attempt)))
+        raise AssertionError("unreachable")
+
+    def _explained(self, error: BaseException) -> StoreError:
+        kind = StoreUnavailable if is_passing(error) else StoreError
+        return kind(f"{self.root}: {explain(error, self.bucket)}.")

@@ -1,0 +1,137 @@
+"""How far a shard is: which of its chunks are staged, which of its documents are whole, and which of these are committed."""
+
+import time
+from collections.abc import Iterable
+
+from pipeline.planning.chunks import Coverage
+from pipeline.lake.paths import (
+    STAGING,
+    ChunkName,
+    chunk_name,
+    manifest_name,
+    plan_manifests_prefix,
+    shard_manifests_prefix,
+    staged_shard,
+    staging_prefix,
+)
+from pipeline.lake.ledger import read_manifest
+from pipeline.lake.store import Store
+from schemas.plan import Plan
+
+
+class ShardProgress:
+    def __init__(self, plan: Plan, shard_index: int, staged: Iterable[ChunkName] = ()) -> None:
+        self.shard_index = shard_index
+        self.sources = [Coverage() for _ in plan.shards[shard_index]]
+        self.next_part = 0
+        """Number of the next part to be committed. Parts are committed one after the other, so whoever knows all parts before it
+        knows which documents are left."""
+        self.is_committed = False
+        """All of it."""
+        self._incomplete = set(range(len(self.sources)))
+        self._committed: set[int] = set()
+        self._whole_since: dict[int, float] = {}
+        """Steady seconds, by source_index, of documents that are whole and not committed."""
+        for name in staged:
+            self.add(name)
+
+    def add(self, name: ChunkName) -> bool:
+        """True when it completes its source."""
+        coverage = self.sources[name.source_index]
+        coverage.add(name)
+        if name.source_index in self._incomplete and coverage.complete() is not None:
+            self._incomplete.discard(name.source_index)
+            self._whole_since[name.source_index] = time.monotonic()
+            return True
+        return False
+
+    def remove(self, names: Iterable[ChunkName]) -> None:
+        """Chunks that are not what their names promise: they count as not staged."""
+        for name in names:
+            coverage = self.sources[name.source_index]
+            coverage.remove(name)
+            if name.source_index not in self._committed and coverage.complete() is None:
+                self._incomplete.add(name.source_index)
+                self._whole_since.pop(name.source_index, None)
+
+    def commit(self, source_indexes: Iterable[int], part: int | None) -> None:
+        """Note what a part (None: the last) has committed."""
+        for index in source_indexes:
+            self._committed.add(index)
+            self._incomplete.discard(index)
+            self._whole_since.pop(index, None)
+        self.is_committed = self.is_committed or part is None
+        self.next_part = self.next_part if part is None else max(self.next_part, part + 1)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every document is whole."""
+        return not self._incomplete
+
+    @property
+    def num_complete(self) -> int:
+        return len(self.sources) - len(self._incomplete)
+
+    @property
+    def num_committed(self) -> int:
+        return len(self._committed)
+
+    @property
+    def num_waiting(self) -> int:
+        """Documents that are whole and not committed."""
+        return len(self._whole_since)
+
+    @property
+    def num_pages_waiting(self) -> int:
+        """Pages that are staged and not committed."""
+        open_sources = (coverage for index, coverage in enumerate(self.sources) if index not in self._committed)
+        return sum(name.num_pages for coverage in open_sources for name in coverage.staged())
+
+    @property
+    def waiting_s(self) -> float:
+        """How long the first of them has been whole; 0 where there is none."""
+        return time.monotonic() - min(self._whole_since.values()) if self._whole_since else 0.0
+
+    def committed_chunks(self) -> list[ChunkName]:
+        """Staged chunks that are no longer needed."""
+        return [name for index in sorted(self._committed) for name in self.sources[index].staged()]
+
+    def is_source_complete(self, source_index: int) -> bool:
+        return source_index not in self._incomplete
+
+    def chunks(self) -> list[ChunkName]:
+        """Of the documents that are whole and not committed, in the order of their rows: by source, then page."""
+        whole = (coverage for index, coverage in enumerate(self.sources) if index not in self._committed)
+        return [name for coverage in whole for name in coverage.complete() or []]
+
+
+def list_staged(store: Store, plan: Plan, shard_index: int) -> list[ChunkName]:
+    listed = store.list(staging_prefix(plan.plan_id, shard_index))
+    return [name for stored in listed if (name := chunk_name(stored.path))]
+
+
+def read_progress(store: Store, plan: Plan, pending: Iterable[int]) -> dict[int, ShardProgress]:
+    """By shard index, as the output has it: what is staged, and which parts are committed. One listing for all of them."""
+    progress = {index: ShardProgress(plan, index) for index in pending}
+    for stored in store.list(f"{STAGING}{plan.plan_id}/"):
+        shard, name = staged_shard(stored.path), chunk_name(stored.path)
+        if shard is not None and name is not None and shard[1] in progress:
+            progress[shard[1]].add(name)
+    for stored in store.list(plan_manifests_prefix(plan.ingest_date, plan.plan_id)):
+        manifest = manifest_name(stored.path)
+        if manifest is not None and manifest.shard_index in progress:
+            _note(store, plan, stored.path, progress[manifest.shard_index])
+    return progress
+
+
+def note_commits(store: Store, plan: Plan, progress: ShardProgress) -> None:
+    """Note what manifests commit of the shard, whoever wrote them."""
+    for stored in store.list(shard_manifests_prefix(plan.ingest_date, plan.plan_id, progress.shard_index)):
+        _note(store, plan, stored.path, progress)
+
+
+def _note(store: Store, plan: Plan, path: str, progress: ShardProgress) -> None:
+    manifest = read_manifest(store, path)
+    uris = {(source.uri, source.etag) for source in manifest.sources}
+    shard = plan.shards[progress.shard_index]
+    progress.commit([i for i, item in enumerate(shard) if (item.source.uri, item.source.etag) in uris], manifest.part)

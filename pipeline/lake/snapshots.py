@@ -1,0 +1,143 @@
+"""The manifests of a date that is over, joined in one object: reading a year is 365 requests, not one for each shard.
+
+A snapshot is named after the manifests it joins and made of nothing else, so it can be deleted, or made twice, and one that no
+longer fits (a manifest was added or removed) has another name and is not looked at. A line of JSON for each manifest after a line
+with their digest, zstd; what does not fit it is left for the manifests themselves.
+"""
+
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+from pydantic_core import from_json, to_json
+
+from pipeline.lake.paths import SNAPSHOTS, ManifestName, snapshot_path
+from pipeline.lake.store import Exists, Store
+from pipeline.lake.stored_objects import read_object
+
+_log = logging.getLogger(__name__)
+
+MIN_MANIFESTS = 8
+"""A date with fewer is read as it is."""
+_AT_ONCE = 16
+_KEPT = ("plan_id", "recipe_ids", "page_range", "files", "counts", "sources", "disappearances")
+
+Listed = Sequence[tuple[ManifestName, str]]
+"""(name, path), in the order of plans and shards."""
+Commit = dict[str, Any]
+"""A manifest's JSON: at least what the ledger reads of it."""
+
+
+def read_commits(store: Store, listed: Listed) -> Iterator[Commit]:
+    """What the manifests say, in their order; from snapshots where there are."""
+    dates = _by_date(listed)
+    snapshots = {stored.path for stored in store.list(SNAPSHOTS)} if any(map(_is_worth_it, dates)) else set()
+    for manifests in dates:
+        path = _path(manifests)
+        joined = _read_snapshot(store, path, len(manifests)) if path in snapshots else None
+        yield from joined if joined is not None else _read_manifests(store, [path for _, path in manifests])
+
+
+def write_snapshots(store: Store, listed: Listed) -> int:
+    """Of each date that is over and has none yet; gives how many were made."""
+    today = datetime.now(UTC).date().isoformat()
+    over = [manifests for manifests in _by_date(listed) if manifests[0][0].ingest_date < today and _is_worth_it(manifests)]
+    if not over:
+        return 0
+    made = 0
+    there = {stored.path for stored in store.list(SNAPSHOTS)}
+    for manifests in over:
+        if _path(manifests) in there:
+            continue
+        commits = _read_manifests(store, [path for _, path in manifests])
+        body = b"\n".join(to_json({key: commit[key] for key in _KEPT if key in commit}) for commit in commits)
+        head = _digest(body).encode()
+        with contextlib.suppress(Exists):  # another run was faster: with the same bytes
+            store.create(_path(manifests), _compressed(head + b"\n" + body))
+            made += 1
+    return made
+
+
+def fitting(listed: Listed) -> set[str]:
+    """Paths of the snapshots that these manifests have, or would have; no other is ever looked at."""
+    return {_path(manifests) for manifests in _by_date(listed)}
+
+
+def _by_date(listed: Listed) -> list[Listed]:
+    """Neighbours of one date: a date comes twice where a clock went back between two plans."""
+    return [list(group) for _, group in groupby(listed, key=lambda item: item[0].ingest_date)]
+
+
+def _is_worth_it(manifests: Listed) -> bool:
+    return len(manifests) >= MIN_MANIFESTS
+
+
+def _path(manifests: Listed) -> str:
+    names = "\n".join(path for _, path in manifests)
+    return snapshot_path(manifests[0][0].ingest_date, _digest(names.encode()))
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def _read_snapshot(store: Store, path: str, num_manifests: int) -> Iterator[Commit] | None:
+    """None where it is not what its name promises."""
+    try:
+        head, _, body = _decompressed(store.get(path)).partition(b"\n")
+        if head != _digest(body).encode() or body.count(b"\n") + 1 != num_manifests:
+            raise ValueError("its content is not what it was written with")
+        return map(from_json, _lines(body))
+    except (FileNotFoundError, ValueError, OSError) as error:
+        _log.warning("the snapshot %s is not used: %s", store.uri(path), error)
+        return None
+
+
+def _lines(body: bytes) -> Iterator[bytes]:
+    """One at a time: `split` would hold a day's manifests twice."""
+    start = 0
+    while start <= len(body):
+        end = body.find(b"\n", start)
+        end = len(body) if end < 0 else end
+        yield body[start:end]
+        start = end + 1
+
+
+def _read_manifests(store: Store, paths: Sequence[str]) -> Iterator[Commit]:
+    """A few ahead, in their order: all at once would be the whole lake's history in memory."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for start in range(0, len(paths), 4 * _AT_ONCE):
+            some = paths[start : start + 4 * _AT_ONCE]
+            for path, body in zip(some, pool.map(store.get, some), strict=True):
+                yield _parsed(store, path, body)
+
+
+def _parsed(store: Store, path: str, body: bytes) -> Commit:
+    with contextlib.suppress(ValueError):
+        return _commit(body)
+    return read_object(store, path, _commit, "a manifest", "restore it, or remove it to have its sources read again")
+
+
+def _commit(body: bytes) -> Commit:
+    commit = from_json(body)
+    if isinstance(commit, dict) and commit.keys() >= {"plan_id", "recipe_ids", "sources"}:
+        return commit
+    raise ValueError("columns are missing")
+
+
+def _compressed(body: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(body)
+    return sink.getvalue().to_pybytes()
+
+
+def _decompressed(body: bytes) -> bytes:
+    read: bytes = pa.CompressedInputStream(pa.BufferReader(body), "zstd").read()
+    return read

@@ -1,0 +1,40 @@
+"""Reading what the output keeps as JSON or Arrow: one sentence with the path and what to do where an object is damaged."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from pipeline.lake.store import Damaged, Store
+
+Parsed = TypeVar("Parsed")
+Model = TypeVar("Model", bound=BaseModel)
+
+_NOT_PARSED = (ValueError, KeyError, TypeError, OSError)
+"""What Pydantic, Arrow and JSON raise for bytes that are something else."""
+_AGAIN_AFTER_S = 0.5
+"""A body that broke off on its way, or a store that was repairing itself, is whole when asked again."""
+
+
+def read_object(store: Store, path: str, parse: Callable[[bytes], Parsed], what: str, remedy: str) -> Parsed:
+    """What `parse` makes of the object at `path`; fetched once more before it is called damaged.
+
+    `what` names the object (`a plan`), `remedy` says what the operator can do. Raises FileNotFoundError, Damaged.
+    """
+    body = store.get(path)
+    with contextlib.suppress(*_NOT_PARSED):
+        return parse(body)
+    time.sleep(_AGAIN_AFTER_S)
+    body = store.get(path)
+    try:
+        return parse(body)
+    except _NOT_PARSED as error:
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise Damaged(f"{store.uri(path)} is damaged and no longer {what} ({type(error).__name__}: {reason}); {remedy}.") from None
+
+
+def read_model(store: Store, path: str, model: type[Model], what: str, remedy: str) -> Model:
+    """The same, of a Pydantic model's JSON."""
+    return read_object(store, path, model.model_validate_json, what, remedy)

@@ -1,0 +1,366 @@
+"""What a run will do, decided and written down before any work."""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pipeline.planning.duplicates import group_twins
+from pipeline.planning.intake import Taken
+from pipeline.lake.paths import (
+    DELETIONS,
+    PLANS,
+    ManifestName,
+    manifest_path,
+    next_plan_id,
+    plan_number,
+    plan_number_of,
+    plan_path,
+)
+from pipeline.lake.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks, read_manifest
+from pipeline.lake.snapshots import Listed
+from pipeline.lake.staging import this_version
+from pipeline.lake.store import Exists, Store, StoreError
+from pipeline.lake.stored_objects import read_model
+from schemas.failure import FailureKind, Task
+from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe, SourceFailure
+from schemas.settings import PlanSettings
+from schemas.source import Source
+
+
+@dataclass
+class Counts:
+    """What the listing came to; see `pipeline.reporting.summary.PlanReport`."""
+
+    num_listed: int = 0
+    num_done: int = 0
+    num_new: int = 0
+    num_changed: int = 0
+    num_redone: int = 0
+    num_retried: int = 0
+    num_stale_left: int = 0
+    num_left_for_limit: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    num_bytes: int = 0
+    num_in_two: int = 0
+    """Sources of which only some tasks are planned, since a closed plan has left answers to these: the others come next."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """New work that is too little for a shard of its own."""
+
+    num_sources: int
+    until: datetime
+    """When the oldest has waited long enough."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """The newest plan, with shards that no manifest commits yet."""
+
+    plan: Plan
+    pending: list[int]
+    """Shard indexes."""
+    owes_disappearances: bool = False
+    """What it found to be gone is not committed either."""
+
+
+def plan_sources(
+    taken: Iterable[Taken],
+    ledger: Ledger,
+    recipes: Mapping[Task, Recipe],
+    settings: PlanSettings,
+    *,
+    page_range: str | None,
+    limit: int | None,
+    counts: Counts,
+) -> list[PlannedSource]:
+    """What of the listing is to be read, in its order. Counts as it goes, and marks in the ledger what is listed."""
+    chooser = _Chooser(ledger, recipes, settings, page_range, counts)
+    planned: list[PlannedSource] = []
+    for source, left_out in taken:
+        counts.num_listed += 1
+        newest = ledger.newest_of(source.uri)
+        if newest is not None:
+            newest.is_listed = True
+        if left_out is not None:
+            counts.left_out[left_out] = counts.left_out.get(left_out, 0) + 1
+            continue
+        num_stale = counts.num_stale_left
+        choice = chooser.choose(source, newest)
+        if choice is None:
+            counts.num_done += num_stale == counts.num_stale_left
+        elif limit is not None and len(planned) >= limit:
+            counts.num_left_for_limit += 1
+        else:
+            choice = chooser.only_asked_before(choice)
+            chooser.claim(choice)
+            planned.append(choice)
+            counts.num_bytes += source.size_bytes
+    return planned
+
+
+class _Chooser:
+    def __init__(
+        self, ledger: Ledger, recipes: Mapping[Task, Recipe], settings: PlanSettings, page_range: str | None, counts: Counts
+    ) -> None:
+        self._ledger, self._recipes, self._settings, self._range, self._counts = ledger, recipes, settings, page_range, counts
+        self._recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
+        self._missing: dict[Asked, list[Task]] = {}
+        """Most sources were asked the same."""
+
+    def choose(self, source: Source, newest: SourceState | None) -> PlannedSource | None:
+        """None: nothing is left to do. `newest` is the ledger's of the same uri."""
+        if newest is None:
+            self._counts.num_new += 1
+            return PlannedSource(source=source, tasks=list(self._recipes))
+        if newest.etag != source.etag:
+            # Of a version that was read, overwritten and put back the bytes are known: it will turn out a duplicate of itself.
+            self._counts.num_changed += 1
+            before = self._ledger.state(source.uri, source.etag)
+            return PlannedSource(source=source, tasks=list(self._recipes), attempt=before.attempt + 1 if before else 0)
+        if newest.of_bytes is not None and newest.of_bytes.is_claimed:
+            return None
+        if missing := self._missing_tasks(newest.whole):
+            if self._settings.redo in ("stale", "all"):
+                self._counts.num_redone += 1
+                attempt, document_id = newest.attempt + 1, newest.document_id
+                return PlannedSource(source=source, tasks=missing, attempt=attempt, document_id=document_id)
+            self._counts.num_stale_left += 1
+        failures = newest.failures
+        if not failures:
+            return None
+        if self._settings.redo != "failed":
+            failures = self._due_again(newest)
+        again = plan_retry(newest, failures, self._recipes)
+        if again is not None:
+            self._counts.num_retried += 1
+        return again
+
+    def _due_again(self, state: SourceState) -> list[SourceFailure]:
+        """What passes by itself, a few times; and what another version of pagefold did wrong, once for each version."""
+        transient = state.transient_failures() if state.attempt + 1 < self._settings.max_transient_attempts else []
+        bugs = [failure for failure in state.failures if failure.kind is FailureKind.internal_error]
+        return transient + [failure for failure in bugs if failure.version != this_version()]
+
+    def only_asked_before(self, planned: PlannedSource) -> PlannedSource:
+        """Of the tasks only those that a closed plan has left answers to, if there are such: with the others, whose recipe is
+        another by now, the answers could not be taken over."""
+        asked = self._ledger.asked_before.get((planned.source.uri, planned.source.etag), {})
+        tasks = [task for task in planned.tasks if asked.get(task) == self._recipe_ids[task]]
+        if not tasks or tasks == planned.tasks or self._settings.redo == "all":
+            return planned
+        self._counts.num_in_two += 1
+        return planned.model_copy(update={"tasks": tasks})
+
+    def claim(self, planned: PlannedSource) -> None:
+        """Other sources of the same bytes have nothing left to do."""
+        if planned.document_id is not None:
+            state = self._ledger.newest_of(planned.source.uri)
+            if state is not None and state.of_bytes is not None:
+                state.of_bytes.is_claimed = True
+
+    def _missing_tasks(self, whole: Asked) -> list[Task]:
+        if self._settings.redo == "all":
+            return list(self._recipes)
+        missing = self._missing.get(whole)
+        if missing is None:
+            missing = self._missing[whole] = missing_tasks(whole, self._recipe_ids, self._range)
+        return missing
+
+
+def plan_retry(state: SourceState, failures: Sequence[SourceFailure], recipes: Mapping[Task, Recipe]) -> PlannedSource | None:
+    """The least that reads all of `failures` again; None where none of their tasks is asked for."""
+    failures = [failure for failure in failures if failure.task is None or failure.task in recipes]
+    if not failures:
+        return None
+    tasks = list(recipes)
+    if all(failure.task is not None and not failure.needs_ocr for failure in failures):
+        tasks = [task for task in recipes if any(failure.task == task for failure in failures)]
+    pages = None if any(failure.page_index is None for failure in failures) else {failure.page_index for failure in failures}
+    regions = None
+    if tasks == ["chart"] and all(failure.region_index is not None for failure in failures):
+        regions = sorted({(failure.page_index, failure.region_index) for failure in failures})
+    return PlannedSource.model_validate(
+        {
+            "source": state.source,
+            "tasks": tasks,
+            "attempt": state.attempt + 1,
+            "pages": pages and sorted(pages),
+            "regions": regions,
+            "document_id": state.document_id,
+        }
+    )
+
+
+def plan_retries(
+    ledger: Ledger, recipes: Mapping[Task, Recipe], kinds: Sequence[FailureKind] | None, counts: Counts
+) -> list[PlannedSource]:
+    """Every open failure of the given kinds (None: all), as little of each source as covers them. What is gone is left alone."""
+    planned = []
+    for state in sorted(ledger.newest(), key=lambda state: state.uri):
+        if ledger.is_deleted(state.uri) or (state.of_bytes is not None and state.of_bytes.is_claimed):
+            continue
+        failures = [failure for failure in state.failures if kinds is None or failure.kind in kinds]
+        if again := plan_retry(state, failures, recipes):
+            if state.of_bytes is not None:
+                state.of_bytes.is_claimed = True
+            planned.append(again)
+            counts.num_retried += 1
+            counts.num_bytes += state.size_bytes
+    return planned
+
+
+def make_shards(planned: Sequence[PlannedSource], settings: PlanSettings) -> list[list[PlannedSource]]:
+    """Groups of neighbours in listing order, closed by number of sources or by their bytes. What may have the same bytes stays
+    together, whatever that makes of the limits."""
+    shards: list[list[PlannedSource]] = []
+    num_bytes = 0
+    for group in group_twins(planned):
+        size_bytes = sum(planned[index].source.size_bytes for index in group)
+        if not shards or len(shards[-1]) + len(group) > settings.shard_sources or num_bytes + size_bytes > settings.shard_bytes:
+            shards.append([])
+            num_bytes = 0
+        shards[-1] += [planned[index] for index in group]
+        num_bytes += size_bytes
+    return shards
+
+
+def hold_back(
+    shards: list[list[PlannedSource]], ledger: Ledger, settings: PlanSettings, now: datetime
+) -> tuple[list[list[PlannedSource]], Waiting | None]:
+    """Without the last shard where it is small and can wait: a run every few minutes shall not leave files of a row each."""
+    if not shards:
+        return shards, None
+    last = shards[-1]
+    estimate = PageEstimate(ledger)
+    num_pages = sum(estimate.pages_of(item.source) for item in last)
+    if len(last) >= settings.min_sources and num_pages >= settings.min_pages:
+        return shards, None
+    until = min(item.source.last_modified for item in last) + timedelta(seconds=settings.longest_wait_s)
+    return (shards, None) if until <= now else (shards[:-1], Waiting(len(last), until))
+
+
+class PageEstimate:
+    """Pages of a source: as many as it had when it was read, else by its bytes and those of what was read."""
+
+    BYTES_PER_PAGE = 100_000
+    """Where nothing was read yet."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        known = [(state.size_bytes, state.num_pages) for state in ledger.newest() if state.num_pages]
+        num_bytes, num_pages = sum(size for size, _ in known), sum(pages for _, pages in known)
+        self._bytes_per_page = max(num_bytes / num_pages, 1) if num_pages else self.BYTES_PER_PAGE
+
+    def pages_of(self, source: Source) -> int:
+        state = self._ledger.state(source.uri, source.etag)
+        if state is not None and state.num_pages is not None:
+            return state.num_pages
+        return max(1, round(source.size_bytes / self._bytes_per_page))
+
+
+def write_plan(
+    store: Store,
+    shards: list[list[PlannedSource]],
+    recipes: dict[Task, Recipe],
+    settings: PlanSettings,
+    *,
+    input: str,
+    epoch: int,
+    page_range: str | None,
+    max_pages: int,
+    last_plan_id: str | None,
+    known: Mapping[str, str] | None = None,
+    disappearances: Sequence[Disappearance] = (),
+) -> Plan:
+    """Create the plan. Raises StoreError when another run made the plan of this number first."""
+    now = datetime.now(UTC)
+    plan = Plan(
+        plan_id=next_plan_id(last_plan_id),
+        created_at=now,
+        ingest_date=now.date(),
+        input=input,
+        epoch=epoch,
+        recipes=recipes,
+        chunk_pages=settings.chunk_pages,
+        page_range=page_range,
+        max_pages=max_pages,
+        shards=shards,
+        known=dict(known or {}),
+        disappearances=list(disappearances),
+        redo=settings.redo,
+    )
+    try:
+        store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
+    except Exists:
+        raise StoreError(
+            f"{store.root}: another run, thought dead, has just made plan {plan_number(plan.plan_id)}; it is finished first."
+        ) from None
+    return plan
+
+
+def list_plan_numbers(store: Store) -> list[str]:
+    """Six digits each, in their order."""
+    return sorted(number for stored in store.list(PLANS) if (number := plan_number_of(stored.path)))
+
+
+def read_plan(store: Store, plan_id: str) -> Plan:
+    """By its id, or its number alone. Raises FileNotFoundError, StoreError."""
+    remedy = "remove it: what it has committed stays, and its other sources are planned anew"
+    return read_model(store, plan_path(plan_id), Plan, "a plan", remedy)
+
+
+def find_unfinished(store: Store, numbers: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
+    """Only the newest plan can be: a new one is made after the one before it was finished or abandoned."""
+    if not numbers:
+        return None
+    manifests = list_manifests(store) if listed is None else listed
+    of_number = [(name, path) for name, path in manifests if plan_number(name.plan_id) == numbers[-1]]
+    if len({name.plan_id for name, _ in of_number}) == 1:
+        committed = _committed(of_number)
+        if None in committed or (committed and _are_all(store, committed)):
+            return None
+    plan = read_plan(store, numbers[-1])
+    committed = _committed((name, path) for name, path in of_number if name.plan_id == plan.plan_id)
+    pending = [] if None in committed else [index for index in range(len(plan.shards)) if index not in committed]
+    owes = bool(plan.disappearances) and DELETIONS not in committed and None not in committed
+    return Unfinished(plan, pending, owes) if pending or owes else None
+
+
+def _committed(manifests: Iterable[tuple[ManifestName, str]]) -> dict[int | None, str]:
+    """Path by shard index, of what is committed as a whole."""
+    return {name.shard_index: path for name, path in manifests if name.part is None}
+
+
+def _are_all(store: Store, committed: Mapping[int | None, str]) -> bool:
+    """True if nothing of the plan is left, as one of its manifests has it: a plan of a hundred thousand sources takes seconds to
+    read. What the plan found to be gone is committed before its shards."""
+    last = max(index for index in committed if index is not None)
+    num_shards = read_manifest(store, committed[last]).num_shards
+    return num_shards is not None and len(committed.keys() - {DELETIONS}) == num_shards
+
+
+def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], numbers: Sequence[str]) -> bool:
+    """True if the plan asks for answers of other recipes, or was made by a run whose lease was gone."""
+    return any(recipes.get(task) != recipe for task, recipe in plan.recipes.items()) or is_superseded(store, plan, numbers)
+
+
+def is_superseded(store: Store, plan: Plan, numbers: Sequence[str]) -> bool:
+    """True if it was made by a run whose lease was gone: then the plan before it may hold the same sources."""
+    return len(numbers) > 1 and read_plan(store, numbers[-2]).epoch > plan.epoch
+
+
+def abandon(store: Store, plan: Plan, run_id: str) -> None:
+    """Close the plan as it is. What its shards committed stays; its other sources are free to be planned anew."""
+    manifest = Manifest(
+        plan_id=plan.plan_id,
+        shard_index=-1,
+        run_id=run_id,
+        committed_at=datetime.now(UTC),
+        recipe_ids={task: recipe.recipe_id for task, recipe in plan.recipes.items()},
+        abandoned=True,
+    )
+    with contextlib.suppress(Exists):
+        store.create(manifest_path(plan.ingest_date, plan.plan_id, None), manifest.model_dump_json().encode())

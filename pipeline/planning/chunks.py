@@ -1,0 +1,184 @@
+"""From a planned source to its chunks: names, positions, and what an earlier run has staged already."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from pipeline.lake.paths import ChunkName
+from pipeline.planning.page_ranges import first_selected_pages, selected_pages
+from schemas.failure import Failure, FailureKind, PageError, Stage
+from schemas.frozen import Frozen
+from schemas.page import Chunk
+from schemas.plan import PlannedSource
+from schemas.source import Document
+
+Extra = TypeVar("Extra")
+
+
+class Work(Frozen):
+    """A planned source on its way to the probe: the row that enters the graph."""
+
+    plan_id: str
+    shard_index: int
+    source_index: int
+    planned: PlannedSource
+    chunk_pages: int
+    page_range: str | None
+    max_pages: int
+    staged: list[ChunkName] = []
+    """Chunks of this source that stand in staging: the first answer is final, they are not read again."""
+    is_done: bool = False
+    """All of it is staged: it is fetched only because others may have the same bytes."""
+
+
+def chunks(work: Work, document: Document) -> Iterator[Chunk]:
+    """All that is still to be read of a document that opened."""
+    planned = work.planned
+    pages = selected_pages(document.num_pages or 0, planned.pages, work.page_range, work.max_pages)
+    if not pages:
+        failure = Failure(stage="probe", kind=FailureKind.no_pages, message="the document has none of the pages asked for")
+        yield _chunk(work, document, 0, [], 0, failures=[failure])
+        return
+    uncapped = selected_pages(document.num_pages or 0, planned.pages, work.page_range, work.max_pages + 1)
+    failures = []
+    if len(uncapped) > len(pages):
+        message = f"{document.num_pages} pages, of which {work.max_pages} are read"
+        failures.append(Failure(stage="probe", kind=FailureKind.too_many_pages, message=message))
+    yield from _missing(work, document, pages, failures=failures)
+
+
+def duplicate_chunk(work: Work, document: Document, duplicate_of: str) -> Chunk:
+    """All there is of a source whose bytes are read as another."""
+    return _chunk(work, document, 0, [], 0, failures=[], duplicate_of=duplicate_of)
+
+
+def failed_chunks(work: Work, document: Document, error: PageError, stage: Stage) -> Iterator[Chunk]:
+    """What is left of a source that cannot be read: one chunk without pages, or, where an earlier run staged some of its
+    chunks, the others with every page blocked, so that its chunks still cover it."""
+    failure = error.failure(stage)
+    if not work.staged:
+        yield _chunk(work, document, 0, [], 0, failures=[failure])
+        return
+    pages = first_selected_pages(work.staged[0].num_selected, work.planned.pages, work.page_range)
+    yield from _missing(work, document, pages, blocked=failure)
+
+
+def _missing(
+    work: Work, document: Document, pages: list[int], *, failures: list[Failure] | None = None, blocked: Failure | None = None
+) -> Iterator[Chunk]:
+    for first, last in _gaps(work.staged, len(pages), work.chunk_pages):
+        yield _chunk(
+            work,
+            document,
+            first,
+            pages[first : last + 1],
+            len(pages),
+            failures=(failures or []) if first == 0 else [],
+            blocked=blocked,
+        )
+
+
+def _gaps(staged: Iterable[ChunkName], num_pages: int, most: int) -> Iterator[tuple[int, int]]:
+    """First and last position of chunks of at most `most` pages between those that are staged. A chunk ends at a multiple of
+    `most`, so that it is the same whatever stands before it."""
+    done = {position for name in staged if name.num_selected == num_pages for position in range(name.first, name.last + 1)}
+    first = 0
+    while first < num_pages:
+        if first in done:
+            first += 1
+            continue
+        last = first
+        while last + 1 < num_pages and (last + 1) % most and last + 1 not in done:
+            last += 1
+        yield first, last
+        first = last + 1
+
+
+def _chunk(
+    work: Work,
+    document: Document,
+    first: int,
+    pages: list[int],
+    num_selected: int,
+    *,
+    failures: list[Failure],
+    blocked: Failure | None = None,
+    duplicate_of: str | None = None,
+) -> Chunk:
+    return Chunk(
+        plan_id=work.plan_id,
+        shard_index=work.shard_index,
+        source_index=work.source_index,
+        source=work.planned.source,
+        document=document,
+        attempt=work.planned.attempt,
+        tasks=work.planned.tasks,
+        first=first,
+        pages=pages,
+        num_selected=num_selected,
+        planned_pages=work.planned.pages,
+        regions=work.planned.regions,
+        places={page: work.planned.places[page] for page in pages if page in work.planned.places},
+        failures=failures,
+        blocked=blocked,
+        duplicate_of=duplicate_of,
+    )
+
+
+def bundles(chunks: Iterable[tuple[Chunk, Extra, int]]) -> Iterator[list[tuple[Chunk, Extra, int]]]:
+    """(chunk, what goes with it, K) -> those that share a row on their way: up to K pages in all, so that many small documents cost
+    the machinery no more than a large one. A chunk without pages counts as one."""
+    bundle: list[tuple[Chunk, Extra, int]] = []
+    num_pages = 0
+    for item in chunks:
+        chunk, _, most = item
+        size = max(len(chunk.pages), 1)
+        if bundle and num_pages + size > most:
+            yield bundle
+            bundle, num_pages = [], 0
+        bundle.append(item)
+        num_pages += size
+    if bundle:
+        yield bundle
+
+
+class Coverage:
+    """Which chunks of one source are staged, and whether they cover it."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, set[ChunkName]] = {}
+
+    def add(self, name: ChunkName) -> None:
+        self._names.setdefault(name.num_selected, set()).add(name)
+
+    def remove(self, name: ChunkName) -> None:
+        self._names.get(name.num_selected, set()).discard(name)
+
+    def complete(self) -> list[ChunkName] | None:
+        """The chunks that cover the source exactly, in page order; None while some are missing.
+
+        A source that went away between two runs may have been staged under two page counts by a run that was thought dead;
+        the largest count that is covered is taken: pages rather than the failure to fetch them.
+        """
+        for num_selected, names in sorted(self._names.items(), reverse=True):
+            if num_selected == 0 and names:
+                return sorted(names)
+            if (tiling := _tiling(names, num_selected)) is not None:
+                return tiling
+        return None
+
+    def staged(self) -> list[ChunkName]:
+        """What a run that goes on need not read again: of the page count that is furthest."""
+        groups = sorted(filter(None, self._names.values()), key=lambda names: (-len(names), min(names)))
+        return sorted(groups[0]) if groups else []
+
+
+def _tiling(names: Iterable[ChunkName], num_selected: int) -> list[ChunkName] | None:
+    """Names that stand one behind the other from the first position to the last; where some overlap, the longer ones. None where
+    there are no such names."""
+    tiling: list[ChunkName] = []
+    longest = {name.first: name for name in sorted(names)}
+    while num_selected and (position := tiling[-1].last + 1 if tiling else 0) < num_selected:
+        if position not in longest:
+            return None
+        tiling.append(longest[position])
+    return tiling or None

@@ -1,0 +1,152 @@
+"""What a plan comes to, task by task: how many pages, and why; and, by what was spent before, tokens, GPU-hours and money."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.lake.ledger import Ledger
+from pipeline.planning.choosing import PageEstimate, read_plan
+from pipeline.analytics.duckdb_tables import connect
+from pipeline.planning.page_ranges import selected_pages
+from pipeline.lake.store import Store
+from pipeline.reporting.summary import TaskForecast
+from schemas.failure import Task
+from schemas.plan import PlannedSource, Recipe
+from schemas.settings import Settings
+
+
+def forecast(
+    output: str,
+    store: Store,
+    ledger: Ledger,
+    planned: list[PlannedSource],
+    recipes: Mapping[Task, Recipe],
+    settings: Settings,
+) -> tuple[TaskForecast, ...]:
+    """For each task that the plan asks for. Reads the plans that older recipes are written down in, and the tables' amounts."""
+    estimate, reasons = PageEstimate(ledger), _Reasons(store, ledger, recipes, settings)
+    found = []
+    for task, recipe in recipes.items():
+        items = [item for item in planned if task in item.tasks]
+        if not items:
+            continue
+        num_pages = sum(_num_pages(item, estimate, settings) for item in items)
+        spent = _spent(output, task, recipe) if len(ledger) else {}
+        found.append(
+            TaskForecast(
+                task=task,
+                num_sources=len(items),
+                num_pages=num_pages,
+                num_tokens=_times(num_pages, spent.get("tokens"), round),
+                gpu_h=_times(num_pages / 3600, spent.get("gpu_s"), float),
+                cost=_times(num_pages, spent.get("cost"), float),
+                currency=spent.get("currency") if spent.get("cost") is not None else None,
+                why=dict(Counter(reasons.of(item, task) for item in items).most_common()),
+            )
+        )
+    return tuple(found)
+
+
+def _times(amount: float, each: float | None, kind: Any) -> Any:
+    return None if each is None else kind(amount * each)
+
+
+def _num_pages(item: PlannedSource, estimate: PageEstimate, settings: Settings) -> int:
+    num_pages = estimate.pages_of(item.source)
+    return len(selected_pages(num_pages, item.pages, settings.input.pages, settings.render.max_pages))
+
+
+class _Reasons:
+    def __init__(self, store: Store, ledger: Ledger, recipes: Mapping[Task, Recipe], settings: Settings) -> None:
+        self._store, self._ledger, self._recipes, self._redo = store, ledger, recipes, settings.plan.redo
+        self._range = settings.input.pages
+        self._older: dict[str, Recipe | None] = {}
+
+    def of(self, item: PlannedSource, task: Task) -> str:
+        """Why the task is asked of the source."""
+        state = self._ledger.state(item.source.uri, item.source.etag)
+        if state is None or item.document_id is None:
+            return "new" if self._ledger.newest_of(item.source.uri) is None else "changed"
+        new = self._recipes[task]
+        asked = {recipe_id for recipe_id, page_range in state.whole if page_range in (None, self._range)}
+        if new.recipe_id in asked:
+            return "failed before" if item.pages is not None or self._redo != "all" else "asked for: --redo all"
+        ranges = {page_range for recipe_id, page_range in state.whole if recipe_id == new.recipe_id}
+        if ranges:
+            return f"only pages {', '.join(sorted(map(str, ranges)))} were read"
+        older = [recipe for recipe_id in asked if (recipe := self._recipe(recipe_id)) and recipe.task == task]
+        if not older:
+            return f"{task} was never asked for"
+        last = max(older, key=lambda recipe: self._ledger.plan_of_recipe[recipe.recipe_id])
+        return "; ".join(differences(last, new))
+
+    def _recipe(self, recipe_id: str) -> Recipe | None:
+        """As the last plan that asked under it has it."""
+        if recipe_id not in self._older:
+            plan_id = self._ledger.plan_of_recipe[recipe_id]
+            for recipe in read_plan(self._store, plan_id).recipes.values():
+                self._older[recipe.recipe_id] = recipe
+        return self._older.setdefault(recipe_id, None)
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """`prompt_version 1 -> 2`, one for each part that is not the same."""
+    before, after = dict(_parts(old)), dict(_parts(new))
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [f"{name} {_shown(before.get(name))} -> {_shown(after.get(name))}" for name in names]
+
+
+def _parts(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    body = recipe.model_dump(mode="json", exclude={"task", "options"})
+    yield from body.items()
+    yield from _flat("", recipe.options)
+
+
+def _flat(prefix: str, options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{name}.", value)
+        else:
+            yield prefix + name, value
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+_SPENT: dict[Task, str] = {
+    "ocr": """
+        SELECT COUNT(*), SUM(COALESCE(num_prompt_tokens, 0) + COALESCE(num_output_tokens, 0)), SUM(read_s)
+        FROM pages WHERE engine = $engine AND model IS NOT DISTINCT FROM $model AND status <> 'failed'
+    """,
+    "chart": """
+        SELECT
+            (SELECT SUM(num_pages_read) FROM documents WHERE chart_recipe_id IN (
+                SELECT recipe_id FROM charts WHERE engine = $engine AND model IS NOT DISTINCT FROM $model)),
+            SUM(COALESCE(num_prompt_tokens, 0) + COALESCE(num_output_tokens, 0)), SUM(read_s)
+        FROM charts WHERE engine = $engine AND model IS NOT DISTINCT FROM $model
+    """,
+}
+"""Pages, tokens and seconds at the engine, of all that the tables have of a task."""
+
+_RUNS = """
+    SELECT SUM(read_s), SUM(gpu_s), SUM(cost), MAX(currency)
+    FROM runs WHERE engine = $engine AND model IS NOT DISTINCT FROM $model AND status <> 'running' AND read_s > 0
+"""
+
+
+def _spent(output: str, task: Task, recipe: Recipe) -> dict[str, Any]:
+    """Per page: tokens, gpu_s, cost; of a run's GPU time and cost a task has the share that it had of the time at the engine."""
+    asked = {"engine": recipe.engine, "model": recipe.model}
+    connection = connect(output)
+    num_pages, num_tokens, read_s = connection.execute(_SPENT[task], asked).fetchall()[0]
+    run_read_s, gpu_s, cost, currency = connection.execute(_RUNS, asked).fetchall()[0]
+    if not num_pages:
+        return {}
+    share = (read_s or 0) / num_pages / run_read_s if run_read_s else None
+    return {
+        "tokens": (num_tokens or 0) / num_pages,
+        "gpu_s": None if share is None or gpu_s is None else share * gpu_s,
+        "cost": None if share is None or cost is None else share * cost,
+        "currency": currency,
+    }

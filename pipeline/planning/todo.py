@@ -1,0 +1,113 @@
+"""What is left to do: the listing and the output, compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.planning.carry_over import asked_before
+from pipeline.planning.duplicates import known_documents
+from pipeline.errors import OperatorError
+from pipeline.planning.intake import empty_text, take
+from pipeline.lake.paths import plan_number
+from pipeline.lake.ledger import Ledger, disappearances, list_manifests, load_ledger
+from pipeline.planning.choosing import (
+    Counts,
+    Unfinished,
+    Waiting,
+    find_unfinished,
+    hold_back,
+    list_plan_numbers,
+    make_shards,
+    plan_retries,
+    plan_sources,
+)
+from pipeline.lake.snapshots import Listed
+from pipeline.lake.store import Store
+from schemas.failure import FailureKind, Task
+from schemas.plan import Disappearance, PlannedSource, Recipe
+from schemas.settings import Settings
+from workers.listing import list_sources
+
+Recipes = dict[Task, Recipe]
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What a plan would hold."""
+
+    shards: list[list[PlannedSource]]
+    counts: Counts
+    waiting: Waiting | None = None
+    known: dict[str, str] = field(default_factory=dict)
+    disappearances: Sequence[Disappearance] = ()
+    num_not_taken_for_deleted: int = 0
+    """Sources of the lake below an input that lists nothing at all: a disk that is not mounted looks like that."""
+    empty_input: str | None = None
+    """What is odd about an input that lists nothing."""
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.shards or self.disappearances)
+
+
+def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -> Todo:
+    """Raises InputError where the listing does not come to its end: then nothing is new, and nothing is gone; and OperatorError
+    where it comes to nothing, unless `input.allow_empty`: a typo looks like that, and a disk that is not mounted."""
+    listing = list_sources(input, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
+    counts = Counts()
+    planned = plan_sources(
+        take(listing, settings.input),
+        ledger,
+        recipes,
+        settings.plan,
+        page_range=settings.input.pages,
+        limit=settings.input.limit,
+        counts=counts,
+    )
+    changes = disappearances(ledger, listing)
+    empty_input = None if counts.num_listed else empty_text(input, listing, ledger, num_known=len(changes))
+    if empty_input and not settings.input.allow_empty:
+        raise OperatorError(f"{empty_input[:1].upper()}{empty_input[1:]}. With --allow-empty that is nothing to do.")
+    shards, waiting = hold_back(make_shards(planned, settings.plan), ledger, settings.plan, listing.now)
+    recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
+    return Todo(
+        shards=shards,
+        counts=counts,
+        waiting=waiting,
+        known=known_documents(ledger, (item for shard in shards for item in shard), recipe_ids, settings.input.pages),
+        disappearances=changes if counts.num_listed else (),
+        num_not_taken_for_deleted=0 if counts.num_listed else len(changes),
+        empty_input=empty_input,
+    )
+
+
+def failed_work(ledger: Ledger, recipes: Recipes, settings: Settings, kinds: Sequence[FailureKind] | None) -> Todo:
+    """Open failures of these kinds (None: all), wherever their sources are."""
+    counts = Counts()
+    return Todo(shards=make_shards(plan_retries(ledger, recipes, kinds, counts), settings.plan), counts=counts)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What lies in the output."""
+
+    plan_numbers: list[str]
+    manifests: Listed
+    unfinished: Unfinished | None
+    ledger: Ledger
+
+    @property
+    def last_plan_number(self) -> str | None:
+        """Manifests count, too: their plans may have been removed by hand."""
+        return max([*self.plan_numbers, *(plan_number(name.plan_id) for name, _ in self.manifests)], default=None)
+
+
+def read_output(store: Store) -> Output:
+    numbers, manifests = list_plan_numbers(store), list_manifests(store)
+    ledger = load_ledger(store, manifests)
+    ledger.asked_before = asked_before(store, manifests)
+    return Output(numbers, manifests, find_unfinished(store, numbers, manifests), ledger)
+
+
+def is_unchanged(store: Store, output: Output) -> bool:
+    """Has no other run planned or committed in between?"""
+    return list_plan_numbers(store) == output.plan_numbers and list_manifests(store) == output.manifests

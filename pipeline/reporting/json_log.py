@@ -1,0 +1,134 @@
+"""One JSON object a line for log collectors: what happened to which run, document and page.
+
+Events come through `logging`, so what libraries of ours warn of stands among them. Texts of others (names, messages) are escaped:
+no line holds a control character, nor a second line. Settings and prompts are never written, passwords in URLs are masked.
+"""
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from pipeline.reporting.observer import Commit, Held, Receipt, Silent
+from pipeline.reporting.summary import Summary
+from schemas.masking import masked
+from schemas.settings import LogSettings
+
+_log = logging.getLogger(__name__)
+_LOGGERS = ("pipeline", "workers")
+_TEXTS = ("message", "detail")
+"""Fields that are sentences, in which a URL may stand."""
+
+
+class _Json(logging.Formatter):
+    def __init__(self, known: dict[str, Any]) -> None:
+        super().__init__()
+        self._known = known
+
+    def format(self, record: logging.LogRecord) -> str:
+        name, text = getattr(record, "event", "message"), masked(record.getMessage())
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": name,
+            **self._known,
+        }
+        if text != name:
+            line |= {"logger": record.name, "message": text}
+        if record.exc_info:
+            line["traceback"] = masked(self.formatException(record.exc_info))
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        line |= {key: masked(value) if key in _TEXTS and isinstance(value, str) else value for key, value in fields.items()}
+        return json.dumps(line, default=str)  # ASCII alone: control characters and line breaks are \u escapes
+
+
+def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """A line, where the JSON log is on. Fields that are None are left out."""
+    _log.log(level, name, extra={"event": name, "fields": {key: value for key, value in fields.items() if value is not None}})
+
+
+@contextlib.contextmanager
+def json_log(stream: TextIO, **known: Any) -> Iterator[None]:
+    """Events and warnings go to `stream` while it is open; `known` stands in each line."""
+    handler = start_json_log(stream, **known)
+    try:
+        yield
+    finally:
+        for name in _LOGGERS:
+            logging.getLogger(name).removeHandler(handler)
+
+
+def start_json_log(stream: TextIO, **known: Any) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Json(known))
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return handler
+
+
+class EventLog(Silent):
+    """The driver's events."""
+
+    def __init__(self) -> None:
+        self._run_id: str | None = None
+        self._readers: set[str] = set()
+
+    def started(self, run_id: str, engine: str, lease: Held) -> None:
+        self._run_id = run_id
+        self._readers = set()
+        event("run_started", run_id=run_id, engine=engine, lease_epoch=lease.epoch)
+
+    def phase(self, name: str, detail: str = "") -> None:
+        event("phase", run_id=self._run_id, phase=name, detail=detail or None)
+
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        event("plan_started", run_id=self._run_id, plan_id=plan_id, num_documents=num_documents, num_bytes=num_bytes)
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        if receipt.reader and receipt.reader not in self._readers:
+            self._readers.add(receipt.reader)
+            event("reader_started", run_id=self._run_id, reader=receipt.reader, num_readers=len(self._readers))
+        ids = {"run_id": self._run_id, "plan_id": receipt.plan_id, "document_id": receipt.document_id, "uri": receipt.uri}
+        for trouble in receipt.troubles:
+            fields = trouble.model_dump(mode="json")
+            event("page_failed" if fields["page_index"] is not None else "document_failed", level=logging.WARNING, **ids, **fields)
+
+    def shard_committed(self, commit: Commit) -> None:
+        event("shard_committed", run_id=self._run_id, **commit._asdict() | {"counts": commit.counts.model_dump(mode="json")})
+
+    def message(self, text: str) -> None:
+        event("message", run_id=self._run_id, message=text)
+
+    def ended(self, summary: Summary) -> None:
+        event(
+            "run_ended",
+            level=logging.INFO if summary.exit_code == 0 else logging.WARNING,
+            run_id=summary.run_id,
+            status=summary.status,
+            plan_ids=list(summary.plan_ids),
+            num_documents=summary.num_documents,
+            num_pages=dict(summary.num_pages),
+            failures={kind.value: count for kind, count in summary.failures.items()},
+            num_prompt_tokens=summary.num_prompt_tokens,
+            num_output_tokens=summary.num_output_tokens,
+            seconds=round(summary.seconds, 3),
+            cost=summary.cost,
+            currency=summary.currency,
+            message=summary.message,
+        )
+        self._run_id = None
+
+    def failed(self, error: BaseException) -> None:
+        event("run_failed", level=logging.ERROR, run_id=self._run_id, error=type(error).__name__, message=str(error))
+        self._run_id = None
+
+
+def log_in_actor(settings: LogSettings, stream: TextIO, **known: Any) -> None:
+    """Once, in a process that Ray started: its stderr is a file among Ray's logs."""
+    if settings.format == "json":
+        start_json_log(stream, **known)

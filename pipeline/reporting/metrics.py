@@ -1,0 +1,213 @@
+"""A run's figures for Prometheus, all of them from the driver: what its actors know comes to it in receipts, so a private Ray
+without a metrics agent has them, too. Served while the process lasts, and written to a file for who ends before a scrape.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, start_http_server, write_to_textfile
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.errors import OperatorError
+from pipeline.lake.lease import LeaseHeld
+from pipeline.reporting.observer import Commit, Held, Receipt, Silent, StageLoad, StageName
+from pipeline.reporting.summary import Summary
+from schemas.settings import EngineSettings, MetricsSettings
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a time beside each count, of use to nobody here
+_log = logging.getLogger(__name__)
+_STAGES = ("probe", "render", "read", "stage", "compact")
+_OUTCOMES = ("ok", "blank", "partial", "failed")
+_ENDS = ("finished", "too_many_failed", "incomplete", "nothing_to_do", "held", "failed")
+
+
+class Metrics(Silent):
+    """Counts on over all runs of the process. `file` is written when a run has ended."""
+
+    def __init__(self, engine: EngineSettings | None = None, file: Path | None = None) -> None:
+        self.registry = CollectorRegistry()
+        self._file = file
+        self._engine = engine or EngineSettings()
+        self._readers: dict[str, tuple[float, float]] = {}
+        """Each reader's life and work as last told, seconds."""
+        self._lease: Held | None = None
+
+        self._counters: dict[str, Counter] = {}
+        self.described: list[tuple[str, tuple[str, ...], str]] = []
+        """(name, labels, text) of each, in their order; for infra/README.md and the dashboard's test."""
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            self.described.append((f"pagefold_{name}_total", labels, text))
+            made = Counter(f"pagefold_{name}", text, labels, registry=self.registry)
+            self._counters[f"pagefold_{name}_total"] = made
+            return made
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            self.described.append((f"pagefold_{name}", labels, text))
+            return Gauge(f"pagefold_{name}", text, labels, registry=self.registry)
+
+        self._pages = counter("pages", "Pages read, by outcome.", "outcome")
+        self._documents = counter("documents", "Documents committed.")
+        self._shards = counter("shards", "Shards committed.")
+        self._charts = counter("charts", "Charts read.")
+        self._failures = counter("failures", "Failures of pages, charts and documents, by kind.", "kind")
+        self._stage_s = counter("stage_seconds", "Seconds of work, summed over the processes of each stage.", "stage")
+        self._tokens = counter("tokens", "Tokens, by kind.", "kind")
+        self._fetches = counter("fetches", "Objects asked for, by result: downloaded, or found in the node's cache.", "result")
+        self._fetched_bytes = counter("fetched_bytes", "Bytes downloaded.")
+        self._busy_s = counter("engine_busy_seconds", "Seconds that readers' engines worked, summed over readers.")
+        self._reader_s = counter("reader_seconds", "Seconds that readers lived, their start included; the most that could be busy.")
+        self._gpu_s = counter("gpu_seconds", "Seconds that readers held GPUs.")
+        self._reader_starts = counter("reader_starts", "Reader processes that gave an answer; a restarted one counts again.")
+        self._reader_restarts = counter(
+            "reader_restarts", "Of these, beyond engine.max_actors in one run: in the place of one that died, or was let go."
+        )
+        self._runs = counter("runs", "Runs by how they ended.", "status")
+        self._cost = counter("cost", "Cost of ended runs by the configured prices.", "currency")
+        self._active = gauge(
+            "stage_active", "What each stage works on: rows (sources, then bundles of chunks), or shards to compact.", "stage"
+        )
+        self._waiting = gauge("stage_waiting", "What waits for each stage.", "stage")
+        self._planned = gauge("documents_planned", "Documents of the plan that is worked on.")
+        self._done = gauge("documents_done", "Of these, read in full.")
+        self._progress_at = gauge("last_progress_timestamp_seconds", "When the last chunk or commit came.")
+        self._ended_at = gauge("last_run_timestamp_seconds", "When the last run ended, by how it ended.", "status")
+        self._run = gauge("run_info", "The run at work.", "run_id", "engine", "version")
+        self._held = gauge("lease_held", "1 while this process holds the lease.")
+        self._epoch = gauge("lease_epoch", "Number of this output's lease holders so far, the present one included.")
+        age_s = gauge("lease_age_seconds", "Since the lease was last renewed; 0 while none is held.")
+        age_s.set_function(lambda: self._lease.age_s if self._lease else 0.0)
+        self._start_at_zero()
+
+    def _start_at_zero(self) -> None:
+        """So that a rate sees the first event."""
+        for metric, values in (
+            (self._pages, _OUTCOMES),
+            (self._stage_s, _STAGES),
+            (self._tokens, ("prompt", "output")),
+            (self._fetches, ("downloaded", "cached")),
+            (self._runs, _ENDS),
+            (self._active, get_args(StageName)),
+            (self._waiting, get_args(StageName)),
+        ):
+            for value in values:
+                metric.labels(value)
+
+    def go_on_from(self, text: str) -> None:
+        """Add what an earlier process had counted, as its file tells: else each run of a schedule would look like a reset."""
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                counter = self._counters.get(sample.name)
+                if counter is not None:
+                    (counter.labels(**sample.labels) if sample.labels else counter).inc(sample.value)
+
+    def started(self, run_id: str, engine: str, lease: Held) -> None:
+        self._lease, self._readers = lease, {}
+        self._run.labels(run_id, engine, version("pagefold")).set(1)
+        self._held.set(1)
+        self._epoch.set(lease.epoch)
+        self._progress_at.set_to_current_time()
+
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        self._planned.set(num_documents)
+        self._done.set(0)
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self._progress_at.set_to_current_time()
+        self._done.set(num_documents_done)
+        for outcome in _OUTCOMES:
+            self._pages.labels(outcome).inc(getattr(receipt, f"num_{outcome}"))
+        for kind, count in receipt.failures.items():
+            self._failures.labels(kind.value).inc(count)
+        self._charts.inc(receipt.num_charts)
+        self._tokens.labels("prompt").inc(receipt.num_prompt_tokens)
+        self._tokens.labels("output").inc(receipt.num_output_tokens)
+        self._stage_s.labels("probe").inc(receipt.spent.probe_s)
+        self._stage_s.labels("render").inc(receipt.render_s)
+        self._stage_s.labels("read").inc(receipt.read_s)
+        self._stage_s.labels("stage").inc(receipt.stage_s)
+        self._fetches.labels("downloaded").inc(receipt.spent.num_downloads)
+        self._fetches.labels("cached").inc(receipt.spent.num_cache_hits)
+        self._fetched_bytes.inc(receipt.spent.num_bytes_fetched)
+        self._count_reader(receipt)
+
+    def _count_reader(self, receipt: Receipt) -> None:
+        """Receipts of one reader may overtake each other."""
+        if not receipt.reader:
+            return
+        if receipt.reader not in self._readers:
+            self._reader_starts.inc()
+            self._reader_restarts.inc(len(self._readers) >= self._engine.max_actors)
+        lived_s, busy_s = self._readers.get(receipt.reader, (0.0, 0.0))
+        more_s, more_busy_s = max(0.0, receipt.reader_s - lived_s), max(0.0, receipt.reader_busy_s - busy_s)
+        self._readers[receipt.reader] = (lived_s + more_s, busy_s + more_busy_s)
+        self._reader_s.inc(more_s)
+        self._gpu_s.inc(more_s * self._engine.num_gpus)
+        self._busy_s.inc(more_busy_s)
+
+    def shard_committed(self, commit: Commit) -> None:
+        self._progress_at.set_to_current_time()
+        self._shards.inc(commit.is_last)
+        self._documents.inc(commit.num_documents)
+        self._stage_s.labels("compact").inc(commit.compact_s)
+
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        now = {load.stage: load for load in loads}
+        for stage in get_args(StageName):
+            load = now.get(stage) or StageLoad(stage, 0, 0)
+            self._active.labels(stage).set(load.num_active)
+            self._waiting.labels(stage).set(load.num_waiting)
+
+    def ended(self, summary: Summary) -> None:
+        if summary.cost is not None and summary.currency is not None:
+            self._cost.labels(summary.currency).inc(summary.cost)
+        self._end(summary.status)
+
+    def failed(self, error: BaseException) -> None:
+        self._end("held" if isinstance(error, LeaseHeld) else "failed")
+
+    def _end(self, status: str) -> None:
+        self._runs.labels(status).inc()
+        self._ended_at.labels(status).set(time.time())
+        self._lease = None
+        self._held.set(0)
+        self._run.clear()
+        self.stages(())
+        if self._file is not None:
+            try:
+                write_to_textfile(str(self._file), self.registry)
+            except OSError as error:  # of no weight beside how the run ended
+                _log.warning("metrics.file %s cannot be written: %s", self._file, error.strerror)
+
+
+@contextlib.contextmanager
+def published(settings: MetricsSettings, engine: EngineSettings) -> Iterator[Metrics]:
+    """An observer whose figures are served and written as the settings say. Raises OperatorError where they cannot be."""
+    if settings.file is not None and (settings.file.suffix != ".prom" or not settings.file.parent.is_dir()):
+        raise OperatorError(f"metrics.file {settings.file}: it has to end in .prom, in a folder that is there.")
+    metrics = Metrics(engine, settings.file)
+    if settings.file is not None and settings.file.exists():
+        try:
+            metrics.go_on_from(settings.file.read_text("utf-8"))
+        except ValueError as error:
+            raise OperatorError(
+                f"metrics.file {settings.file} is no file of metrics of this version: remove it ({error})."
+            ) from None
+    if settings.port is None:
+        yield metrics
+        return
+    try:
+        server, thread = start_http_server(settings.port, settings.host, metrics.registry)
+    except OSError as error:
+        raise OperatorError(f"The metrics cannot be served on {settings.host}:{settings.port}: {error.strerror}.") from error
+    try:
+        yield metrics
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

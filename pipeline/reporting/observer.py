@@ -1,0 +1,195 @@
+"""What a run tells whoever watches it."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from pipeline.reporting.summary import Summary
+from schemas.failure import FailureKind, Stage, Task
+from schemas.frozen import Frozen
+from schemas.plan import CommittedCounts
+
+StageName = Literal["probe", "render", "read", "compact"]
+
+
+class Spent(Frozen):
+    """What a chunk cost before it came to its reader. Probing and fetching count for the first chunk of a document alone."""
+
+    probe_s: float = 0.0
+    num_downloads: int = 0
+    """Objects fetched from the store, and found in the node's cache."""
+    num_cache_hits: int = 0
+    num_bytes_fetched: int = 0
+    told: tuple[str, ...] = ()
+    """Tracebacks that were met on the way; see `workers.contained`."""
+
+
+class Trouble(Frozen):
+    """As much of a failure as a line of a log needs."""
+
+    kind: FailureKind
+    stage: Stage
+    task: Task | None
+    page_index: int | None
+    region_index: int | None
+    message: str
+
+
+class Receipt(Frozen):
+    """What one staged chunk came to; travels from the reader to the driver."""
+
+    shard_index: int
+    name: str
+    """The chunk's."""
+    uri: str
+    plan_id: str = ""
+    document_id: str | None = None
+    num_document_pages: int = 0
+    """Pages of its document that this plan reads, in all its chunks."""
+    num_ok: int = 0
+    num_blank: int = 0
+    num_partial: int = 0
+    num_failed: int = 0
+    failures: dict[FailureKind, int] = {}
+    troubles: tuple[Trouble, ...] = ()
+    num_charts: int = 0
+    num_chart_points: int = 0
+    num_prompt_tokens: int = 0
+    num_output_tokens: int = 0
+    render_s: float = 0.0
+    read_s: float = 0.0
+    stage_s: float = 0.0
+    spent: Spent = Spent()
+    reader: str = ""
+    """The reader process, another one after each start."""
+    reader_s: float = 0.0
+    """Since it started, its engine's start included."""
+    reader_busy_s: float = 0.0
+    """Of these, with its engine at work."""
+
+    @property
+    def num_pages(self) -> int:
+        return self.num_ok + self.num_blank + self.num_partial + self.num_failed
+
+
+class StageLoad(NamedTuple):
+    """What a stage has at hand: documents while probing, shards while compacting, else chunks."""
+
+    stage: StageName
+    num_active: int
+    num_waiting: int
+
+    def sentence(self) -> str:
+        return f"{self.stage} {self.num_active}" + (f", {self.num_waiting} more wait for it" if self.num_waiting else "")
+
+
+class Commit(NamedTuple):
+    """Documents that were committed: all that was left of a shard, or those that were whole by then."""
+
+    plan_id: str
+    shard_index: int
+    num_documents: int
+    num_committed: int
+    """Shards of the plan so far, this one included where it is committed as a whole."""
+    num_shards: int
+    compact_s: float
+    is_last: bool = True
+    """The shard is committed as a whole now."""
+    counts: CommittedCounts = CommittedCounts()
+
+
+class Held(Protocol):
+    """The lease of a run at work."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def age_s(self) -> float:
+        """Since it was last renewed."""
+
+
+class Observer(Protocol):
+    """Called on the driver's thread."""
+
+    def started(self, run_id: str, engine: str, lease: Held) -> None:
+        """The run has something to do and holds the lease."""
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """What the run is about to do: listing, planning, starting, reading, committing."""
+
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        """A plan's work; called once per plan that is worked on."""
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        """`num_documents_done` counts all documents of this run that are staged in full."""
+
+    def shard_committed(self, commit: Commit) -> None: ...
+
+    def message(self, text: str) -> None:
+        """One sentence worth a line."""
+
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        """Told every few seconds; no news by itself."""
+
+    def ended(self, summary: Summary) -> None:
+        """Also of a run that had nothing to do, and so never started."""
+
+    def failed(self, error: BaseException) -> None:
+        """The run is over, by this: an operator's mistake, another run's lease, or a bug."""
+
+
+class Silent:
+    """Watches nothing."""
+
+    def started(self, run_id: str, engine: str, lease: Held) -> None: ...
+    def phase(self, name: str, detail: str = "") -> None: ...
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None: ...
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None: ...
+    def shard_committed(self, commit: Commit) -> None: ...
+    def message(self, text: str) -> None: ...
+    def stages(self, loads: Sequence[StageLoad]) -> None: ...
+    def ended(self, summary: Summary) -> None: ...
+    def failed(self, error: BaseException) -> None: ...
+
+
+class Several:
+    """Passes on to each of its observers, in order, whatever it hears."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def started(self, run_id: str, engine: str, lease: Held) -> None:
+        for observer in self._observers:
+            observer.started(run_id, engine, lease)
+
+    def phase(self, name: str, detail: str = "") -> None:
+        for observer in self._observers:
+            observer.phase(name, detail)
+
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        for observer in self._observers:
+            observer.planned(plan_id, num_documents, num_bytes)
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        for observer in self._observers:
+            observer.chunk_done(receipt, num_documents_done)
+
+    def shard_committed(self, commit: Commit) -> None:
+        for observer in self._observers:
+            observer.shard_committed(commit)
+
+    def message(self, text: str) -> None:
+        for observer in self._observers:
+            observer.message(text)
+
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        for observer in self._observers:
+            observer.stages(loads)
+
+    def ended(self, summary: Summary) -> None:
+        for observer in self._observers:
+            observer.ended(summary)
+
+    def failed(self, error: BaseException) -> None:
+        for observer in self._observers:
+            observer.failed(error)

@@ -1,0 +1,153 @@
+"""A run in counts: how far it is, how fast, and how long it still takes."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from pipeline.reporting.observer import Commit, Receipt, Silent, StageLoad
+from pipeline.reporting.figures import duration, pace
+from schemas.failure import FailureKind, clean_message
+from schemas.frozen import Frozen
+
+
+class Heartbeat(Frozen, extra="ignore"):  # a later version's is one, too
+    """How far a run was when it last renewed its lease; for `pagefold status`."""
+
+    phase: str
+    num_documents: int
+    num_documents_done: int
+    num_pages: int
+    num_failures: int
+    pages_per_s: float | None
+    left_s: float | None
+    """By the pages done since the workers had started; None while it cannot be said."""
+    silent_s: float
+    """Since the last chunk, commit or phase."""
+    stages: str
+    """What each stage has at hand."""
+
+
+class Progress(Silent):
+    """An Observer that counts; what shows a run shows these counts. All texts in it are clean."""
+
+    def __init__(self) -> None:
+        self.since = self.news = time.monotonic()
+        self.phase_name, self.phase_detail = "starting", ""
+        self.stage_detail = ""
+        self.num_documents = self.num_documents_done = 0
+        self.pages: Counter[str] = Counter()
+        self.failures: Counter[FailureKind] = Counter()
+        self.messages: list[str] = []
+        self.reading_since: float | None = None
+        """Rates are counted from here, not from Ray's start."""
+        self._first_pages: tuple[float, int] | None = None
+        """When the first pages were done, and how many. The time left is counted from here: the workers had started, and what
+        cannot be opened, which is done at once, says nothing of the rest."""
+        self._num_seen = self._num_seen_pages = 0
+        """Documents of which a chunk is done or that were done before, and the pages that they have in this run."""
+        self._left: dict[tuple[str, int, str], int] = {}
+        """Of these the documents that are not whole: pages that are not done."""
+
+    def phase(self, name: str, detail: str = "") -> None:
+        if name == "reading" and self.reading_since is None:
+            self.reading_since = time.monotonic()
+        self._news()
+        self.phase_name, self.phase_detail = clean_message(name), clean_message(detail)
+
+    def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
+        self._news()
+        self.num_documents += num_documents
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self._news()
+        self._see(receipt, num_documents_done)
+        self.num_documents_done = num_documents_done
+        self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
+        if self.num_pages and self._first_pages is None:
+            self._first_pages = time.monotonic(), self.num_pages
+        self.failures.update(receipt.failures)
+
+    def shard_committed(self, commit: Commit) -> None:
+        self._news()
+
+    def message(self, text: str) -> None:
+        self._news()
+        self.messages.append(clean_message(text))
+
+    def stages(self, loads: Sequence[StageLoad]) -> None:
+        self.stage_detail = "; ".join(load.sentence() for load in loads if load.num_active or load.num_waiting)
+
+    @property
+    def num_pages(self) -> int:
+        return self.pages.total()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.since
+
+    @property
+    def silent_s(self) -> float:
+        return time.monotonic() - self.news
+
+    @property
+    def pages_per_s(self) -> float | None:
+        """Since reading began; None before the first page."""
+        if not self.num_pages or self.reading_since is None:
+            return None
+        return self.num_pages / max(time.monotonic() - self.reading_since, 1e-3)
+
+    @property
+    def left_s(self) -> float | None:
+        """By pages: those left of documents that were opened, and for the others as many as these have on average. None while it
+        cannot be said."""
+        since_s, before = self._first_pages or (0.0, self.num_pages)
+        done = self.num_pages - before
+        if done <= 0 or self._num_seen == 0:
+            return None
+        unseen = max(0, self.num_documents - self._num_seen)
+        left = sum(self._left.values()) + unseen * self._num_seen_pages / self._num_seen
+        return (time.monotonic() - since_s) / done * left if left > 0 else None
+
+    def line(self) -> str:
+        """Where the run stands, for a log."""
+        parts = [f"{self.num_documents_done}/{self.num_documents} documents", f"{self.num_pages} pages"]
+        if (rate := self.pages_per_s) is not None:
+            parts.append(f"{pace(rate)} pages/s")
+        if self.failures:
+            parts.append("failures: " + ", ".join(f"{kind} {count}" for kind, count in self.failures.most_common()))
+        if (left := self.left_s) is not None:
+            parts.append(f"about {duration(left)} left")
+        return f"{self.phase_name}: " + " · ".join(parts)
+
+    def waiting(self) -> str:
+        detail = f" ({said})" if (said := self.stage_detail or self.phase_detail) else ""
+        return f"no news for {duration(self.silent_s)}; waiting in phase `{self.phase_name}`{detail}"
+
+    def heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            phase=self.phase_name,
+            num_documents=self.num_documents,
+            num_documents_done=self.num_documents_done,
+            num_pages=self.num_pages,
+            num_failures=self.failures.total(),
+            pages_per_s=self.pages_per_s,
+            left_s=self.left_s,
+            silent_s=self.silent_s,
+            stages=self.stage_detail,
+        )
+
+    def _see(self, receipt: Receipt, num_documents_done: int) -> None:
+        document = receipt.plan_id, receipt.shard_index, receipt.uri
+        if document not in self._left:
+            self._num_seen += 1
+            self._num_seen_pages += receipt.num_document_pages
+            self._left[document] = receipt.num_document_pages
+        self._left[document] -= receipt.num_pages
+        if self._left[document] <= 0:
+            del self._left[document]
+        # documents that an earlier run has read are done without a chunk
+        self._num_seen = max(self._num_seen, num_documents_done)
+
+    def _news(self) -> None:
+        self.news = time.monotonic()
+        self.stage_detail = ""

@@ -1,0 +1,100 @@
+"""What a chunk's records came to, for the driver."""
+
+import logging
+from collections import Counter
+from typing import Any
+
+from pipeline.reporting.json_log import event
+from pipeline.reporting.observer import Receipt, Spent, Trouble
+from schemas.page import Chunk
+from schemas.records import ChartRecord, ChunkRecords, PageRecord
+from workers.contained import page_error, take_told
+
+_log = logging.getLogger(__name__)
+
+
+def receipt_of(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
+    """`make_receipt`, or a bare one where that raises or could not be read by the driver: what is told of a chunk shall not cost
+    the chunk."""
+    try:
+        return Receipt.model_validate_json(make_receipt(chunk, records, **figures).model_dump_json())
+    except Exception as error:  # noqa: BLE001 - the border of a chunk
+        page_error(error, "encode")
+        told = Spent(told=take_told())
+        return Receipt(shard_index=chunk.shard_index, name=chunk.name, uri=chunk.source.uri, plan_id=chunk.plan_id, spent=told)
+
+
+class Bugs:
+    """Tracebacks in the driver's log: each once, whichever processes met it."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def tell(self, receipt: Receipt) -> None:
+        for text in receipt.spent.told:
+            head = text.partition("\n")[0]
+            if head not in self._known:
+                self._known.add(head)
+                _log.error(text)
+
+
+def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
+    """`figures` are those of the receipt that the records do not tell."""
+    statuses = Counter(page.status for page in records.pages)
+    asked: list[PageRecord | ChartRecord] = [*records.pages, *records.charts]
+    return Receipt(
+        shard_index=chunk.shard_index,
+        name=chunk.name,
+        uri=chunk.source.uri,
+        plan_id=chunk.plan_id,
+        document_id=chunk.document.document_id,
+        num_document_pages=chunk.num_selected,
+        num_ok=statuses["ok"],
+        num_blank=statuses["blank"],
+        num_partial=statuses["partial"],
+        num_failed=statuses["failed"],
+        failures=Counter(failure.kind for failure in records.failures),
+        troubles=tuple(
+            Trouble(
+                kind=failure.kind,
+                stage=failure.stage,
+                task=failure.task,
+                page_index=failure.page_index,
+                region_index=failure.region_index,
+                message=failure.message,
+            )
+            for failure in records.failures
+        ),
+        num_charts=sum(chart.status in ("ok", "partial") for chart in records.charts),
+        num_chart_points=len(records.chart_points),
+        num_prompt_tokens=sum(row.num_prompt_tokens or 0 for row in asked),
+        num_output_tokens=sum(row.num_output_tokens or 0 for row in asked),
+        render_s=sum(page.render_s for page in records.pages),
+        read_s=sum(row.read_s for row in asked),
+        **figures,
+    )
+
+
+def tell_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
+    """A line in the JSON log for each page that took longer."""
+    try:
+        _tell_slow_pages(chunk, records, slow_page_s)
+    except Exception as error:  # noqa: BLE001 - the border of a chunk
+        page_error(error, "encode")
+
+
+def _tell_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
+    for page in records.pages:
+        if page.render_s + page.read_s > slow_page_s:
+            event(
+                "slow_page",
+                level=logging.WARNING,
+                plan_id=chunk.plan_id,
+                document_id=chunk.document.document_id,
+                uri=chunk.source.uri,
+                page_index=page.page_index,
+                render_s=round(page.render_s, 3),
+                read_s=round(page.read_s, 3),
+                num_asks=page.num_asks,
+                num_output_tokens=page.num_output_tokens,
+            )

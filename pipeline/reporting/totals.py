@@ -1,0 +1,159 @@
+"""What a run has come to so far: counted from receipts, told to `runs` and to the summary."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.reporting.observer import Commit, Observer, Receipt, Several
+from pipeline.reporting.summary import Summary
+from pipeline.lake.unread_pages import told_once_a_document
+from schemas.failure import FailureKind
+from schemas.masking import masked
+from schemas.plan import CommittedCounts
+from schemas.records import RunRecord
+from schemas.settings import Settings
+from schemas.tables import to_table
+
+
+@dataclass
+class Totals:
+    pages: Counter[str] = field(default_factory=Counter)
+    """By status."""
+    failures: Counter[FailureKind] = field(default_factory=Counter)
+    num_charts: int = 0
+    num_chart_points: int = 0
+    num_prompt_tokens: int = 0
+    num_output_tokens: int = 0
+    render_s: float = 0.0
+    read_s: float = 0.0
+    num_documents: int = 0
+    """Committed by this run."""
+    committed: CommittedCounts = field(default_factory=CommittedCounts)
+    """Of its plans, by earlier runs as well."""
+    num_documents_before: int = 0
+    """Of these, by earlier runs."""
+    num_pages_waiting: int = 0
+    """Read and not committed, when the run ended: their documents are not whole."""
+    plan_ids: list[str] = field(default_factory=list)
+    readers_s: dict[str, float] = field(default_factory=dict)
+    """How long each reader process has lived."""
+
+    def add(self, receipt: Receipt) -> None:
+        self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
+        self.failures.update(receipt.failures)
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(receipt, name))
+        self.readers_s[receipt.reader] = max(receipt.reader_s, self.readers_s.get(receipt.reader, 0.0))
+
+    def resumed(self, before: CommittedCounts) -> None:
+        """A plan that earlier runs have begun."""
+        self.committed = self.committed.plus(before)
+        self.num_documents_before += before.num_documents
+
+    def landed(self, counts: CommittedCounts) -> None:
+        """Committed by this run."""
+        self.committed = self.committed.plus(counts)
+        self.num_documents += counts.num_documents
+
+    def trouble(self, fail_above: float | None) -> str | None:
+        """Why a run that came to its end is no success: of its plans all pages failed, or a larger share than is allowed. None: it
+        is one."""
+        pages, num_unopened = self.committed.pages, self.committed.num_unopened
+        num_failed, num_read = pages.get("failed", 0) + num_unopened, sum(pages.values()) + num_unopened
+        if not num_failed:
+            return None
+        unseen = f" ({num_unopened} documents that could not be opened count as a page each)" if num_unopened else ""
+        if num_failed == num_read:
+            return f"all {num_read} pages failed{unseen}" if num_read > 1 else "the only page failed"
+        share = num_failed / num_read
+        if fail_above is not None and share > fail_above:
+            return f"{num_failed} of {num_read} pages failed{unseen}: {share:.1%}, and run.fail_above is {fail_above:.1%}"
+        return None
+
+    def gpu_s(self, settings: Settings) -> float:
+        """Seconds that GPUs were held, from each reader's start to its last answer."""
+        return settings.engine.num_gpus * sum(self.readers_s.values())
+
+    def cost(self, settings: Settings, seconds: float) -> float | None:
+        """By the configured prices; None where there is none."""
+        price = settings.price
+        parts = [
+            (price.per_hour, seconds / 3600),
+            (price.per_gpu_hour, self.gpu_s(settings) / 3600),
+            (price.per_million_prompt_tokens, self.num_prompt_tokens / 1e6),
+            (price.per_million_output_tokens, self.num_output_tokens / 1e6),
+        ]
+        known = [rate * amount for rate, amount in parts if rate is not None]
+        return sum(known) if known else None
+
+    def _bill(self, settings: Settings, seconds: float) -> dict[str, Any]:
+        cost = self.cost(settings, seconds)
+        return {"gpu_s": self.gpu_s(settings), "cost": cost, "currency": None if cost is None else settings.price.currency}
+
+    def record(self, settings: Settings, *, seconds: float, **known: Any) -> RunRecord:
+        """The run's row; `known` are its columns that are no counts."""
+        num_pages = self.pages.total()
+        return RunRecord(
+            plan_ids=self.plan_ids,
+            num_documents=self.num_documents,
+            num_pages=num_pages,
+            num_failures=self.failures.total(),
+            seconds=seconds,
+            pages_per_s=num_pages / seconds if num_pages else None,
+            **self._sums(),
+            **self._bill(settings, seconds),
+            **_masked(known),
+        )
+
+    def summary(self, settings: Settings, *, seconds: float, **known: Any) -> Summary:
+        return Summary(
+            plan_ids=tuple(self.plan_ids),
+            num_documents=self.committed.num_documents,
+            num_documents_before=self.num_documents_before,
+            num_pages={status: self.committed.pages.get(status, 0) for status in ("ok", "blank", "partial", "failed")},
+            num_pages_now=self.pages.total(),
+            num_pages_waiting=self.num_pages_waiting,
+            failures=self.committed.failures,
+            seconds=seconds,
+            **self._sums() | {"num_charts": self.committed.num_charts, "num_chart_points": self.committed.num_chart_points},
+            **self._bill(settings, seconds),
+            **_masked(known),
+        )
+
+    def _sums(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _SUMMED}
+
+
+_SUMMED = ("num_charts", "num_chart_points", "num_prompt_tokens", "num_output_tokens", "render_s", "read_s")
+
+
+def _masked(known: dict[str, Any]) -> dict[str, Any]:
+    """An error's sentence may hold a URL."""
+    return known | ({"message": masked(known["message"])} if known.get("message") else {})
+
+
+class Counting(Several):
+    """Counts receipts and commits on their way to the observer."""
+
+    def __init__(self, observer: Observer, totals: Totals) -> None:
+        super().__init__(observer)
+        self._totals = totals
+        self._told_unread: set[tuple[str, str]] = set()
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        receipt = told_once_a_document(receipt, self._told_unread)
+        self._totals.add(receipt)
+        super().chunk_done(receipt, num_documents_done)
+
+    def shard_committed(self, commit: Commit) -> None:
+        self._totals.landed(commit.counts)
+        super().shard_committed(commit)
+
+
+def parquet_bytes(record: RunRecord) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(to_table("runs", [record.row()]), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()

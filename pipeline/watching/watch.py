@@ -1,0 +1,247 @@
+"""A run whenever there may be something to read: after events, or after a while. Events only wake; what there is, a listing says.
+
+Messages are deleted once a run that began after them has ended well, and handed back in every other case: a watch that is killed at
+any moment leaves them to come again.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from pipeline.watching.child_process import Apart, Died
+from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError, exit_code
+from pipeline.watching.bucket_events import NotAnEvent, concerns, parse_events
+from pipeline.watching.held_messages import Held
+from pipeline.lake.lease import LeaseHeld
+from pipeline.watching.sqs import POLL_S, Message, Queue, QueueBusy, QueueError
+from pipeline.signals import Interrupted, Stop, signals_noted
+from pipeline.reporting.summary import Summary, SummaryStatus
+from schemas.settings import Settings, WatchSettings
+
+Reason = Literal["start", "events", "time", "again"]
+
+_TICK_S = 0.2
+_MARGIN_S = 20.0
+"""Beyond `ray.grace_s`, for a run that was asked to stop; then it is killed, and what it staged stays."""
+_MAX_HELD = 10_000
+"""Messages held at once: to hide them anew takes a request for ten. What is more wakes the next run."""
+_LONGEST_RETRY_S = 900.0
+_EVERY_S, _EVERY_WITH_QUEUE_S = 300.0, 3600.0
+_BUSY_S = 10.0
+"""Pause after the queue did not answer."""
+_LEASE_S = 5.0
+"""Between two looks at another run's lease."""
+_MAX_SAID = 1000
+_SOON_S = 10.0
+"""Before a look at what should have waited long enough: the store's clock and ours may differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Woken:
+    """One run of the watch, as it is told."""
+
+    at: datetime
+    reason: Reason
+    num_messages: int
+    """That it answered for."""
+    status: SummaryStatus | Literal["failed"]
+    message: str | None
+    """Why it did not end well."""
+    exit_code: int
+    """As `pagefold run` would have ended."""
+    summary: Summary | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a watch does when it is woken, and whom it tells."""
+
+    run: Callable[[], Apart[Summary]]
+    is_lease_free: Callable[[], bool]
+    tell: Callable[[Woken], None]
+    say: Callable[[str], None]
+    """One sentence worth a line."""
+
+
+def watch(input: str, settings: Settings, work: Work, *, queue: Queue | None = None, max_runs: int | None = None) -> int:
+    """Run again and again, until told to stop or `max_runs` times. Gives the exit code.
+
+    Raises OperatorError (and what stands for it) where the first run, or the queue, is set up wrong; later a failure is told and
+    tried again, `watch.max_failures` times, as is from the first on a store that is away. A SIGTERM lets the run at work finish
+    what is in flight.
+    """
+    if queue is not None and not input.startswith("s3://"):
+        raise OperatorError(f"A queue tells of objects in a bucket, and the input {input} is none.")
+    if (redo := settings.plan.redo) in ("all", "failed"):
+        raise OperatorError(
+            f"plan.redo = {redo} would read the same again at every wake: `pagefold run --redo {redo}` does it once."
+        )
+    with signals_noted() as stop, Held(queue, settings.watch.visibility_s) as held:
+        try:
+            return _Watch(input, settings, work, queue, held, stop).run(max_runs)
+        except Interrupted:
+            return EXIT_FINISHED
+
+
+class _Watch:
+    def __init__(self, input: str, settings: Settings, work: Work, queue: Queue | None, held: Held, stop: Stop) -> None:
+        self._settings, self._work, self._held, self._stop = settings, work, held, stop
+        self._alarm = Alarm(input, settings.watch, queue, held, stop, work.say)
+        self._every_s = settings.watch.every_s or (_EVERY_S if queue is None else _EVERY_WITH_QUEUE_S)
+
+    def run(self, max_runs: int | None) -> int:
+        reason: Reason = "start"
+        pause_s = 0.0
+        num_runs = num_failures = 0
+        while True:
+            woken = self._once(self._alarm.wait(reason, pause_s), is_first=not num_runs)
+            self._work.tell(woken)
+            num_runs += 1
+            if woken.exit_code == EXIT_FINISHED:
+                self._delete()
+                reason, pause_s, num_failures = "time", self._next_s(woken), 0
+            else:
+                num_failures += 1
+            if self._stop.is_asked or num_runs == max_runs or num_failures > self._settings.watch.max_failures:
+                return woken.exit_code
+            if num_failures:
+                retry_s = math.ceil(min(self._settings.watch.retry_s * 2 ** (num_failures - 1), _LONGEST_RETRY_S))
+                self._held.hand_back(retry_s)
+                reason, pause_s = "again", retry_s + 1  # its messages are there by then
+
+    def _next_s(self, woken: Woken) -> float:
+        """Seconds to the next listing: earlier where this one left something that only time will bring."""
+        pauses = [self._every_s]
+        if woken.summary and woken.summary.waiting_until:
+            pauses.append(max(_SOON_S, (woken.summary.waiting_until - datetime.now(UTC)).total_seconds() + 1))
+        if woken.reason == "events" and self._settings.input.min_age_s:
+            pauses.append(self._settings.input.min_age_s + 1)  # what came last may have been too young
+        return min(pauses)
+
+    def _once(self, reason: Reason, *, is_first: bool) -> Woken:
+        """One run; where another is at work on the output, after its end."""
+        told = partial(Woken, at=datetime.now(UTC), reason=reason, num_messages=len(self._held))
+        while True:
+            try:
+                summary = self._run()
+                return told(status=summary.status, message=summary.message, exit_code=summary.exit_code, summary=summary)
+            except LeaseHeld as held:
+                self._await_lease(held)
+            except Died as died:
+                return told(status="failed", message=str(died), exit_code=EXIT_INCOMPLETE)
+            except Exception as error:
+                code = exit_code(error)
+                if code is None or (is_first and code == EXIT_OPERATOR):
+                    raise
+                return told(status="failed", message=str(error), exit_code=code)
+
+    def _run(self) -> Summary:
+        deadline: float | None = None
+        with self._work.run() as process:
+            while not process.wait(_TICK_S):
+                if deadline is None and self._stop.is_asked:
+                    process.ask_to_stop()
+                    deadline = time.monotonic() + self._settings.ray.grace_s + _MARGIN_S
+                elif deadline is not None and time.monotonic() > deadline:
+                    process.kill()
+            return process.result()
+
+    def _await_lease(self, held: LeaseHeld) -> None:
+        self._work.say(f"{held} Waiting for its end.")
+        pause(_LEASE_S, self._stop)
+        while not self._work.is_lease_free():
+            pause(_LEASE_S, self._stop)
+
+    def _delete(self) -> None:
+        try:
+            self._held.delete()
+        except QueueBusy as busy:
+            self._work.say(f"{busy}; its messages come again")
+
+
+class Alarm:
+    """Waits for a reason to run, and receives messages meanwhile.
+
+    Those about the input are held, those about other objects deleted. What is no event is left hidden: it comes again when its time
+    is up, and so ends in the dead-letter queue, where there is one.
+    """
+
+    def __init__(
+        self, input: str, settings: WatchSettings, queue: Queue | None, held: Held, stop: Stop, say: Callable[[str], None]
+    ) -> None:
+        self._settings, self._queue, self._held, self._stop, self._say = settings, queue, held, stop, say
+        self._is_about_input = concerns(input)
+        self._said: set[str] = set()
+        self._is_answering: bool | None = None
+        """None: not asked yet."""
+
+    def wait(self, reason: Reason, pause_s: float) -> Reason:
+        """`reason` after `pause_s`, or `events` once messages came and it has been quiet since. Raises Interrupted."""
+        if self._queue is None:
+            pause(pause_s, self._stop)
+            return reason
+        due_s, first_s = time.monotonic() + pause_s, None
+        while True:
+            self._stop.check()
+            left_s = max(0.0, due_s - time.monotonic())
+            if self._hear(self._queue, math.ceil(min(left_s, POLL_S))):
+                now_s = time.monotonic()
+                first_s = now_s if first_s is None else first_s
+                reason, due_s = "events", min(now_s + self._settings.quiet_s, first_s + self._settings.longest_wait_s)
+            if time.monotonic() >= due_s or len(self._held) >= _MAX_HELD:
+                return reason
+
+    def _hear(self, queue: Queue, wait_s: int) -> bool:
+        """Receive once. True where something came that is about the input."""
+        try:
+            about, others = self._sorted(queue.receive(wait_s))
+            self._held.add(about)
+            queue.delete(others)
+        except QueueBusy as busy:
+            if self._is_answering is None:
+                raise QueueError(f"{str(busy)[:1].upper()}{str(busy)[1:]}.") from busy
+            if self._is_answering:
+                self._say(f"{busy}; the input is listed all the same")
+            self._is_answering = False
+            pause(_BUSY_S, self._stop)
+            return False
+        self._is_answering = True
+        return bool(about)
+
+    def _sorted(self, messages: list[Message]) -> tuple[list[Message], list[Message]]:
+        """Those about the input, and those about nothing of ours."""
+        about, others = [], []
+        for message in messages:
+            try:
+                events = parse_events(message.body)
+            except NotAnEvent as error:
+                self._say_once(f"message {message.message_id} is left in the queue: {error}")
+                continue
+            if any(self._is_about_input(event) for event in events):
+                about.append(message)
+                continue
+            others.append(message)
+            for event in events[:1]:
+                folder = event.key.partition("/")[0]
+                self._say_once(f"events about s3://{event.bucket}/{folder} are none of this input; they are deleted")
+        return about, others
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            if len(self._said) >= _MAX_SAID:
+                self._said.clear()
+            self._said.add(text)
+            self._say(text)
+
+
+def pause(seconds: float, stop: Stop) -> None:
+    """Raises Interrupted once a signal came."""
+    end_s = time.monotonic() + seconds
+    stop.check()
+    while (left_s := end_s - time.monotonic()) > 0:
+        time.sleep(min(left_s, _TICK_S))
+        stop.check()
