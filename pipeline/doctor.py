@@ -28,7 +28,7 @@ from schemas.masking import masked, masked_url
 from schemas.settings import EngineSettings, RaySettings, Settings
 from workers.engines.engine import EngineStartError
 from workers.engines.registry import check_engine, describe_engine
-from workers.listing import InputError, list_sources
+from workers.sources.listing import InputError, list_sources
 
 LIBRARIES = ("pagefold", "ray", "pymupdf", "pyarrow", "duckdb", "onnxruntime", "rapidocr", "pydantic", "boto3")
 MEMORY_MIN_BYTES = 2 * 1024**3
@@ -111,7 +111,7 @@ _MEMORY_FILES: dict[str, Callable[[str], int]] = {
 
 
 def _sandbox() -> Iterator[Finding]:
-    from workers.sandbox import capabilities
+    from workers.rendering.sandbox.limits import capabilities
 
     for capability in capabilities():
         yield Finding(f"sandbox: {capability.name}", "ok" if capability.enforced else "warn", capability.detail)
@@ -143,7 +143,7 @@ def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
 
 
 def _endpoint(settings: EngineSettings) -> Finding:
-    from workers.engines.server import list_models
+    from workers.engines.server.engine import list_models
 
     if not settings.server.base_url:
         return Finding("endpoint", "fail", "engine.server.base_url is not set")

@@ -34,9 +34,9 @@ from pipeline.lake.store import Store, StoreError, StoreUnavailable
 from schemas.failure import FailureKind, clean_message
 from schemas.plan import Plan
 from schemas.settings import Settings
-from workers.cache import CacheError
+from workers.sources.cache import CacheError
 from workers.engines.engine import EngineStartError
-from workers.render import RenderStartError
+from workers.rendering.renderer import RenderStartError
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pipeline.lake.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings, Settings
-from workers.bounds import Bounds
+from workers.rendering.bounds import Bounds
 from workers.engines.registry import portable
 
 

@@ -35,14 +35,14 @@ from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
 from schemas.records import ChunkRecords
 from schemas.source import Document, Source
-from workers.bounds import Bounds
+from workers.rendering.bounds import Bounds
 from workers.contained import page_error, page_failure, sentence, take_told
 from workers.engines.registry import describe_engine, make_engine
-from workers.fetch import Fetched, Fetcher
-from workers.listing import local_path
-from workers.read_pages import PageReader
-from workers.render import Renderer, understood
-from workers.render_budget import RenderBudget
+from workers.sources.fetch import Fetched, Fetcher
+from workers.sources.listing import local_path
+from workers.reading.read_pages import PageReader
+from workers.rendering.renderer import Renderer, understood
+from workers.rendering.budget import RenderBudget
 
 Answer = TypeVar("Answer")
 

@@ -15,7 +15,7 @@ from schemas.frozen import Frozen
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(allow_inf_nan=False)]
 AnswerBox = tuple[Share, Share, Share, Share]
-"""(left, top, right, bottom) as shares of the image's width and height, [0,1); `workers.validate` judges what lies outside."""
+"""(left, top, right, bottom) as shares of the image's width and height, [0,1); `workers.text.content` judges what lies outside."""
 
 
 class Block(Frozen):

@@ -22,7 +22,7 @@ from pipeline.errors import OperatorError
 from pipeline.lake.store import Store, open_store
 from schemas.failure import clean_message, storable_text
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema
-from workers.s3 import make_client, split_uri
+from workers.sources.s3 import make_client, split_uri
 
 VIEWS = (
     "current_documents",

@@ -18,7 +18,7 @@ from pipeline.signals import Interrupted
 from pipeline.reporting.figures import size
 from schemas.masking import masked, masked_url
 from schemas.settings import MEBI, RaySettings, Settings
-from workers.cache import Cache
+from workers.sources.cache import Cache
 from workers.engines.registry import check_engine
 
 MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107

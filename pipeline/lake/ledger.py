@@ -16,7 +16,7 @@ from pipeline.lake.stored_objects import read_model
 from schemas.failure import KINDS, FailureKind, Task
 from schemas.plan import CommittedCounts, Disappearance, Manifest, SourceFailure
 from schemas.source import Source
-from workers.listing import Listing
+from workers.sources.listing import Listing
 
 Asked = frozenset[tuple[str, str | None]]
 """(recipe_id, page range) under which all of it was read. Page range None: every page."""

@@ -13,7 +13,7 @@ from tenacity import (
 )
 
 from pipeline.lake.store import StoreUnavailable
-from workers.listing import InputUnavailable
+from workers.sources.listing import InputUnavailable
 
 Result = TypeVar("Result")
 

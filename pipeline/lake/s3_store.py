@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.lake.store import Conflict, Exists, Stored, StoreError, StoreUnavailable, Versioned
-from workers.s3 import PASSING_CODES, S3Error, code_of, explain, is_passing, make_client, md5_base64, split_uri, status_of
+from workers.sources.s3 import PASSING_CODES, S3Error, code_of, explain, is_passing, make_client, md5_base64, split_uri, status_of
 
 _DELETE_BATCH = 1000
 _CONFLICT_TRIES = 8

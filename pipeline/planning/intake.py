@@ -15,7 +15,7 @@ from pipeline.errors import OperatorError
 from pipeline.lake.ledger import Ledger
 from schemas.settings import InputSettings
 from schemas.source import Source
-from workers.listing import Listing
+from workers.sources.listing import Listing
 
 LeftOut = Literal["excluded", "too_young", "unmarked", "marker"]
 

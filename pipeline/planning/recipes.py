@@ -8,7 +8,7 @@ from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
 from workers.engines.engine import EngineInfo, EngineStartError
-from workers.prompts import prompt_for
+from workers.reading.prompts import prompt_for
 
 _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixels"}
 """The render settings that change pixels. Limits of time and memory decide whether there is an answer, not which."""

@@ -25,7 +25,7 @@ from pipeline.lake.store import Store
 from schemas.failure import FailureKind, Task
 from schemas.plan import Disappearance, PlannedSource, Recipe
 from schemas.settings import Settings
-from workers.listing import list_sources
+from workers.sources.listing import list_sources
 
 Recipes = dict[Task, Recipe]
 

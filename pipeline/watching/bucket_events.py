@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 from pydantic import ValidationError
 
 from schemas.frozen import Frozen
-from workers.s3 import split_uri
+from workers.sources.s3 import split_uri
 
 
 class ObjectEvent(NamedTuple):

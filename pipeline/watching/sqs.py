@@ -13,7 +13,7 @@ from botocore.exceptions import HTTPClientError
 
 from pipeline.errors import OperatorError
 from schemas.masking import masked, masked_url
-from workers.s3 import S3Error, code_of, explain_credentials, status_of
+from workers.sources.s3 import S3Error, code_of, explain_credentials, status_of
 
 POLL_S = 5
 """How long a request waits for messages. SQS allows 20, but a signal is noticed between two requests; one costs next to nothing."""

@@ -36,7 +36,7 @@ from schemas.page import RenderedPage
 from schemas.settings import ClassicSettings, EngineSettings, RegionSettings, RenderSettings
 from workers.engines.engine import Engine, Prompt, Request
 from workers.engines.registry import make_engine
-from workers.render import Renderer
+from workers.rendering.renderer import Renderer
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NOTO = Path("/usr/share/fonts/truetype/noto")

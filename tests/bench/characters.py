@@ -19,11 +19,11 @@ from schemas.settings import EngineSettings, RegionSettings, RenderSettings
 from tests.bench.cer import plain, request_of
 from tests.bench.pages import SHARED_DATA
 from workers.engines.registry import make_engine
-from workers.line_text import letters_of
-from workers.parse import parse_answer
-from workers.render import Renderer
-from workers.trust import judge
-from workers.validate import ocr_content
+from workers.engines.classic.reading_order.line_text import letters_of
+from workers.answers.parse import parse_answer
+from workers.rendering.renderer import Renderer
+from workers.text.trust import judge
+from workers.text.content import ocr_content
 
 MAX_PAGES = 20
 """Of one document."""

@@ -1,6 +1,6 @@
 """What an image's encoding costs a client: CPU ms, kB and fidelity per page at 150 dpi, for each candidate and each PDF page given.
 
-python -m tests.bench.encode FILE.pdf [FILE.pdf …]      (two pages of each; `workers.engines.encode` has the decision)
+python -m tests.bench.encode FILE.pdf [FILE.pdf …]      (two pages of each; `workers.engines.server.encode` has the decision)
 """
 
 import io
@@ -13,7 +13,7 @@ import pymupdf
 from PIL import Image
 
 from schemas.page import PageImage
-from workers.engines.encode import data_url, encode
+from workers.engines.server.encode import data_url, encode
 
 DPI = 150
 PAGES_PER_FILE = 2

@@ -31,7 +31,7 @@ from schemas.settings import Settings
 from schemas.tables import TABLES
 from tests.servers.static_s3 import drop_object, static_s3
 from workers.engines.registry import describe_engine
-from workers.s3 import make_client
+from workers.sources.s3 import make_client
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings.model_validate({"engine": {"name": "scripted"}})

@@ -171,7 +171,7 @@ def _kilobytes(text: str, *names: str) -> int:
 
 
 def _role(title: str, parent: str) -> str:
-    if "workers.render_child" in title:
+    if "workers.rendering.child" in title:
         return f"{parent}'s child"
     if title.startswith("ray::"):
         for part, role in _TITLES:

@@ -34,8 +34,8 @@ from tests.bench.made_documents import make_large_pdf, make_mixed, make_small
 from tests.bench.process_tree import ProcessTree
 from tests.servers.s3 import make_bucket, s3_endpoint
 from tests.servers.s3_proxy import s3_proxy
-from workers.listing import list_sources
-from workers.s3 import make_client
+from workers.sources.listing import list_sources
+from workers.sources.s3 import make_client
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_PEAK_BYTES = 3e9

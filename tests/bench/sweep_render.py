@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from schemas.failure import PageError
 from schemas.settings import RegionSettings, RenderSettings
-from workers.render import Renderer
+from workers.rendering.renderer import Renderer
 
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 LIMITS = RenderSettings(wall_s=20, cpu_s=15)

@@ -27,7 +27,7 @@ import pymupdf
 from pipeline.analytics.duckdb_tables import run_query
 from tests.faults.kill import ROOT
 from tests.pipeline.tables import doubled_keys
-from workers.s3 import make_client
+from workers.sources.s3 import make_client
 
 SETTINGS = ["--engine", "scripted", "--set", "plan.shard_sources=3", "--set", "plan.chunk_pages=2", "--set", "output.lease_ttl_s=6"]
 SETTINGS += ["--set", "ray.num_cpus=1", "--set", "ray.render_workers=1", "--set", "ray.probe_workers=1"]

@@ -28,7 +28,7 @@ from tests.pipeline.tables import doubled_keys
 from tests.pipeline.test_events import s3_body
 from tests.servers.s3 import make_bucket, s3_endpoint
 from tests.servers.sqs import MadeQueue, make_queue, send_events
-from workers.s3 import make_client
+from workers.sources.s3 import make_client
 
 SETTINGS = ["plan.shard_sources=3", "plan.chunk_pages=2", "ray.num_cpus=1", "ray.render_workers=1", "ray.probe_workers=1"]
 SETTINGS += ["watch.quiet_s=1", "watch.visibility_s=20", "watch.retry_s=2"]

@@ -15,7 +15,7 @@ from tests.pipeline.made_input import make_drop, make_pdf
 from tests.pipeline.tables import doubled_keys, read_all
 from tests.servers.ray_cluster import ray_cluster
 from tests.servers.s3 import make_bucket
-from workers.s3 import make_client
+from workers.sources.s3 import make_client
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

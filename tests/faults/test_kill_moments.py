@@ -52,7 +52,7 @@ from schemas.settings import OutputSettings, PlanSettings
 from schemas.source import Document, FileIdentity, Source
 from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_in, doubled_keys, read_all, read_rows
-from workers.fetch import Fetched
+from workers.sources.fetch import Fetched
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from tests.faults.kill import ROOT
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import doubled_keys, read_rows
 from tests.servers.sqs import make_queue, send_events
-from workers.s3 import make_client
+from workers.sources.s3 import make_client
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -30,7 +30,7 @@ from tests.pipeline.made_input import make_drop, make_pdf, write_script
 from tests.pipeline.tables import doubled_keys, read_rows
 from tests.servers.s3 import make_bucket, s3_endpoint
 from tests.servers.s3_proxy import Chaos, Fault, Proxy, s3_proxy
-from workers.s3 import make_client
+from workers.sources.s3 import make_client
 
 
 @dataclass

@@ -36,7 +36,7 @@ from schemas.tables import COLUMNS
 from tests.pipeline.lake import row, write_lake
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 from workers.engines.engine import EngineStartError
-from workers.listing import InputError
+from workers.sources.listing import InputError
 
 DONE = Summary(
     run_id="r1",

@@ -20,7 +20,7 @@ from pipeline.reporting.observer import Silent
 from pipeline.planning.choosing import list_plan_numbers
 from schemas.settings import MEBI, RaySettings, Settings
 from tests.pipeline.made_input import make_pdf
-from workers.cache import Cache
+from workers.sources.cache import Cache
 from workers.engines.engine import EngineStartError
 
 
@@ -157,7 +157,7 @@ def test_whatever_breaks_while_the_disk_is_full_is_laid_to_it(monkeypatch: pytes
 def test_what_was_fetched_into_a_folder_that_nobody_named_goes_with_a_private_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.cache.tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("workers.sources.cache.tempfile.gettempdir", lambda: str(tmp_path))
     cluster.forget_fetched(Settings())  # nothing was fetched
     cache = Cache(None, 1000)
     for number in range(2):

@@ -35,14 +35,16 @@ from schemas.source import FileIdentity, Source
 from tests.pipeline.made import NOON
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import VOLATILE
-from workers import asking, contained, read_pages
-from workers.bounds import Bounds
+from workers import contained
+from workers.reading import asking
+from workers.reading import read_pages
+from workers.rendering.bounds import Bounds
 from workers.engines.engine import Completion, Request
 from workers.engines.registry import describe_engine
-from workers.fetch import Fetcher
-from workers.listing import local_etag
-from workers.render import Renderer
-from workers.rows import ChunkRows
+from workers.sources.fetch import Fetcher
+from workers.sources.listing import local_etag
+from workers.rendering.renderer import Renderer
+from workers.reading.rows import ChunkRows
 
 Rows = dict[str, list[dict[str, Any]]]
 ERRORS = [ValueError("bad"), MemoryError(), OSError(5, "Input/output error"), ResizeImgError("too thin")]

@@ -19,7 +19,7 @@ from schemas.source import Source
 from tests.pipeline.made import NOON, RECIPES
 from tests.pipeline.tables import read_rows
 from tests.pipeline.test_duplicates import committed
-from workers.listing import InputError, list_sources
+from workers.sources.listing import InputError, list_sources
 
 EMPTY_ALLOWED = Settings.model_validate({"input": {"allow_empty": True}})
 
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(folder: Path, monkeypatch: 
             raise PermissionError(13, "Permission denied", str(path))
         return stat(path, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("workers.listing.os.stat", denied)
+    monkeypatch.setattr("workers.sources.listing.os.stat", denied)
     assert noted(ledger, folder) == []
 
 

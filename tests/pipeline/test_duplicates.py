@@ -18,7 +18,7 @@ from schemas.settings import PlanSettings, Settings
 from schemas.source import Source
 from tests.pipeline.made import NOON, RECIPES, make_recipe, make_source
 from tests.pipeline.made_input import make_pdf
-from workers.listing import list_sources
+from workers.sources.listing import list_sources
 
 IDS = {task: recipe.recipe_id for task, recipe in RECIPES.items()}
 NEWER: dict[Task, Recipe] = {**RECIPES, "ocr": make_recipe("ocr", "2")}

@@ -10,7 +10,7 @@ from pipeline.execute import _MAX_DEATHS, _Deaths, _last_words
 from pipeline.reporting.observer import Receipt, StageLoad
 from pipeline.reporting.progress import Progress
 from schemas.failure import FailureKind
-from workers.render import RenderStartError
+from workers.rendering.renderer import RenderStartError
 
 
 def receipt(**counts: object) -> Receipt:

@@ -10,8 +10,8 @@ from pipeline.errors import OperatorError
 from pipeline.planning.intake import take
 from schemas.settings import InputSettings
 from tests.servers.s3_proxy import Fault, Proxy
-from workers.listing import InputUnavailable, list_sources
-from workers.s3 import make_client
+from workers.sources.listing import InputUnavailable, list_sources
+from workers.sources.s3 import make_client
 
 NAMES = ["a.pdf", "a.tmp", "b/a.pdf", "b/c/d.pdf", "b/c/ü[1].PDF", "x y/e.pdf"]
 

@@ -92,11 +92,11 @@ def test_a_slow_page_is_told_and_a_quick_one_is_not() -> None:
 
 def test_warnings_of_our_modules_stand_among_the_events_and_others_do_not() -> None:
     lines = logged(
-        lambda: logging.getLogger("workers.listing").warning("left out: %s", "x\ny"),
+        lambda: logging.getLogger("workers.sources.listing").warning("left out: %s", "x\ny"),
         lambda: logging.getLogger("urllib3").warning("noise"),
     )
     assert [(line["event"], line["logger"], line["message"]) for line in lines] == [
-        ("message", "workers.listing", "left out: x\ny")
+        ("message", "workers.sources.listing", "left out: x\ny")
     ]
 
 

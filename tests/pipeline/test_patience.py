@@ -11,7 +11,7 @@ from pipeline.runner import plan, run
 from pipeline.lake.store import StoreError, StoreUnavailable
 from schemas.settings import Settings
 from tests.servers.s3_proxy import Fault, Proxy
-from workers.listing import InputUnavailable
+from workers.sources.listing import InputUnavailable
 
 TRIES = 3
 SETTINGS = Settings.model_validate({"engine": {"name": "scripted"}, "fetch": {"max_tries": TRIES}, "input": {"allow_empty": True}})

@@ -186,7 +186,7 @@ def test_nothing_is_asked_twice_whatever_commands_come_between(drop: Path, refer
 
 
 def test_s3_in_and_out_gives_the_same_rows(drop: Path, reference: Path, bucket: str) -> None:
-    from workers.s3 import make_client
+    from workers.sources.s3 import make_client
 
     client = make_client()
     client.put_object(Bucket=bucket, Key="drop/placeholder/", Body=b"")

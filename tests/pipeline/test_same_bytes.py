@@ -16,9 +16,9 @@ from schemas.settings import RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import make_source
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.test_duplicates import choose, committed, ledger
-from workers.bounds import Bounds
-from workers.listing import list_sources
-from workers.render import understood
+from workers.rendering.bounds import Bounds
+from workers.sources.listing import list_sources
+from workers.rendering.renderer import understood
 
 SETUP = RenderSetup.of(Settings(), "r1")
 

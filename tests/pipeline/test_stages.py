@@ -14,7 +14,7 @@ from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import make_chunk, planned
-from workers.bounds import Bounds
+from workers.rendering.bounds import Bounds
 from workers.engines.registry import describe_engine
 
 BOUNDS = Bounds.of(RenderSettings(), RegionSettings())

@@ -31,9 +31,9 @@ from tests.pipeline.made import RECIPES, make_chunk, make_plan, planned
 from tests.pipeline.made_input import make_pdf
 from tests.workers.faults.nested_forms import make_nested_forms
 from tests.workers.made_pages import TellingEngine, page, read
-from workers.bounds import Bounds
-from workers.listing import list_sources
-from workers.render import understood
+from workers.rendering.bounds import Bounds
+from workers.sources.listing import list_sources
+from workers.rendering.renderer import understood
 
 OVER = FailureKind.over_budget
 BOUNDS = Bounds.of(RenderSettings(), RegionSettings())

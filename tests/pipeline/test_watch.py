@@ -24,8 +24,8 @@ from schemas.settings import Settings
 from tests.pipeline.test_events import eventbridge_body, s3_body
 from tests.servers.s3_proxy import Fault, Proxy
 from tests.servers.sqs import MadeQueue, make_queue, send_events
-from workers.listing import InputError, InputUnavailable
-from workers.s3 import make_client
+from workers.sources.listing import InputError, InputUnavailable
+from workers.sources.s3 import make_client
 
 DONE = Summary(run_id="r", status="finished", output="out", num_documents=1)
 NOTHING = Summary(run_id="r", status="nothing_to_do", output="out")

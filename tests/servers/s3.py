@@ -54,7 +54,7 @@ def _make_put_atomic() -> None:
 
 def make_bucket() -> str:
     """Name of a fresh bucket."""
-    from workers.s3 import make_client
+    from workers.sources.s3 import make_client
 
     name = f"test-{uuid4().hex[:12]}"
     make_client().create_bucket(Bucket=name)

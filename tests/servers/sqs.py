@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import boto3
 
-from workers.s3 import make_client
+from workers.sources.s3 import make_client
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pymupdf
 import pytest
 
 from schemas.settings import RegionSettings, RenderSettings
-from workers.render import Renderer
+from workers.rendering.renderer import Renderer
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from schemas.records import ChunkRecords
 from schemas.settings import ReadSettings, RegionSettings
 from schemas.source import Document, Source
 from workers.engines.engine import Completion, EngineInfo, Request
-from workers.read_pages import PageReader
+from workers.reading.read_pages import PageReader
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OCR = json.dumps({"languages": ["en"], "blocks": [{"title": "Annual report"}, {"paragraph": "Sales rose by **4 %**."}]})

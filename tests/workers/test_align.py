@@ -1,8 +1,8 @@
 import random
 
 from schemas.page import Box, Word
-from workers.align import Aligner
-from workers.tokens import agreement, tokens_of
+from workers.text.align import Aligner
+from workers.text.agreement import agreement, tokens_of
 
 
 def lines(*texts, left=100, first_top=100):

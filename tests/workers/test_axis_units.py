@@ -1,6 +1,6 @@
 import pytest
 
-from workers.axis_units import AxisUnit, axis_unit
+from workers.charts.axis_units import AxisUnit, axis_unit
 
 
 @pytest.mark.parametrize(

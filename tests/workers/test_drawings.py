@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workers.drawings import _Parts
+from workers.rendering.pages.drawings import _Parts
 
 
 def flooded(grid: np.ndarray) -> np.ndarray:

@@ -17,12 +17,12 @@ from schemas.failure import FailureKind, PageError
 from schemas.settings import FetchSettings
 from schemas.source import Source
 from tests.servers.s3_proxy import Fault, Proxy
-from workers import fetch as fetch_module
-from workers.cache import Cache, CacheError
-from workers.fetch import FetchCounts, Fetcher
-from workers.listing import list_sources
-from workers.local_files import look_at
-from workers.s3 import make_client
+from workers.sources import fetch as fetch_module
+from workers.sources.cache import Cache, CacheError
+from workers.sources.fetch import FetchCounts, Fetcher
+from workers.sources.listing import list_sources
+from workers.sources.local_files import look_at
+from workers.sources.s3 import make_client
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: two blocks
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -366,7 +366,7 @@ def test_a_full_disk_empties_the_cache_and_is_then_a_failure(
             raise OSError(errno.ENOSPC, "No space left on device")
         real(self, block)
 
-    monkeypatch.setattr("workers.fetch._Body.append", append)
+    monkeypatch.setattr("workers.sources.fetch._Body.append", append)
     # when it clears up
     with fetcher.open(source) as fetched:
         assert fetched.document_id == DIGEST
@@ -387,7 +387,7 @@ def test_a_cache_that_cannot_be_written_is_a_failure_and_a_users_own_error_flies
     def full(self: Any, num_bytes: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("workers.cache._Tally.write", full)
+    monkeypatch.setattr("workers.sources.cache._Tally.write", full)
 
     assert failure(fetcher, put(bucket, "another"))[0] == FailureKind.fetch_failed
 

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from workers.frames import MAX_BUFFERS, MAX_BYTES, Frame, FrameError, Most, read_frame, write_frame
+from workers.rendering.frames import MAX_BUFFERS, MAX_BYTES, Frame, FrameError, Most, read_frame, write_frame
 
 
 def test_a_frame_comes_out_as_it_went_in() -> None:

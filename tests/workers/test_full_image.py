@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 from tests.workers.made_pages import page
-from workers.crops import _pixels
-from workers.full_image import FULL_IMAGE_BYTES, FULL_IMAGE_PIXELS, announced_size, decode, encode
+from workers.reading.crops import _pixels
+from workers.rendering.full_image import FULL_IMAGE_BYTES, FULL_IMAGE_PIXELS, announced_size, decode, encode
 
 
 def jpeg(mode: str = "RGB", size: tuple[int, int] = (40, 30), **more: Any) -> bytes:

@@ -1,6 +1,6 @@
 import pytest
 
-from workers.html_tables import grid_of, rows_of_table_text, to_html, to_markdown
+from workers.text.tables import grid_of, rows_of_table_text, to_html, to_markdown
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from schemas.failure import FailureKind, PageError
 from schemas.page import RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
-from workers.render import Renderer
+from workers.rendering.renderer import Renderer
 
 Pixel = tuple[int, ...]
 

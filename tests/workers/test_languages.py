@@ -1,7 +1,7 @@
 import langcodes
 import pytest
 
-from workers.languages import bcp47
+from workers.text.languages import bcp47
 
 THREE_LETTERS = {
     "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "por": "pt", "ita": "it", "nld": "nl",

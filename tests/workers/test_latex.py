@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from workers.latex import mend_latex
+from workers.answers.latex import mend_latex
 
 
 @pytest.mark.parametrize(

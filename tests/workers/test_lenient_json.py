@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from workers.lenient_json import MAX_DEPTH, NotJson, NumberText, Pairs, load
+from workers.answers.lenient_json import MAX_DEPTH, NotJson, NumberText, Pairs, load
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from moto.s3.models import s3_backends
 
 from tests.servers.s3_proxy import Fault, Proxy
-from workers.listing import InputError, list_sources, local_path, storable
-from workers.s3 import make_client
+from workers.sources.listing import InputError, list_sources, local_path, storable
+from workers.sources.s3 import make_client
 
 ODD_NAMES = [
     "a b.pdf",

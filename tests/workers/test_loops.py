@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from workers.loops import Loop, find_loop
+from workers.text.loops import Loop, find_loop
 
 PROSE = "It was a bright cold day in April, and the clocks were striking thirteen; Winston Smith slipped quickly through. "
 

@@ -10,7 +10,7 @@ from schemas.failure import FailureKind, PageError
 from schemas.settings import MEBI, RegionSettings, RenderSettings
 from tests.workers.faults.lying_child import DOCUMENTS, LIES
 from tests.workers.memory import Peak
-from workers.render import Renderer
+from workers.rendering.renderer import Renderer
 
 FAULTS = Path(__file__).parent / "faults"
 SETTINGS = RenderSettings(wall_s=20)

@@ -5,9 +5,9 @@ from markdown_it import MarkdownIt
 
 from schemas.answers import OcrAnswer
 from schemas.page import PageImage, RenderedPage
-from workers.markdown import escape, escape_block, join_markdown, plain_rows, plain_text
-from workers.reshape import clean_text
-from workers.validate import ocr_content
+from workers.text.markdown import escape, escape_block, join_markdown, plain_rows, plain_text
+from workers.answers.reshape import clean_text
+from workers.text.content import ocr_content
 
 READER = MarkdownIt("commonmark").enable(["strikethrough", "table"])
 """Of whole pages, as somebody who opens `text_markdown` has one."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.failure import PageError
-from workers.markdown_answer import parse_markdown
+from workers.answers.markdown_answer import parse_markdown
 
 
 def blocks(text, *, is_complete=True):

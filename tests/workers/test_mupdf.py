@@ -13,18 +13,18 @@ def run(program: str) -> set[str]:
 
 
 def test_the_render_process_loads_no_models() -> None:
-    loaded = run("import sys, workers.render_child; print(*sys.modules)")
+    loaded = run("import sys, workers.rendering.child; print(*sys.modules)")
 
     assert "pymupdf" in loaded
     assert not loaded & LEFT_OUT
 
 
 def test_what_is_left_out_is_not_barred_for_good() -> None:
-    assert run("import sys, workers.mupdf; print(*(name for name, module in sys.modules.items() if module is None))") == set()
+    assert run("import sys, workers.rendering.pages.mupdf; print(*(name for name, module in sys.modules.items() if module is None))") == set()
 
 
 def test_boxes_of_characters_are_the_same_with_and_without_the_models() -> None:
     asked = "print(pymupdf.TOOLS.unset_quad_corrections())"
 
-    assert run(f"from workers.mupdf import pymupdf; {asked}") == {"True"}
-    assert run(f"import pymupdf; from workers.mupdf import pymupdf; {asked}") == {"True"}
+    assert run(f"from workers.rendering.pages.mupdf import pymupdf; {asked}") == {"True"}
+    assert run(f"import pymupdf; from workers.rendering.pages.mupdf import pymupdf; {asked}") == {"True"}

@@ -5,7 +5,7 @@ import pytest
 from schemas.answers import ChartAnswer, Figure, Formula, Heading, ListItem, OcrAnswer, Paragraph, Table, Title
 from schemas.failure import FailureKind, PageError
 from schemas.flags import FLAGS
-from workers.parse import MAX_CHARS, parse_answer
+from workers.answers.parse import MAX_CHARS, parse_answer
 
 PAGE = '{"languages":["en"],"blocks":[{"title":"T"},{"paragraph":"p"}]}'
 BLOCKS = [Title(title="T"), Paragraph(paragraph="p")]

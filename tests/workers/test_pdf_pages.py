@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw
 
 from schemas.failure import FailureKind, PageError
 from schemas.page import BOLD, MAX_CHARS, MAX_WORDS, MONO, RenderedPage, Word
-from workers.passwords import saslprep, spellings
-from workers.pdf_pages import _bounded
-from workers.render import Renderer
-from workers.text_layer import PdfText
+from workers.rendering.pages.passwords import saslprep, spellings
+from workers.rendering.pages.pdf_pages import _bounded
+from workers.rendering.renderer import Renderer
+from workers.rendering.pages.text_layer import PdfText
 
 Draw = Callable[[pymupdf.Document], object]
 

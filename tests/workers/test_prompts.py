@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from schemas.answers import BLOCK_TYPES, ChartAnswer
-from workers.prompts import prompt_for
+from workers.reading.prompts import prompt_for
 
 DIGESTS = {
     ("ocr", "json"): ("ocr-1", "376d73383ed6c587"),

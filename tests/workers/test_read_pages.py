@@ -27,10 +27,10 @@ from tests.workers.made_pages import (
     region,
     rendered,
 )
-from workers import read_pages
+from workers.reading import read_pages
 from workers.engines.engine import Completion, Request
-from workers.prompts import prompt_for
-from workers.rows import ChunkRows
+from workers.reading.prompts import prompt_for
+from workers.reading.rows import ChunkRows
 
 TRUNCATED = Completion(text='{"languages": ["en"], "blocks": [{"title": "Kept"}, {"paragraph": "and cut', stop_reason="length")
 LOOPING = Completion(
@@ -680,7 +680,7 @@ async def test_an_engine_s_figure_of_zero_seconds_is_believed() -> None:
 
 async def test_chunks_share_one_bound() -> None:
     from workers.engines.engine import EngineInfo
-    from workers.read_pages import PageReader
+    from workers.reading.read_pages import PageReader
 
     engine = TellingEngine(delay_s=0.01)
     recipes = {task: recipe(task) for task in get_args(Task)}

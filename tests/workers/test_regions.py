@@ -14,9 +14,9 @@ from schemas.page import Box, Word
 from schemas.settings import RegionSettings, RenderSettings
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
-from workers import drawings
-from workers.pdf_pages import ShownPage
-from workers.regions import FoundRegion, PageView, find_regions, is_number, label_lines
+from workers.rendering.pages import drawings
+from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.regions import FoundRegion, PageView, find_regions, is_number, label_lines
 
 SETTINGS = RegionSettings()
 CHART = pymupdf.Rect(100, 200, 440, 420)

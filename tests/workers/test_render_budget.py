@@ -11,10 +11,10 @@ from schemas.page import Chunk, Packed, PageImage, RenderedPage, pack
 from schemas.settings import FetchSettings, RegionSettings, RenderSettings
 from schemas.source import Document
 from tests.pipeline.made import make_source
-from workers import render_budget
-from workers.bounds import Bounds
-from workers.render import understood
-from workers.render_budget import RenderBudget
+from workers.rendering import budget as render_budget
+from workers.rendering.bounds import Bounds
+from workers.rendering.renderer import understood
+from workers.rendering.budget import RenderBudget
 
 LIMITS = RenderSettings(max_document_faults=3, document_page_s=5, document_s=20)
 

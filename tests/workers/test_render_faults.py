@@ -18,9 +18,11 @@ from PIL import Image
 
 from schemas.failure import FailureKind
 from schemas.settings import MEBI, RegionSettings, RenderSettings
-from workers import landlock, render, sandbox
-from workers.local_files import look_at
-from workers.render import Renderer, RenderStartError, _widened
+from workers.rendering.sandbox import landlock
+from workers.rendering import renderer as render
+from workers.rendering.sandbox import limits as sandbox
+from workers.sources.local_files import look_at
+from workers.rendering.renderer import Renderer, RenderStartError, _widened
 
 FAULTS = Path(__file__).parent / "faults"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="seccomp and RLIMIT_AS are Linux")
@@ -244,7 +246,7 @@ def test_a_changed_file_of_the_same_name_is_opened_again(renderer: Renderer, pdf
 @pytest.mark.slow
 def test_the_render_process_dies_with_its_parent(pdf_of: Callable[..., Path]) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from workers.render import Renderer\n"
+        "import sys, time; from pathlib import Path; from workers.rendering.renderer import Renderer\n"
         "from schemas.settings import RegionSettings, RenderSettings\n"
         "renderer = Renderer(RenderSettings(), RegionSettings(), [])\n"
         "list(renderer.render(Path(sys.argv[1]), [0])); print(renderer.pid, flush=True); time.sleep(600)"

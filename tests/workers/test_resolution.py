@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.page import Box
 from schemas.settings import RenderSettings
-from workers.resolution import PlacedImage, fit, native_resolution, smallest_common_size_pt
+from workers.rendering.pages.resolution import PlacedImage, fit, native_resolution, smallest_common_size_pt
 
 A4 = Box(0, 0, 595, 842)
 SMALL, LARGE = 448 * 448, 1344 * 1792

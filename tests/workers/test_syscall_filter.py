@@ -12,8 +12,8 @@ from PIL import Image
 from schemas.failure import PageError
 from schemas.settings import MEBI, RegionSettings, RenderSettings
 from tests.bench.sweep_render import SHARED_DATA, inputs
-from workers import syscall_filter
-from workers.render import Renderer
+from workers.rendering.sandbox import seccomp as syscall_filter
+from workers.rendering.renderer import Renderer
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="no system call filter for this platform"

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from schemas.page import Box
-from workers.text_layer import clean_text, read_words
+from workers.rendering.pages.text_layer import clean_text, read_words
 
 PAGE = Box(0, 0, 100, 100)
 NAN = float("nan")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.page import TextLayer, Word
-from workers.trust import judge, uncovered_ink
+from workers.text.trust import judge, uncovered_ink
 
 ENGLISH = """whereas recognition of the inherent dignity and of the equal and inalienable rights of all members of the human
 family is the foundation of freedom justice and peace in the world whereas disregard and contempt for human rights have resulted in

@@ -3,7 +3,7 @@ import pytest
 from schemas.answers import OcrAnswer
 from schemas.flags import FLAGS
 from schemas.page import Box, PageImage, RenderedPage, TextLayer, Word
-from workers.validate import ocr_content
+from workers.text.content import ocr_content
 
 IMAGE = PageImage(width_px=1000, height_px=2000)
 

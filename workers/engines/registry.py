@@ -21,7 +21,7 @@ class _EngineModule(Protocol):
 
 MODULES: dict[EngineName, str] = {
     "classic": "workers.engines.classic",
-    "server": "workers.engines.server",
+    "server": "workers.engines.server.engine",
     "ovis": "workers.engines.ovis",
     "scripted": "workers.engines.scripted",
 }

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from workers.engines import busy
-from workers.engines.busy import Busy
+from workers.reading import busy
+from workers.reading.busy import Busy
 
 
 def test_overlapping_requests_count_once_and_pauses_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ from workers.engines.classic.engine import _answered
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
 from workers.engines.engine import Completion, EngineStartError, Prompt, Request
-from workers.languages import languages_of
-from workers.reading_order import TextBlock
-from workers.validate import ocr_content
+from workers.text.languages import languages_of
+from workers.engines.classic.reading_order.columns import TextBlock
+from workers.text.content import ocr_content
 
 SETTINGS = EngineSettings()
 LINES = ["Reading is to the mind", "what exercise is to the body", "said somebody in 1709"]

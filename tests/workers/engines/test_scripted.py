@@ -14,8 +14,8 @@ from schemas.page import PageImage
 from schemas.settings import EngineSettings
 from workers.engines.engine import EngineStartError, Request
 from workers.engines.scripted import GARBAGE, ScriptedEngine, describe
-from workers.parse import parse_answer
-from workers.prompts import prompt_for
+from workers.answers.parse import parse_answer
+from workers.reading.prompts import prompt_for
 
 IMAGE = PageImage.from_rgb(1, 1, b"\0\0\0")
 

@@ -17,11 +17,11 @@ from schemas.answers import answer_schema
 from schemas.page import PageImage
 from schemas.settings import EngineSettings
 from tests.servers.fake_openai import PAGE, FakeOpenAI, Reply, running
-from workers.engines import server as server_module
-from workers.engines.chat import Dialect, read_reply, status_inside
+from workers.engines.server.engine import engine as server_module
+from workers.engines.server.chat import Dialect, read_reply, status_inside
 from workers.engines.engine import Completion, EngineStartError, Request
-from workers.engines.server import ServerEngine, _retry_after_s, describe, list_models
-from workers.prompts import prompt_for
+from workers.engines.server.engine import ServerEngine, _retry_after_s, describe, list_models
+from workers.reading.prompts import prompt_for
 
 KEY = "sk-very-secret-0123456789"
 IMAGE = PageImage.from_rgb(64, 32, bytes([200, 30, 30]) * (64 * 32))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from workers.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
+from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
 
 Json = dict[str, Any]
 SIDE_PX = 64

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.settings import RegionSettings
 from tests.workers.hostile.test_hostile_inputs import EXPECTED, SETTINGS, read
-from workers.render import Renderer
+from workers.rendering.renderer import Renderer
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "pipeline" / "examples"
 SECONDS = float(os.environ.get("PAGEFOLD_FUZZ_S", "5"))

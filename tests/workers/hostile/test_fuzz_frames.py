@@ -19,10 +19,10 @@ from schemas.page import Box, Packed, PageImage, Region, RenderedPage, TextLayer
 from schemas.settings import MEBI, RegionSettings, RenderSettings
 from tests.workers.hostile.test_fuzz import SECONDS, SEED
 from tests.workers.memory import Peak
-from workers.bounds import SAID_OF_DOCUMENTS, Bounds, OutOfBounds, document_said, failure_said
-from workers.frames import FAILURE, PAGE, REGIONS, Frame, FrameError, read_frame, write_frame
-from workers.full_image import decode, encode
-from workers.render import understood
+from workers.rendering.bounds import SAID_OF_DOCUMENTS, Bounds, OutOfBounds, document_said, failure_said
+from workers.rendering.frames import FAILURE, PAGE, REGIONS, Frame, FrameError, read_frame, write_frame
+from workers.rendering.full_image import decode, encode
+from workers.rendering.renderer import understood
 
 BOUNDS = Bounds.of(RenderSettings(max_pixels=256 * 256), RegionSettings(max_pixels=128 * 128, max_per_page=3))
 MOST_BYTES = 200 * MEBI

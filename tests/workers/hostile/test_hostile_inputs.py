@@ -13,7 +13,7 @@ from schemas.settings import MEBI, RegionSettings, RenderSettings
 from schemas.source import Document
 from tests.workers.hostile.made_images import IMAGES, tiff_of_frames
 from tests.workers.hostile.made_pdfs import PDFS, active, one_page, told_by_escapes
-from workers.render import Renderer
+from workers.rendering.renderer import Renderer
 
 SETTINGS = RenderSettings(wall_s=20, cpu_s=3, memory_bytes=512 * MEBI)
 MOST_PAGES = 3

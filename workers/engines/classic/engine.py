@@ -15,10 +15,10 @@ from schemas.settings import EngineSettings
 from workers.engines.classic.legible import READ_SCORE, legible
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.engine import Completion, EngineStartError, Request
-from workers.html_tables import ABOVE
-from workers.languages import languages_of
-from workers.reading_order import TextBlock, blocks_in_order
-from workers.trust import Trust, judge, uncovered_ink
+from workers.text.tables import ABOVE
+from workers.text.languages import languages_of
+from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
+from workers.text.trust import Trust, judge, uncovered_ink
 
 MIN_UNCOVERED = 0.1
 MIN_UNCOVERED_SHARE = 0.6

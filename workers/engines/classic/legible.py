@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.engines.classic.ppocr import OcrLine, Pixels
-from workers.trust import script_of
+from workers.text.trust import script_of
 
 READ_SCORE = 0.75
 READ_DENSITY = 0.5

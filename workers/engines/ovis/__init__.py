@@ -54,8 +54,8 @@ def check(settings: EngineSettings, *, runs_here: bool) -> None:
 
 def _checkpoint(model: str) -> str | None:
     """Which one it is; None for the hub's, whose commit says it."""
-    from workers.engines.ovis.bucket import check_listing, identity, list_checkpoint
-    from workers.engines.ovis.loading import check_files, fingerprint
+    from workers.engines.ovis.checkpoint.bucket import check_listing, identity, list_checkpoint
+    from workers.engines.ovis.checkpoint.loading import check_files, fingerprint
 
     if model.startswith("s3://"):
         files = list_checkpoint(model)

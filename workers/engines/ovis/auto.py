@@ -10,8 +10,8 @@ from typing import Any
 
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, PreTrainedConfig
 
-from workers.engines.ovis.configuration import Ovis2_5Config
-from workers.engines.ovis.model import Ovis2_5ForConditionalGeneration
+from workers.engines.ovis.model.configuration import Ovis2_5Config
+from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
 from workers.engines.ovis.processor import Ovis2_5Processor
 
 

@@ -51,7 +51,7 @@ def _device(settings: EngineSettings) -> list[Check]:
     import torch
 
     from workers.engines.ovis import number_format
-    from workers.engines.ovis.device import available_memory, device_of
+    from workers.engines.ovis.batching.device import available_memory, device_of
 
     try:
         device = device_of(settings)
@@ -91,7 +91,7 @@ def _paged() -> str:
 
 def _model(settings: EngineSettings, has_device: bool) -> list[Check]:
     from workers.engines.ovis import describe
-    from workers.engines.ovis.loading import check_tensors, read_config, read_tokenizer
+    from workers.engines.ovis.checkpoint.loading import check_tensors, read_config, read_tokenizer
 
     name = str(settings.model)
     try:
@@ -111,7 +111,7 @@ def _model(settings: EngineSettings, has_device: bool) -> list[Check]:
 
 
 def _in_bucket(uri: str) -> str:
-    from workers.engines.ovis.bucket import identity, list_checkpoint
+    from workers.engines.ovis.checkpoint.bucket import identity, list_checkpoint
 
     files = list_checkpoint(uri)
     gigabytes = sum(file.size_bytes for file in files) / 1e9
@@ -136,8 +136,8 @@ def _weights(settings: EngineSettings, folder: Path) -> Check:
     import torch
 
     from workers.engines.ovis import number_format
-    from workers.engines.ovis.device import available_memory, device_of
-    from workers.engines.ovis.loading import stored_shapes
+    from workers.engines.ovis.batching.device import available_memory, device_of
+    from workers.engines.ovis.checkpoint.loading import stored_shapes
 
     device, dtype = device_of(settings), number_format(settings)
     num_bytes = sum(prod(shape) for shape in stored_shapes(folder).values()) * getattr(torch, dtype).itemsize
@@ -157,7 +157,7 @@ def _cache(settings: EngineSettings, config: Any) -> Check:
     import torch
 
     from workers.engines.ovis import number_format
-    from workers.engines.ovis.decoder import block_bytes
+    from workers.engines.ovis.batching.decoder import block_bytes
 
     per_token = block_bytes(config.llm_config, 1, getattr(torch, number_format(settings)))
     return "cache", True, f"{per_token / 1024:.0f} KiB a token; a page of 3,000 tokens takes {3000 * per_token / 2**20:.0f} MiB"

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from transformers import BatchFeature, ProcessorMixin
 
-from workers.engines.ovis.configuration import Ovis2_5VisionConfig
-from workers.engines.ovis.image_processor import ImageProcessor
-from workers.engines.ovis.loading import locate, read_json, read_tokenizer
-from workers.engines.ovis.prompt import Turn, render, tokenise
+from workers.engines.ovis.model.configuration import Ovis2_5VisionConfig
+from workers.engines.ovis.model.image_processor import ImageProcessor
+from workers.engines.ovis.checkpoint.loading import locate, read_json, read_tokenizer
+from workers.engines.ovis.model.prompt import Turn, render, tokenise
 
 
 class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]

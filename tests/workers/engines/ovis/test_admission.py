@@ -2,10 +2,10 @@
 
 import pytest
 
-from workers.engines.ovis.admission import MAX_PREFILL_TOKENS, Admission
-from workers.engines.ovis.blocks import BlockPool
-from workers.engines.ovis.prompt import ATOM
-from workers.engines.ovis.sequence import Picture, Sequence
+from workers.engines.ovis.batching.admission import MAX_PREFILL_TOKENS, Admission
+from workers.engines.ovis.batching.blocks import BlockPool
+from workers.engines.ovis.model.prompt import ATOM
+from workers.engines.ovis.batching.sequence import Picture, Sequence
 
 
 def request(first, num_tokens=20, pictures=(), **given):

@@ -1,6 +1,6 @@
 import pytest
 
-from workers.engines.ovis.blocks import BlockPool, OutOfBlocks, extend_names
+from workers.engines.ovis.batching.blocks import BlockPool, OutOfBlocks, extend_names
 
 
 def names_of(identity, block_tokens=2):

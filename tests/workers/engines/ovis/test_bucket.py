@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 
 from schemas.settings import EngineSettings
 from tests.workers.engines.ovis.tiny import make_checkpoint, save_weights
-from workers.engines.ovis import bucket as in_bucket
-from workers.engines.ovis.loading import CheckpointError, fingerprint, locate
+from workers.engines.ovis.checkpoint import bucket as in_bucket
+from workers.engines.ovis.checkpoint.loading import CheckpointError, fingerprint, locate
 from workers.engines.registry import describe_engine
-from workers.s3 import make_client as client
+from workers.sources.s3 import make_client as client
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from workers.engines.ovis.confidence import content_spans, logprob_figures
-from workers.engines.ovis.cycles import find_cycle
+from workers.engines.ovis.answers.confidence import content_spans, logprob_figures
+from workers.engines.ovis.batching.token_cycles import find_cycle
 
 
 @pytest.mark.parametrize(

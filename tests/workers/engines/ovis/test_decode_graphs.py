@@ -5,10 +5,10 @@ import torch
 
 from tests.workers.engines.ovis.test_kernels import right
 from tests.workers.engines.ovis.test_scheduler import make_world, mixed, run
-from workers.engines.ovis import decode_graphs
-from workers.engines.ovis.attention import Kernels
-from workers.engines.ovis.decode_graphs import DecodeGraphs, record_decode, sizes_up_to
-from workers.engines.ovis.decoder import Decoder, Row
+from workers.engines.ovis.batching import decode_graphs
+from workers.engines.ovis.attention.cache_attention import Kernels
+from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, record_decode, sizes_up_to
+from workers.engines.ovis.batching.decoder import Decoder, Row
 
 
 @pytest.fixture(scope="module")

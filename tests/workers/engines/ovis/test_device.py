@@ -6,7 +6,7 @@ import torch
 from schemas.settings import EngineSettings, OvisSettings
 from workers.engines import ovis
 from workers.engines.engine import EngineStartError
-from workers.engines.ovis import device
+from workers.engines.ovis.batching import device
 
 # Ovis2.5-2B's language model: 112 KiB of keys and values a token in bfloat16
 CONFIG_2B = SimpleNamespace(num_hidden_layers=28, num_key_value_heads=8, head_dim=128, max_position_embeddings=40_960)

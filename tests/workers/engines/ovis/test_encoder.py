@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from workers.engines.ovis.encoder import Encoder
-from workers.engines.ovis.sequence import Picture
+from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.sequence import Picture
 
 
 def picture(number):

@@ -131,7 +131,7 @@ async def test_the_same_question_gets_the_same_answer_alone_and_in_a_crowd(start
 async def test_a_page_asked_as_markdown_is_free_of_the_grammar_and_lands_like_any_other(started):
     from schemas.settings import ReadSettings
     from tests.workers.made_pages import page, read, rendered
-    from workers.prompts import OCR_MARKDOWN
+    from workers.reading.prompts import OCR_MARKDOWN
 
     engine = await started()
     records = await read(
@@ -334,9 +334,9 @@ def test_what_the_number_in_the_recipe_stands_for_is_pinned():
     """Changed on purpose? Raise IMPLEMENTATION: the same settings and weights may answer differently now. The prompts have versions
     of their own, and the answers' shape has SCHEMA_VERSION."""
     from workers.engines.ovis import IMPLEMENTATION
-    from workers.engines.ovis.grammar import OPTIONS
-    from workers.engines.ovis.image_processor import MAX_PIXELS, MIN_PIXELS
-    from workers.engines.ovis.prompt import OUT_OF_THINKING_BUDGET, question, render
+    from workers.engines.ovis.batching.grammar import OPTIONS
+    from workers.engines.ovis.model.image_processor import MAX_PIXELS, MIN_PIXELS
+    from workers.engines.ovis.model.prompt import OUT_OF_THINKING_BUDGET, question, render
 
     asked = [render([question("?")], thinking=thinking) for thinking in (False, True)]
     stands_for = json.dumps([OPTIONS, asked, OUT_OF_THINKING_BUDGET, MIN_PIXELS, MAX_PIXELS], sort_keys=True)

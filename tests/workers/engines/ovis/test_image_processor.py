@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workers.engines.ovis.configuration import Ovis2_5VisionConfig
-from workers.engines.ovis.image_processor import ImageProcessor, level_table, smart_resize, to_patches
+from workers.engines.ovis.model.configuration import Ovis2_5VisionConfig
+from workers.engines.ovis.model.image_processor import ImageProcessor, level_table, smart_resize, to_patches
 
 
 @pytest.mark.parametrize(

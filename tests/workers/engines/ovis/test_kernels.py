@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from workers.engines.ovis import kernels
-from workers.engines.ovis.attention import Kernels, Step, Workspace, attend_uniform
-from workers.engines.ovis.kernels import choose_decode, choose_kernels, fastest, largest_error
-from workers.engines.ovis.packed_attention import sdpa
+from workers.engines.ovis.batching import kernels
+from workers.engines.ovis.attention.cache_attention import Kernels, Step, Workspace, attend_uniform
+from workers.engines.ovis.batching.kernels import choose_decode, choose_kernels, fastest, largest_error
+from workers.engines.ovis.attention.packed import sdpa
 
 ROOT = Path(__file__).parents[4]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
@@ -34,7 +34,7 @@ def error_of(kernel, heads=6):
 @pytest.fixture
 def paged(monkeypatch):
     """Puts a stand-in where Triton's kernel is; gives the module."""
-    module = types.ModuleType("workers.engines.ovis.paged_attention")
+    module = types.ModuleType("workers.engines.ovis.attention.paged")
     module.BLOCK_TOKENS, module.attend_decode = (16, 32, 64), right
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return module
@@ -139,8 +139,8 @@ INTERPRETED = f"""
 import numpy as np
 import torch
 from triton.runtime import interpreter
-from workers.engines.ovis.kernels import TOLERANCE, largest_error
-from workers.engines.ovis.paged_attention import attend_decode
+from workers.engines.ovis.batching.kernels import TOLERANCE, largest_error
+from workers.engines.ovis.attention.paged import attend_decode
 
 # The interpreter keeps bfloat16 as its 16 bits and multiplies those as if they were numbers: they are widened for it.
 multiply = interpreter.InterpreterBuilder.create_dot
@@ -161,7 +161,7 @@ COMPILED = f"""
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from workers.engines.ovis.paged_attention import _attend_split as kernel
+from workers.engines.ovis.attention.paged import _attend_split as kernel
 
 types = {{"tables": "*i64", "lengths": "*i64", "partial": "*fp32", "weights": "*fp32", "scale": "fp32"}}
 for number in ("bf16", "fp16", "fp32"):

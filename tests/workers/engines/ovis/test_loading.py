@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.workers.engines.ovis.tiny import make_checkpoint, save_weights
-from workers.engines.ovis.loading import CheckpointError, fingerprint, load_model, locate, read_config, read_tokenizer
+from workers.engines.ovis.checkpoint.loading import CheckpointError, fingerprint, load_model, locate, read_config, read_tokenizer
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from schemas.answers import answer_schema
 from schemas.failure import FailureKind
 from schemas.page import PageImage
 from schemas.settings import EngineSettings, OvisSettings, ReadSettings
-from workers.asking import ask
+from workers.reading.asking import ask
 from workers.engines.engine import Prompt, Request
 from workers.engines.registry import make_engine
 

@@ -7,7 +7,7 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 import workers.engines.ovis.auto  # noqa: F401  # registers
-from workers.engines.ovis.prompt import Turn, question
+from workers.engines.ovis.model.prompt import Turn, question
 
 
 def picture(width, height, seed=0):

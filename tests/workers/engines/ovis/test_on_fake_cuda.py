@@ -9,16 +9,19 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from tests.workers.engines.ovis.tiny import LLM, VIT
-from workers.engines.ovis import decode_graphs, sampling, steps, transfer
-from workers.engines.ovis.attention import Kernels
-from workers.engines.ovis.configuration import Ovis2_5Config
-from workers.engines.ovis.decode_graphs import DecodeGraphs
-from workers.engines.ovis.decoder import Decoder, Row
-from workers.engines.ovis.encoder import Encoder
-from workers.engines.ovis.model import Ovis2_5ForConditionalGeneration
-from workers.engines.ovis.packed_attention import sdpa, varlen
-from workers.engines.ovis.sequence import Picture, Sampling, Sequence
-from workers.engines.ovis.steps import Steps
+from workers.engines.ovis.batching import decode_graphs
+from workers.engines.ovis.batching import sampling
+from workers.engines.ovis.batching import steps
+from workers.engines.ovis.attention.cache_attention import transfer
+from workers.engines.ovis.attention.cache_attention import Kernels
+from workers.engines.ovis.model.configuration import Ovis2_5Config
+from workers.engines.ovis.batching.decode_graphs import DecodeGraphs
+from workers.engines.ovis.batching.decoder import Decoder, Row
+from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
+from workers.engines.ovis.attention.packed import sdpa, varlen
+from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
+from workers.engines.ovis.batching.steps import Steps
 
 # A build of torch that knows no CUDA has `meta` instead: tensors without numbers, too, but looser about mixed devices.
 HAS_CUDA = torch.version.cuda is not None

@@ -6,8 +6,8 @@ import types
 import pytest
 import torch
 
-from workers.engines.ovis import packed_attention
-from workers.engines.ovis.packed_attention import Segments, sdpa, varlen
+from workers.engines.ovis.attention.cache_attention import packed as packed_attention
+from workers.engines.ovis.attention.packed import Segments, sdpa, varlen
 
 CPU = torch.device("cpu")
 

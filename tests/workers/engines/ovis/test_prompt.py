@@ -1,8 +1,8 @@
 import pytest
 
-from workers.engines.ovis.loading import read_tokenizer
-from workers.engines.ovis.prompt import ATOM, INDICATORS, Turn, question, render, sanitise, tokenise
-from workers.engines.ovis.thinking import close_thinking, split_thinking
+from workers.engines.ovis.checkpoint.loading import read_tokenizer
+from workers.engines.ovis.model.prompt import ATOM, INDICATORS, Turn, question, render, sanitise, tokenise
+from workers.engines.ovis.answers.thinking import close_thinking, split_thinking
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
 
-from workers.engines.ovis.sampling import Controls, choose, unpack_bits
+from workers.engines.ovis.batching.sampling import Controls, choose, unpack_bits
 
 
 def bits(allowed, vocab_size):

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
-from workers.engines.ovis.decoder import Decoder
-from workers.engines.ovis.encoder import Encoder
-from workers.engines.ovis.grammar import Grammars
-from workers.engines.ovis.image_processor import ImageProcessor
-from workers.engines.ovis.loading import load_model, read_json, read_tokenizer
-from workers.engines.ovis.prompt import ATOM, INDICATORS
-from workers.engines.ovis.sampling import unpack_bits
-from workers.engines.ovis.scheduler import Scheduler
-from workers.engines.ovis.sequence import Picture, Sampling, Sequence
+from workers.engines.ovis.batching.decoder import Decoder
+from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.grammar import Grammars
+from workers.engines.ovis.model.image_processor import ImageProcessor
+from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_tokenizer
+from workers.engines.ovis.model.prompt import ATOM, INDICATORS
+from workers.engines.ovis.batching.sampling import unpack_bits
+from workers.engines.ovis.batching.scheduler import Scheduler
+from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 
 ROWS = {
     "type": "object",
@@ -508,7 +508,7 @@ def test_sampling_depends_on_the_request_and_not_on_its_neighbours(world):
 
 def test_several_new_tokens_of_each_row_are_what_one_at_a_time_gives(world):
     # as verifying drafts will need it: a uniform step of 3 tokens on top of a cached beginning
-    from workers.engines.ovis.decoder import Row
+    from workers.engines.ovis.batching.decoder import Row
 
     decoder = Decoder(world.engine.llm, 20, 16)
     tokens = [torch.tensor([5 * row + i for i in range(40)]) for row in range(2)]

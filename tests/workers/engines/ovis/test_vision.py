@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from workers.engines.ovis.configuration import NUM_INDICATORS, Ovis2_5Config, Ovis2_5VisionConfig
-from workers.engines.ovis.vision import VisionTower, to_merge_order, window_order
-from workers.engines.ovis.visual_tokenizer import CHUNK_ATOMS, VisualTokenizer
+from workers.engines.ovis.model.configuration import NUM_INDICATORS, Ovis2_5Config, Ovis2_5VisionConfig
+from workers.engines.ovis.model.vision import VisionTower, to_merge_order, window_order
+from workers.engines.ovis.model.visual_tokenizer import CHUNK_ATOMS, VisualTokenizer
 
 SMALL = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 3, "image_size": 64}
 

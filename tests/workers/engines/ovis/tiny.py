@@ -63,8 +63,8 @@ def make_checkpoint(
     seed: int = 0,
 ) -> Path:
     """Writes a checkpoint into `folder` and gives it back. `vit` and `llm` override single fields of their config."""
-    from workers.engines.ovis.configuration import Ovis2_5Config
-    from workers.engines.ovis.model import Ovis2_5ForConditionalGeneration
+    from workers.engines.ovis.model.configuration import Ovis2_5Config
+    from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
 
     folder.mkdir(parents=True, exist_ok=True)
     ids = write_tokenizer(folder)

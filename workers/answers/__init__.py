@@ -1,0 +1,1 @@
+"""From an engine's completion to a typed answer."""

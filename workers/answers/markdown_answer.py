@@ -1,0 +1,241 @@
+"""A page answered in Markdown, as the blocks that the JSON answer has: markdown-it-py finds them (CommonMark and pipe tables), and
+what is inside a block stays Markdown, as it does there.
+
+Display formulas and HTML tables are cut out first: to CommonMark their lines are lists, headings and paragraphs. Markdown has no
+word for headers, footers, captions and charts; their text is paragraphs, a chart is a figure, and nothing has a box.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from schemas.answers import OcrAnswer
+from schemas.failure import FailureKind, PageError
+from workers.text.tables import rows_of_table_text
+from workers.text.languages import languages_of
+from workers.answers.parse import MAX_CHARS, Parsed
+from workers.answers.reshape import clean_text
+
+MAX_FORMULA_LINES = 80
+"""A display formula that is longer was never closed: its `$$` is text."""
+MAX_NESTING = 60
+"""The parser leaves out what lies deeper; `_TOO_DEEP` sees to it that nothing does."""
+
+# Indented text is no code on a page; `---` under a line is a separator, no heading; `[1]: …` is text, and so is an HTML tag.
+_PARSER = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
+_PARSER.disable(["code", "lheading", "reference", "html_block", "inline"])
+
+_TOO_DEEP = re.compile(r"^(?:>[ \t]?|[-+*][ \t]+){20,}", re.MULTILINE)
+_WRAPPING = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(markdown|md|text)?[ \t]*\n", re.IGNORECASE)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_FORMULA_ENDS = {"$$": "$$", "\\[": "\\]"}
+_IMAGES = re.compile(r"(?:!\[[^\]\n]{0,2000}\]\([^)\n]{0,2000}\)\s*)+")
+_ALT = re.compile(r"!\[([^\]\n]{0,2000})\]\(")
+_ONE_FORMULA = re.compile(r"\$(?=[^$]*[\\^_{=])[^$]+\$")
+_FOOTNOTE = re.compile(r"\[\^([^\]\s]{1,40})\]:\s*(.*)", re.DOTALL)
+_TAG_LINE = re.compile(r"\s*(?:</?(?:div|p|center|section|article|figure|br|hr)\b[^<>]{0,500}>|<!--.{0,500}-->)\s*", re.IGNORECASE)
+_WRAPPED_LINE = re.compile(r"\s*<(div|p|center|figcaption|caption)\b[^<>]{0,500}>(.*)</\1>\s*", re.IGNORECASE)
+_IMG_LINE = re.compile(r"\s*<img\b([^<>]{0,2000})>\s*", re.IGNORECASE)
+_ALT_ATTRIBUTE = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+
+Block = dict[str, Any]
+
+
+def parse_markdown(text: str, *, is_complete: bool) -> Parsed:
+    """The answer in a completion's text; one that stopped early is kept as far as it goes, its last block cut where it was.
+
+    Its languages are those that the script alone tells (`workers.text.languages`). Raises PageError(bad_answer) where there is nothing
+    but thoughts, or far too much.
+    """
+    if len(text) > MAX_CHARS:
+        raise PageError(FailureKind.bad_answer, f"the answer has {len(text)} characters")
+    thought, end, after = text.partition("</think>")
+    if not end and text.lstrip().startswith("<think>"):
+        raise PageError(FailureKind.bad_answer, "the answer ends before its thoughts do")
+    source, was_wrapped = _unwrapped(_TOO_DEEP.sub("> ", clean_text(after if end else thought)))
+    blocks = [block for part in _parts(source.split("\n")) for block in _blocks_of(part)]
+    flags = {"markdown_wrapped"} if was_wrapped else set()
+    if not is_complete:
+        flags.add("partial")
+    answer = OcrAnswer.model_validate({"languages": languages_of(source), "blocks": blocks})
+    return Parsed(answer, is_partial=not is_complete, repairs=tuple(sorted(flags)))
+
+
+def _unwrapped(source: str) -> tuple[str, bool]:
+    """Without a code fence around the whole of it."""
+    opening = _WRAPPING.match(source)
+    if opening is None:
+        return source, False
+    rest = source[opening.end() :]
+    inner, closing, after = rest.rstrip().rpartition("\n")
+    is_closed = (after or inner).strip() == opening[1]
+    if not is_closed and opening[2] is None:
+        return source, False  # code at the head of a page
+    inner = inner if is_closed and closing else "" if is_closed else rest
+    return (inner, True) if not _FENCE.search(inner) else (source, False)
+
+
+class _Part(NamedTuple):
+    kind: str
+    """markdown, formula or table."""
+    text: str
+
+
+def _parts(lines: list[str]) -> Iterator[_Part]:
+    """The answer in order, cut at display formulas and HTML tables; code fences are left alone."""
+    text: list[str] = []
+    fence = ""
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        index += 1
+        if fence or (opened := _FENCE.match(line)):
+            fence = opened[1] if not fence else "" if line.strip().startswith(fence) else fence  # type: ignore[index]
+            text.append(line)
+            continue
+        found = _formula(lines, index - 1) or _table(lines, index - 1)
+        if found is None:
+            text.append(line)
+            continue
+        before, part, rest, index = found
+        yield _Part("markdown", "\n".join([*text, before]))
+        yield part
+        text = [rest] if rest.strip() else []
+    yield _Part("markdown", "\n".join(text))
+
+
+_Found = tuple[str, _Part, str, int]
+"""What stands before it on its first line, the part, what follows on its last line, and the index of the next line."""
+
+
+def _formula(lines: list[str], start: int) -> _Found | None:
+    line = lines[start].strip()
+    opening = line[:2]
+    if opening not in _FORMULA_ENDS:
+        return None
+    closing = _FORMULA_ENDS[opening]
+    if closing in line[2:]:
+        inside, _, rest = line[2:].partition(closing)
+        return None if rest.strip() or not inside.strip() else ("", _Part("formula", inside), "", start + 1)
+    body = [line[2:]]
+    for index in range(start + 1, min(len(lines), start + MAX_FORMULA_LINES)):
+        inside, closed, rest = lines[index].partition(closing)
+        body.append(inside)
+        if closed:
+            return "", _Part("formula", "\n".join(body)), rest, index + 1
+    if start + MAX_FORMULA_LINES > len(lines) and "".join(body).strip():
+        return "", _Part("formula", "\n".join(body)), "", len(lines)  # the answer was cut inside
+    return None
+
+
+def _table(lines: list[str], start: int) -> _Found | None:
+    begin = lines[start].lower().find("<table")
+    if begin < 0 or "`" in lines[start][:begin]:
+        return None
+    body = []
+    for index in range(start, len(lines)):
+        line = lines[index]
+        end = line.lower().find("</table>", begin if index == start else 0)
+        if end >= 0:
+            body.append(line[:end])
+            whole = "\n".join(body)[begin:]
+            return lines[start][:begin], _Part("table", f"{whole}</table>"), line[end + len("</table>") :], index + 1
+        body.append(line)
+    return lines[start][:begin], _Part("table", "\n".join(body)[begin:]), "", len(lines)  # cut inside
+
+
+def _blocks_of(part: _Part) -> Iterator[Block]:
+    if part.kind == "formula":
+        yield {"formula": part.text.strip()}
+    elif part.kind == "table":
+        rows = rows_of_table_text(part.text)
+        yield {"table": rows} if rows else {"paragraph": part.text.strip()}
+    elif part.text.strip():
+        yield from _blocks(part.text)
+
+
+def _blocks(source: str) -> Iterator[Block]:
+    lines = source.split("\n")
+    tokens = iter(_PARSER.parse(source))
+    marker: str | None = None
+    """Of the list item whose text is still to come."""
+    for token in tokens:
+        if token.type == "list_item_open":
+            marker = f"{token.info}{token.markup} " if token.info else ""
+        elif token.type == "heading_open":
+            text = next(tokens).content.strip()
+            if text:
+                yield {"title" if token.tag == "h1" else "heading": text}
+            marker = None
+        elif token.type == "paragraph_open":
+            content = next(tokens).content
+            if marker is None:
+                yield from _paragraph(content)
+            elif text := content.strip():
+                yield {"list_item": marker + text}
+            marker = None
+        elif token.type == "table_open":
+            yield {"table": _rows(token, tokens, lines)}
+            marker = None
+        elif token.type == "fence":
+            yield from _fenced(token)
+            marker = None
+
+
+def _rows(opening: Token, tokens: Iterator[Token], lines: list[str]) -> list[list[str | None]]:
+    """From the source, where it stands by itself: the parser drops the cells of a row that has more than the first."""
+    rows: list[list[str | None]] = []
+    for token in tokens:
+        if token.type == "table_close":
+            break
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline":
+            rows[-1].append(token.content)
+    if opening.level == 0 and opening.map:
+        rows = rows_of_table_text("\n".join(lines[slice(*opening.map)])) or rows
+    return rows
+
+
+def _fenced(token: Token) -> Iterator[Block]:
+    content = token.content.strip("\n")
+    if token.info.strip().lower() in ("latex", "math", "tex") and content.strip():
+        yield {"formula": content.strip()}
+    elif content.strip():
+        rows = rows_of_table_text(content)
+        yield {"table": rows} if rows else {"paragraph": content}
+
+
+def _paragraph(content: str) -> Iterator[Block]:
+    lines: list[str] = []
+    for line in content.split("\n"):
+        if image := _IMG_LINE.fullmatch(line):
+            if lines:
+                yield from _plain_paragraph("\n".join(lines))
+                lines = []
+            alt = _ALT_ATTRIBUTE.search(image[1])
+            yield {"figure": (alt[1] or alt[2] or "").strip() if alt else ""}
+        elif not _TAG_LINE.fullmatch(line):
+            wrapped = _WRAPPED_LINE.fullmatch(line)
+            lines.append(wrapped[2].strip() if wrapped else line)
+    yield from _plain_paragraph("\n".join(lines))
+
+
+def _plain_paragraph(content: str) -> Iterator[Block]:
+    text = content.strip()
+    if not text:
+        return
+    if _IMAGES.fullmatch(text):
+        for alt in _ALT.findall(text):
+            yield {"figure": alt.strip()}
+    elif footnote := _FOOTNOTE.fullmatch(text):
+        yield {"footnote": f"{footnote[1]} {footnote[2]}".strip()}
+    elif _ONE_FORMULA.fullmatch(text):
+        yield {"formula": text[1:-1].strip()}
+    elif text.startswith("|") and (rows := rows_of_table_text(text)):
+        yield {"table": rows}  # its separator has another number of cells than its head
+    else:
+        yield {"paragraph": text}

@@ -1,0 +1,118 @@
+"""From a completion's text to a typed answer, or to the reason why there is none."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from schemas.answers import ChartAnswer, OcrAnswer
+from schemas.failure import FailureKind, PageError, Task
+from workers.answers.lenient_json import Loaded, NotJson, Pairs, load
+from workers.answers.reshape import Shaped, shape_chart, shape_ocr
+
+MAX_CHARS = 4_000_000
+"""An answer of 8,192 tokens has some 40,000 characters; a hundred times that is no answer."""
+MAX_STARTS = 8
+"""Places tried for the beginning of the JSON."""
+
+_START = re.compile(r"""[{\[](?=\s*["'{\[}\]])|\{(?=\s*\Z)""")
+_BRACKET = re.compile(r"[{}\[\]]")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    answer: OcrAnswer | ChartAnswer
+    is_partial: bool
+    """The answer stopped early: what was finished is in it, nothing is made up."""
+    repairs: tuple[str, ...] = ()
+    """Flags (`schemas.flags`) of what was mended or left out on the way."""
+
+
+def parse_answer(task: Task, text: str, *, is_complete: bool) -> Parsed:
+    """The answer in a completion's text.
+
+    `is_complete`: the engine stopped by itself; then JSON that ends in the middle is `bad_json` (only the outermost bracket may be
+    missing). Else it is read as far as it goes: an unfinished text block is kept, an unfinished chart value or number never.
+
+    Raises PageError: bad_json where there is no JSON, bad_answer where it is of another shape.
+    """
+    if len(text) > MAX_CHARS:
+        raise PageError(FailureKind.bad_json, f"the answer has {len(text)} characters")
+    body = without_thinking(text)
+    loaded, start = _find(task, body)
+    if loaded.is_partial and is_complete and not loaded.is_unclosed:
+        raise PageError(FailureKind.bad_json, "the answer ends in the middle of its JSON, though the model had stopped by itself")
+    flags = set()
+    if body[:start].strip() or len(body) != len(text) or body[loaded.end :].strip():
+        flags.add("json_wrapped")
+    if _START.search(body, loaded.end):
+        flags.add("content_dropped")
+    is_partial = loaded.is_partial and not (is_complete and loaded.is_unclosed)
+    if loaded.is_repaired or (loaded.is_partial and not is_partial):
+        flags.add("json_repaired")
+    if is_partial:
+        flags.add("partial")
+    shaped = _shape(task, loaded.value)
+    try:
+        answer = (OcrAnswer if task == "ocr" else ChartAnswer).model_validate(shaped.value)
+    except ValidationError as error:
+        raise PageError(FailureKind.bad_answer, _sentence(error)) from None
+    return Parsed(answer, is_partial, tuple(sorted(flags | shaped.flags)))
+
+
+def without_thinking(text: str) -> str:
+    """What follows `</think>`; nothing where thinking was begun and not ended. An answer that merely mentions it stays whole."""
+    is_thinking = text.lstrip().startswith("<think>")
+    before, end, after = text.partition("</think>")
+    if end and (is_thinking or ("{" in after and not _START.match(before.lstrip()))):
+        return after
+    return "" if is_thinking else text
+
+
+def _find(task: Task, body: str) -> tuple[Loaded, int]:
+    """The first JSON in the text that could be an answer."""
+    error = "the answer holds no JSON object"
+    other: tuple[Loaded, int] | None = None
+    starts = list(_starts(body))
+    for start in starts:
+        try:
+            loaded = load(body[start:], keep_unfinished=task == "ocr")
+        except NotJson as not_json:
+            error = str(not_json) if other is None else error
+            continue
+        found = _at(loaded, start), start
+        if start > starts[0] and _BRACKET.search(body, found[0].end):
+            continue  # a part of something larger that is broken
+        if _could_answer(loaded.value):
+            return found
+        other = other or found
+    if other is not None:
+        return other
+    raise PageError(FailureKind.bad_json, error)
+
+
+def _starts(body: str) -> Iterator[int]:
+    for index, match in enumerate(_START.finditer(body)):
+        if index == MAX_STARTS:
+            return
+        yield match.start()
+
+
+def _at(loaded: Loaded, start: int) -> Loaded:
+    return Loaded(loaded.value, loaded.end + start, loaded.is_partial, loaded.is_repaired, loaded.is_unclosed)
+
+
+def _could_answer(value: object) -> bool:
+    """An object, or a list of objects: not the `[1]` of a sentence before the answer."""
+    return isinstance(value, Pairs) or (isinstance(value, list) and all(isinstance(item, Pairs) for item in value))
+
+
+def _shape(task: Task, value: object) -> Shaped:
+    return shape_ocr(value) if task == "ocr" else shape_chart(value)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"the answer has another shape than asked: {place}: {first['msg']}" if place else f"the answer: {first['msg']}"

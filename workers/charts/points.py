@@ -1,0 +1,169 @@
+"""A chart's rows as points: one typed value each, with its unit, its multiplier and its verbatim text."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from schemas.answers import ChartAnswer
+from schemas.page import Word
+from schemas.records import PointContent
+from workers.charts.axis_units import AxisUnit, axis_unit, is_same_unit
+from workers.charts.numbers import decimal_convention, parse_number, plain_digits, times
+from workers.charts.times import parse_time
+
+Axis = Literal["y", "y2"]
+
+
+_POINT_KINDS = ("scatter", "bubble")
+_HORIZONTAL = re.compile(r"horizontal|barh", re.IGNORECASE)
+
+
+class Reading(NamedTuple):
+    value: float
+    unit: str | None
+    scale: float
+    is_ambiguous: bool
+
+
+class _Cell(NamedTuple):
+    series_index: int
+    x_text: str | None
+    y_text: str | None
+    size_text: str | None = None
+
+
+class ChartReader:
+    """One chart's conventions: decimal separator, axes' units, series and the axis of each."""
+
+    def __init__(self, answer: ChartAnswer, words: Sequence[Word]) -> None:
+        self._answer = answer
+        self.flags: list[str] = []
+        self._printed = {_compact(word.text) for word in words}
+        self._printed_text = " ".join(_compact(word.text) for word in words)
+        self._has_words = bool(words)
+        self._cells = list(self._read_cells())
+        self.series = self._series()
+        texts = [text for cell in self._cells for text in (cell.y_text, cell.size_text) if text]
+        self._decimal = decimal_convention(texts) or decimal_convention(word.text for word in words)
+        self._units: dict[Axis, AxisUnit] = {
+            "y": axis_unit(answer.unit, answer.y),
+            "y2": axis_unit(answer.y2_unit, answer.y2),
+        }
+        self._y2 = self._y2_series()
+
+    @property
+    def is_horizontal(self) -> bool:
+        return self._answer.chart in ("bar", "funnel") and bool(_HORIZONTAL.search(self._answer.subtype or ""))
+
+    @property
+    def has_y2(self) -> bool:
+        return bool(self._y2)
+
+    def points(self) -> list[PointContent]:
+        return [self._point(index, cell) for index, cell in enumerate(self._cells)]
+
+    def reading(self, text: str | None, axis: Axis) -> Reading | None:
+        """A number on an axis, in its unit. The axis' multiplier counts unless the text has its own (`1.2k`) or another unit."""
+        number = parse_number(text, decimal=self._decimal) if text else None
+        if number is None:
+            return None
+        unit, axis_scale = self._units[axis]
+        is_other = number.unit is not None and (number.is_percent if unit is None else not is_same_unit(number.unit, unit))
+        scale = number.scale if number.scale != 1.0 or is_other else axis_scale
+        value = number.value if number.scale != 1.0 else times(number.value, scale)
+        return Reading(value, number.unit or unit, scale, number.is_ambiguous)
+
+    def _read_cells(self) -> Iterator[_Cell]:
+        answer = self._answer
+        if answer.points and (answer.chart in _POINT_KINDS or not answer.rows):
+            for series_index, points in enumerate(answer.points):
+                for point in points:
+                    if len(point) not in (2, 3):
+                        self._flag("row_length")
+                    x, y, size = (*point[:3], None, None, None)[:3]
+                    if point:
+                        yield _Cell(series_index, _text(x), _text(y), _text(size))
+            return
+        width = len(answer.series) or max((len(row) - 1 for row in answer.rows), default=1) or 1
+        for row in answer.rows:
+            if len(row) != width + 1:
+                self._flag("row_length")
+            if row:
+                for series_index in range(width):
+                    yield _Cell(series_index, _text(row[0]), _text(row[series_index + 1]) if series_index + 1 < len(row) else None)
+
+    def _series(self) -> list[str | None]:
+        """As many as the data has; None for one without a name."""
+        num_series = max((cell.series_index for cell in self._cells), default=-1) + 1
+        names = [name.strip() or None for name in self._answer.series]
+        if num_series > len(names) and names:
+            self._flag("row_length")
+        return [*names, *[None] * (num_series - len(names))]
+
+    def _y2_series(self) -> frozenset[int]:
+        wanted = {name.strip().casefold() for name in self._answer.y2_series if name.strip()}
+        found = {index for index, name in enumerate(self.series) if name and name.casefold() in wanted}
+        names = {(self.series[index] or "").casefold() for index in found}
+        has_second_axis = bool(self._answer.y2 or self._answer.y2_unit)
+        if wanted - names or (has_second_axis and not found):
+            self._flag("y2_unknown")
+        return frozenset(found)
+
+    def _point(self, index: int, cell: _Cell) -> PointContent:
+        axis: Axis = "y2" if cell.series_index in self._y2 else "y"
+        flags: list[str] = []
+        found = self.reading(cell.y_text, axis)
+        if found:
+            if found.is_ambiguous:
+                flags.append("number_ambiguous")
+                self._flag("number_ambiguous")
+            if found.value <= 0 and self._answer.scale == "log" and axis == "y":
+                flags.append("log_not_positive")
+                self._flag("log_not_positive")
+        elif cell.y_text and any(char.isdigit() for char in cell.y_text):
+            flags.append("not_a_number")
+            self._flag("not_a_number")
+        x_kind = self._answer.x_kind or ("number" if self._answer.chart in _POINT_KINDS else None)
+        x_number = parse_number(cell.x_text, decimal=self._decimal) if cell.x_text and x_kind == "number" else None
+        size = parse_number(cell.size_text, decimal=self._decimal) if cell.size_text else None
+        return PointContent(
+            point_index=index,
+            series_index=cell.series_index,
+            series=self.series[cell.series_index],
+            x_text=cell.x_text,
+            x_value=times(x_number.value, axis_unit(self._answer.x_unit, self._answer.x).scale) if x_number else None,
+            x_time=parse_time(cell.x_text) if cell.x_text and x_kind == "time" else None,
+            y_text=cell.y_text,
+            value=found and found.value,
+            unit=found and found.unit,
+            scale=found and found.scale,
+            axis=axis,
+            is_estimated=self._is_estimated(cell.y_text) if found else None,
+            size_text=cell.size_text,
+            size_value=size.value if size else None,
+            flags=flags,
+        )
+
+    def _is_estimated(self, text: str | None) -> bool | None:
+        """With nothing printed, all is read off the axis (a value may look like a tick); else the text layer knows."""
+        if self._answer.printed == "none":
+            return True
+        if self._answer.printed == "all":
+            return False
+        if not self._has_words or not text:
+            return None
+        compact = _compact(text)
+        return not (compact in self._printed or (len(compact) > 2 and f" {compact} " in f" {self._printed_text} "))
+
+    def _flag(self, flag: str) -> None:
+        if flag not in self.flags:
+            self.flags.append(flag)
+
+
+def _text(text: str | None) -> str | None:
+    """Null, never "", for what was not seen."""
+    return text.strip() or None if text is not None else None
+
+
+def _compact(text: str) -> str:
+    return plain_digits(text).casefold().replace(" ", "").strip(".,;:()")

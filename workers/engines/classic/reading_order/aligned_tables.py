@@ -1,0 +1,94 @@
+"""Tables without rules: rows of pieces whose cells line up in columns."""
+
+import statistics
+
+from workers.engines.classic.reading_order.line_text import is_rtl
+from workers.engines.classic.reading_order.pieces import Piece
+
+
+def table_spans(rows: list[list[Piece]]) -> list[tuple[int, int]]:
+    """[first, end) of runs of rows that make a table: three rows with several cells and more, all in the same columns."""
+    spans = []
+    start = 0
+    while start < len(rows):
+        end = start
+        while end < len(rows) and _continues_table(rows, start, end):
+            end += 1
+        while end > start and len(rows[end - 1]) < 2:
+            end -= 1
+        if end - start >= 3 and _is_table(rows[start:end]):
+            spans.append((start, end))
+            start = end
+        else:
+            start += 1
+    return spans
+
+
+def _continues_table(rows: list[list[Piece]], start: int, end: int) -> bool:
+    if end == start:
+        return len(rows[start]) >= 2
+    gap = min(p.box.top for p in rows[end]) - max(p.box.bottom for p in rows[end - 1])
+    if gap > 3 * rows[end][0].size_px:
+        return False
+    return len(rows[end]) >= 2 or (end + 1 < len(rows) and len(rows[end + 1]) >= 2)
+
+
+def _is_table(rows: list[list[Piece]]) -> bool:
+    intervals = _intervals(rows)
+    num_columns = len(intervals)
+    num_several = sum(len(row) >= 2 for row in rows)
+    num_too_many = sum(len(row) > num_columns for row in rows)
+    left, right = min(p.box.left for row in rows for p in row), max(p.box.right for row in rows for p in row)
+    fill = sum(p.box.width for row in rows for p in row) / (len(rows) * max(right - left, 1))
+    is_regular = num_several >= 3 and num_several >= 0.7 * len(rows) and 2 <= num_columns <= 24 and num_too_many <= 0.2 * len(rows)
+    if not is_regular or fill >= 0.8:  # justified lines with wide gaps are fuller
+        return False
+    inside = [[p for row in rows for p in row if p.box.left >= start and p.box.right <= end] for start, end in intervals]
+    return sum(map(_is_aligned, inside)) >= 0.7 * num_columns
+
+
+def _is_aligned(cells: list[Piece]) -> bool:
+    """Most cells of a column share their left edge, right edge or middle; gaps in justified prose do not."""
+    if len(cells) < 2:
+        return True
+    for edges in ([p.box.left for p in cells], [p.box.right for p in cells], [p.box.left + p.box.right for p in cells]):
+        usual = statistics.median(edges)
+        if sum(abs(edge - usual) < 0.8 * p.size_px for edge, p in zip(edges, cells, strict=True)) >= 0.6 * len(cells):
+            return True
+    return False
+
+
+def _intervals(rows: list[list[Piece]]) -> list[tuple[float, float]]:
+    """x ranges of the columns: cells that overlap share one. A few cells that span several others (headings) do not join them."""
+    pieces = [p for row in rows for p in row]
+    spanning = {id(p) for p in pieces if _spans_several(p, rows)}
+    single = [p for p in pieces if id(p) not in spanning] if len(spanning) <= 0.25 * len(rows) else pieces
+    merged: list[tuple[float, float]] = []
+    for piece in sorted(single, key=lambda p: p.box.left):
+        if merged and piece.box.left < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], piece.box.right)
+        else:
+            merged.append((piece.box.left, piece.box.right))
+    return merged
+
+
+def _spans_several(piece: Piece, rows: list[list[Piece]]) -> bool:
+    under = [
+        sum(1 for p in row if p.box.left < piece.box.right and p.box.right > piece.box.left) for row in rows if piece not in row
+    ]
+    return sum(count >= 2 for count in under) >= 0.5 * max(len(under), 1)
+
+
+def table_cells(rows: list[list[Piece]]) -> tuple[tuple[str, ...], ...]:
+    intervals = _intervals(rows)
+    if is_rtl("".join(p.text for row in rows for p in row)):
+        intervals.reverse()
+    table = []
+    for row in rows:
+        cells: list[list[str]] = [[] for _ in intervals]
+        for piece in row:
+            overlaps = [min(piece.box.right, right) - max(piece.box.left, left) for left, right in intervals]
+            nearest = overlaps.index(max(overlaps))
+            cells[next((i for i, o in enumerate(overlaps) if o > 0), nearest)].append(piece.text)
+        table.append(tuple(" ".join(cell) for cell in cells))
+    return tuple(table)

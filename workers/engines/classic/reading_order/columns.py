@@ -1,0 +1,307 @@
+"""Words with boxes, in any order, become blocks of text in reading order. Works for a PDF's words and for an OCR's lines alike.
+
+Words join to pieces of lines; columns are cut where a gutter runs down between well-filled lines, around what spans them; lines
+join to paragraphs, and to tables where cells line up. What kind of block a paragraph is, `workers.engines.classic.reading_order.block_kinds` says.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.page import Box, Word
+from workers.engines.classic.reading_order.aligned_tables import table_cells, table_spans
+from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
+from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl, join_lines
+from workers.engines.classic.reading_order.pieces import Piece, Placed, around, by_direction, pieces_of, turned_left, turned_right, without_doubles
+
+GUTTER = 0.8
+"""In font sizes: the least width of a gutter between columns. LaTeX's own is 1."""
+MAX_CONFLICT = 0.05
+"""Of a gutter; above, the page is first parted into strips of one layout each."""
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    kind: BlockKind
+    text: str
+    """Plain text, hyphenated words joined; a table's cells parted by tabs, its rows by newlines."""
+    box: Box
+    members: tuple[int, ...]
+    """Positions of its words in what was given."""
+    rows: tuple[tuple[str, ...], ...] = ()
+    """Cells of a table, "" where empty."""
+
+
+def blocks_in_order(words: Sequence[Word], width: float, height: float) -> list[TextBlock]:
+    """Blocks of the page in the order a reader takes. Every word is in exactly one block, but for words printed twice.
+
+    `width` and `height` are the page's, in the unit of the words' boxes.
+    """
+    if not words:
+        return []
+    kept = without_doubles(words)
+    straight, down, up = by_direction(kept)
+    blocks = _read(straight, height)
+    for aside, turn in ((down, turned_left), (up, turned_right)):
+        turned = [(index, turn(word, width, height)) for index, word in aside]
+        found = [replace(block, box=around([words[i].box for i in block.members])) for block in _read(turned, width)]
+        blocks = found + blocks if len(aside) > len(straight) else blocks + found
+    if len(straight) < len(kept):  # a note up the margin is no title, however large
+        largest = max((straight, down, up), key=len)
+        main = {index for index, _ in largest}
+        blocks = [block if main & set(block.members) else replace(block, kind="paragraph") for block in blocks]
+    return blocks
+
+
+def _read(words: Placed, height: float) -> list[TextBlock]:
+    head, body, foot = _margins(pieces_of(words), height)
+    paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column)]
+    blocks = []
+    for paragraph, kind in zip(paragraphs, kinds_of([_outline(p) for p in paragraphs], height), strict=True):
+        members = tuple(index for row in paragraph.rows for piece in row for index, _ in piece.words)
+        box = around([piece.box for row in paragraph.rows for piece in row])
+        if paragraph.cells:
+            text = "\n".join("\t".join(row) for row in paragraph.cells)
+            blocks.append(TextBlock("table", text, box, members, paragraph.cells))
+        else:
+            blocks.append(TextBlock(kind, _outline(paragraph).text, box, members))
+    return blocks
+
+
+# --- Pieces to columns ---
+
+
+def _margins(pieces: list[Piece], height: float) -> tuple[list[Piece], list[Piece], list[Piece]]:
+    """Running head and foot, which belong to no column: lines in the page's margins that an empty strip parts from all else."""
+    head: list[Piece] = []
+    body = sorted(pieces, key=lambda p: p.box.top)
+    bottom = 0.0
+    for index, piece in enumerate(body):
+        if index and piece.box.top - bottom > 0.8 * piece.size_px:
+            head, body = body[:index], body[index:]
+            break
+        bottom = max(bottom, piece.box.bottom)
+        if bottom > MARGIN * height:
+            break
+    top = height
+    by_bottom = sorted(body, key=lambda p: -p.box.bottom)
+    for index, piece in enumerate(by_bottom):
+        if index and top - piece.box.bottom > 0.8 * piece.size_px:
+            return head, by_bottom[index:], by_bottom[:index]
+        top = min(top, piece.box.top)
+        if top < (1 - MARGIN) * height:
+            break
+    return head, body, []
+
+
+def _columns(pieces: list[Piece], depth: int = 0) -> list[list[Piece]]:
+    """Runs of pieces, each to be read row by row, in reading order."""
+    gutter = _gutter(pieces) if depth < 12 else None
+    if gutter is None:
+        return [pieces] if pieces else []
+    if gutter.conflict > MAX_CONFLICT:
+        top, bottom = _parted_at_widest_gap(pieces)
+        if bottom:
+            return _columns(top, depth + 1) + _columns(bottom, depth + 1)
+        if gutter.conflict > 0.35:
+            return [pieces]
+    cut = gutter.x
+    spanning = sorted((p for p in pieces if p.box.left < cut < p.box.right), key=lambda p: p.box.top)
+    beside = [p for p in pieces if not p.box.left < cut < p.box.right]
+    right_first = is_rtl("".join(p.text for p in pieces))
+    result: list[list[Piece]] = []
+    for band in _bands(spanning, beside):
+        sides = [p for p in band if p.box.right <= cut], [p for p in band if p.box.left >= cut]
+        if not sides[0] and not sides[1]:
+            result += [band]
+            continue
+        for side in reversed(sides) if right_first else sides:
+            result += _columns(side, depth + 1)
+    return result
+
+
+def _parted_at_widest_gap(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Above and below the highest strip that is empty across the page; nothing below where there is none."""
+    ordered = sorted(pieces, key=lambda p: p.box.top)
+    size = statistics.median(p.size_px for p in pieces)
+    bottom, best, cut = ordered[0].box.bottom, 0.5 * size, 0
+    for index, piece in enumerate(ordered):
+        if piece.box.top - bottom > best:
+            best, cut = piece.box.top - bottom, index
+        bottom = max(bottom, piece.box.bottom)
+    return (ordered[:cut], ordered[cut:]) if cut else (ordered, [])
+
+
+def _bands(spanning: list[Piece], beside: list[Piece]) -> list[list[Piece]]:
+    """What spans the gutter parts what stands beside it: above, the spanning lines, below, and so on."""
+    bands: list[list[Piece]] = []
+    rest = beside
+    for is_first, piece in [(index == 0, piece) for index, piece in enumerate(spanning)]:
+        middle = (piece.box.top + piece.box.bottom) / 2
+        above = [p for p in rest if (p.box.top + p.box.bottom) / 2 < middle]
+        rest = [p for p in rest if (p.box.top + p.box.bottom) / 2 >= middle]
+        if above or is_first:
+            bands += [above, [piece]]
+        else:
+            bands[-1].append(piece)
+    return [band for band in [*bands, rest] if band]
+
+
+class Gutter(NamedTuple):
+    x: float
+    conflict: float
+    """Share of the text that crosses it beside other text: a title over two columns does not conflict, a third column does."""
+
+
+def _gutter(pieces: list[Piece]) -> Gutter | None:
+    """The best gutter between two columns of text; None where there is none (or where it rather parts a table's cells)."""
+    if len(pieces) < 6:
+        return None
+    size = statistics.median(p.size_px for p in pieces)
+    left, top, right, bottom = np.array([p.box for p in pieces]).T
+    height = bottom - top
+    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    beside_each_other = shared > 0.4 * np.minimum(height[:, None], height)
+    best: tuple[float, Gutter] | None = None
+    for edge in np.unique(right.round()):
+        x = float(edge) + GUTTER * size / 2
+        crossing = (left < x) & (right > x)
+        on_left, on_right = right <= x, left >= x
+        if on_left.sum() < 3 or on_right.sum() < 3:
+            continue
+        gap = float(np.quantile(left[on_right], 0.03)) - float(edge)
+        conflict = float((height * crossing * (beside_each_other & ~crossing).any(axis=1)).sum() / height.sum())
+        score = conflict - min(gap / size, 4) * 0.01 - min(on_left.sum(), on_right.sum()) / len(pieces) * 0.05
+        if gap < GUTTER * size or (best is not None and score >= best[0]):
+            continue
+        left_side = [p for p, is_here in zip(pieces, on_left, strict=True) if is_here]
+        right_side = [p for p, is_here in zip(pieces, on_right, strict=True) if is_here]
+        if _are_columns(left_side, right_side, size):
+            best = score, Gutter(x, conflict)
+    return None if best is None else best[1]
+
+
+def _are_columns(left: list[Piece], right: list[Piece], size: float) -> bool:
+    """Side by side, and both full of text (a table's cells are shorter than their column), or one has lines of its own pitch."""
+    tops = max(min(p.box.top for p in side) for side in (left, right))
+    bottoms = min(max(p.box.bottom for p in side) for side in (left, right))
+    shorter = min(max(p.box.bottom for p in side) - min(p.box.top for p in side) for side in (left, right))
+    if bottoms - tops <= 0.5 * shorter:
+        return False
+    left_filled, right_filled = _is_filled(left, size), _is_filled(right, size)
+    return (left_filled and right_filled) or ((left_filled or right_filled) and not _share_lines(left, right, size))
+
+
+def _share_lines(left: list[Piece], right: list[Piece], size: float) -> bool:
+    """Most lines of the side with fewer have a line of the other side at their very height, as cells of a table have."""
+    fewer, more = sorted((left, right), key=len)
+    middles = np.array([(p.box.top + p.box.bottom) / 2 for p in more])
+    offsets = [np.abs(middles - (p.box.top + p.box.bottom) / 2).min() for p in fewer]
+    return sum(offset < 0.12 * size for offset in offsets) > 0.5 * len(fewer)
+
+
+def _is_filled(side: list[Piece], size: float) -> bool:
+    """Lines of at least 8 font sizes, half of which reach over 45 % of the side's width (over what most lines span: a stray wide
+    piece does not make a column wide)."""
+    widths = sorted(p.box.width for p in side)
+    usual = widths[int(0.9 * (len(widths) - 1))]
+    num_long = sum(width > 0.45 * usual for width in widths)
+    return usual > 8 * size and num_long >= 0.5 * len(side)
+
+
+# --- Columns to paragraphs ---
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Rows of pieces that belong together; a table has `cells`."""
+
+    rows: tuple[tuple[Piece, ...], ...]
+    cells: tuple[tuple[str, ...], ...] = ()
+
+
+def _paragraphs(column: list[Piece]) -> list[Lines]:
+    rows = _rows(column)
+    result: list[Lines] = []
+    start = 0
+    for first, end in table_spans(rows):
+        result += _split(rows[start:first])
+        cells = table_cells(rows[first:end])
+        result.append(Lines(tuple(map(tuple, rows[first:end])), cells))
+        start = end
+    return result + _split(rows[start:])
+
+
+def _rows(column: list[Piece]) -> list[list[Piece]]:
+    """Pieces whose middles lie within each other's height share a row."""
+    rows: list[list[Piece]] = []
+    for piece in sorted(column, key=lambda p: p.box.top + p.box.bottom):
+        middle = (piece.box.top + piece.box.bottom) / 2
+        if (
+            rows
+            and _overlaps(rows[-1], piece)
+            and abs(middle - _middle(rows[-1])) < 0.45 * min(piece.box.height, rows[-1][0].box.height)
+        ):
+            rows[-1].append(piece)
+        else:
+            rows.append([piece])
+    rtl = is_rtl("".join(p.text for p in column))
+    return [sorted(row, key=lambda p: -p.box.right if rtl else p.box.left) for row in rows]
+
+
+def _middle(row: list[Piece]) -> float:
+    return statistics.fmean((p.box.top + p.box.bottom) / 2 for p in row)
+
+
+def _overlaps(row: list[Piece], piece: Piece) -> bool:
+    return all(min(p.box.bottom, piece.box.bottom) > max(p.box.top, piece.box.top) for p in row)
+
+
+def _split(rows: list[list[Piece]]) -> list[Lines]:
+    """Cut where a new paragraph starts."""
+    if not rows:
+        return []
+    boxes = [around([p.box for p in row]) for row in rows]
+    gaps = [after.top - before.bottom for before, after in pairwise(boxes)]
+    usual_gap = statistics.median(gaps) if gaps else 0.0
+    left = statistics.quantiles([box.left for box in boxes], n=20)[1] if len(boxes) > 2 else min(box.left for box in boxes)
+    right = max(box.right for box in boxes)
+    rtl = is_rtl("".join(p.text for row in rows for p in row))
+    groups = [[rows[0]]]
+    for index, (before, after) in enumerate(pairwise(rows)):
+        size = max(min(before[0].size_px, after[0].size_px), 1.0)
+        edge = Box(left, 0, right, 0)
+        parts = (
+            gaps[index] > max(usual_gap, 0.0) + 0.45 * size
+            or abs(before[0].size_px - after[0].size_px) > 0.15 * size
+            or all(p.is_bold for p in before) != all(p.is_bold for p in after)
+            or _starts_paragraph(boxes[index], boxes[index + 1], edge, size, rtl, before[-1].text)
+            or starts_item(after[0].text)
+            or ends_with_leader(before[-1].text)
+        )
+        if parts:
+            groups.append([])
+        groups[-1].append(after)
+    return [Lines(tuple(map(tuple, group))) for group in groups]
+
+
+def _starts_paragraph(before: Box, after: Box, edge: Box, size: float, rtl: bool, text: str) -> bool:
+    """An indented first line, or a last line that ends early with a full stop."""
+    indent = (before.right - after.right) if rtl else (after.left - before.left)
+    to_margin = (edge.right - before.right) if rtl else (before.left - edge.left)
+    short = (before.left - edge.left) if rtl else (edge.right - before.right)
+    is_indented = 0.8 * size < indent < 4 * size and to_margin < 0.5 * size
+    return is_indented or (short > 0.25 * max(edge.width, 1) and text.rstrip("”\"')]»")[-1:] in ".!?。．！？:؟۔।")
+
+
+def _outline(lines: Lines) -> Paragraph:
+    pieces = [piece for row in lines.rows for piece in row]
+    texts = [" ".join(piece.text for piece in row) for row in lines.rows]
+    box = around([piece.box for piece in pieces])
+    num_chars = sum(len(piece.text) for piece in pieces)
+    size = sum(piece.size_px * len(piece.text) for piece in pieces) / max(num_chars, 1)
+    return Paragraph(join_lines(texts), box, size, all(piece.is_bold for piece in pieces), len(lines.rows), bool(lines.cells))

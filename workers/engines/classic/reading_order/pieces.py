@@ -1,0 +1,120 @@
+"""Words with boxes to pieces of lines: the smallest runs of words that belong together."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from itertools import groupby, pairwise
+
+from schemas.page import BOLD, Box, Word
+from workers.engines.classic.reading_order.line_text import has_rtl, is_cjk, is_rtl, join_words
+
+WORD_GAP = 1.8
+"""In font sizes: a wider gap inside a line parts cells. Justified text reaches 1."""
+
+Placed = list[tuple[int, Word]]
+"""Words with their positions in what was given."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Words that follow each other on one line without a wide gap."""
+
+    words: tuple[tuple[int, Word], ...]
+    """Position in what was given, and the word, in reading direction."""
+
+    @cached_property
+    def box(self) -> Box:
+        return around([word.box for _, word in self.words])
+
+    @cached_property
+    def size_px(self) -> float:
+        return statistics.median(word.size_px for _, word in self.words)
+
+    @cached_property
+    def text(self) -> str:
+        return join_words([word for _, word in self.words])
+
+    @property
+    def is_bold(self) -> bool:
+        return all(word.style & BOLD for _, word in self.words)
+
+
+def without_doubles(words: Sequence[Word]) -> Placed:
+    """Bold is sometimes faked by printing a word again a hair's breadth aside."""
+    kept: Placed = []
+    seen: dict[str, list[Word]] = {}
+    for index, word in enumerate(words):
+        others = seen.setdefault(word.text, [])
+        near = 0.25 * word.size_px
+        if not any(abs(word.left - other.left) < near and abs(word.top - other.top) < near for other in others):
+            others.append(word)
+            kept.append((index, word))
+    return kept
+
+
+def by_direction(words: Placed) -> tuple[Placed, Placed, Placed]:
+    """Words of lines that run across the page, down it (Chinese or Japanese columns; a page lying on its side), and up it."""
+    across: Placed = []
+    down: Placed = []
+    up: Placed = []
+    for _, group in groupby(words, key=lambda item: (item[1].block, item[1].line)):
+        line = list(group)
+        longest = max((word for _, word in line), key=lambda word: len(word.text))
+        if len(longest.text) < 2 or longest.bottom - longest.top < 1.5 * (longest.right - longest.left):
+            across += line
+        elif len(line) > 1 and line[-1][1].top < line[0][1].top:
+            up += line
+        elif len(line) == 1 and not any(map(is_cjk, longest.text)):
+            (up if len(up) > len(down) else down).extend(line)
+        else:
+            down += line
+    return across, down, up
+
+
+def turned_left(word: Word, width: float, height: float) -> Word:
+    """As on the page turned a quarter to the left: what was its right edge is its top."""
+    return word._replace(left=word.top, top=width - word.right, right=word.bottom, bottom=width - word.left)
+
+
+def turned_right(word: Word, width: float, height: float) -> Word:
+    return word._replace(left=height - word.bottom, top=word.left, right=height - word.top, bottom=word.right)
+
+
+def pieces_of(words: Sequence[tuple[int, Word]]) -> list[Piece]:
+    """MuPDF's lines, cut at wide gaps. Words of a right-to-left line are put in order, for files draw them in any."""
+    pieces = []
+    for _, group in groupby(words, key=lambda item: (item[1].block, item[1].line)):
+        line = list(group)
+        if is_rtl("".join(word.text for _, word in line)):
+            line = _right_to_left(line)
+        part = line[:1]
+        for before, after in pairwise(line):
+            if _is_apart(before[1], after[1]):
+                pieces.append(Piece(tuple(part)))
+                part = []
+            part.append(after)
+        pieces.append(Piece(tuple(part)))
+    return pieces
+
+
+def _is_apart(a: Word, b: Word) -> bool:
+    size = max(min(a.size_px, b.size_px), 1.0)
+    gap_x = max(a.left, b.left) - min(a.right, b.right)
+    gap_y = max(a.top, b.top) - min(a.bottom, b.bottom)
+    return gap_x > WORD_GAP * size or gap_y > WORD_GAP * size
+
+
+def _right_to_left(line: Placed) -> Placed:
+    """From right to left, but runs of left-to-right words (names, numbers) within it from left to right."""
+    ordered = sorted(line, key=lambda item: -item[1].right)
+    runs = [list(run) for _, run in groupby(ordered, key=lambda item: _runs_left_to_right(item[1].text))]
+    return [item for run in runs for item in (reversed(run) if _runs_left_to_right(run[0][1].text) else run)]
+
+
+def _runs_left_to_right(text: str) -> bool:
+    return any(map(str.isalnum, text)) and not has_rtl(text)
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    return reduce(Box.union, boxes)

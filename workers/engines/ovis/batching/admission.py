@@ -1,0 +1,136 @@
+"""Who waits, who runs, and whose blocks are whose: requests come in by their order, and the youngest leaves when room is short."""
+
+import itertools
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from workers.engines.ovis.batching.blocks import BlockPool, OutOfBlocks
+from workers.engines.ovis.batching.sequence import Sequence
+
+MAX_PREFILL_TOKENS = 8192
+"""Tokens of one packed prefill; a longer prompt goes alone. Pages fit, so prompts are never cut."""
+MAX_SPARE_BLOCKS = 8
+"""Kept free at an admission for those who run already; more, and a cache that is nearly full would stand half empty."""
+
+
+class Admission:
+    """Whoever runs came before whoever waits. Counts only: nothing is computed here."""
+
+    def __init__(self, pool: BlockPool, num_slots: int) -> None:
+        self.pool = pool
+        self.waiting: deque[Sequence] = deque()
+        self.running: list[Sequence] = []
+        self._slots = list(range(num_slots - 1, -1, -1))
+        self._numbers = itertools.count()
+
+    @property
+    def youngest(self) -> Sequence:
+        """Of those that run, the one that came last: the oldest always gets on, so nobody is thrown out for ever."""
+        return max(self.running, key=lambda sequence: sequence.number)
+
+    def put(self, sequence: Sequence) -> None:
+        """At the end of the queue."""
+        sequence.number = next(self._numbers)
+        sequence.update_names(self.pool.block_tokens)
+        self.waiting.append(sequence)
+
+    def admit(self, has_atoms: Callable[[Sequence], bool]) -> list[Sequence]:
+        """Waiting requests in their order, as long as there are slots, blocks and pictures for them. They run from here on.
+
+        One that begins like another of the same batch waits a turn, and then finds that beginning computed.
+        """
+        admitted: list[Sequence] = []
+        beginnings: set[bytes] = set()
+        num_tokens = 0
+        while self.waiting and self._slots:
+            sequence = self.waiting[0]
+            names = self._shareable(sequence)
+            known = self.pool.count_known(names)
+            num_known = known * self.pool.block_tokens
+            num_new = len(sequence.tokens) - num_known
+            if sequence.needs_atoms(num_known) and not has_atoms(sequence):
+                break
+            is_like_another = known < len(names) and names[known] in beginnings
+            if admitted and (sequence.is_suspect or is_like_another or num_tokens + num_new > MAX_PREFILL_TOKENS):
+                break
+            shared = self.pool.share(names)
+            num_blocks = -(-len(sequence.tokens) // self.pool.block_tokens) - len(shared)
+            if self.pool.num_available < num_blocks + min(len(self.running), MAX_SPARE_BLOCKS):
+                self.pool.release(shared)
+                break
+            self.waiting.popleft()
+            self._seat(sequence, [*shared, *(self.pool.take() for _ in range(num_blocks))], num_known)
+            beginnings.update(names[known : known + 1])
+            num_tokens += num_new
+            admitted.append(sequence)
+            if sequence.is_suspect:
+                break
+        return admitted
+
+    def _seat(self, sequence: Sequence, blocks: Iterable[int], num_known: int) -> None:
+        sequence.blocks = array("q", blocks)
+        sequence.num_written, sequence.num_published = num_known, num_known // self.pool.block_tokens
+        if not sequence.num_preemptions and not sequence.is_suspect:
+            sequence.num_shared = num_known
+        sequence.slot, sequence.seated_at = self._slots.pop(), time.monotonic()
+        self.running.append(sequence)
+
+    def grow(self, sequence: Sequence) -> bool:
+        """Room for its next token. False when every block is in use."""
+        if len(sequence.blocks) * self.pool.block_tokens > sequence.num_written:
+            return True
+        try:
+            sequence.blocks.append(self.pool.take())
+        except OutOfBlocks:
+            return False
+        return True
+
+    def leave(self, sequence: Sequence) -> None:
+        """Wherever it is. Its full blocks stay in the cache, for whoever begins alike, until they are needed."""
+        if sequence.slot < 0:
+            if sequence in self.waiting:
+                self.waiting.remove(sequence)
+            return
+        self.publish(sequence)
+        self._unseat(sequence)
+
+    def discard(self, sequence: Sequence) -> list[int]:
+        """A running one whose keys and values are no good leaves; the blocks that were its alone."""
+        spoilt = self.pool.discard(sequence.blocks)
+        sequence.blocks = array("q")
+        self._unseat(sequence)
+        return spoilt
+
+    def put_back(self, sequences: Iterable[Sequence], *, is_written: bool) -> None:
+        """Running ones to the head of the queue, in their order. What a failed prefill was to write may not be shared."""
+        for sequence in sorted(sequences, key=lambda sequence: -sequence.number):
+            if is_written:
+                self.publish(sequence)
+            self._unseat(sequence)
+            self.waiting.appendleft(sequence)
+
+    def publish(self, sequence: Sequence) -> None:
+        """Full blocks whose tokens are known and written may be shared."""
+        sequence.update_names(self.pool.block_tokens)
+        full = min(sequence.num_written, len(sequence.tokens)) // self.pool.block_tokens
+        for index in range(sequence.num_published, full):
+            self.pool.publish(sequence.blocks[index], sequence.names[index])
+        sequence.num_published = max(sequence.num_published, full)
+
+    def num_known(self, sequence: Sequence) -> int:
+        """Tokens at its beginning that the cache holds."""
+        return self.pool.count_known(self._shareable(sequence)) * self.pool.block_tokens
+
+    def _shareable(self, sequence: Sequence) -> list[bytes]:
+        """The last token is always computed, for its logits."""
+        return sequence.names[: (len(sequence.tokens) - 1) // self.pool.block_tokens]
+
+    def _unseat(self, sequence: Sequence) -> None:
+        self.running.remove(sequence)
+        self.pool.release(sequence.blocks)
+        sequence.blocks, sequence.num_written, sequence.num_published = array("q"), 0, 0
+        self._slots.append(sequence.slot)
+        sequence.slot = -1
+        sequence.seated_s += time.monotonic() - sequence.seated_at

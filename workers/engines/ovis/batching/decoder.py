@@ -1,0 +1,173 @@
+"""One forward of the language model over the paged cache, on the weights and modules of transformers' own Qwen3.
+
+The layers are walked here rather than by transformers: with norms, rotation and projections in as few operations as torch has
+for them, a decode step of a tiny model takes half the time, and on a GPU half the kernel launches.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workers.engines.ovis.attention.cache_attention import Kernels, Step, Workspace, attend, is_uniform
+from workers.engines.ovis.attention.transfer import to_device
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Decoder:
+    """Owns the key/value cache. The model itself stays as it is."""
+
+    def __init__(self, llm: Any, num_blocks: int, block_tokens: int) -> None:
+        config = llm.config
+        self.llm, self.block_tokens, self.num_blocks = llm, block_tokens, num_blocks
+        self.device, self.dtype = llm.device, llm.dtype
+        self.vocab_size: int = config.vocab_size
+        self.max_tokens = min(int(config.max_position_embeddings), num_blocks * block_tokens)
+        """Longest request: what the model was trained for and what the cache holds."""
+        # Two blocks more. The first is of zeros: tables are padded with it, and what is masked must be a number (0 * NaN is NaN).
+        # The second takes what the rows without a request write, when a recorded step has more rows than there are requests.
+        shape = (config.num_hidden_layers, num_blocks + 2, block_tokens, config.num_key_value_heads, config.head_dim)
+        self.keys, self.values = (torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in range(2))
+        self.workspace = Workspace()
+        self.kernels = Kernels()
+        self.recorded: Callable[[Tensor, Sequence[Row]], Tensor | None] | None = None
+        """Decode steps that are replayed (see `decode_graphs`); gives None for what it has not."""
+        self.norm, self.eps = llm.model.norm.weight, llm.model.norm.variance_epsilon
+        self.layers = [Layer(layer, index) for index, layer in enumerate(llm.model.layers)]
+
+    @property
+    def zeros_block(self) -> int:
+        return self.num_blocks
+
+    @property
+    def waste_block(self) -> int:
+        return self.num_blocks + 1
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return self.llm.model.embed_tokens(tokens)
+
+    def forward(self, embedded: Tensor, rows: Sequence["Row"]) -> Tensor:
+        """[num_tokens, hidden], the rows' new tokens one after the other -> [len(rows), vocab_size] float32: the logits after
+        each row's last token."""
+        num_new, lengths = [row.num_new for row in rows], [row.length for row in rows]
+        tables = np.full((len(rows), -(-max(lengths) // self.block_tokens)), self.zeros_block, dtype=np.int64)
+        for table, row in zip(tables, rows, strict=True):
+            own = row.blocks[: len(table)]
+            table[: len(own)] = own
+        positions = np.concatenate([np.arange(row.length - row.num_new, row.length) for row in rows])
+        numbers = [tables, positions, self._slots(tables, positions, num_new), np.array(lengths), np.cumsum(num_new) - 1]
+        if num_new != lengths and not is_uniform(num_new):
+            numbers.append(self._slots(tables, np.concatenate([np.arange(length) for length in lengths]), lengths))
+        blocks, at, slots, num_tokens, ends, *past = to_device(self.device, *numbers)
+        step = Step(
+            self.keys, self.values, slots=slots, tables=blocks, num_tokens=num_tokens, num_new=num_new, lengths=lengths,
+            workspace=self.workspace, kernels=self.kernels, past=past[0] if past else None,
+        )  # fmt: skip
+        return self.run(embedded, at, step, ends=ends if len(rows) != len(embedded) else None)
+
+    def decode(self, tokens: Tensor, rows: Sequence["Row"]) -> Tensor:
+        """`forward` of one new token of each row, [len(rows)] on the device. Good until the next step."""
+        logits = self.recorded(tokens, rows) if self.recorded is not None else None
+        return self.forward(self.embed(tokens), rows) if logits is None else logits
+
+    def run(self, embedded: Tensor, positions: Tensor, step: Step, *, ends: Tensor | None) -> Tensor:
+        """What of a forward happens on the device alone. `ends`: where each row's last token is; None: rows are tokens."""
+        cos, sin = self.rotary(embedded, positions)
+        hidden = embedded
+        for layer in self.layers:
+            hidden = layer.forward(hidden, cos, sin, step)
+        if ends is not None:
+            hidden = hidden[ends]
+        return F.linear(normed(hidden, self.norm, self.eps), self.llm.lm_head.weight).float()
+
+    def _slots(self, tables: Numbers, positions: Numbers, counts: Sequence[int]) -> Numbers:
+        """Of the tokens at `positions`, of which the first `counts[0]` are the first row's, and so on."""
+        of_row = np.repeat(np.arange(len(counts)), counts)
+        return tables[of_row, positions // self.block_tokens] * self.block_tokens + positions % self.block_tokens
+
+    def wipe(self, blocks: Sequence[int]) -> None:
+        """Of a request that gave no numbers: whoever gets these blocks next reads them behind its own tokens, masked."""
+        (those,) = to_device(self.device, np.asarray(blocks, dtype=np.int64))
+        for cache in (self.keys, self.values):
+            cache[:, those] = 0
+
+    def rotary(self, like: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines [num_tokens, 1, head_dim], the first half of the sines negated: what `rotate` takes."""
+        cos, sin = (x[0, :, None] for x in self.llm.model.rotary_emb(like, positions[None]))
+        half = sin.shape[-1] // 2
+        return cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+
+
+class Layer:
+    """One decoder layer. Its projections of one input are laid side by side, and the modules keep views of them: no byte twice."""
+
+    def __init__(self, layer: Any, index: int) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        self.index, self.eps = index, layer.input_layernorm.variance_epsilon
+        self.head_dim, self.scale, self.window = attention.head_dim, attention.scaling, attention.sliding_window
+        self.attention_in = side_by_side([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.attention_out = attention.o_proj.weight, attention.o_proj.bias
+        self.mlp_in = side_by_side([mlp.gate_proj, mlp.up_proj])
+        self.mlp_out = mlp.down_proj.weight, mlp.down_proj.bias
+        self.act = mlp.act_fn
+        self.input_norm, self.mlp_norm = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+        heads, kv_heads = (projection.out_features // self.head_dim for projection in (attention.q_proj, attention.k_proj))
+        self.heads = [heads, kv_heads]
+        # [heads + key/value heads, head_dim], so that queries and keys are normed and rotated together
+        self.head_norm = torch.cat(
+            [attention.q_norm.weight.expand(heads, -1), attention.k_norm.weight.expand(kv_heads, -1)]
+        ).contiguous()
+
+    def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, step: Step) -> Tensor:
+        """[num_tokens, hidden]; `cos` and `sin` as `Decoder.rotary` gives them."""
+        together = F.linear(normed(hidden, self.input_norm, self.eps), *self.attention_in).view(len(hidden), -1, self.head_dim)
+        mixed, value = torch.split(together, [sum(self.heads), self.heads[1]], dim=1)
+        mixed = rotate(F.rms_norm(mixed, (self.head_dim,), None, self.eps) * self.head_norm, cos, sin)
+        query, key = torch.split(mixed, self.heads, dim=1)
+        out = attend(self.index, query, key, value, step, scale=self.scale, window=self.window)
+        hidden = hidden + F.linear(out.flatten(1), *self.attention_out)
+        gate, up = F.linear(normed(hidden, self.mlp_norm, self.eps), *self.mlp_in).chunk(2, dim=-1)
+        return hidden + F.linear(self.act(gate) * up, *self.mlp_out)
+
+
+def side_by_side(projections: list[nn.Linear]) -> tuple[Tensor, Tensor | None]:
+    """One weight (and bias) for several projections of the same input."""
+    weight = torch.cat([projection.weight.data for projection in projections])
+    bias = None if projections[0].bias is None else torch.cat([projection.bias.data for projection in projections])
+    start = 0
+    for projection in projections:
+        span = slice(start, start + projection.out_features)
+        projection.weight.data = weight[span]
+        if bias is not None:
+            projection.bias.data = bias[span]
+        start = span.stop
+    return weight, bias
+
+
+def normed(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    return F.rms_norm(x, (x.shape[-1],), weight, eps)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Half-split rotation of [num_tokens, heads, head_dim]."""
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+
+
+class Row:
+    """One request's part of a forward: its blocks, how many tokens it has with the new ones, and how many are new."""
+
+    __slots__ = ("blocks", "length", "num_new")
+
+    def __init__(self, blocks: Sequence[int], length: int, num_new: int) -> None:
+        self.blocks, self.length, self.num_new = blocks, length, num_new
+
+
+def block_bytes(config: Any, block_tokens: int, dtype: torch.dtype) -> int:
+    """Bytes of one block: keys and values of all layers."""
+    per_token = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * dtype.itemsize
+    return int(per_token * block_tokens)

@@ -1,0 +1,167 @@
+"""Which attention is used on CUDA: what agrees with the reference and is fastest on a page, tried before the first request."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workers.engines.ovis.attention.cache_attention import DecodeAttention, Kernels, Step, Workspace, attend_uniform
+from workers.engines.ovis.batching.decoder import Decoder
+from workers.engines.ovis.batching.device import is_sticky, synchronise
+from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa, varlen
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 3e-2}
+"""Between two right answers, by the largest number of the reference's."""
+PAGE_PATCHES, PAGE_TOKENS = 8192, 2500
+"""What is timed: a page in the vision tower, and its prompt in the language model, about those of A4 at 2B's own limit."""
+DECODE_ROWS = 16
+ROUNDS = 5
+
+
+@torch.inference_mode()
+def choose_kernels(decoder: Decoder, vit: Any, *, wanted: str = "auto") -> Kernels:
+    """`vit` is the vision tower's config; `wanted` is `engine.ovis.attention`: `reference`, or `auto`, which measures on CUDA."""
+    if wanted == "reference" or decoder.device.type != "cuda":
+        return Kernels()
+    num_heads, kv_heads = decoder.layers[0].heads
+    device, dtype, head_dim = decoder.device, decoder.dtype, decoder.layers[0].head_dim
+    packed: dict[str, PackedAttention] = {"sdpa": sdpa, "varlen": varlen}
+    vision = Problem([PAGE_PATCHES, 1024, 1024], vit.num_attention_heads, vit.num_attention_heads, vit.head_dim, dtype, device)
+    prompts = Problem([PAGE_TOKENS, PAGE_TOKENS, 600], num_heads, kv_heads, head_dim, dtype, device)
+    return Kernels(
+        vision=packed[fastest("the vision tower", {name: vision.run(one, is_causal=False) for name, one in packed.items()}, dtype)],
+        prompts=packed[fastest("prompts", {name: prompts.run(one, is_causal=True) for name, one in packed.items()}, dtype)],
+        decode=choose_decode(decoder.keys, decoder.values, num_heads),
+    )
+
+
+class Problem:
+    """Random numbers of a known shape, and attention on them."""
+
+    def __init__(
+        self, lengths: Sequence[int], heads: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        generator = torch.Generator(device).manual_seed(0)
+        self.segments = Segments(lengths, device)
+        # Strided, as projections that lie side by side leave it.
+        together = torch.randn(sum(lengths), heads + 2 * kv_heads, head_dim, generator=generator, device=device).to(dtype)
+        self.query, self.key, self.value = torch.split(together, [heads, kv_heads, kv_heads], dim=1)
+
+    def run(self, attention: PackedAttention, *, is_causal: bool) -> Callable[[], Tensor]:
+        return lambda: attention(
+            self.query, self.key, self.value, self.segments, self.segments, is_causal=is_causal, scale=self.query.shape[-1] ** -0.5
+        )
+
+
+def fastest(what: str, candidates: Mapping[str, Callable[[], Tensor]], dtype: torch.dtype) -> str:
+    """Of the candidates that run and agree with the first, which is the reference. Raises what says that the device is done for."""
+    reference, *others = candidates
+    right = candidates[reference]()
+    seconds = {reference: clocked(candidates[reference], right.device)}
+    for name in others:
+        try:
+            error = relative_error(candidates[name](), right)
+            if not error <= TOLERANCE[dtype]:
+                log.warning("%s of %s is off by %.2g and is not used", name, what, error)
+                continue
+            seconds[name] = clocked(candidates[name], right.device)
+        except Exception as problem:
+            if is_sticky(problem):
+                raise
+            log.warning("%s of %s does not run here: %s: %s", name, what, type(problem).__name__, problem)
+    chosen = min(seconds, key=lambda name: seconds[name])
+    times = ", ".join(f"{name} {1e3 * each:.2f} ms" for name, each in seconds.items())
+    log.info("attention of %s: %s (%s)", what, chosen, times)
+    return chosen
+
+
+def relative_error(said: Tensor, right: Tensor) -> float:
+    """Of the largest number; infinite where it is no number."""
+    error = float((said.float() - right.float()).abs().max() / right.float().abs().max())
+    return error if error == error else float("inf")
+
+
+def clocked(run: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one call, of several that follow each other."""
+    run()
+    synchronise(device)
+    started = time.perf_counter()
+    for _ in range(ROUNDS):
+        run()
+    synchronise(device)
+    return (time.perf_counter() - started) / ROUNDS
+
+
+def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttention | None:
+    """None: the reference. `keys` and `values` are the cache: [layers, blocks, block_tokens, key/value heads, head_dim]."""
+    block, kv_heads, head_dim = keys.shape[2:]
+    try:
+        from workers.engines.ovis.attention.paged import BLOCK_TOKENS, attend_decode
+
+        if block not in BLOCK_TOKENS:
+            log.warning("blocks of %d tokens fit no kernel (16, 32 or 64 do): decoding uses the reference", block)
+            return None
+        error = largest_error(attend_decode, block, num_heads, kv_heads, head_dim, keys.dtype, keys.device)
+    except Exception as problem:
+        if is_sticky(problem):
+            raise
+        log.warning("the paged kernel does not run here, decoding uses the reference: %s: %s", type(problem).__name__, problem)
+        return None
+    if not error <= TOLERANCE[keys.dtype]:
+        log.warning("the paged kernel is off by %.2g, decoding uses the reference", error)
+        return None
+    per_row = -(-PAGE_TOKENS // block)
+    rows = max(1, min(DECODE_ROWS, keys.shape[1] // per_row))
+    length = min(PAGE_TOKENS, keys.shape[1] * block)
+    tables = torch.arange(rows * per_row, device=keys.device).view(rows, per_row) % keys.shape[1]
+    step = _decode_step(keys, values, tables, [length] * rows)
+    query = torch.randn(rows, num_heads, head_dim, device=keys.device).to(keys.dtype)
+    given = query, keys[0], values[0]
+    # In the cache itself: the blocks of `largest_error` all fit the GPU's own cache, and are read faster than a page's.
+    for numbers in given[1:]:
+        numbers.normal_()
+    try:
+        chosen = fastest(
+            "decoding",
+            {
+                "reference": lambda: attend_uniform(*given, step, head_dim**-0.5, None),
+                "paged": lambda: attend_decode(*given, step.tables, step.num_tokens, head_dim**-0.5),
+            },
+            keys.dtype,
+        )
+    finally:
+        for numbers in given[1:]:
+            numbers.zero_()
+    return attend_decode if chosen == "paged" else None
+
+
+@torch.inference_mode()
+def largest_error(
+    kernel: DecodeAttention, block: int, num_heads: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device
+) -> float:
+    """Against the reference, on rows of random numbers: one token, whole blocks, and a block begun; one row and many."""
+    generator = torch.Generator(device).manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, device=device).to(dtype)
+
+    keys, values = (normal(1, 40, block, kv_heads, head_dim) for _ in range(2))
+    errors = []
+    for lengths in ([7 * block + 5], [1, 3 * block, block - 1, 2 * block + 1] * 16):
+        tables = torch.randint(0, 40, (len(lengths), -(-max(lengths) // block)), generator=generator, device=device)
+        query = normal(len(lengths), num_heads + kv_heads, head_dim)[:, :num_heads]  # strided, as the projection leaves it
+        step = _decode_step(keys, values, tables, lengths)
+        scale = head_dim**-0.5
+        said = kernel(query, keys[0], values[0], tables, step.num_tokens, scale)
+        errors.append(relative_error(said, attend_uniform(query, keys[0], values[0], step, scale, None)))
+    return max(errors)
+
+
+def _decode_step(keys: Tensor, values: Tensor, tables: Tensor, lengths: list[int]) -> Step:
+    num_tokens = torch.tensor(lengths, device=keys.device)
+    return Step(keys, values, tables[:, 0], tables, num_tokens, [1] * len(lengths), lengths, Workspace())

@@ -1,0 +1,232 @@
+"""Continuous batching: requests enter a batch when there is room, leave it when they are done, and the next takes their place.
+
+A turn is: encode some pictures, prefill whole prompts (packed), decode one token of every running request. On CUDA the host is one
+token behind: the next forward is launched from tokens that are still on the device, and while it runs the last ones are read,
+grammars advanced and masks filled. On the CPU there is nothing to hide behind, and the host looks first.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workers.engines.ovis.batching.admission import Admission
+from workers.engines.ovis.batching.blocks import BlockPool
+from workers.engines.ovis.batching.decoder import Decoder
+from workers.engines.ovis.batching.device import is_sticky
+from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.grammar import Grammars
+from workers.engines.ovis.batching.accept_token import NO_NUMBER, hear
+from workers.engines.ovis.batching.sequence import End, Picture, Sequence
+from workers.engines.ovis.batching.steps import Pending, Steps
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Statistics:
+    num_decode_steps: int = 0
+    num_prefilled: int = 0
+    num_shared: int = 0
+    """Prompt tokens that were found in the cache."""
+    num_preemptions: int = 0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+
+
+class Scheduler:
+    """Not thread-safe: `add` and `turn` belong to one thread. Any thread may set a sequence's `is_cancelled`."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        encoder: Encoder,
+        grammars: Grammars | None,
+        embed_prompt: Callable[[Tensor, Tensor | None], Tensor],
+        *,
+        max_batch: int,
+        is_ahead: bool | None = None,
+    ) -> None:
+        self.decoder, self.encoder = decoder, encoder
+        self.is_ahead = decoder.device.type == "cuda" if is_ahead is None else is_ahead
+        self.steps = Steps(decoder, grammars, embed_prompt, max_batch)
+        self.pool = BlockPool(decoder.num_blocks, decoder.block_tokens)
+        self.admission = Admission(self.pool, max_batch)
+        self.statistics = Statistics()
+        self._pending: deque[Pending] = deque()
+
+    @property
+    def in_flight(self) -> list[Sequence]:
+        """All that have not ended."""
+        return [*self.admission.running, *self.admission.waiting]
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.admission.waiting and not self.admission.running and not self._pending
+
+    def add(self, sequence: Sequence) -> None:
+        """Queues it. A request that can never fit ends at once."""
+        most = self.decoder.max_tokens - 1
+        if sequence.num_prompt > most:
+            self._finish(sequence, "error", f"the prompt has {sequence.num_prompt} tokens; {most} are the limit here")
+            return
+        sequence.max_new_tokens = min(sequence.max_new_tokens, self.decoder.max_tokens - sequence.num_prompt)
+        self.admission.put(sequence)
+
+    @torch.inference_mode()
+    def turn(self) -> bool:
+        """One round. False when there was nothing to do."""
+        self._sweep()
+        worked = self._encode()
+        if admitted := self.admission.admit(lambda sequence: self.encoder.has(sequence.pictures)):
+            self._prefill(admitted)
+            worked = True
+        if self.admission.running or self._pending:
+            self._decode()
+            worked = True
+        return worked
+
+    def _sweep(self) -> None:
+        """What leaves before its time, wherever it is."""
+        now = time.monotonic()
+        for sequence in self.in_flight:
+            if sequence.is_cancelled:
+                self._finish(sequence, "cancelled")
+            elif sequence.deadline is not None and now > sequence.deadline:
+                self._finish(sequence, "timeout")
+
+    def _finish(self, sequence: Sequence, end: End, error: str = "") -> None:
+        if sequence.end is not None:
+            return
+        sequence.end, sequence.error = end, error
+        if error == NO_NUMBER:
+            self.decoder.wipe(self.admission.discard(sequence))
+            self.encoder.forget(sequence.pictures)
+        else:
+            self.admission.leave(sequence)
+        try:
+            sequence.done(sequence)
+        except Exception:
+            log.exception("a finished request could not be handed back")
+
+    def _encode(self) -> bool:
+        """Pictures of the next requests, one pass of the tower."""
+        wanted: list[Picture] = []
+        for sequence in self.admission.waiting:
+            if len(wanted) >= self.encoder.ahead:
+                break
+            if sequence.pictures and sequence.needs_atoms(self.admission.num_known(sequence)):
+                wanted += sequence.pictures  # the first request's in any case, however many
+        if not wanted:
+            return False
+        num_encoded, errors = self.encoder.run(wanted)
+        for sequence in list(self.admission.waiting) if errors else []:
+            for picture in sequence.pictures:
+                if (error := errors.get(picture.digest)) is not None:
+                    self._finish(sequence, "error", f"the image could not be encoded: {type(error).__name__}: {error}")
+        return num_encoded > 0 or bool(errors)
+
+    def _prefill(self, sequences: list[Sequence]) -> None:
+        started = time.perf_counter()
+        try:
+            logits = self.steps.prompts(sequences, lambda sequence: self.encoder.atoms(sequence.pictures))
+            self.steps.begin(sequences)
+            pending = self.steps.choose(sequences, logits, "prefill")
+        except Exception as error:
+            if is_sticky(error):
+                raise
+            log.warning("a prefill of %d requests failed: %s", len(sequences), error)
+            if len(sequences) == 1:
+                self._finish(sequences[0], "error", f"{type(error).__name__}: {error}")
+                return
+            for sequence in sequences:
+                sequence.is_suspect = True  # whose fault it is shows when each goes alone
+            self.admission.put_back(sequences, is_written=False)
+            return
+        for sequence in sequences:
+            self.statistics.num_prefilled += len(sequence.tokens) - sequence.num_written
+            self.statistics.num_shared += sequence.num_written if not sequence.num_preemptions else 0
+            sequence.num_written, sequence.is_suspect = len(sequence.tokens), False
+            self.admission.publish(sequence)
+        self._expect(pending)
+        self.statistics.prefill_s += time.perf_counter() - started
+
+    def _decode(self) -> None:
+        started = time.perf_counter()
+        if not self.is_ahead:
+            self._consume()
+        if batch := self._room_for_one_more():
+            try:
+                logits = self.steps.next(batch)
+                if self.is_ahead:
+                    self._consume()
+                pending = self.steps.choose(batch, logits, "decode")
+            except Exception as error:
+                if is_sticky(error):
+                    raise
+                self._consume()
+                self._shed(batch, error)
+                return
+            for sequence in batch:
+                sequence.num_written += sequence.slot >= 0
+            self._expect(pending)
+            self.statistics.num_decode_steps += 1
+        elif self.is_ahead:
+            self._consume()
+        self.statistics.decode_s += time.perf_counter() - started
+
+    def _room_for_one_more(self) -> list[Sequence]:
+        """The running requests that go on, each with a block for its next token. When blocks run out the youngest goes back to the
+        queue (its beginning stays in the cache as long as it can); a request alone that fills the whole cache ends as `length`."""
+        for sequence in [sequence for sequence in self.admission.running if sequence.may_go_on]:
+            while sequence.slot >= 0 and not self.admission.grow(sequence):
+                if self._pending:
+                    self._consume()  # what is in flight must be known before anyone leaves
+                elif len(self.admission.running) == 1:
+                    self._finish(sequence, "length")
+                else:
+                    self._preempt([self.admission.youngest])
+        return [sequence for sequence in self.admission.running if sequence.may_go_on]
+
+    def _preempt(self, sequences: list[Sequence]) -> None:
+        for sequence in sequences:
+            self.statistics.num_preemptions += 1
+            sequence.num_preemptions += 1
+        self.admission.put_back(sequences, is_written=True)
+
+    def _shed(self, batch: list[Sequence], error: Exception) -> None:
+        """A decode that failed: out of memory sheds the younger half, anything else ends the batch (each request by itself)."""
+        alive = sorted((sequence for sequence in batch if sequence.slot >= 0), key=lambda sequence: sequence.number)
+        if isinstance(error, torch.OutOfMemoryError) and len(alive) > 1:
+            log.warning("out of memory while decoding %d requests; half of them go back to the queue", len(alive))
+            torch.cuda.empty_cache()
+            kept = (len(alive) + 1) // 2
+            self.steps.recall(alive[:kept])
+            self._preempt(alive[kept:])
+            return
+        log.error("decoding %d requests failed: %s", len(alive), error)
+        for sequence in alive:
+            self._finish(sequence, "error", f"{type(error).__name__}: {error}")
+
+    def _expect(self, pending: Pending) -> None:
+        for sequence in pending.sequences:
+            sequence.num_in_flight += 1
+        self._pending.append(pending)
+
+    def _consume(self) -> None:
+        """Reads the tokens in flight; requests that are done leave."""
+        while self._pending:
+            for sequence, token, logprob, overridden in self._pending.popleft().rows():
+                sequence.num_in_flight -= 1
+                if sequence.end is not None:
+                    continue
+                try:
+                    ended = hear(sequence, token, logprob, overridden)
+                except Exception as error:  # noqa: BLE001  # one request's error ends that request
+                    ended = "error", f"{type(error).__name__}: {error}"
+                if ended is not None:
+                    self._finish(sequence, *ended)

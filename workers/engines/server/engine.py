@@ -1,0 +1,334 @@
+"""Any OpenAI-compatible chat-completions endpoint: vLLM, SGLang, llama.cpp, Ollama, or a hosted one.
+
+Plain httpx and not the openai package: retries, back-pressure and fallbacks are this engine's own work, and it brings another set.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from schemas.failure import FailureKind
+from schemas.masking import MASK, masked
+from schemas.settings import MEBI, EngineSettings
+from workers.engines.server.chat import Dialect, error_message, failed, read_reply, request_body, status_inside
+from workers.engines.server.encode import data_url
+from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
+from workers.engines.server.replies import Reply, fetch
+
+_log = logging.getLogger(__name__)
+Encoded = TypeVar("Encoded")
+
+CONNECT_TIMEOUT_S = 15.0
+BACKOFF_MIN_S = 0.5
+BACKOFF_MAX_S = 30.0
+RETRY_AFTER_MAX_S = 120.0
+"""A server that asks for more patience than this is asked again earlier."""
+MODELS_MAX_BYTES = 8 * MEBI
+"""Of the list of models; large gateways need one."""
+REPLY_BYTES, TOKEN_BYTES = MEBI, 2048
+"""An answer may take TOKEN_BYTES for each token that it may have, and REPLY_BYTES more. With logprobs a token takes 150 to 700."""
+_RETRIED = frozenset({408, 425, 429})
+_NUM_ENCODERS = 2
+
+
+def describe(settings: EngineSettings) -> EngineInfo:
+    """The endpoint's address is no part of it: a model that moves to another host answers the same."""
+    options = settings.server.model_dump(mode="json", include={"image_format", "response_format"})
+    return EngineInfo(name="server", model=settings.model, revision=settings.revision, options=options)
+
+
+def check(settings: EngineSettings, *, runs_here: bool) -> None:
+    """Raises EngineStartError where the endpoint's address, its model or its key cannot be right; nothing is sent."""
+    _address(settings)
+    _model(settings)
+    if runs_here:
+        _key(settings)
+
+
+def _address(settings: EngineSettings) -> httpx.URL:
+    given = settings.server.base_url
+    if not given:
+        raise EngineStartError("The engine `server` needs `engine.server.base_url`, such as http://localhost:8000/v1.")
+    try:
+        url = httpx.URL(given.rstrip("/") + "/")
+    except httpx.InvalidURL:
+        raise EngineStartError("`engine.server.base_url` is no address: look at its host and port.") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
+    return url
+
+
+def _model(settings: EngineSettings) -> str:
+    if not settings.model:
+        raise EngineStartError("The engine `server` needs `engine.model`, the name under which the endpoint serves it.")
+    return settings.model
+
+
+def _key(settings: EngineSettings) -> str:
+    """ "" where there is none."""
+    variable = settings.server.api_key_env
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise EngineStartError(f"The key in {variable} holds characters that no key has.")
+    return key
+
+
+def make(settings: EngineSettings) -> "ServerEngine":
+    return ServerEngine(settings)
+
+
+async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str]:
+    """The names that the endpoint lists, for `pagefold doctor`. Raises EngineStartError where it lists none."""
+    engine = ServerEngine(settings.model_copy(update={"model": settings.model or "any"}))
+    try:
+        reply = await engine.ask_models(timeout_s)
+        if reply.status != 200 or reply.trouble or not isinstance(reply.body, dict):
+            raise EngineStartError(reply.trouble or f"it answers {reply.status}, and no list of models")
+        return _served(reply)
+    finally:
+        await engine.close()
+
+
+class ServerEngine:
+    """Sends each request as it comes: `workers.reading.read_pages` lets no more than `max_requests` through at once."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        server = settings.server
+        url = _address(settings)
+        self._settings = settings
+        self._model = _model(settings)
+        self._key = _key(settings)
+        self._secrets = [text for text in (self._key, url.password) if text]
+        self._host = f"{url.host}:{url.port}" if url.port else url.host
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            timeout=httpx.Timeout(settings.timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
+            limits=httpx.Limits(max_connections=settings.max_requests, max_keepalive_connections=settings.max_requests),
+        )
+        self._dialect = Dialect(response_format=server.response_format)
+        self._pause = _Pause()
+        self._encoders = ThreadPoolExecutor(_NUM_ENCODERS, thread_name_prefix="encode")
+
+    async def start(self) -> None:
+        """Ask for the list of models. A server without one is tolerated; one that is not there, or wants another key, is not."""
+        reply = await self.ask_models(min(CONNECT_TIMEOUT_S, self._settings.timeout_s))
+        if reply.status in (401, 403):
+            raise EngineStartError(
+                f"{self._host} refuses the key in {self._settings.server.api_key_env} ({reply.status})"
+                f"{'' if self._key else ': the variable is not set'}."
+            )
+        if reply.status >= 400 or reply.trouble:
+            what = reply.trouble or f"it answers {reply.status}"
+            _log.warning("%s was asked for its models: %s; going on", self._host, what)
+            return
+        served = _served(reply)
+        if served and self._model not in served:
+            await self._check_model(served)
+
+    async def ask_models(self, timeout_s: float) -> Reply:
+        """Raises EngineStartError where nothing answers."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await fetch(self._client, "GET", "models", max_bytes=MODELS_MAX_BYTES)
+        except (TimeoutError, httpx.TransportError) as error:
+            raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
+
+    async def read(self, request: Request) -> Completion:
+        """Never raises for what the server does. Tries and seconds are counted, the wait for a free encoder is not."""
+        start = time.monotonic()
+        tries = _Tries()
+        image_url = await self._encoded(tries, data_url, request.image, self._settings.server.image_format)
+        try:
+            completion = await self._ask(request, image_url, tries)
+        except _Passing as error:
+            completion = failed(error.kind, f"{error.message} ({tries.num} tries)")
+        return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start - tries.queued_s)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+        self._encoders.shutdown(wait=False, cancel_futures=True)
+
+    async def _encoded(self, tries: "_Tries", encode: Callable[..., Encoded], *args: Any) -> Encoded:
+        asked = time.monotonic()
+
+        def timed() -> tuple[Encoded, float]:
+            started = time.monotonic()
+            return encode(*args), started - asked
+
+        encoded, queued_s = await asyncio.get_running_loop().run_in_executor(self._encoders, timed)
+        tries.queued_s += queued_s
+        return encoded
+
+    async def _check_model(self, served: list[str]) -> None:
+        """Gateways serve names they do not list, so ask for one token before calling it the operator's mistake."""
+        body = {"model": self._model, "messages": [{"role": "user", "content": "hi"}], self._dialect.limit_key: 1}
+        with suppress(TimeoutError, httpx.TransportError):
+            async with asyncio.timeout(self._settings.timeout_s):
+                reply = await fetch(self._client, "POST", "chat/completions", max_bytes=MEBI, content=_dumped(body))
+            if reply.status == 404:
+                known = ", ".join(served[:5]) + (", …" if len(served) > 5 else "")
+                raise EngineStartError(f"{self._host} does not serve `{self._model}`, but {known}.")
+
+    async def _ask(self, request: Request, image_url: str, tries: "_Tries") -> Completion:
+        """Until the dialect fits. Each round either returns or makes the dialect looser, which ends."""
+        while True:
+            used = self._dialect
+            body = request_body(request, self._model, image_url, used)
+            reply = await self._post_until_answered(body, _max_bytes(request), tries)
+            if reply.status not in (400, 422):
+                return self._outcome(reply)
+            looser = used.looser(error_message(reply.body), body)
+            if looser is None:
+                return self._outcome(reply)
+            if self._dialect == used:  # else another request has found out already
+                _log.warning("%s refuses a parameter, asking without it from now on: %s -> %s", self._host, used, looser)
+                self._dialect = looser
+
+    async def _post_until_answered(self, body: dict[str, Any], max_bytes: int, tries: "_Tries") -> Reply:
+        """Raises _Passing when the last try failed as the ones before."""
+        content = await self._encoded(tries, _dumped, body)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Passing),
+            stop=stop_after_attempt(self._settings.max_tries),
+            wait=_wait_s,
+            reraise=True,
+        )
+        return await retrying(self._post, content, max_bytes, tries)
+
+    async def _post(self, content: bytes, max_bytes: int, tries: "_Tries") -> Reply:
+        await self._pause.over()
+        tries.num += 1
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):  # httpx's own timeouts start anew with every byte
+                reply = await fetch(self._client, "POST", "chat/completions", max_bytes=max_bytes, content=content)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise _Passing(FailureKind.engine_timeout, f"no answer within {self._settings.timeout_s:g} s") from error
+        except httpx.TransportError as error:
+            raise _Passing(FailureKind.engine_unavailable, self._scrubbed(_named(error))) from error
+        reply = _judged(reply)
+        if reply.status in _RETRIED or reply.status >= 500:
+            retry_after_s = _retry_after_s(reply.headers.get("Retry-After"))
+            if reply.status == 429:
+                self._pause.extend(retry_after_s or BACKOFF_MIN_S)
+            kind = FailureKind.throttled if reply.status == 429 else FailureKind.engine_unavailable
+            raise _Passing(kind, self._said(reply), retry_after_s)
+        return reply
+
+    def _outcome(self, reply: Reply) -> Completion:
+        if reply.status in (401, 403):
+            variable = self._settings.server.api_key_env
+            return failed(FailureKind.engine_error, f"the endpoint refuses the key in {variable}: {self._said(reply)}")
+        if reply.status != 200:
+            return failed(FailureKind.engine_error, self._said(reply))
+        if reply.trouble:
+            return failed(FailureKind.engine_error, reply.trouble)
+        if isinstance(reply.body, str):
+            return failed(FailureKind.engine_error, f"the reply is not JSON: {self._scrubbed(reply.text[:300])}")
+        completion = read_reply(reply.body)
+        if completion.failure is None:
+            return completion
+        failure = completion.failure.model_copy(update={"message": self._scrubbed(completion.failure.message)})
+        return replace(completion, failure=failure)
+
+    def _said(self, reply: Reply) -> str:
+        return self._scrubbed(f"{reply.where} {reply.status}: {error_message(reply.body)[:400]}")
+
+    def _scrubbed(self, message: str) -> str:
+        """Servers like to quote the key they refuse."""
+        for secret in self._secrets:
+            message = message.replace(secret, MASK)
+        return masked(message)
+
+
+class _Passing(Exception):
+    """This try failed for a reason that may pass."""
+
+    def __init__(self, kind: FailureKind, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+class _Tries:
+    num = 0
+    queued_s = 0.0
+    """Waited for a free encoder."""
+
+
+class _Pause:
+    """Back-pressure: when the server tells one request to slow down, all wait."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def extend(self, seconds: float) -> None:
+        self._until = max(self._until, time.monotonic() + seconds)
+
+    async def over(self) -> None:
+        while (left := self._until - time.monotonic()) > 0:  # noqa: ASYNC110  (a time, not an event; it may have grown meanwhile)
+            await asyncio.sleep(left + random.uniform(0, min(left, 1.0)))  # not all at once
+
+
+_full_jitter = wait_random_exponential(multiplier=BACKOFF_MIN_S, max=BACKOFF_MAX_S)
+
+
+def _wait_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    wait_s = _full_jitter(state)
+    asked_s = error.retry_after_s if isinstance(error, _Passing) else None
+    return wait_s if asked_s is None else asked_s + min(wait_s, 1.0)
+
+
+def _retry_after_s(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds, from `Retry-After: 7` or an HTTP date; None where there is none to read. At most RETRY_AFTER_MAX_S."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
+            return None
+        then = then if then.tzinfo else then.replace(tzinfo=UTC)
+        seconds = (then - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX_S) if seconds == seconds else None  # not NaN
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _dumped(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _max_bytes(request: Request) -> int:
+    return REPLY_BYTES + TOKEN_BYTES * request.max_output_tokens
+
+
+def _judged(reply: Reply) -> Reply:
+    """As what it says: gateways answer 200 and put the status of what stands behind them into the error."""
+    inside = status_inside(reply.body) if reply.status == 200 and not reply.trouble else None
+    return reply if inside is None else replace(reply, status=inside, where="an error inside HTTP 200:")
+
+
+def _served(reply: Reply) -> list[str]:
+    body = reply.body
+    models = body.get("data") if isinstance(body, dict) else None
+    return [str(model["id"]) for model in models or () if isinstance(model, dict) and "id" in model]

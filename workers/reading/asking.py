@@ -1,0 +1,192 @@
+"""Ask one question until its answer holds, a bounded number of times, and keep the best of what was said."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from schemas.answers import OcrAnswer
+from schemas.failure import Failure, FailureKind, PageError
+from schemas.page import TextLayer
+from schemas.settings import ReadSettings
+from workers.contained import page_failure
+from workers.engines.engine import Completion, Request
+from workers.text.loops import find_loop
+from workers.answers.markdown_answer import parse_markdown
+from workers.answers.parse import Parsed, parse_answer
+from workers.text.trust import judge
+
+LIMIT_FACTOR, LIMIT_EXTRA_TOKENS = 1.5, 512
+HOTTER = (0.2, 0.5)
+"""Added to the temperature, step by step."""
+PENALTIES = (1.05, 1.1)
+
+Trouble = Literal["none", "bad", "truncated", "loop"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What asking one question came to."""
+
+    completion: Completion
+    """Of the best ask; the last where none was any good."""
+    parsed: Parsed | None
+    failure: Failure | None
+    """Set also beside a partial answer."""
+    num_asks: int
+    num_prompt_tokens: int | None
+    num_output_tokens: int | None
+    engine_s: float
+    """At the engine, summed over asks."""
+
+    @classmethod
+    def of_failure(cls, failure: Failure) -> "Outcome":
+        """Of a question that could not be asked."""
+        return cls(Completion(stop_reason="error", failure=failure), None, failure, 0, None, None, 0.0)
+
+    def without_answer(self, failure: Failure) -> "Outcome":
+        """An answer that cannot be used after all."""
+        return replace(self, parsed=None, failure=failure)
+
+
+@dataclass(frozen=True)
+class _Try:
+    completion: Completion
+    parsed: Parsed | None = None
+    failure: Failure | None = None
+    trouble: Trouble = "none"
+    before_loop: str = ""
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """A whole answer, then the longest part of one, then the last word."""
+        if self.parsed is None:
+            return 0, 0
+        return (2, 0) if self.failure is None else (1, len(self.completion.text))
+
+
+async def ask(
+    read: Callable[[Request], Awaitable[Completion]], request: Request, settings: ReadSettings, *, takes_prefix: bool
+) -> Outcome:
+    """The best answer of at most `max_asks`, each asked as the last one's trouble suggests.
+
+    An engine's own failure ends it: engines have retried what passes, and know what does not. So does an exception, of the engine
+    or of judging its answer: it is a failure `internal_error`.
+    """
+    tries: list[_Try] = []
+    asked: Request | None = request
+    num_loops = 0
+    while asked is not None:
+        tries.append(judged := await asyncio.to_thread(_judge_contained, asked, await read(asked)))
+        num_loops += judged.trouble == "loop"
+        asked = _again(request, judged, len(tries), num_loops, settings, takes_prefix) if len(tries) < settings.max_asks else None
+    best = max(reversed(tries), key=lambda one: one.rank)
+    return Outcome(
+        completion=best.completion,
+        parsed=best.parsed,
+        failure=best.failure,
+        num_asks=len(tries),
+        num_prompt_tokens=_sum([one.completion.num_prompt_tokens for one in tries]),
+        num_output_tokens=_sum([one.completion.num_output_tokens for one in tries]),
+        engine_s=sum(one.completion.engine_s or 0.0 for one in tries),
+    )
+
+
+def max_output_tokens(layer: TextLayer | None, width_px: int, height_px: int, settings: ReadSettings) -> int:
+    """1.5 times what the text layer should take and 512 more, where it is to be trusted and leaves no room for a long loop."""
+    if layer is None or not judge(layer, width_px, height_px).is_trusted:
+        return settings.max_output_tokens
+    return min(settings.max_output_tokens, int(LIMIT_FACTOR * _estimated_tokens(layer)) + LIMIT_EXTRA_TOKENS)
+
+
+def _estimated_tokens(layer: TextLayer) -> float:
+    """On the high side: a third of a token for an ASCII letter, one for anything else (a digit is a token of its own in Qwen's
+    tokenizer, as most CJK and Indic characters are), one more per word for the JSON around a table's cell."""
+    chars = Counter("".join(word.text for word in layer.words))
+    num_letters = sum(count for char, count in chars.items() if char.isascii() and not char.isdigit())
+    num_others = chars.total() - num_letters
+    return num_letters / 3 + num_others + len(layer.words)
+
+
+def _judge_contained(request: Request, completion: Completion) -> _Try:
+    try:
+        return _judge(request, completion)
+    except Exception as error:  # noqa: BLE001 - the border of a page
+        return _Try(completion, failure=page_failure(error, "validate", said=completion.text))
+
+
+def _judge(request: Request, completion: Completion) -> _Try:
+    if completion.failure is not None:
+        return _Try(completion, failure=completion.failure)
+    if completion.stop_reason in ("cancelled", "error"):
+        return _Try(completion, failure=_failure(FailureKind.engine_error, f"stop reason {completion.stop_reason}", completion))
+    is_complete = completion.stop_reason == "stop"
+    text, before_loop = completion.text, ""
+    trouble: Trouble = "none" if is_complete else "truncated"
+    if completion.stop_reason in ("length", "loop"):
+        loop = find_loop(text)
+        if loop is not None:
+            completion = replace(completion, stop_reason="loop")
+            before_loop, text = text[: loop.start], text[: loop.start + loop.period]
+        trouble = "loop" if completion.stop_reason == "loop" else "truncated"
+    failure: Failure | None = None
+    if trouble == "loop":
+        failure = _failure(FailureKind.repeated, "the answer fell into a loop; what came before it is kept", completion)
+    elif trouble == "truncated":
+        failure = _failure(FailureKind.truncated, f"the answer hit its limit of {request.max_output_tokens} tokens", completion)
+    try:
+        parsed = _parsed(request, text, is_complete=is_complete)
+    except PageError as error:
+        bad = error.failure("validate").model_copy(update={"raw_text": completion.text})
+        if is_complete:
+            return _Try(completion, failure=bad, trouble="bad")
+        return _Try(completion, failure=failure or bad, trouble=trouble, before_loop=before_loop)
+    return _Try(completion, parsed, failure, trouble, before_loop)
+
+
+def _parsed(request: Request, text: str, *, is_complete: bool) -> Parsed:
+    """Raises PageError, also where nothing was said: blank pages are not asked about, and JSON has a word for an empty one."""
+    if is_complete and not text.strip():
+        raise PageError(FailureKind.bad_answer, "the engine stopped without a word")
+    if request.answer_schema is not None:
+        return parse_answer(request.task, text, is_complete=is_complete)
+    parsed = parse_markdown(text, is_complete=is_complete)
+    if is_complete and isinstance(parsed.answer, OcrAnswer) and not parsed.answer.blocks:
+        raise PageError(FailureKind.bad_answer, "the answer holds no text, though the page is not blank")
+    return parsed
+
+
+def _failure(kind: FailureKind, message: str, completion: Completion) -> Failure:
+    return Failure(stage="read", kind=kind, message=message, raw_text=completion.text or None)
+
+
+def _again(
+    request: Request, last: _Try, num_asks: int, num_loops: int, settings: ReadSettings, takes_prefix: bool
+) -> Request | None:
+    """How to ask next, or None: it is answered, or asking again would change nothing."""
+    if last.trouble == "none":
+        return None
+    if last.trouble == "truncated":  # the text layer may have promised too little; beyond the setting there is no more to give
+        if request.max_output_tokens >= settings.max_output_tokens or num_asks > 1:
+            return None
+        return replace(request, ask=num_asks, max_output_tokens=settings.max_output_tokens)
+    if last.trouble == "bad":
+        return replace(request, ask=num_asks, temperature=request.temperature + HOTTER[min(num_asks, len(HOTTER)) - 1])
+    return _after_loop(replace(request, ask=num_asks), last.before_loop, num_loops, takes_prefix)
+
+
+def _after_loop(request: Request, before_loop: str, num_loops: int, takes_prefix: bool) -> Request:
+    """From before the loop, then with a penalty too, then hotter too."""
+    step = num_loops - 1 if takes_prefix else num_loops
+    return replace(
+        request,
+        answer_prefix=before_loop if takes_prefix else "",
+        repetition_penalty=PENALTIES[min(step, len(PENALTIES)) - 1] if step else 1.0,
+        temperature=request.temperature + (HOTTER[min(step - 1, len(HOTTER)) - 1] if step > 1 else 0.0),
+    )
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

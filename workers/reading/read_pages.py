@@ -1,0 +1,306 @@
+"""Read a chunk: ask for each page's text and each region's chart, check the answers, and make the rows of all tables.
+
+Whatever happens to a page, it has one row in `pages` when its text was asked for, and every chart asked for has one in `charts`.
+An exception costs as little as it can: the text, a chart, or the page (`workers.contained`).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
+from schemas.failure import Failure, FailureKind, Task
+from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedPage
+from schemas.plan import Recipe
+from schemas.records import ChunkRecords
+from schemas.settings import ReadSettings, RegionSettings, Transport
+from workers.reading.asking import Outcome, ask, max_output_tokens
+from workers.contained import page_failure, panics_raised
+from workers.text.columns import ChartContent, OcrContent
+from workers.reading.crops import crop_regions, region_text_layer
+from workers.reading.busy import Busy
+from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
+from workers.reading.prompts import prompt_for
+from workers.reading.rows import ChunkRows
+from workers.text.content import chart_content, ocr_content
+
+Content = TypeVar("Content")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class PageReader:
+    """Reads any number of chunks at once on one event loop; at most `max_requests` requests are at the engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        info: EngineInfo,
+        recipes: Mapping[Task, Recipe],
+        settings: ReadSettings,
+        max_requests: int,
+        run_id: str,
+        clock: Callable[[], datetime] = _now,
+        *,
+        regions: RegionSettings | None = None,
+        cell_px: int = 32,
+    ) -> None:
+        """`recipes` holds the tasks to ask; a chunk's other tasks are left out. `regions` and `cell_px` shape crops of scans."""
+        self._engine = engine
+        self._info = info
+        self._recipes = recipes
+        self._settings = settings
+        self._transport: Transport = settings.transport if info.takes_prompts else "json"
+        self._slots = asyncio.Semaphore(max_requests)
+        self._run_id = run_id
+        self._clock = clock
+        self._regions = regions or RegionSettings()
+        self._cell_px = cell_px
+        self._busy = Busy()
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the engine's device worked; of an engine without one, that a request was at it."""
+        return self._engine.device_s if isinstance(self._engine, OnDevice) else self._busy.seconds
+
+    async def read_chunk(self, rendered: RenderedChunk) -> ChunkRecords:
+        """All rows of the chunk, in page order. What is raised for a page is that page's failure; EndsRun alone flies."""
+        chunk = rendered.chunk
+        reader = _ChunkReader(self, chunk)
+        parts = await asyncio.gather(*(reader.read_page(page) for page in _with_one_reason(rendered.pages)))
+        return ChunkRecords.joined([reader.of_document(chunk.failures), *parts])
+
+    def failed_chunk(self, chunk: Chunk, failure: Failure) -> ChunkRecords:
+        """Every page of the chunk failed by this, and nothing else of them; the document, where it has no pages."""
+        reader = _ChunkReader(self, chunk)
+        parts = [reader.failed_page(failure.model_copy(update={"page_index": page_index})) for page_index in chunk.pages]
+        return ChunkRecords.joined([reader.of_document(chunk.failures if parts else [*chunk.failures, failure]), *parts])
+
+    async def _read(self, request: Request) -> Completion:
+        """An exception of the engine is that request's completion, too."""
+        async with self._slots:
+            start = time.monotonic()
+            try:
+                with self._busy, panics_raised():
+                    completion = await self._engine.read(request)
+                return completion if completion.engine_s is not None else replace(completion, engine_s=time.monotonic() - start)
+            except Exception as error:  # noqa: BLE001 - the border of a page
+                failure = page_failure(error, "read", task=request.task)
+            return Completion(stop_reason="error", failure=failure, engine_s=time.monotonic() - start)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page's text: its row's content, or why there is none."""
+
+    outcome: Outcome
+    content: OcrContent | None
+
+
+class _ChunkReader:
+    def __init__(self, reader: PageReader, chunk: Chunk) -> None:
+        self._reader = reader
+        self._chunk = chunk
+        self._tasks = [task for task in chunk.tasks if task in reader._recipes]
+        self.rows = ChunkRows(chunk, reader._run_id, reader._recipes, reader._clock)
+
+    def of_document(self, failures: list[Failure]) -> ChunkRecords:
+        return ChunkRecords(failures=[self.rows.of_failure(failure) for failure in failures])
+
+    async def read_page(self, page: RenderedPage) -> ChunkRecords:
+        try:
+            return await self._read_page(page)
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            return self.failed_page(page_failure(error, "read", page_index=page.page_index))
+
+    def failed_page(self, failure: Failure) -> ChunkRecords:
+        """Nothing else is told of the page, for what is known of it may be what is wrong."""
+        assert failure.page_index is not None
+        return self._undrawn(RenderedPage(page_index=failure.page_index, failure=failure))
+
+    async def _read_page(self, page: RenderedPage) -> ChunkRecords:
+        if page.image is None or page.failure is not None:
+            return self._undrawn(page)
+        if page.is_blank:
+            return ChunkRecords(pages=[self.rows.of_blank(page)] if "ocr" in self._tasks else [])
+        standing = [region for region in page.regions if self._wants(page, region)]
+        must_find = self._must_find_charts(page)
+        text, places, charts = await asyncio.gather(
+            self._ask_text(page, self._reader._transport) if "ocr" in self._tasks else _nothing(),
+            self._ask_text(page, "json") if must_find else _nothing(),
+            self._read_charts(page, standing),
+        )
+        found, of_crops = await self._read_crops(page, places or text, charts)
+        parts = [*charts, *of_crops]
+        if places is not None and places.content is None:
+            parts.insert(0, ChunkRecords(failures=self.rows.of_outcome(places.outcome, page, task="chart")))
+        if text is not None:
+            parts.insert(0, self._text_rows(page, text, num_candidates=len(page.regions) + len(found)))
+        return ChunkRecords.joined(parts)
+
+    def _wants(self, page: RenderedPage, region: Region) -> bool:
+        chosen = self._chunk.regions
+        return "chart" in self._tasks and (chosen is None or (page.page_index, region.region_index) in chosen)
+
+    # --- text
+
+    def _undrawn(self, page: RenderedPage) -> ChunkRecords:
+        """One failure for the page as a whole; in a chunk that asks for charts alone it is about these, for the text may stand."""
+        pages = [self.rows.of_undrawn(page)] if "ocr" in self._tasks else []
+        if page.failure is None:
+            return ChunkRecords(pages=pages)
+        task = page.failure.task or ("chart" if self._tasks == ["chart"] else None)
+        failure = page.failure.model_copy(update={"page_index": page.page_index, "task": task})
+        return ChunkRecords(pages=pages, failures=[self.rows.of_failure(failure)])
+
+    async def _ask_text(self, page: RenderedPage, transport: Transport) -> _Page:
+        try:
+            outcome = await self._ask(self._text_request(page, transport))
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            outcome = Outcome.of_failure(page_failure(error, "read"))
+        return _Page(*await _checked(outcome, _ocr_content, page, outcome.completion.is_literal))
+
+    def _text_request(self, page: RenderedPage, transport: Transport) -> Request:
+        assert page.image is not None
+        return Request(
+            label=f"{self._chunk.source.uri}#page={page.page_index}",
+            task="ocr",
+            image=page.image,
+            prompt=prompt_for("ocr", transport),
+            answer_schema=answer_schema("ocr") if transport == "json" else None,
+            max_output_tokens=max_output_tokens(page.text_layer, page.image.width_px, page.image.height_px, self._reader._settings),
+            temperature=self._reader._settings.temperature,
+            text_layer=page.text_layer,
+            is_blank=page.is_blank,
+        )
+
+    def _text_rows(self, page: RenderedPage, text: _Page, *, num_candidates: int) -> ChunkRecords:
+        try:
+            return self.rows.of_text(page, text.outcome, text.content, num_candidates)
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            said = text.outcome.completion.text
+            return self.failed_page(page_failure(error, "validate", task="ocr", page_index=page.page_index, said=said))
+
+    def _must_find_charts(self, page: RenderedPage) -> bool:
+        """A scan whose text is not asked for, or as Markdown: only the text's answer in JSON says where its charts are."""
+        return (
+            "chart" in self._tasks
+            and ("ocr" not in self._tasks or self._reader._transport == "markdown")
+            and self._chunk.regions is None
+            and page.page_index not in self._chunk.places
+            and _may_hide_charts(page)
+            and "ocr" in self._reader._info.tasks
+            and self._reader._regions.enabled
+        )
+
+    # --- charts
+
+    async def _read_charts(self, page: RenderedPage, regions: list[Region], flags: tuple[str, ...] = ()) -> list[ChunkRecords]:
+        return list(await asyncio.gather(*(self._read_chart(page, region, flags) for region in regions)))
+
+    async def _read_crops(
+        self, page: RenderedPage, places: _Page | None, charts: list[ChunkRecords]
+    ) -> tuple[list[Region], list[ChunkRecords]]:
+        try:
+            found = await self._find_crops(page, places, charts)
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            failure = page_failure(error, "read", task="chart", page_index=page.page_index)
+            return [], [ChunkRecords(failures=[self.rows.of_failure(failure)])]
+        flags = ("places_asked_again",) if self._must_find_charts(page) else ()
+        return found, await self._read_charts(page, found, flags)
+
+    async def _find_crops(self, page: RenderedPage, places: _Page | None, charts: list[ChunkRecords]) -> list[Region]:
+        """Charts that only the text's answer knows of: those of a scan.
+
+        A standalone image is a candidate as a whole. If that was read as a chart, a single box in the answer is the same chart
+        again and is left out; several boxes are charts beside each other, and each is read.
+        """
+        if "chart" not in self._tasks or not self._reader._regions.enabled:
+            return []
+        if not _may_hide_charts(page) or self._chunk.regions is not None:
+            return []
+        boxes = self._chunk.places.get(page.page_index) or _chart_boxes(places)
+        is_read_whole = any(chart.status in ("ok", "partial") for records in charts for chart in records.charts)
+        if not boxes or (is_read_whole and len(boxes) == 1):
+            return []
+        return await asyncio.to_thread(crop_regions, page, boxes, self._reader._regions, self._reader._cell_px)
+
+    async def _read_chart(self, page: RenderedPage, region: Region, flags: tuple[str, ...]) -> ChunkRecords:
+        try:
+            image = region.image or page.image
+            assert image is not None
+            outcome = await self._ask(self._chart_request(page, region, image))
+            outcome, content = await _checked(outcome, _chart_content, region, page)
+            return self.rows.of_chart(page, region, image, outcome, content, flags)
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            place = {"page_index": page.page_index, "region_index": region.region_index}
+            failure = self.rows.of_failure(page_failure(error, "read", task="chart", **place))
+            return ChunkRecords(charts=[self.rows.of_bare_chart(page.page_index, region)], failures=[failure])
+
+    def _chart_request(self, page: RenderedPage, region: Region, image: PageImage) -> Request:
+        return Request(
+            label=f"{self._chunk.source.uri}#page={page.page_index}&region={region.region_index}",
+            task="chart",
+            image=image,
+            prompt=prompt_for("chart"),
+            answer_schema=answer_schema("chart"),
+            max_output_tokens=self._reader._settings.max_output_tokens,
+            temperature=self._reader._settings.temperature,
+            text_layer=region_text_layer(region, image),
+        )
+
+    async def _ask(self, request: Request) -> Outcome:
+        return await ask(self._reader._read, request, self._reader._settings, takes_prefix=self._reader._info.takes_prefix)
+
+
+def _with_one_reason(pages: Sequence[RenderedPage]) -> Iterator[RenderedPage]:
+    """Pages that are left unread, since their document cost too much, have one failure: the first one's."""
+    is_told = False
+    for page in pages:
+        is_over = page.failure is not None and page.failure.kind is FailureKind.over_budget
+        yield page.model_copy(update={"failure": None}) if is_over and is_told else page
+        is_told = is_told or is_over
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _checked(outcome: Outcome, check: Callable[..., Content], *place: Any) -> tuple[Outcome, Content | None]:
+    """With what the answer holds (`check` of the answer and its place), or without an answer where looking at it raises."""
+    if outcome.parsed is None:
+        return outcome, None
+    try:
+        return outcome, await asyncio.to_thread(check, outcome.parsed.answer, *place)
+    except Exception as error:  # noqa: BLE001 - the border of a page
+        return outcome.without_answer(page_failure(error, "validate", said=outcome.completion.text)), None
+
+
+def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool) -> OcrContent:
+    assert isinstance(answer, OcrAnswer)
+    return ocr_content(answer, page, is_literal=is_literal)
+
+
+def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
+    assert isinstance(answer, ChartAnswer)
+    return chart_content(answer, region, page)
+
+
+def _chart_boxes(text: _Page | None) -> list[Box]:
+    """Where the text's answer has a chart."""
+    blocks = text.content.blocks if text and text.content else ()
+    return [
+        block.bbox_px
+        for block in blocks
+        if block.kind in ("chart", "figure") and block.bbox_px is not None and block.box_origin == "engine"
+    ]
+
+
+def _may_hide_charts(page: RenderedPage) -> bool:
+    """A scan has no structure to find charts in; what its rendering offers is at most the image as a whole."""
+    return page.is_scan and all(region.origin == "standalone" for region in page.regions)

@@ -1,0 +1,237 @@
+"""The rows of one chunk: what was said of a page or a chart, where it stands, and how it was asked for. Nothing is asked here."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, get_args
+
+from schemas.answers import OcrAnswer
+from schemas.failure import KINDS, Failure, Task, storable_text
+from schemas.page import Box, Chunk, PageImage, Region, RenderedPage
+from schemas.plan import Recipe
+from schemas.records import (
+    BlockRecord,
+    ChartPointRecord,
+    ChartRecord,
+    ChunkRecords,
+    FailureRecord,
+    Lineage,
+    PageRecord,
+    Reading,
+)
+from schemas.settings import Transport
+from workers.reading.asking import Outcome
+from workers.text.columns import ChartContent, OcrContent
+from workers.reading.prompts import prompt_for
+
+PROMPT_ECHO_CHARS = 60
+"""A line of the prompt this long in an answer comes from the prompt, not from the page."""
+
+
+class ChunkRows:
+    def __init__(self, chunk: Chunk, run_id: str, recipes: Mapping[Task, Recipe], clock: Callable[[], datetime]) -> None:
+        """`recipes` of the tasks that are asked."""
+        self._lineage = _lineage(chunk, run_id)
+        self._readings = {task: _reading(recipe) for task, recipe in recipes.items()}
+        self._clock = clock
+
+    def of_failure(self, failure: Failure) -> FailureRecord:
+        reading = self._readings.get(failure.task) if failure.task else None
+        return FailureRecord(
+            lineage=self._lineage,
+            page_index=failure.page_index,
+            region_index=failure.region_index,
+            recipe_id=reading.recipe_id if reading else None,
+            engine=reading.engine if reading else None,
+            model=reading.model if reading else None,
+            stage=failure.stage,
+            task=failure.task,
+            kind=failure.kind,
+            message=failure.message,
+            is_transient=KINDS[failure.kind].is_transient,
+            raw_text=failure.raw_text and storable_text(failure.raw_text),
+            failed_at=self._clock(),
+        )
+
+    def of_undrawn(self, page: RenderedPage) -> PageRecord:
+        return self._page(page, "failed")
+
+    def of_blank(self, page: RenderedPage) -> PageRecord:
+        return self._page(page, "blank", text_markdown="", text_plain="")
+
+    def of_text(self, page: RenderedPage, outcome: Outcome, content: OcrContent | None, num_candidates: int) -> ChunkRecords:
+        """`content` None: there is no answer that holds. `num_candidates`: regions that may hold a chart, those found since too."""
+        failures = self.of_outcome(outcome, page, task="ocr")
+        if content is None:
+            record = self._page(page, "failed", outcome, num_chart_candidates=num_candidates)
+            return ChunkRecords(pages=[record], failures=failures)
+        record = self._page(
+            page,
+            "partial" if outcome.failure else "ok",
+            outcome,
+            **_columns(
+                content,
+                flags=joined(page.flags, content.flags, _answer_flags(outcome)),
+                text_origin=outcome.completion.text_origin,
+                num_chart_candidates=num_candidates,
+                confidence=outcome.completion.confidence,
+            ),
+        )
+        reading = self._readings["ocr"]
+        blocks = [
+            BlockRecord(lineage=self._lineage, page_index=page.page_index, reading=reading, block_index=index, **vars(block))
+            for index, block in enumerate(content.blocks)
+        ]
+        return ChunkRecords(pages=[record], blocks=blocks, failures=failures)
+
+    def of_chart(
+        self,
+        page: RenderedPage,
+        region: Region,
+        image: PageImage,
+        outcome: Outcome,
+        content: ChartContent | None,
+        flags: Iterable[str] = (),
+    ) -> ChunkRecords:
+        """`image` is what was looked at. `content` None: there is no answer that holds."""
+        failures = self.of_outcome(outcome, page, task="chart", region=region)
+        if content is None:
+            record = self._chart(page, region, image, "failed", outcome, flags=joined(flags, _answer_flags(outcome)))
+            return ChunkRecords(charts=[record], failures=failures)
+        columns = _columns(content, flags=joined(flags, content.flags, _answer_flags(outcome)))
+        record = self._chart(page, region, image, "partial" if outcome.failure else content.status, outcome, **columns)
+        points = [
+            ChartPointRecord(
+                lineage=self._lineage,
+                page_index=page.page_index,
+                region_index=region.region_index,
+                reading=self._readings["chart"],
+                **vars(point),
+            )
+            for point in content.points
+        ]
+        return ChunkRecords(charts=[record], chart_points=points, failures=failures)
+
+    def of_bare_chart(self, page_index: int, region: Region) -> ChartRecord:
+        """A failed chart of which nothing else is told, for what is known of it may be what is wrong."""
+        return ChartRecord(
+            lineage=self._lineage,
+            page_index=page_index,
+            region_index=region.region_index,
+            reading=self._readings["chart"],
+            status="failed",
+            region_origin=region.origin,
+        )
+
+    def of_outcome(self, outcome: Outcome, page: RenderedPage, *, task: Task, region: Region | None = None) -> list[FailureRecord]:
+        """What went wrong with it, if anything did."""
+        if outcome.failure is None:
+            return []
+        place = {"task": task, "page_index": page.page_index, "region_index": region and region.region_index}
+        return [self.of_failure(outcome.failure.model_copy(update=place))]
+
+    def _page(self, page: RenderedPage, status: Any, outcome: Outcome | None = None, **content: Any) -> PageRecord:
+        columns: dict[str, Any] = {
+            "lineage": self._lineage,
+            "page_index": page.page_index,
+            "reading": self._readings["ocr"],
+            "status": status,
+            "width_px": page.image and page.image.width_px,
+            "height_px": page.image and page.image.height_px,
+            "width_pt": page.width_pt,
+            "height_pt": page.height_pt,
+            "dpi": page.dpi,
+            "rotation": page.rotation,
+            "is_scan": page.is_scan,
+            "is_blank": page.is_blank,
+            "num_chart_candidates": len(page.regions),
+            "num_text_layer_chars": page.text_layer and page.text_layer.num_chars,
+            "flags": joined(page.flags, _answer_flags(outcome)),
+            "render_s": page.render_s,
+        }
+        return PageRecord(**columns | self._asked(outcome) | content)
+
+    def _chart(
+        self, page: RenderedPage, region: Region, image: PageImage, status: Any, outcome: Outcome, **content: Any
+    ) -> ChartRecord:
+        columns: dict[str, Any] = {
+            "lineage": self._lineage,
+            "page_index": page.page_index,
+            "region_index": region.region_index,
+            "reading": self._readings["chart"],
+            "status": status,
+            "bbox_px": Box(*region.bbox_px),
+            "region_origin": region.origin,
+            "width_px": image.width_px,
+            "height_px": image.height_px,
+            "dpi": region.dpi,
+        }
+        return ChartRecord(**columns | self._asked(outcome) | content)
+
+    def _asked(self, outcome: Outcome | None) -> dict[str, Any]:
+        """The columns about asking; nothing where nothing was asked."""
+        if outcome is None:
+            return {}
+        completion = outcome.completion
+        return {
+            "mean_logprob": completion.mean_logprob,
+            "min_logprob": completion.min_logprob,
+            "grammar_overrides": completion.grammar_overrides,
+            "stop_reason": completion.stop_reason,
+            "num_asks": outcome.num_asks,
+            "num_prompt_tokens": outcome.num_prompt_tokens,
+            "num_output_tokens": outcome.num_output_tokens,
+            "read_s": outcome.engine_s,
+            "read_at": self._clock(),
+        }
+
+
+def _columns(content: OcrContent | ChartContent, **known: Any) -> dict[str, Any]:
+    """The columns of what was answered, and those that are known besides. `status` is passed by itself; blocks and points have
+    records of their own."""
+    columns = vars(content) | known
+    return {name: value for name, value in columns.items() if name not in ("status", "blocks", "points")}
+
+
+def joined(*flags: Iterable[str]) -> list[str]:
+    """Each once, in order."""
+    return list(dict.fromkeys(flag for part in flags for flag in part))
+
+
+def _answer_flags(outcome: Outcome | None) -> list[str]:
+    if outcome is None:
+        return []
+    echo = ["prompt_echo"] if _echoes_prompt(outcome) else []
+    return [*(outcome.parsed.repairs if outcome.parsed else ()), *outcome.completion.flags, *echo]
+
+
+def _echoes_prompt(outcome: Outcome) -> bool:
+    """A model that repeats its instructions has not read the page."""
+    if outcome.completion.text_origin != "model" or outcome.parsed is None:
+        return False
+    task: Task = "ocr" if isinstance(outcome.parsed.answer, OcrAnswer) else "chart"
+    asked = "\n".join(prompt_for(task, transport).text for transport in get_args(Transport))
+    lines = [line for line in asked.splitlines() if len(line) >= PROMPT_ECHO_CHARS and '"' not in line]
+    return any(line in outcome.completion.text for line in lines)
+
+
+def _reading(recipe: Recipe) -> Reading:
+    return Reading(
+        recipe_id=recipe.recipe_id,
+        engine=recipe.engine,
+        model=recipe.model,
+        model_revision=recipe.model_revision,
+        prompt_version=recipe.prompt_version,
+    )
+
+
+def _lineage(chunk: Chunk, run_id: str) -> Lineage:
+    return Lineage(
+        uri=chunk.source.uri,
+        source_id=chunk.source.source_id,
+        source_version=chunk.source.etag,
+        version_id=chunk.document.version_id,
+        document_id=chunk.document.document_id,
+        plan_id=chunk.plan_id,
+        run_id=run_id,
+        attempt=chunk.attempt,
+    )

@@ -1,0 +1,1 @@
+"""Pages as pixels, text and regions."""

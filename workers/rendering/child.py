@@ -1,0 +1,145 @@
+"""The sandboxed process: told what to open and which page to draw, it answers in frames. Started by `workers.rendering.renderer` only.
+
+It imports everything first, confines itself, says it is ready, and then reads requests until the end of stdin.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+# all of these while files and memory are still free to use
+import workers.rendering.pages.image_pages
+import workers.rendering.pages.pdf_pages
+from schemas.failure import FailureKind, PageError
+from schemas.page import MAX_CHARS, MAX_WORDS, Region, RenderedPage, pack
+from schemas.settings import RegionSettings, RenderSettings
+from workers.rendering.sandbox import limits as sandbox
+from workers.rendering.pages.documents import OpenDocument, open_document
+from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
+from workers.sources.local_files import explained
+from workers.rendering.pages.pdf_pages import raise_if_out_of_memory
+
+
+class Drawer:
+    """Keeps one document open between requests: the next chunk is often of the same one."""
+
+    def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: list[str]) -> None:
+        self._render, self._regions, self._passwords = render, regions, passwords
+        self._open: OpenDocument | None = None
+        self._file: IO[bytes] | None = None
+
+    def open(self, path: str, device: int, inode: int) -> Frame:
+        """The file of that device and inode, and no other that lies there meanwhile."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+        if self._file is not None:
+            self._file.close()
+        through = path
+        try:
+            with explained():
+                self._file = open(path, "rb")  # noqa: SIM115 (open as long as the document is)
+                status = os.fstat(self._file.fileno())
+                if (status.st_dev, status.st_ino) != (device, inode):
+                    raise PageError(FailureKind.changed, "the file was replaced while it was opened")
+                through = _through(self._file)
+                self._open = open_document(Path(through), self._render, self._regions, self._passwords)
+        except (PageError, MemoryError) as error:
+            return _failure(error, through, path)
+        return Frame(DOCUMENT, self._open.document.model_dump_json().encode())
+
+    def page(self, page_index: int) -> RenderedPage | Frame:
+        """Without regions; or a failure. Never raises."""
+        started = time.perf_counter()
+        try:
+            assert self._open is not None
+            page = self._open.render_page(page_index)
+        except Exception as error:  # noqa: BLE001 (whatever a library raises on this page costs this page)
+            return _failure(error)
+        return page.model_copy(update={"render_s": time.perf_counter() - started})
+
+    def regions(self, page: RenderedPage) -> RenderedPage:
+        """A page with nothing but its regions (and how long they took). Never raises."""
+        started = time.perf_counter()
+        found = RenderedPage(page_index=page.page_index)
+        try:
+            assert self._open is not None
+            found = found.model_copy(update={"regions": _bounded(self._open.find_regions(page))})
+        except Exception as error:  # noqa: BLE001 (a fault here must not cost the page)
+            print(f"regions of page {page.page_index}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            found = found.model_copy(update={"flags": ["regions_failed"]})
+        return found.model_copy(update={"render_s": time.perf_counter() - started})
+
+
+def _through(file: IO[bytes]) -> str:
+    """A path of the very file that is open, whatever its name: MuPDF takes none that is no UTF-8."""
+    path = f"/proc/self/fd/{file.fileno()}"
+    return path if os.path.exists(path) else str(file.name)
+
+
+def _bounded(regions: list[Region]) -> list[Region]:
+    """Charts that share the words of a very full page may together have more than a message may hold."""
+    words = [word for region in regions for word in region.words]
+    if len(words) > MAX_WORDS or sum(len(word.text) for word in words) > MAX_CHARS:
+        raise ValueError(f"{len(words)} words in regions")
+    return regions
+
+
+def _failure(error: Exception, through: str = "", path: str = "") -> Frame:
+    """`through` is what the file was opened by; messages name its `path`."""
+    kind, message = _reason(error)
+    reason = PageError(kind, message.replace(through, path) if through else message)
+    return Frame(FAILURE, json.dumps([reason.kind, reason.message]).encode())
+
+
+def _reason(error: Exception) -> tuple[FailureKind, str]:
+    try:
+        raise_if_out_of_memory(error)
+    except MemoryError as out_of_memory:
+        error = out_of_memory
+    if isinstance(error, PageError):
+        return error.kind, error.message
+    if isinstance(error, MemoryError):
+        return FailureKind.render_out_of_memory, f"out of memory: {error}"
+    return FailureKind.unreadable, f"{type(error).__name__}: {error}"
+
+
+def _send(stream: IO[bytes], kind: bytes, page: RenderedPage) -> None:
+    packed = pack(page)
+    write_frame(stream, Frame(kind, packed.body.encode(), packed.buffers))
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+    os.dup2(2, 1)  # whatever a library prints must not end up between the frames
+    requests = sys.stdin.buffer
+    setup = json.loads(read_frame(requests).body)
+    sandbox.die_with_parent(setup["parent_pid"])
+    render = RenderSettings.model_validate(setup["render"])
+    drawer = Drawer(render, RegionSettings.model_validate(setup["regions"]), setup["passwords"])
+    sandbox.confine(render.memory_bytes)
+    write_frame(answers, Frame(READY, b""))
+    while True:
+        try:
+            request = read_frame(requests)
+        except EOFError:
+            return
+        order = json.loads(request.body)
+        with sandbox.cpu_limit(render.cpu_s):
+            if "open" in order:
+                write_frame(answers, drawer.open(order["open"], order["device"], order["inode"]))
+            else:
+                page = drawer.page(order["page"])
+                if isinstance(page, Frame):
+                    write_frame(answers, page)
+                else:
+                    _send(answers, PAGE, page)
+                    _send(answers, REGIONS, drawer.regions(page))
+
+
+assert workers.rendering.pages.image_pages
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""PDF pages through MuPDF: pixels at native resolution, the text layer, the regions. Runs inside the sandbox."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from PIL import Image
+
+from schemas.failure import FailureKind, PageError
+from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, PageImage, Region, RenderedPage, Word
+from schemas.settings import RegionSettings, RenderSettings
+from schemas.source import Document
+from workers.rendering.full_image import FULL_IMAGE_PIXELS
+from workers.rendering.pages.image_pages import full_image, is_uniform
+from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.passwords import spellings
+from workers.rendering.pages.regions import PageView, find_regions
+from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
+from workers.rendering.pages.text_layer import PdfText, all_scaled, read_text
+
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
+
+_TEXT_FLAGS = 0
+"""Ligatures are expanded; glyphs without a Unicode meaning stay U+FFFD (the default invents their glyph number as text). No
+images: `extractDICT` would encode every one of them as a file."""
+
+
+class PdfDocument:
+    def __init__(self, path: Path, settings: RenderSettings, regions: RegionSettings, passwords: Sequence[str]) -> None:
+        self._settings, self._region_settings = settings, regions
+        try:
+            self._pdf = pymupdf.open(path, filetype="pdf")
+            if not self._pdf.is_pdf:
+                raise PageError(FailureKind.unsupported_type, "not a PDF inside")
+            is_locked = bool(self._pdf.needs_pass)
+            if is_locked and not any(self._pdf.authenticate(each) for each in spellings(passwords)):
+                raise PageError(FailureKind.encrypted, f"none of {len(passwords)} passwords opens it")
+            num_pages = self._pdf.page_count
+        except PageError:
+            raise
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 (MuPDF's errors share no class with PyMuPDF's own)
+            raise_if_out_of_memory(error)
+            raise PageError(FailureKind.corrupt, str(error)) from None
+        if not num_pages:
+            raise PageError(FailureKind.no_pages, "the file opens but has no page")
+        metadata = self._pdf.metadata or {}
+        self.document = Document(
+            media_type="application/pdf",
+            num_pages=num_pages,
+            is_encrypted=is_locked or bool(metadata.get("encryption")),
+            is_repaired=bool(self._pdf.is_repaired),
+            title=_clean(metadata.get("title")),
+            producer=_clean(metadata.get("producer")),
+        )
+        self._shown: ShownPage | None = None
+
+    def render_page(self, page_index: int) -> RenderedPage:
+        self._shown = None
+        pymupdf.TOOLS.reset_mupdf_warnings()
+        shown = self._shown = ShownPage(self._pdf.load_page(page_index), self._settings)
+        flags = list(shown.flags)
+        size = shown.size
+        pixels = shown.drawn.pixels
+        layer = shown.text.layer(shown.x, shown.y)
+        if self._pdf.is_repaired:
+            flags.append("repaired")
+        if pymupdf.TOOLS.mupdf_warnings():
+            flags.append("render_warnings")
+        has_full_image = self._region_settings.enabled and shown.native.is_scan and shown.is_reduced  # only charts are cut from it
+        return RenderedPage(
+            page_index=page_index,
+            image=PageImage.from_rgb(*size, pixels),
+            text_layer=layer,
+            width_pt=shown.page_pt.width,
+            height_pt=shown.page_pt.height,
+            dpi=shown.x * 72,
+            rotation=int(shown.page.rotation) % 360,
+            is_scan=shown.native.is_scan,
+            is_blank=not shown.text.words and is_uniform(as_image(size, pixels)),
+            is_reduced=shown.is_reduced,
+            full_image=shown.full_image() if has_full_image else b"",
+            flags=flags,
+        )
+
+    def find_regions(self, page: RenderedPage) -> list[Region]:
+        """Charts a scan shows come from the answer's boxes later; here only what the PDF's own structure tells."""
+        shown = self._shown
+        if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
+            return []
+        found = find_regions(shown.view(), self._region_settings)
+        return [shown.region(index, each.rect_pt, each.origin, each.dpi, self._region_settings) for index, each in enumerate(found)]
+
+    def close(self) -> None:
+        self._shown = None
+        self._pdf.close()
+        pymupdf.TOOLS.store_shrink(100)
+
+
+class Drawn(NamedTuple):
+    """Pixels where MuPDF put them: a copy of each page would cost a tenth of drawing it."""
+
+    pixels: memoryview | bytes
+    owner: Any
+    """Keeps the view's memory alive."""
+
+
+class ShownPage:
+    """A page interpreted once (display list) and drawn as often as needed: page, full image, regions."""
+
+    def __init__(self, page: pymupdf.Page, settings: RenderSettings) -> None:
+        self.page, self._settings = page, settings
+        self.flags: list[str] = []
+        self._list = page.get_displaylist()
+        self.page_pt = _page_box(page)
+        self.text, self.images = self._read_text()
+        self.native: Native = native_resolution(self.page_pt, self.images, self.text.size_chars, settings)
+        width_px, height_px = (side / 72 * self.native.dpi for side in (self.page_pt.width, self.page_pt.height))
+        self.is_reduced = width_px * height_px > settings.max_pixels * 1.02
+        self.size = fit(
+            width_px, height_px, cell_px=settings.cell_px, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels
+        )
+        self.x, self.y = self.size.width_px / self.page_pt.width, self.size.height_px / self.page_pt.height
+
+    def _read_text(self) -> tuple[PdfText, list[PlacedImage]]:
+        try:
+            # from the display list: `Page.get_textpage` reads a rotated page as if it were not
+            images = list(placed_images(self._list))
+            stext = self._list.get_textpage(_TEXT_FLAGS)
+            # all characters, for those outside the page are counted too
+            media = stext.m_internal.mediabox
+            media.x0 = media.y0 = -MAX_SIDE_PT
+            media.x1 = media.y1 = MAX_SIDE_PT
+            return _bounded(read_text(pymupdf.TextPage(stext), self.page_pt), self.flags), images
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a fault in the text costs the text, not the page)
+            raise_if_out_of_memory(error)
+            self.flags.append("text_layer_failed")
+            return PdfText(), []
+
+    def draw(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> Drawn:
+        """`part_pt` drawn straight at `size`: MuPDF scales by two factors, so that nothing is resampled afterwards."""
+        x, y = size.width_px / part_pt.width, size.height_px / part_pt.height
+        matrix = pymupdf.Matrix(x, 0, 0, y, -part_pt.left * x, -part_pt.top * y)
+        colors = pymupdf.csGRAY if is_gray else pymupdf.csRGB
+        drawn = self._list.get_pixmap(matrix=matrix, colorspace=colors, alpha=False, clip=pymupdf.Rect(part_pt))
+        if (drawn.width, drawn.height) == size:
+            return Drawn(drawn.samples_mv, drawn)
+        # float32 rounding on huge pages gives a pixel more or less
+        exact = Image.new("L" if is_gray else "RGB", size, "white")
+        exact.paste(as_image(Size(drawn.width, drawn.height), drawn.samples_mv))
+        return Drawn(exact.tobytes(), None)
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """The page at `size`, RGB."""
+        return self.draw(self.size, self.page_pt)
+
+    def view(self) -> PageView:
+        pixels = np.frombuffer(self.drawn.pixels, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
+        return PageView(self.page, self.text.words, self.images, pixels)
+
+    def full_image(self) -> bytes:
+        """The scan at its own resolution, at most FULL_IMAGE_PIXELS, as JPEG."""
+        width_px, height_px = (side / 72 * self.native.dpi for side in (self.page_pt.width, self.page_pt.height))
+        scale = min(1.0, math.sqrt(FULL_IMAGE_PIXELS / (width_px * height_px)))
+        size = Size(max(1, int(width_px * scale)), max(1, int(height_px * scale)))
+        drawn = self.draw(size, self.page_pt, is_gray=all(image.is_gray for image in self.images))
+        return full_image(as_image(size, drawn.pixels))
+
+    def region(self, index: int, rect_pt: Box, origin: Any, dpi: float, settings: RegionSettings) -> Region:
+        part = rect_pt.intersection(self.page_pt)
+        size = fit(
+            part.width / 72 * dpi,
+            part.height / 72 * dpi,
+            cell_px=self._settings.cell_px,
+            min_pixels=settings.min_pixels,
+            max_pixels=settings.max_pixels,
+        )
+        drawn = self.draw(size, part)
+        return Region(
+            region_index=index,
+            bbox_px=Box(*(round(side, 2) for side in part.scaled(self.x, self.y))),
+            origin=origin,
+            image=PageImage.from_rgb(*size, drawn.pixels),
+            dpi=size.width_px / part.width * 72,
+            words=all_scaled([word for word in self.text.words if _is_in(word, part)], self.x, self.y),
+        )
+
+
+def _bounded(text: PdfText, flags: list[str]) -> PdfText:
+    """The text, or none where it is more than a page can have: then the page is read from its pixels."""
+    if len(text.words) <= MAX_WORDS and sum(len(word.text) for word in text.words) <= MAX_CHARS:
+        return text
+    flags.append("text_layer_failed")
+    return PdfText()
+
+
+def raise_if_out_of_memory(error: Exception) -> None:
+    """MuPDF reports a failed allocation as an error like any other."""
+    text = str(error).lower()
+    if "malloc" in text or "calloc" in text or "out of memory" in text or "bad_alloc" in text:
+        raise MemoryError(str(error)) from error
+
+
+def _page_box(page: pymupdf.Page) -> Box:
+    box = Box(*map(float, page.rect))
+    if not all(map(math.isfinite, box)) or box.width <= 0 or box.height <= 0 or max(box.width, box.height) > MAX_SIDE_PT:
+        raise PageError(FailureKind.unreadable, f"a page of {box.width:g} x {box.height:g} points")
+    return box
+
+
+def as_image(size: Size, pixels: memoryview | bytes) -> Image.Image:
+    """A view, grey or RGB by its length."""
+    mode = "L" if len(pixels) == size.width_px * size.height_px else "RGB"
+    return Image.frombuffer(mode, size, cast(bytes, pixels), "raw", mode, 0, 1)  # any buffer will do
+
+
+def placed_images(shown: pymupdf.DisplayList) -> Iterator[PlacedImage]:
+    """As the page is displayed (rotation applied), those without a size left out."""
+    for info in pymupdf.TextPage(shown.get_textpage(pymupdf.TEXT_PRESERVE_IMAGES)).extractIMGINFO():
+        a, b, c, d, _, _ = info["transform"]
+        across_pt, down_pt = math.hypot(a, b), math.hypot(c, d)
+        if math.isfinite(across_pt * down_pt) and across_pt > 0 and down_pt > 0 and all(map(math.isfinite, info["bbox"])):
+            dpi = 72 * max(info["width"] / across_pt, info["height"] / down_pt)
+            yield PlacedImage(Box(*info["bbox"]), dpi, info["colorspace"] == 1, min(info["width"], info["height"]) < 2)
+
+
+def _is_in(word: Word, part: Box) -> bool:
+    x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
+    return part.left <= x <= part.right and part.top <= y <= part.bottom
+
+
+def _clean(text: str | None) -> str | None:
+    """Metadata for a person: printable, UTF-8, None when empty."""
+    kept = "".join(char if char.isprintable() else " " for char in text or "").strip()
+    return kept[:500] or None

@@ -1,0 +1,310 @@
+"""Pages as pixels, text and regions, drawn in a sandboxed child process that may crash, hang or be killed at any page."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from schemas.failure import EndsRun, FailureKind, PageError
+from schemas.page import Packed, RenderedPage, pack
+from schemas.settings import RegionSettings, RenderSettings
+from schemas.source import Document, FileIdentity
+from workers.rendering.sandbox import limits as sandbox
+from workers.rendering.bounds import SAID_OF_DOCUMENTS, SAID_OF_PAGES, Bounds, OutOfBounds, document_said, failure_said
+from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, FrameError, Most, read_frame, write_frame
+from workers.sources.local_files import look_at
+
+_START_S = 120.0
+"""Imports take 0.6 s; on an overloaded machine with a cold disk much longer."""
+_STDERR_LINES = 40
+
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pagefold-spawner")
+"""PR_SET_PDEATHSIG follows the *thread* that started the child: this one lives as long as the interpreter."""
+
+
+class RenderStartError(EndsRun):
+    """No render process can be started on this machine: nothing that a document could do."""
+
+
+class Renderer:
+    """One reused child process. Not for several threads at once."""
+
+    _child_module: ClassVar[str] = "workers.rendering.child"
+
+    def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: Sequence[str]) -> None:
+        self._settings = render
+        self._bounds = Bounds.of(render, regions)
+        self._setup = {
+            "render": render.model_dump(mode="json"),
+            "regions": regions.model_dump(mode="json"),
+            "passwords": list(passwords),
+            "parent_pid": os.getpid(),
+        }
+        self._folders: list[str] = []
+        """What the child may read: where its documents are."""
+        self._child: _Child | None = None
+        self._opened: tuple[str, FileIdentity] | None = None
+        self._document: Document | None = None
+
+    def probe(self, path: Path, document_id: str | None, version_id: str | None, file: FileIdentity | None = None) -> Document:
+        """What the file is and how many pages it has. `file`: the one that was hashed; another in its place is `changed`.
+
+        Raises PageError: empty, unsupported_type, encrypted, corrupt, no_pages, too_large; render_timeout, render_out_of_memory
+        or render_crashed where opening it did that; gone, changed, access_denied, fetch_failed.
+        """
+        document = self._open(path, file)
+        return document.model_copy(update={"document_id": document_id, "version_id": version_id, "file": file})
+
+    def render(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[RenderedPage]:
+        """Each page as soon as it is drawn, in order; what went wrong with it is inside it."""
+        for page_index, packed in zip(pages, self.draw(path, pages, file), strict=True):
+            yield understood(packed, page_index, self._bounds)
+
+    def draw(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[Packed]:
+        """The same, packed as the child sent it: whoever reads a page unpacks it, once, by `understood`."""
+        for page_index in pages:
+            started = time.perf_counter()
+            try:
+                self._open(path, file)
+                packed = self._draw(page_index)
+            except PageError as error:
+                failure, render_s = error.failure("render", page_index=page_index), time.perf_counter() - started
+                packed = pack(RenderedPage(page_index=page_index, failure=failure, render_s=render_s))
+            yield packed
+
+    def close(self) -> None:
+        """Ends the child. The renderer may be used again; it then starts another."""
+        self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child, where one is running."""
+        return self._child.pid if self._child else None
+
+    def _open(self, path: Path, file: FileIdentity | None) -> Document:
+        """Nothing to do when it is the file that is open already. Raises PageError."""
+        found = look_at(path)
+        if file is not None and found != file:
+            raise PageError(FailureKind.changed, "the file was written to, or replaced, since it was hashed")
+        key = (os.fspath(path), found)
+        folder = os.path.dirname(os.path.realpath(path))
+        is_readable = any(os.path.commonpath([folder, known]) == known for known in self._folders)
+        if not is_readable:
+            self._folders = _widened(self._folders, folder)
+        if self._child is not None and not (self._child.is_fit() and is_readable):
+            self._stop()
+        if self._document is not None and self._opened == key and self._child is not None:
+            return self._document
+        self._document = self._opened = None
+        child = self._child = self._child or _Child(self._child_module, self._setup, self._settings, self._folders)
+        with child.limited(self._settings.wall_s):
+            order = {"open": os.path.abspath(path), "device": found.device, "inode": found.inode}
+            answer = self._ask(child, order, DOCUMENT + FAILURE, self._bounds.short_frame)
+            if answer.kind == FAILURE:
+                raise self._failure(answer, SAID_OF_DOCUMENTS)
+            try:
+                document = document_said(answer.body)
+            except OutOfBounds as error:
+                raise self._nonsense(error) from None
+        self._document, self._opened = document, key
+        return document
+
+    def _draw(self, page_index: int) -> Packed:
+        child = self._child
+        assert child is not None
+        bounds = self._bounds
+        with child.limited(self._settings.wall_s):
+            page = self._ask(child, {"page": page_index}, PAGE + FAILURE, bounds.page_frame)
+            if page.kind == FAILURE:
+                raise self._failure(page, SAID_OF_PAGES)
+            try:
+                packed = bounds.packed(page, bounds.page_pixels)
+                return Packed.joined([packed, self._regions(child, page_index)])
+            except (FrameError, OutOfBounds) as error:
+                raise self._nonsense(error) from None
+
+    def _regions(self, child: "_Child", page_index: int) -> Packed:
+        """Without them the page is safe still."""
+        try:
+            return self._bounds.packed(child.read(REGIONS, self._bounds.regions_frame), self._bounds.region_pixels)
+        except (EOFError, OSError):
+            self._stop()
+            return pack(RenderedPage(page_index=page_index, flags=["regions_failed"]))
+
+    def _failure(self, answer: Frame, kinds: Collection[FailureKind]) -> PageError:
+        """What the child says went wrong."""
+        try:
+            reason = failure_said(answer.body, kinds)
+        except OutOfBounds as error:
+            return self._nonsense(error)
+        if reason.kind is FailureKind.render_out_of_memory:  # it answered, but who knows what it could not allocate
+            self._stop()
+        return reason
+
+    def _nonsense(self, why: Exception) -> PageError:
+        """Whoever said that says no more."""
+        self._stop()
+        return _nonsense(why)
+
+    def _ask(self, child: "_Child", order: dict[str, object], kinds: bytes, most: Most) -> Frame:
+        try:
+            return child.ask(order, kinds, most)
+        except FrameError as error:
+            raise self._nonsense(error) from None
+        except (EOFError, OSError):
+            reason = child.why_dead()
+            self._stop()
+            raise reason from None
+
+    def _stop(self) -> None:
+        child, self._child, self._document, self._opened = self._child, None, None, None
+        if child is not None:
+            child.kill()
+
+
+class _Child:
+    """The process, its pipes, its clock, and the last it said on stderr."""
+
+    def __init__(self, module: str, setup: dict[str, object], settings: RenderSettings, folders: Sequence[str]) -> None:
+        self._settings = settings
+        self._timed_out = False
+        self._process = _SPAWNER.submit(_spawn, sandbox.command(module, folders)).result()
+        self.pid = self._process.pid
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        try:
+            with self.limited(_START_S):
+                write_frame(self._requests, Frame(b"S", json.dumps(setup).encode()))
+                self.read(READY, Most(0, 0, 0))
+        except (EOFError, FrameError, OSError):
+            self.kill()
+            raise RenderStartError("the render process does not start: " + " | ".join(self._stderr)) from None
+        self._first_bytes = sandbox.address_space_bytes(self.pid)
+
+    def ask(self, order: dict[str, object], kinds: bytes, most: Most) -> Frame:
+        write_frame(self._requests, Frame(b"O", json.dumps(order).encode()))
+        return self.read(kinds, most)
+
+    def read(self, kinds: bytes, most: Most) -> Frame:
+        """One of `kinds`. Raises FrameError on any other, and on more than `most`; EOFError and OSError when the child is gone."""
+        frame = read_frame(self._answers, most)
+        if frame.kind not in kinds:
+            raise FrameError("an answer to another question")
+        return frame
+
+    def limited(self, wall_s: float) -> "_WallClock":
+        return _WallClock(self, wall_s)
+
+    def time_out(self) -> None:
+        self._timed_out = True
+        self._process.kill()
+
+    def is_fit(self) -> bool:
+        """Alive, and grown by less than half of what it may."""
+        if self._process.poll() is not None:
+            return False
+        return sandbox.address_space_bytes(self.pid) - self._first_bytes < self._settings.memory_bytes // 2
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(timeout=5)
+        for stream in (self._requests, self._answers):
+            try:
+                stream.close()
+            except OSError:  # what was still to be written to a dead process
+                continue
+
+    def why_dead(self) -> PageError:
+        """After an answer did not come."""
+        if not self._timed_out:
+            try:
+                self._process.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        status = self._process.wait()
+        self._listener.join(timeout=5)
+        last = self._stderr[-1] if self._stderr else ""
+        if self._timed_out:
+            return PageError(FailureKind.render_timeout, f"no answer within {self._settings.wall_s:g} s")
+        if status in (-signal.SIGPROF, -signal.SIGXCPU):
+            return PageError(FailureKind.render_timeout, f"more than {self._settings.cpu_s:g} s of CPU time")
+        if any(sign in line for line in self._stderr for sign in ("bad_alloc", "MemoryError", "out of memory", "alloc")):
+            return PageError(FailureKind.render_out_of_memory, f"out of memory: {last}")
+        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        return PageError(FailureKind.render_crashed, f"the renderer died by {how} {last}")
+
+    def _listen(self) -> None:
+        assert self._process.stderr
+        with self._process.stderr as stream:
+            while line := stream.readline(4096):
+                self._stderr.append(line.decode(errors="replace").strip())
+
+
+class _WallClock:
+    """`with`: the child is killed when the block takes longer."""
+
+    def __init__(self, child: _Child, wall_s: float) -> None:
+        self._timer = threading.Timer(wall_s, child.time_out)
+
+    def __enter__(self) -> None:
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+
+def understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage:
+    """The page that was asked for. Never raises: what is out of bounds is a failure of this page."""
+    try:
+        return bounds.page(packed, page_index)
+    except OutOfBounds as error:
+        return RenderedPage(page_index=page_index, failure=_nonsense(error).failure("render", page_index=page_index))
+
+
+def _nonsense(why: Exception) -> PageError:
+    return PageError(FailureKind.render_crashed, f"the renderer's answer makes no sense ({why}): it is broken, or taken over")
+
+
+_MAX_FOLDERS = 4
+"""More are not told one by one: each means a new child."""
+
+
+def _widened(folders: Sequence[str], folder: str) -> list[str]:
+    """With `folder`; of many folders what is above them all, but never the root of the file system."""
+    folders = [*folders, folder]
+    if len(folders) <= _MAX_FOLDERS:
+        return folders
+    above = os.path.commonpath(folders)
+    return [folder] if above == os.path.dirname(above) else [above]
+
+
+def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=sandbox.environment(os.environ),
+        start_new_session=True,  # Ctrl-C in a terminal is the parent's to handle
+        close_fds=True,
+    )

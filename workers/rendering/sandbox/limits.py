@@ -1,0 +1,189 @@
+"""What keeps a render process in its place, and what of it this platform enforces.
+
+A process starts where it can read only some places (see `command`) and confines itself once its imports are done; nothing of it
+can be undone afterwards. `python -m workers.rendering.sandbox.limits` confines itself, tries what must fail, and prints what did: `capabilities()`
+is that experiment, not a table of hopes.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from workers.rendering.sandbox.seccomp import allow_listed_syscalls
+
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 38, 4
+_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
+IS_LINUX = sys.platform == "linux"
+
+
+class Capability(NamedTuple):
+    name: str
+    enforced: bool
+    detail: str
+
+
+def environment(parent: Mapping[str, str]) -> dict[str, str]:
+    """What a child may see of its parent's environment: where programs and modules are. No keys, no home, no proxies."""
+    kept = {name: parent[name] for name in _KEPT_VARIABLES if name in parent}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # what the parent imports, the child can
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "MALLOC_ARENA_MAX": "1",  # each arena reserves 64 MiB of the address space that RLIMIT_AS counts
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def command(module: str, folders: Sequence[str]) -> list[str]:
+    """Starts `module` where it can read these folders and what it consists of, and nothing else; without Landlock, all we can."""
+    return [sys.executable, "-P", "-m", "workers.rendering.sandbox.confined", module, *_program_places(), *folders]
+
+
+def _program_places() -> list[str]:
+    """Where Python, its packages, our two and the libraries that they load lie. Never a folder that the user's home is in."""
+    ours = Path(__file__).resolve().parents[3]
+    home = os.path.realpath(os.path.expanduser("~"))
+    paths = [os.path.realpath(path) for path in sys.path if path]
+    libraries = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
+    return [
+        *dict.fromkeys(path for path in paths if path != str(ours) and os.path.commonpath([path, home]) != path),
+        *(str(ours / package) for package in ("workers", "schemas")),
+        *dict.fromkeys([sys.prefix, sys.base_prefix, *libraries, *_SYSTEM_PLACES]),
+    ]
+
+
+_SYSTEM_PLACES = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc/self")
+
+
+def die_with_parent(parent_pid: int) -> bool:
+    """Be killed when the thread that started this process ends. False where the platform cannot (end of stdin remains)."""
+    if not IS_LINUX or not _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
+        return False
+    if os.getppid() != parent_pid:  # it died before the call above
+        os._exit(1)
+    return True
+
+
+def confine(memory_bytes: int) -> None:
+    """Limits for good: address space (what is used now + memory_bytes), no core dump, no file written, no network, no process.
+
+    The CPU limit is per page (see `cpu_limit`), the wall clock is the parent's.
+    """
+    import resource
+
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    if IS_LINUX:
+        _lower(resource.RLIMIT_AS, address_space_bytes(os.getpid()) + memory_bytes)
+        _prctl(_PR_SET_DUMPABLE, 0)
+        if _prctl(_PR_SET_NO_NEW_PRIVS, 1):
+            allow_listed_syscalls()
+
+
+class cpu_limit:
+    """`with cpu_limit(30):` the process is killed by SIGPROF after 30 s of CPU time, all threads, user and system."""
+
+    def __init__(self, cpu_s: float) -> None:
+        self._cpu_s = cpu_s
+
+    def __enter__(self) -> None:
+        signal.setitimer(signal.ITIMER_PROF, self._cpu_s)
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def address_space_bytes(pid: int) -> int:
+    """Virtual size of a process; 0 where there is no /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def capabilities() -> list[Capability]:
+    """What holds a render process here, found by trying in one."""
+    tried = subprocess.run(
+        command("workers.rendering.sandbox.limits", ["/tmp"]),
+        env=environment(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    try:
+        found = [Capability(*entry) for entry in json.loads(tried.stdout)]
+    except ValueError:
+        reason = tried.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {tried.returncode}"]
+        return [Capability("sandbox", False, f"a render process does not start: {reason[0]}")]
+    return [*found, Capability("wall clock", True, "the parent kills the process")]
+
+
+def _try_everything() -> list[Capability]:
+    import resource
+
+    died = die_with_parent(os.getppid())
+    confine(memory_bytes=256 * 1024**2)
+    where = f"{platform.system()} {platform.machine()}"
+
+    def fails(act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except (OSError, MemoryError):
+            return True
+        return False
+
+    def write() -> None:
+        path = Path("/tmp", f"pagefold-sandbox-{os.getpid()}")  # tempfile looks for its folder by writing
+        try:
+            path.write_bytes(b"x")
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    memory = fails(lambda: bytearray(512 * 1024**2))
+    network = fails(lambda: socket.socket().close())
+    files = fails(write)
+    elsewhere = fails(lambda: os.listdir("/"))
+    processes = fails(lambda: subprocess.run([sys.executable, "-c", ""], check=False))
+    no_core = resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+    no_filter = f"no system call filter on {where}"
+    return [
+        Capability("memory", memory, "RLIMIT_AS" if memory else f"{where} does not enforce RLIMIT_AS"),
+        Capability("CPU time", hasattr(signal, "setitimer"), "ITIMER_PROF, for each page"),
+        Capability("no core dumps", no_core, "RLIMIT_CORE"),
+        Capability("no network", network, "seccomp" if network else no_filter),
+        Capability("no files written", files, "RLIMIT_FSIZE and seccomp" if files else no_filter),
+        Capability(
+            "no other file read", elsewhere, "Landlock" if elsewhere else f"no Landlock on {where}: it may read what you may"
+        ),
+        Capability("no new processes", processes, "seccomp" if processes else no_filter),
+        Capability("dies with its parent", died, "PR_SET_PDEATHSIG" if died else "only at its next read: end of stdin"),
+    ]
+
+
+def _lower(limit: int, value: int) -> None:
+    import resource
+
+    hard = resource.getrlimit(limit)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(limit, (value, value))
+
+
+def _prctl(option: int, value: int) -> bool:
+    return ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0
+
+
+if __name__ == "__main__":
+    print(json.dumps(_try_everything()))  # noqa: T201

@@ -1,0 +1,174 @@
+"""From a typed answer to what lands: text, blocks and boxes; chart columns and points; and how far to trust them.
+
+Nothing here raises on odd content: what does not fit is null and flagged (`schemas.flags`).
+"""
+
+from typing import cast
+
+from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, ChartAnswer, OcrAnswer, Table
+from schemas.page import Box, PageImage, Region, RenderedPage
+from schemas.records import BlockContent, BlockKind
+from workers.text.align import Aligner
+from workers.charts.checks import AxisRange, axis_range, labels_found, sums_to_whole, values_in_range
+from workers.charts.points import ChartReader
+from workers.text.columns import ChartContent, OcrContent
+from workers.text.tables import Grid, grid_of, to_html, to_markdown
+from workers.text.languages import bcp47
+from workers.text.markdown import escape, escape_block, join_markdown, literal_rows, plain_rows, plain_text
+from workers.text.agreement import agreement, tokens_of
+from workers.text.trust import judge
+
+BOX_TOLERANCE = 0.02
+"""Share of a side by which an engine's box may pass the page's edge; it is clamped."""
+MIN_AGREEMENT = 0.5
+MIN_LABELS = 3
+"""Labels below which their share raises no flag."""
+_KINDS = {block: cast(BlockKind, key) for key, block in BLOCK_TYPES.items()}
+
+
+def ocr_content(answer: OcrAnswer, page: RenderedPage, *, is_literal: bool = False) -> OcrContent:
+    """Blocks with boxes, and the page's text made of them.
+
+    Boxes come from the engine where it gave one, else from aligning the block's text with the words of the text layer.
+    `is_literal`: the answer's text is no Markdown (`Completion.is_literal`); it is the plain text, and is escaped for Markdown.
+    `text_layer_agreement` is null unless the layer is trusted (`workers.text.trust`); it ignores order, punctuation and case.
+    """
+    flags: dict[str, None] = {}
+    aligner = Aligner(page.text_layer.words) if page.text_layer else None
+    blocks: list[BlockContent] = []
+    parts: list[tuple[BlockKind, str]] = []
+    plain: list[str] = []
+    for block in answer.blocks:
+        content, plain_block = _block(block, page.image, aligner, flags, is_literal=is_literal)
+        if content.text or content.kind in ("figure", "chart"):
+            blocks.append(content)
+            parts.append((content.kind, content.text))
+            plain.append(plain_block)
+    text_plain = "\n\n".join(text for text in plain if text)
+    num_chars = sum(not char.isspace() for char in text_plain)
+    if not num_chars and not page.is_blank:
+        flags["empty_answer"] = None
+    agreed = _agreement(text_plain, page)
+    if agreed is not None and agreed < MIN_AGREEMENT:
+        flags["text_layer_disagrees"] = None
+    return OcrContent(
+        text_markdown=join_markdown(parts),
+        text_plain=text_plain,
+        languages=bcp47(answer.languages),
+        num_blocks=len(blocks),
+        num_chars=num_chars,
+        text_layer_agreement=agreed,
+        flags=list(flags),
+        blocks=blocks,
+    )
+
+
+def _block(
+    block: AnyBlock, image: PageImage | None, aligner: Aligner | None, flags: dict[str, None], *, is_literal: bool
+) -> tuple[BlockContent, str]:
+    """The block, and its plain text."""
+    kind = _KINDS[type(block)]
+    html = None
+    if isinstance(block, Table):
+        grid = grid_of(block.table)
+        text, plain, html = _table_markdown(grid, is_literal), _table_plain(grid, is_literal), to_html(grid)
+        if grid.is_ragged:
+            flags["ragged_table"] = None
+        if grid.is_span_outside:
+            flags["table_span_outside"] = None
+    else:
+        text = plain = str(getattr(block, kind)).strip()
+        if kind != "formula" and is_literal:
+            text = escape_block(kind, text)
+        elif kind != "formula":
+            plain = plain_text(text).strip()
+    box = _box_px(block.box, image) if block.box else None
+    if block.box and box is None:
+        flags["box_outside_page"] = None
+    aligned = aligner.place(plain) if aligner and box is None else None
+    content = BlockContent(
+        kind=kind,
+        text=text,
+        html=html if text else None,
+        bbox_px=box or aligned,
+        box_origin="engine" if box else "text_layer" if aligned else None,
+        confidence=block.confidence,
+    )
+    return content, plain
+
+
+def _table_markdown(grid: Grid, is_literal: bool) -> str:
+    return to_markdown(grid._replace(rows=[[escape(cell) for cell in row] for row in grid.rows]) if is_literal else grid)
+
+
+def _table_plain(grid: Grid, is_literal: bool) -> str:
+    return literal_rows(grid.rows) if is_literal else plain_rows(grid.rows)
+
+
+def _box_px(box: AnswerBox, image: PageImage | None) -> Box | None:
+    """Shares of the image as its pixels; None where they are no box on it."""
+    if image is None or any(not -BOX_TOLERANCE <= share <= 1 + BOX_TOLERANCE for share in box):
+        return None
+    left, top, right, bottom = (min(max(share, 0.0), 1.0) for share in box)
+    placed = Box(left, top, right, bottom).scaled(image.width_px, image.height_px)
+    return placed if placed.width > 0 and placed.height > 0 else None
+
+
+def _agreement(text: str, page: RenderedPage) -> float | None:
+    if page.text_layer is None or page.image is None:
+        return None
+    if not judge(page.text_layer, page.image.width_px, page.image.height_px).is_trusted:
+        return None
+    return agreement(tokens_of(text), [token for word in page.text_layer.words for token in tokens_of(word.text)])
+
+
+def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
+    """Columns and points of a chart, numbers parsed with one decimal convention, checked against the text in its place.
+
+    The region's words are believed only where the page's text layer is (`workers.text.trust`).
+    """
+    if answer.chart == "none":
+        return ChartContent(status="none")
+    is_trusted = page.image is not None and judge(page.text_layer, page.image.width_px, page.image.height_px).is_trusted
+    words = region.words if is_trusted else []
+    reader = ChartReader(answer, words)
+    points = reader.points()
+    flags = dict.fromkeys(reader.flags)
+    if not points:
+        flags["empty_chart"] = None
+    found = labels_found(answer, words)
+    if found and found.share < 0.5 and found.num_labels >= MIN_LABELS:
+        flags["labels_not_in_text_layer"] = None
+    ranges: dict[str, AxisRange | None] = {
+        "y": axis_range(words, reader, "y", is_horizontal=reader.is_horizontal),
+        "y2": axis_range(words, reader, "y2", is_horizontal=reader.is_horizontal) if reader.has_y2 else None,
+    }
+    in_range = values_in_range(points, ranges)
+    if in_range is False:
+        flags["values_outside_axis"] = None
+    sum_ok = sums_to_whole(answer, points)
+    if sum_ok is False:
+        flags["sum_off"] = None
+    return ChartContent(
+        status="ok",
+        kind=answer.chart,
+        subtype=answer.subtype,
+        title=answer.title,
+        x_label=answer.x,
+        x_unit=answer.x_unit,
+        x_kind=answer.x_kind,
+        x_scale=answer.x_scale,
+        y_label=answer.y,
+        y_unit=answer.unit,
+        y_scale=answer.scale,
+        y2_label=answer.y2,
+        y2_unit=answer.y2_unit,
+        printed=answer.printed,
+        series=[name or "" for name in reader.series],
+        num_points=len(points),
+        labels_in_text_layer=found.share if found else None,
+        values_in_axis_range=in_range,
+        sum_ok=sum_ok,
+        flags=list(flags),
+        points=points,
+    )
