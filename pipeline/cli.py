@@ -8,11 +8,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pipeline.commands import look as asking
 from pipeline.commands import gc as keeping
+from pipeline.commands import look as asking
+from pipeline.commands import run as working
 from pipeline.commands import submit as submitting
 from pipeline.commands import watch as watching
-from pipeline.commands import run as working
 from pipeline.commands.output import fail, fail_by_bug, flush_stdout
 from pipeline.errors import EXIT_OPERATOR, exit_code, sentence
 

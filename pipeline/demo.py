@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.config import resolve
 from pipeline.analytics.duckdb_tables import as_text, connect
-from pipeline.reporting.summary import Summary
+from pipeline.config import resolve
 from pipeline.reporting.figures import duration
+from pipeline.reporting.summary import Summary
 from schemas.failure import KINDS, FailureKind, clean_message
 from schemas.settings import MEBI, Settings
 

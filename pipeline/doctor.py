@@ -18,11 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cluster.session import SHARED_MEMORY, cluster, cluster_address, room_text, sockets_text, temporary_folder
+from pipeline.lake.store import StoreError, open_store, probe_store
+from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Silent
 from pipeline.reporting.terminal import quiet_ray
 from pipeline.scratch import scratch
-from pipeline.lake.store import StoreError, open_store, probe_store
-from pipeline.reporting.figures import size
 from schemas.failure import clean_message
 from schemas.masking import masked, masked_url
 from schemas.settings import EngineSettings, RaySettings, Settings

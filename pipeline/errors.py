@@ -52,10 +52,10 @@ def exit_code(error: BaseException) -> int | None:
     """
     from pipeline.lake.lease import LeaseHeld, LeaseLost
     from pipeline.lake.store import StoreError, StoreUnavailable
-    from workers.sources.cache import CacheError
     from workers.engines.engine import EngineStartError, EngineUnavailable
-    from workers.sources.listing import InputError, InputUnavailable
     from workers.rendering.renderer import RenderStartError
+    from workers.sources.cache import CacheError
+    from workers.sources.listing import InputError, InputUnavailable
 
     not_now = LeaseHeld | LeaseLost | StoreUnavailable | InputUnavailable | EngineUnavailable | DiskFull
     if is_disk_full(error) or isinstance(error, not_now):

@@ -15,28 +15,28 @@ from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
 from pipeline.breaker import Breaker
-from pipeline.planning.carry_over import carry_over
-from pipeline.planning.chunks import Work
+from pipeline.cluster.readiness import Readers
 from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Committer
-from pipeline.planning.duplicates import group_twins
 from pipeline.errors import BugEverywhere, EngineDies, RayEnds
 from pipeline.graph import Context, build, configure
 from pipeline.lake.paths import ChunkName
-from pipeline.reporting.observer import Commit, Observer, Receipt, StageLoad, StageName
-from pipeline.cluster.readiness import Readers
-from pipeline.reporting.receipts import Bugs
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, read_progress
-from pipeline.stages import WORKS
-from pipeline.signals import Interrupted, Stop, signals_noted
 from pipeline.lake.store import Store, StoreError, StoreUnavailable
+from pipeline.planning.carry_over import carry_over
+from pipeline.planning.chunks import Work
+from pipeline.planning.duplicates import group_twins
+from pipeline.reporting.observer import Commit, Observer, Receipt, StageLoad, StageName
+from pipeline.reporting.receipts import Bugs
+from pipeline.signals import Interrupted, Stop, signals_noted
+from pipeline.stages import WORKS
 from schemas.failure import FailureKind, clean_message
 from schemas.plan import Plan
 from schemas.settings import Settings
-from workers.sources.cache import CacheError
 from workers.engines.engine import EngineStartError
 from workers.rendering.renderer import RenderStartError
+from workers.sources.cache import CacheError
 
 _log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
+from pipeline.lake.store import Store
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
-from pipeline.lake.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings

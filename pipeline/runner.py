@@ -12,14 +12,16 @@ from importlib.metadata import version
 from typing import Literal
 
 from pipeline.cluster.session import check_room, check_start, forget_fetched, keep_to_loopback
-from pipeline.lake.commit import commit_disappearances, commit_whole
 from pipeline.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
-from pipeline.lake.paths import plan_number, run_path
+from pipeline.lake.commit import commit_disappearances, commit_whole
 from pipeline.lake.lease import Lease, LeaseLost
 from pipeline.lake.ledger import Ledger
 from pipeline.lake.missing_files import find_missing
-from pipeline.reporting.observer import Observer, Several, Silent
+from pipeline.lake.paths import plan_number, run_path
 from pipeline.lake.patience import Result, patiently
+from pipeline.lake.shard_progress import read_progress
+from pipeline.lake.snapshots import write_snapshots
+from pipeline.lake.store import Damaged, Store, StoreError, open_store, probe_store
 from pipeline.planning.choosing import (
     Unfinished,
     abandon,
@@ -29,15 +31,13 @@ from pipeline.planning.choosing import (
     list_plan_numbers,
     write_plan,
 )
-from pipeline.reporting.progress import Progress
 from pipeline.planning.recipes import make_recipes
-from pipeline.lake.shard_progress import read_progress
-from pipeline.lake.snapshots import write_snapshots
-from pipeline.signals import Interrupted, signals_noted, signals_raise
-from pipeline.lake.store import Damaged, Store, StoreError, open_store, probe_store
-from pipeline.reporting.summary import PlanReport, Summary, SummaryStatus, waiting_text
 from pipeline.planning.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
+from pipeline.reporting.observer import Observer, Several, Silent
+from pipeline.reporting.progress import Progress
+from pipeline.reporting.summary import PlanReport, Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
+from pipeline.signals import Interrupted, signals_noted, signals_raise
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
 from schemas.records import RunStatus

@@ -7,8 +7,8 @@ from pipeline.lake.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings, Settings
-from workers.rendering.bounds import Bounds
 from workers.engines.registry import portable
+from workers.rendering.bounds import Bounds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,29 +20,29 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
-from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
-from pipeline.lake.paths import staged_path
-from pipeline.reporting.json_log import event, log_in_actor
-from pipeline.reporting.observer import Spent
 from pipeline.cluster.readiness import told_while_starting
-from pipeline.reporting.receipts import receipt_of, tell_slow_pages
-from pipeline.planning.recipes import check_as_planned
-from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
+from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
+from pipeline.lake.paths import staged_path
 from pipeline.lake.staging import encode
 from pipeline.lake.store import Exists
+from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
+from pipeline.planning.recipes import check_as_planned
+from pipeline.reporting.json_log import event, log_in_actor
+from pipeline.reporting.observer import Spent
+from pipeline.reporting.receipts import receipt_of, tell_slow_pages
+from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
 from schemas.records import ChunkRecords
 from schemas.source import Document, Source
-from workers.rendering.bounds import Bounds
 from workers.contained import page_error, page_failure, sentence, take_told
 from workers.engines.registry import describe_engine, make_engine
+from workers.reading.read_pages import PageReader
+from workers.rendering.bounds import Bounds
+from workers.rendering.budget import RenderBudget
+from workers.rendering.renderer import Renderer, understood
 from workers.sources.fetch import Fetched, Fetcher
 from workers.sources.listing import local_path
-from workers.reading.read_pages import PageReader
-from workers.rendering.renderer import Renderer, understood
-from workers.rendering.budget import RenderBudget
 
 Answer = TypeVar("Answer")
 

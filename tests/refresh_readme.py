@@ -12,8 +12,8 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
-from pipeline.config import Setting, all_settings
 from pipeline.analytics.dictionary import columns_of, type_name
+from pipeline.config import Setting, all_settings
 from schemas.answers import ChartKind
 from schemas.failure import KINDS
 from schemas.flags import FLAGS

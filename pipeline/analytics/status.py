@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.analytics.duckdb_tables import as_text, connect
 from pipeline.lake.garbage import Sweep, check_output
 from pipeline.lake.lease import is_held, read_lease
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.missing_files import MissingFiles, find_missing
-from pipeline.planning.choosing import find_unfinished, list_plan_numbers
-from pipeline.reporting.progress import Heartbeat
-from pipeline.analytics.duckdb_tables import as_text, connect
-from pipeline.reporting.terminal import failures_table
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import read_commits
 from pipeline.lake.store import Store, open_store
+from pipeline.planning.choosing import find_unfinished, list_plan_numbers
 from pipeline.reporting.figures import duration, pace, size
+from pipeline.reporting.progress import Heartbeat
+from pipeline.reporting.terminal import failures_table
 from schemas.failure import FailureKind, clean_message
 
 NUM_RUNS = 5

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from errno import ENOSPC
 
 from pipeline.errors import DiskFull, OperatorError, exit_code, is_disk_full
+from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
 from pipeline.scratch import RAY_PREFIX, Scratch
 from pipeline.signals import Interrupted
-from pipeline.reporting.figures import size
 from schemas.masking import masked, masked_url
 from schemas.settings import MEBI, RaySettings, Settings
-from workers.sources.cache import Cache
 from workers.engines.registry import check_engine
+from workers.sources.cache import Cache
 
 MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
 """Of a Unix socket's path."""

@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from pipeline.cluster.jobs_api import Job, JobsApi, Unreachable
 from pipeline.config import all_settings, changed
 from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError
-from pipeline.cluster.jobs_api import Job, JobsApi, Unreachable
 from schemas.masking import MASK
 from schemas.settings import Settings
 from workers.engines.registry import portable

@@ -25,8 +25,8 @@ def gc(
 ) -> None:
     """Remove from OUT what no run will read again: staging of finished and closed plans, markers of dead runs."""
     settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
-    from pipeline.lake.garbage import look, sweep
     from pipeline.analytics.status import print_sweep
+    from pipeline.lake.garbage import look, sweep
     from pipeline.runner import new_run_id, open_output
 
     store = open_output(output, settings)

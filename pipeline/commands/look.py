@@ -46,8 +46,8 @@ def failures(
 ) -> None:
     """What could not be read and is still open, why, and what to do about it."""
     kinds = kinds_of(kind)
-    from pipeline.analytics.status import open_failures, print_failures
     from pipeline.analytics.duckdb_tables import print_json
+    from pipeline.analytics.status import open_failures, print_failures
 
     rows = open_failures(output, kinds)
     if as_json:

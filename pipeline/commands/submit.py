@@ -70,8 +70,8 @@ def submit(
     if missing:
         raise OperatorError(f"The environment variable {missing[0]} is not set here.")
     from pipeline.cluster.jobs_api import JobsApi, Unreachable
-    from pipeline.signals import Interrupted, signals_raise
     from pipeline.cluster.submit import exit_code_of, follow, make_submission, send
+    from pipeline.signals import Interrupted, signals_raise
 
     def say(text: str) -> None:
         sys.stderr.write(f"pagefold: {text}\n")

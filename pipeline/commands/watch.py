@@ -65,10 +65,10 @@ def watch(
         "input.allow_empty": True,  # an empty drop folder is what a watch waits at
     }
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)
-    from pipeline.watching.child_process import Apart
     from pipeline.lake.lease import is_held, read_lease
-    from pipeline.watching.sqs import Sqs
     from pipeline.lake.store import StoreError, open_store
+    from pipeline.watching.child_process import Apart
+    from pipeline.watching.sqs import Sqs
     from pipeline.watching.watch import Work
     from pipeline.watching.watch import watch as keep_watch
 

@@ -16,8 +16,8 @@ from types import TracebackType
 from pydantic import ValidationError
 
 from pipeline.lake.process_identity import is_dead, this_process
-from pipeline.reporting.progress import Heartbeat
 from pipeline.lake.store import Conflict, Exists, Store, StoreError, Versioned
+from pipeline.reporting.progress import Heartbeat
 from schemas.failure import EndsRun
 from schemas.frozen import Frozen
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from pipeline.planning.chunks import Coverage
+from pipeline.lake.ledger import read_manifest
 from pipeline.lake.paths import (
     STAGING,
     ChunkName,
@@ -14,8 +14,8 @@ from pipeline.lake.paths import (
     staged_shard,
     staging_prefix,
 )
-from pipeline.lake.ledger import read_manifest
 from pipeline.lake.store import Store
+from pipeline.planning.chunks import Coverage
 from schemas.plan import Plan
 
 

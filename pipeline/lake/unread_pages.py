@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.reporting.observer import Receipt
 from pipeline.lake.staging import StagedChunk
+from pipeline.reporting.observer import Receipt
 from schemas.failure import FailureKind
 
 _KIND = FailureKind.over_budget

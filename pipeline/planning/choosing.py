@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from pipeline.planning.duplicates import group_twins
-from pipeline.planning.intake import Taken
+from pipeline.lake.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks, read_manifest
 from pipeline.lake.paths import (
     DELETIONS,
     PLANS,
@@ -17,11 +16,12 @@ from pipeline.lake.paths import (
     plan_number_of,
     plan_path,
 )
-from pipeline.lake.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks, read_manifest
 from pipeline.lake.snapshots import Listed
 from pipeline.lake.staging import this_version
 from pipeline.lake.store import Exists, Store, StoreError
 from pipeline.lake.stored_objects import read_model
+from pipeline.planning.duplicates import group_twins
+from pipeline.planning.intake import Taken
 from schemas.failure import FailureKind, Task
 from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe, SourceFailure
 from schemas.settings import PlanSettings

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.lake.ledger import Ledger
-from pipeline.planning.choosing import PageEstimate, read_plan
 from pipeline.analytics.duckdb_tables import connect
-from pipeline.planning.page_ranges import selected_pages
+from pipeline.lake.ledger import Ledger
 from pipeline.lake.store import Store
+from pipeline.planning.choosing import PageEstimate, read_plan
+from pipeline.planning.page_ranges import selected_pages
 from pipeline.reporting.summary import TaskForecast
 from schemas.failure import Task
 from schemas.plan import PlannedSource, Recipe

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.planning.carry_over import asked_before
-from pipeline.planning.duplicates import known_documents
 from pipeline.errors import OperatorError
-from pipeline.planning.intake import empty_text, take
-from pipeline.lake.paths import plan_number
 from pipeline.lake.ledger import Ledger, disappearances, list_manifests, load_ledger
+from pipeline.lake.paths import plan_number
+from pipeline.lake.snapshots import Listed
+from pipeline.lake.store import Store
+from pipeline.planning.carry_over import asked_before
 from pipeline.planning.choosing import (
     Counts,
     Unfinished,
@@ -20,8 +20,8 @@ from pipeline.planning.choosing import (
     plan_retries,
     plan_sources,
 )
-from pipeline.lake.snapshots import Listed
-from pipeline.lake.store import Store
+from pipeline.planning.duplicates import known_documents
+from pipeline.planning.intake import empty_text, take
 from schemas.failure import FailureKind, Task
 from schemas.plan import Disappearance, PlannedSource, Recipe
 from schemas.settings import Settings

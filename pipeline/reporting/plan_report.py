@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.reporting.summary import PlanReport, TaskForecast, waiting_text
 from pipeline.reporting.figures import size
+from pipeline.reporting.summary import PlanReport, TaskForecast, waiting_text
 from schemas.failure import clean_message
 
 _MAX_REASONS = 5

@@ -4,8 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from pipeline.reporting.observer import Commit, Receipt, Silent, StageLoad
 from pipeline.reporting.figures import duration, pace
+from pipeline.reporting.observer import Commit, Receipt, Silent, StageLoad
 from schemas.failure import FailureKind, clean_message
 from schemas.frozen import Frozen
 

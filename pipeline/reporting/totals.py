@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.lake.unread_pages import told_once_a_document
 from pipeline.reporting.observer import Commit, Observer, Receipt, Several
 from pipeline.reporting.summary import Summary
-from pipeline.lake.unread_pages import told_once_a_document
 from schemas.failure import FailureKind
 from schemas.masking import masked
 from schemas.plan import CommittedCounts

@@ -18,12 +18,12 @@ from schemas.page import RenderedPage
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
 from tests.bench.cer import plain, request_of
 from tests.bench.pages import SHARED_DATA
-from workers.engines.registry import make_engine
-from workers.engines.classic.reading_order.line_text import letters_of
 from workers.answers.parse import parse_answer
+from workers.engines.classic.reading_order.line_text import letters_of
+from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
-from workers.text.trust import judge
 from workers.text.content import ocr_content
+from workers.text.trust import judge
 
 MAX_PAGES = 20
 """Of one document."""

@@ -21,11 +21,11 @@ from PIL import Image
 from tests.workers.engines.ovis.tiny import make_checkpoint
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.encoder import Encoder
-from workers.engines.ovis.model.image_processor import ImageProcessor
-from workers.engines.ovis.checkpoint.loading import load_model, read_json
-from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
+from workers.engines.ovis.checkpoint.loading import load_model, read_json
+from workers.engines.ovis.model.image_processor import ImageProcessor
+from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 
 BLOCK_TOKENS = 32
 SEQUENTIAL_SHARE = 16

@@ -19,17 +19,17 @@ from PIL import Image
 
 from schemas.settings import OvisSettings
 from tests.workers.engines.ovis.tiny import LLM, VIT
-from workers.engines.ovis.model.configuration import Ovis2_5Config
 from workers.engines.ovis.batching.decode_graphs import record_decode
 from workers.engines.ovis.batching.decoder import Decoder, Row, block_bytes
 from workers.engines.ovis.batching.device import num_blocks, synchronise
 from workers.engines.ovis.batching.encoder import Encoder
-from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.batching.kernels import choose_kernels, clocked
-from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
-from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
+from workers.engines.ovis.model.configuration import Ovis2_5Config
+from workers.engines.ovis.model.image_processor import ImageProcessor
+from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
+from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 
 LLM_2B = {
     "hidden_size": 2048, "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from pipeline.planning.intake import Taken
-from pipeline.lake.paths import chunk_name, staging_prefix
 from pipeline.lake.ledger import load_ledger
-from pipeline.planning.choosing import Counts, find_unfinished, list_plan_numbers, make_shards, plan_sources, read_plan, write_plan
+from pipeline.lake.paths import chunk_name, staging_prefix
 from pipeline.lake.store import open_store
+from pipeline.planning.choosing import Counts, find_unfinished, list_plan_numbers, make_shards, plan_sources, read_plan, write_plan
+from pipeline.planning.intake import Taken
 from schemas.plan import Plan
 from schemas.settings import Settings
 from tests.bench.counted_run import VARIABLE

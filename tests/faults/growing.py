@@ -25,7 +25,7 @@ from pipeline.analytics.duckdb_tables import run_query
 from tests.faults.kill import ROOT
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import doubled_keys
-from tests.pipeline.test_events import s3_body
+from tests.pipeline.watching.test_bucket_events import s3_body
 from tests.servers.s3 import make_bucket, s3_endpoint
 from tests.servers.sqs import MadeQueue, make_queue, send_events
 from workers.sources.s3 import make_client

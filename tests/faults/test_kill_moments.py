@@ -20,17 +20,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.lake.begin_markers import Begins
-from pipeline.planning.carry_over import asked_before, carry_over
-from pipeline.planning.chunks import Work
-from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
-from pipeline.planning.duplicates import known_documents
 from pipeline.execute import _work_left
+from pipeline.lake.begin_markers import Begins
+from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
 from pipeline.lake.garbage import sweep
-from pipeline.planning.intake import Taken
-from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.ledger import list_manifests, load_ledger
 from pipeline.lake.local_store import LocalStore
+from pipeline.lake.paths import ChunkName, staged_path
+from pipeline.lake.shard_progress import ShardProgress, read_progress
+from pipeline.lake.staging import encode
+from pipeline.lake.store import Exists, Store
+from pipeline.planning.carry_over import asked_before, carry_over
 from pipeline.planning.choosing import (
     Counts,
     abandon,
@@ -42,10 +42,10 @@ from pipeline.planning.choosing import (
     plan_sources,
     write_plan,
 )
-from pipeline.lake.shard_progress import ShardProgress, read_progress
+from pipeline.planning.chunks import Work
+from pipeline.planning.duplicates import known_documents
+from pipeline.planning.intake import Taken
 from pipeline.stages import ProbeDocuments
-from pipeline.lake.staging import encode
-from pipeline.lake.store import Exists, Store
 from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.planning import choosing as planning
-from pipeline.runner import retry, run
 from pipeline.lake.staging import decode
 from pipeline.lake.store import open_store
+from pipeline.planning import choosing as planning
+from pipeline.runner import retry, run
 from schemas.failure import FailureKind
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_drop

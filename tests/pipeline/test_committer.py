@@ -9,8 +9,8 @@ import pytest
 
 from pipeline import committer as module
 from pipeline.committer import Committer, Done
-from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.ledger import list_manifests
+from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import encode
 from pipeline.lake.store import Store, open_store

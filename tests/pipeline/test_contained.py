@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from rapidocr.utils.process_img import ResizeImgError
 
 from pipeline import stages
-from pipeline.reporting import receipts
-from pipeline.planning.chunks import Work
 from pipeline.lake.local_store import LocalStore
-from pipeline.reporting.observer import Receipt
-from pipeline.planning.recipes import make_recipes
-from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
-from pipeline.stages import WORKS, ProbeDocuments, ReadPages, RenderPages
 from pipeline.lake.staging import StagedChunk, decode, this_version
 from pipeline.lake.store import StoreError
+from pipeline.planning.chunks import Work
+from pipeline.planning.recipes import make_recipes
+from pipeline.reporting import receipts
+from pipeline.reporting.observer import Receipt
+from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
+from pipeline.stages import WORKS, ProbeDocuments, ReadPages, RenderPages
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, RenderedPage
 from schemas.plan import PlannedSource
@@ -36,15 +36,14 @@ from tests.pipeline.made import NOON
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import VOLATILE
 from workers import contained
-from workers.reading import asking
-from workers.reading import read_pages
-from workers.rendering.bounds import Bounds
 from workers.engines.engine import Completion, Request
 from workers.engines.registry import describe_engine
+from workers.reading import asking, read_pages
+from workers.reading.rows import ChunkRows
+from workers.rendering.bounds import Bounds
+from workers.rendering.renderer import Renderer
 from workers.sources.fetch import Fetcher
 from workers.sources.listing import local_etag
-from workers.rendering.renderer import Renderer
-from workers.reading.rows import ChunkRows
 
 Rows = dict[str, list[dict[str, Any]]]
 ERRORS = [ValueError("bad"), MemoryError(), OSError(5, "Input/output error"), ResizeImgError("too thin")]

@@ -10,12 +10,12 @@ import pytest
 
 from pipeline.errors import OperatorError
 from pipeline.lake.garbage import sweep
-from pipeline.lake.paths import plan_number
 from pipeline.lake.lease import LeaseHeld
 from pipeline.lake.local_store import LocalStore
+from pipeline.lake.paths import plan_number
+from pipeline.lake.store import open_store
 from pipeline.reporting.observer import Receipt, Silent
 from pipeline.runner import plan, retry, run
-from pipeline.lake.store import open_store
 from schemas.failure import FailureKind
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_drop, make_pdf

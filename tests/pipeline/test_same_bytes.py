@@ -15,10 +15,10 @@ from schemas.plan import PlannedSource, SourceFailure
 from schemas.settings import RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import make_source
 from tests.pipeline.made_input import make_pdf
-from tests.pipeline.test_duplicates import choose, committed, ledger
+from tests.pipeline.planning.test_duplicates import choose, committed, ledger
 from workers.rendering.bounds import Bounds
-from workers.sources.listing import list_sources
 from workers.rendering.renderer import understood
+from workers.sources.listing import list_sources
 
 SETUP = RenderSetup.of(Settings(), "r1")
 

@@ -14,8 +14,8 @@ from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import make_chunk, planned
-from workers.rendering.bounds import Bounds
 from workers.engines.registry import describe_engine
+from workers.rendering.bounds import Bounds
 
 BOUNDS = Bounds.of(RenderSettings(), RegionSettings())
 CHUNK = make_chunk(planned("a.pdf"), 0, 0, [0, 1], 2)

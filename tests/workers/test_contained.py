@@ -9,11 +9,11 @@ import pytest
 from schemas.failure import EndsRun, FailureKind, PageError, Stage
 from schemas.source import source_id
 from workers import contained
-from workers.sources.cache import CacheError
 from workers.contained import page_error, page_failure, panics_raised, sentence, take_told
 from workers.engines.engine import EngineStartError
-from workers.sources.listing import local_etag
 from workers.rendering.renderer import RenderStartError
+from workers.sources.cache import CacheError
+from workers.sources.listing import local_etag
 
 
 @pytest.fixture(autouse=True)

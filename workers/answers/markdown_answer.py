@@ -14,10 +14,10 @@ from markdown_it.token import Token
 
 from schemas.answers import OcrAnswer
 from schemas.failure import FailureKind, PageError
-from workers.text.tables import rows_of_table_text
-from workers.text.languages import languages_of
 from workers.answers.parse import MAX_CHARS, Parsed
 from workers.answers.reshape import clean_text
+from workers.text.languages import languages_of
+from workers.text.tables import rows_of_table_text
 
 MAX_FORMULA_LINES = 80
 """A display formula that is longer was never closed: its `$$` is text."""
@@ -47,8 +47,8 @@ Block = dict[str, Any]
 def parse_markdown(text: str, *, is_complete: bool) -> Parsed:
     """The answer in a completion's text; one that stopped early is kept as far as it goes, its last block cut where it was.
 
-    Its languages are those that the script alone tells (`workers.text.languages`). Raises PageError(bad_answer) where there is nothing
-    but thoughts, or far too much.
+    Its languages are those that the script alone tells (`workers.text.languages`). Raises PageError(bad_answer) where there is
+    nothing but thoughts, or far too much.
     """
     if len(text) > MAX_CHARS:
         raise PageError(FailureKind.bad_answer, f"the answer has {len(text)} characters")

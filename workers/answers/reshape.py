@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from schemas.answers import BLOCK_TYPES, ChartAnswer, ChartKind
 from schemas.failure import FailureKind, PageError
-from workers.text.tables import rows_of_table_text
 from workers.answers.latex import mend_latex
 from workers.answers.lenient_json import NumberText, Pairs
+from workers.text.tables import rows_of_table_text
 
 _BLOCK_NAMES = {
     "text": "paragraph", "p": "paragraph", "plain_text": "paragraph", "abstract": "paragraph", "code": "paragraph",

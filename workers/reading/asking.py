@@ -10,11 +10,11 @@ from schemas.answers import OcrAnswer
 from schemas.failure import Failure, FailureKind, PageError
 from schemas.page import TextLayer
 from schemas.settings import ReadSettings
+from workers.answers.markdown_answer import parse_markdown
+from workers.answers.parse import Parsed, parse_answer
 from workers.contained import page_failure
 from workers.engines.engine import Completion, Request
 from workers.text.loops import find_loop
-from workers.answers.markdown_answer import parse_markdown
-from workers.answers.parse import Parsed, parse_answer
 from workers.text.trust import judge
 
 LIMIT_FACTOR, LIMIT_EXTRA_TOKENS = 1.5, 512

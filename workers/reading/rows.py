@@ -20,8 +20,8 @@ from schemas.records import (
 )
 from schemas.settings import Transport
 from workers.reading.asking import Outcome
-from workers.text.columns import ChartContent, OcrContent
 from workers.reading.prompts import prompt_for
+from workers.text.columns import ChartContent, OcrContent
 
 PROMPT_ECHO_CHARS = 60
 """A line of the prompt this long in an answer comes from the prompt, not from the page."""

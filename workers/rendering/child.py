@@ -1,4 +1,4 @@
-"""The sandboxed process: told what to open and which page to draw, it answers in frames. Started by `workers.rendering.renderer` only.
+"""The sandboxed process: told what to open and which page to draw, it answers in frames. `workers.rendering.renderer` starts it.
 
 It imports everything first, confines itself, says it is ready, and then reads requests until the end of stdin.
 """
@@ -16,11 +16,11 @@ import workers.rendering.pages.pdf_pages
 from schemas.failure import FailureKind, PageError
 from schemas.page import MAX_CHARS, MAX_WORDS, Region, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
-from workers.rendering.sandbox import limits as sandbox
-from workers.rendering.pages.documents import OpenDocument, open_document
 from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
-from workers.sources.local_files import explained
+from workers.rendering.pages.documents import OpenDocument, open_document
 from workers.rendering.pages.pdf_pages import raise_if_out_of_memory
+from workers.rendering.sandbox import limits as sandbox
+from workers.sources.local_files import explained
 
 
 class Drawer:

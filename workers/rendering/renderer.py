@@ -17,9 +17,9 @@ from schemas.failure import EndsRun, FailureKind, PageError
 from schemas.page import Packed, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document, FileIdentity
-from workers.rendering.sandbox import limits as sandbox
 from workers.rendering.bounds import SAID_OF_DOCUMENTS, SAID_OF_PAGES, Bounds, OutOfBounds, document_said, failure_said
 from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, FrameError, Most, read_frame, write_frame
+from workers.rendering.sandbox import limits as sandbox
 from workers.sources.local_files import look_at
 
 _START_S = 120.0

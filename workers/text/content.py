@@ -8,14 +8,14 @@ from typing import cast
 from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, ChartAnswer, OcrAnswer, Table
 from schemas.page import Box, PageImage, Region, RenderedPage
 from schemas.records import BlockContent, BlockKind
-from workers.text.align import Aligner
 from workers.charts.checks import AxisRange, axis_range, labels_found, sums_to_whole, values_in_range
 from workers.charts.points import ChartReader
+from workers.text.agreement import agreement, tokens_of
+from workers.text.align import Aligner
 from workers.text.columns import ChartContent, OcrContent
-from workers.text.tables import Grid, grid_of, to_html, to_markdown
 from workers.text.languages import bcp47
 from workers.text.markdown import escape, escape_block, join_markdown, literal_rows, plain_rows, plain_text
-from workers.text.agreement import agreement, tokens_of
+from workers.text.tables import Grid, grid_of, to_html, to_markdown
 from workers.text.trust import judge
 
 BOX_TOLERANCE = 0.02

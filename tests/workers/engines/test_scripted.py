@@ -12,9 +12,9 @@ from schemas.answers import ChartAnswer, OcrAnswer
 from schemas.failure import Task
 from schemas.page import PageImage
 from schemas.settings import EngineSettings
+from workers.answers.parse import parse_answer
 from workers.engines.engine import EngineStartError, Request
 from workers.engines.scripted import GARBAGE, ScriptedEngine, describe
-from workers.answers.parse import parse_answer
 from workers.reading.prompts import prompt_for
 
 IMAGE = PageImage.from_rgb(1, 1, b"\0\0\0")

@@ -16,10 +16,10 @@ import numpy
 
 from schemas.failure import FailureKind, PageError
 from schemas.page import Region, RenderedPage
-from workers.rendering.pages import pdf_pages
 from workers.rendering import child as render_child
-from workers.rendering.sandbox import seccomp as syscall_filter
 from workers.rendering.frames import Frame, write_frame
+from workers.rendering.pages import pdf_pages
+from workers.rendering.sandbox import seccomp as syscall_filter
 
 SCRATCH = Path("/tmp/pagefold-must-not-exist")  # tempfile looks for its folder by writing
 OLDER = ThreadPoolExecutor(1)

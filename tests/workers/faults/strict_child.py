@@ -5,8 +5,8 @@ Lives in the tests: nothing in production names it. It does what pages say, as `
 
 import faulty_child
 
-from workers.rendering.pages import pdf_pages
 from workers.rendering import child as render_child
+from workers.rendering.pages import pdf_pages
 from workers.rendering.sandbox import seccomp as syscall_filter
 
 if __name__ == "__main__":

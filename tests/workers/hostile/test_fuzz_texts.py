@@ -22,19 +22,19 @@ from schemas.page import RenderedPage
 from schemas.settings import EngineSettings, ReadSettings
 from tests.workers.hostile.test_fuzz import SECONDS, SEED
 from tests.workers.made_pages import CHART, OCR, TellingEngine, layer, page, read, region, rendered
-from workers.charts.axis_units import axis_unit
-from workers.engines.server.chat import status_inside
-from workers.engines.server.replies import Reply
-from workers.engines.server.engine import ServerEngine, _retry_after_s
-from workers.text.tables import grid_of, rows_of_table_text, to_html, to_markdown
-from workers.text.languages import bcp47
 from workers.answers.latex import mend_latex
 from workers.answers.lenient_json import NotJson, load
-from workers.sources.listing import local_path, storable
-from workers.text.loops import find_loop
+from workers.charts.axis_units import axis_unit
 from workers.charts.numbers import parse_number
-from workers.sources.s3 import split_uri
 from workers.charts.times import parse_time
+from workers.engines.server.chat import status_inside
+from workers.engines.server.engine import ServerEngine, _retry_after_s
+from workers.engines.server.replies import Reply
+from workers.sources.listing import local_path, storable
+from workers.sources.s3 import split_uri
+from workers.text.languages import bcp47
+from workers.text.loops import find_loop
+from workers.text.tables import grid_of, rows_of_table_text, to_html, to_markdown
 
 PIECES = [
     *("9" * 30, "1e400", "-", "−", "٣", "½", "万", "NaN", "null", "^", "|", "/", "..", "\n", " "),

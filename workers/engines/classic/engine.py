@@ -14,10 +14,10 @@ from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
 from workers.engines.classic.legible import READ_SCORE, legible
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
-from workers.engines.engine import Completion, EngineStartError, Request
-from workers.text.tables import ABOVE
-from workers.text.languages import languages_of
 from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
+from workers.engines.engine import Completion, EngineStartError, Request
+from workers.text.languages import languages_of
+from workers.text.tables import ABOVE
 from workers.text.trust import Trust, judge, uncovered_ink
 
 MIN_UNCOVERED = 0.1

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.page import Box
-from workers.engines.engine import EngineStartError
 from workers.engines.classic.reading_order.line_text import is_cjk
+from workers.engines.engine import EngineStartError
 
 MODELS = {"Det": "PP-OCRv6_det_small.onnx", "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx", "Rec": "PP-OCRv6_rec_small.onnx"}
 Rotation = Literal[0, 90, 180, 270]

@@ -23,9 +23,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from schemas.failure import FailureKind
 from schemas.masking import MASK, masked
 from schemas.settings import MEBI, EngineSettings
+from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
 from workers.engines.server.chat import Dialect, error_message, failed, read_reply, request_body, status_inside
 from workers.engines.server.encode import data_url
-from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
 from workers.engines.server.replies import Reply, fetch
 
 _log = logging.getLogger(__name__)

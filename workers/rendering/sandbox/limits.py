@@ -1,8 +1,8 @@
 """What keeps a render process in its place, and what of it this platform enforces.
 
 A process starts where it can read only some places (see `command`) and confines itself once its imports are done; nothing of it
-can be undone afterwards. `python -m workers.rendering.sandbox.limits` confines itself, tries what must fail, and prints what did: `capabilities()`
-is that experiment, not a table of hopes.
+can be undone afterwards. `python -m workers.rendering.sandbox.limits` confines itself, tries what must fail, and prints what did:
+`capabilities()` is that experiment, not a table of hopes.
 """
 
 import contextlib

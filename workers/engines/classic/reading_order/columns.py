@@ -1,7 +1,7 @@
 """Words with boxes, in any order, become blocks of text in reading order. Works for a PDF's words and for an OCR's lines alike.
 
 Words join to pieces of lines; columns are cut where a gutter runs down between well-filled lines, around what spans them; lines
-join to paragraphs, and to tables where cells line up. What kind of block a paragraph is, `workers.engines.classic.reading_order.block_kinds` says.
+join to paragraphs, and to tables where cells line up. What kind of block a paragraph is, `block_kinds` beside this says.
 """
 
 import statistics
@@ -16,7 +16,16 @@ from schemas.page import Box, Word
 from workers.engines.classic.reading_order.aligned_tables import table_cells, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
 from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl, join_lines
-from workers.engines.classic.reading_order.pieces import Piece, Placed, around, by_direction, pieces_of, turned_left, turned_right, without_doubles
+from workers.engines.classic.reading_order.pieces import (
+    Piece,
+    Placed,
+    around,
+    by_direction,
+    pieces_of,
+    turned_left,
+    turned_right,
+    without_doubles,
+)
 
 GUTTER = 0.8
 """In font sizes: the least width of a gutter between columns. LaTeX's own is 1."""

@@ -1,7 +1,7 @@
 """What a token means for its request: grammars advance, and whoever is done says so."""
 
-from workers.engines.ovis.batching.token_cycles import CHECK_EVERY
 from workers.engines.ovis.batching.sequence import End, Sequence
+from workers.engines.ovis.batching.token_cycles import CHECK_EVERY
 
 NO_NUMBER = "the model gave no number (NaN) for this request"
 

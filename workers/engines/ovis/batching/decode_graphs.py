@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from workers.engines.ovis.attention.cache_attention import Step
+from workers.engines.ovis.attention.transfer import pinned
 from workers.engines.ovis.batching.decoder import Decoder, Row
 from workers.engines.ovis.batching.device import still_works
 from workers.engines.ovis.batching.kernels import PAGE_TOKENS, TOLERANCE, clocked, relative_error
-from workers.engines.ovis.attention.transfer import pinned
 
 log = logging.getLogger(__name__)
 

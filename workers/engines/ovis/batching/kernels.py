@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from workers.engines.ovis.attention.cache_attention import DecodeAttention, Kernels, Step, Workspace, attend_uniform
+from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa, varlen
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.device import is_sticky, synchronise
-from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa, varlen
 
 log = logging.getLogger(__name__)
 

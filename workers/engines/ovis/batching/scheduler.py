@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workers.engines.ovis.batching.accept_token import NO_NUMBER, hear
 from workers.engines.ovis.batching.admission import Admission
 from workers.engines.ovis.batching.blocks import BlockPool
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.device import is_sticky
 from workers.engines.ovis.batching.encoder import Encoder
 from workers.engines.ovis.batching.grammar import Grammars
-from workers.engines.ovis.batching.accept_token import NO_NUMBER, hear
 from workers.engines.ovis.batching.sequence import End, Picture, Sequence
 from workers.engines.ovis.batching.steps import Pending, Steps
 

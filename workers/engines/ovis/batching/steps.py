@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workers.engines.ovis.attention.transfer import pinned, to_device
 from workers.engines.ovis.batching.decoder import Decoder, Row
 from workers.engines.ovis.batching.grammar import Grammars
 from workers.engines.ovis.batching.sampling import Choice, Controls, choose
 from workers.engines.ovis.batching.sequence import Sequence
-from workers.engines.ovis.attention.transfer import pinned, to_device
 
 Kind = Literal["prefill", "decode"]
 

@@ -16,7 +16,15 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from workers.engines.engine import EngineUnavailable
-from workers.engines.ovis.checkpoint.loading import INDEX, SINGLE, SMALL_FILES, WEIGHT_FILES, CheckpointError, missing_tokenizer, some
+from workers.engines.ovis.checkpoint.loading import (
+    INDEX,
+    SINGLE,
+    SMALL_FILES,
+    WEIGHT_FILES,
+    CheckpointError,
+    missing_tokenizer,
+    some,
+)
 from workers.sources.s3 import explain, is_passing, make_client, split_uri
 
 _SUFFIXES = tuple(pattern.removeprefix("*") for pattern in (*SMALL_FILES, *WEIGHT_FILES))

@@ -17,6 +17,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from workers.engines.ovis.answers.thinking import close_thinking, split_thinking
+from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_tokenizer, stored_shapes
 from workers.engines.ovis.conformance.comparison import (
     EXACT,
     GATE_EMBEDDED,
@@ -33,9 +35,7 @@ from workers.engines.ovis.conformance.comparison import (
 )
 from workers.engines.ovis.model.configuration import NUM_INDICATORS, Ovis2_5VisionConfig
 from workers.engines.ovis.model.image_processor import ImageProcessor, Patches, as_rgb, smart_resize
-from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_tokenizer, stored_shapes
 from workers.engines.ovis.model.prompt import ATOM, END_OF_THINKING, INDICATORS, OUT_OF_THINKING_BUDGET, Turn, render, tokenise
-from workers.engines.ovis.answers.thinking import close_thinking, split_thinking
 from workers.engines.ovis.model.vision import rotation_of
 from workers.engines.ovis.model.visual_tokenizer import VisualTokenizer
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
-from workers.engines.ovis.model.configuration import Ovis2_5VisionConfig
 from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa
+from workers.engines.ovis.model.configuration import Ovis2_5VisionConfig
 
 Grid = tuple[int, int, int]
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -1,0 +1,187 @@
+"""Tables and views of an output folder or bucket, also of an empty one and of one written by an older version."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from moto.server import ThreadedMotoServer
+
+from pipeline.analytics.duckdb_tables import VIEWS, as_text, connect, nullable_schema, print_csv, print_json, run_query
+from pipeline.errors import OperatorError
+from pipeline.lake.store import StoreError
+from schemas.tables import COLUMNS, arrow_schema
+from tests.pipeline.lake import row, write_lake
+
+PAGE = {"source_id": "s1", "plan_id": "000001", "status": "ok", "recipe_id": "o1"}
+ROWS = {
+    "documents": [row("documents", source_id="s1", plan_id="000001", uri="a.pdf", document_id="d", num_pages=2)],
+    "pages": [row("pages", page_index=index, text_plain=f"page {index}", flags=["a", "b"], **PAGE) for index in range(2)],
+    "runs": [row("runs", run_id="r1", status="finished")],
+}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 endpoint with a bucket `lake`; the standard AWS variables point there."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "something",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="lake")
+    yield "s3://lake"
+    server.stop()
+
+
+def test_an_empty_folder_has_every_table_and_view_without_rows(tmp_path):
+    connection = connect(str(tmp_path))
+    for name in (*COLUMNS, *VIEWS):
+        assert connection.sql(f"SELECT count(*) FROM {name}").fetchall() == [(0,)], name
+
+
+def test_rows_come_back_with_their_partition(tmp_path):
+    write_lake(tmp_path, ROWS)
+    result = run_query(str(tmp_path), "SELECT page_index, text_plain, flags, ingest_date::varchar d FROM current_pages ORDER BY 1")
+    assert result.to_pylist() == [
+        {"page_index": 0, "text_plain": "page 0", "flags": ["a", "b"], "d": "2026-01-02"},
+        {"page_index": 1, "text_plain": "page 1", "flags": ["a", "b"], "d": "2026-01-02"},
+    ]
+    assert run_query(str(tmp_path), "SELECT count(*) n FROM pages WHERE ingest_date = '2026-01-03'").to_pylist() == [{"n": 0}]
+    assert run_query(str(tmp_path), "SELECT run_id FROM runs").to_pylist() == [{"run_id": "r1"}]
+
+
+def test_files_of_an_older_version_lack_columns_and_still_open(tmp_path):
+    # given a file without two of today's columns, beside one of today
+    write_lake(tmp_path, ROWS)
+    folder = tmp_path / "pages" / "ingest_date=2025-01-01"
+    folder.mkdir()
+    old = pa.Table.from_pylist([row("pages", page_index=5, **PAGE)], schema=arrow_schema("pages")).drop_columns(
+        ["flags", "num_asks"]
+    )
+    pq.write_table(old, folder / "000000-00000.parquet")
+    # when
+    result = run_query(str(tmp_path), "SELECT page_index, flags, num_asks FROM pages ORDER BY 1")
+    # then
+    assert result.column("flags").to_pylist() == [["a", "b"], ["a", "b"], None]
+    assert result.column("num_asks").to_pylist() == [0, 0, None]
+
+
+def test_files_that_are_being_written_are_left_out(tmp_path):
+    write_lake(tmp_path, ROWS)
+    (tmp_path / "pages" / "ingest_date=2026-01-02" / "_tmp-1.parquet").write_bytes(b"half a file")
+    assert run_query(str(tmp_path), "SELECT count(*) n FROM pages").to_pylist() == [{"n": 2}]
+
+
+@pytest.mark.slow
+def test_a_bucket_is_read_through_the_standard_variables(tmp_path, s3):
+    # given the same files, in a bucket, under a prefix
+    write_lake(tmp_path, ROWS)
+    client = boto3.client("s3")
+    for path in tmp_path.rglob("*.parquet"):
+        client.upload_file(str(path), "lake", f"some/where/{path.relative_to(tmp_path)}")
+    # then
+    for output in (f"{s3}/some/where", f"{s3}/some/where/"):
+        result = run_query(output, "SELECT text_plain, ingest_date::varchar d FROM current_pages ORDER BY page_index")
+        assert result.to_pylist() == [{"text_plain": "page 0", "d": "2026-01-02"}, {"text_plain": "page 1", "d": "2026-01-02"}]
+    assert run_query(f"{s3}/else/where", "SELECT count(*) n FROM pages").to_pylist() == [{"n": 0}]
+
+
+def test_a_bucket_that_is_not_there_is_one_sentence(s3):
+    with pytest.raises(StoreError, match="the bucket not-there does not exist"):
+        run_query("s3://not-there/x", "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("output", "sql", "sentence"),
+    [
+        ("nowhere", "SELECT 1", "There is no folder"),
+        ("gs://bucket/x", "SELECT 1", "neither a local folder nor"),
+        (".", "SELECT nothing FROM pages", "nothing"),
+        (".", "SELEC 1", "syntax error"),
+    ],
+)
+def test_a_mistake_is_the_operators(tmp_path, monkeypatch, output, sql, sentence):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((OperatorError, StoreError), match=sentence):
+        run_query(output, sql)
+
+
+def test_a_statement_without_rows_is_no_error(tmp_path):
+    assert run_query(str(tmp_path), "CREATE TABLE mine AS SELECT 1").num_rows in (0, 1)
+
+
+TRICKY = pa.table({"text": ['a "b", c\nd', None, "\x1b[31mred"], "list": [["x", "ä"], [], None], "number": [0.1, None, 3.0]})
+
+
+def test_csv_reads_back(capsys):
+    print_csv(TRICKY)
+    assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [
+        ["text", "list", "number"],
+        ['a "b", c\nd', '["x", "ä"]', "0.1"],
+        ["", "[]", ""],
+        ["\x1b[31mred", "", "3.0"],
+    ]
+
+
+FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "-", "-1-1", "+1 "]
+HARMLESS = ["-5", "+3.25", "-1,234.5%", "'=1", " =1", "a=1", "", "−5"]
+
+
+@pytest.mark.parametrize(("texts", "mark"), [(FORMULAS, "'"), (HARMLESS, "")])
+def test_a_text_that_a_spreadsheet_would_take_for_a_formula_gets_an_apostrophe(capsys, texts, mark):
+    table = pa.table({"=name": texts, "number": [-5.5] * len(texts), "list": [["=1"]] * len(texts)})
+    print_csv(table)
+    shown = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert shown == [["'=name", "number", "list"], *([mark + text, "-5.5", '["=1"]'] for text in texts)]
+    print_csv(table, is_raw=True)
+    raw = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert raw == [["=name", "number", "list"], *([text, "-5.5", '["=1"]'] for text in texts)]
+
+
+def test_csv_commands_no_terminal(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_csv(pa.table({"a\x1bc": ["\x1b]0;owned\x07", "\x9b2J", "two\nlines"]}))
+    assert capsys.readouterr().out == 'a␛c\n␛]0;owned␇\n\ufffd2J\n"two\nlines"\n'
+
+
+def test_json_commands_no_terminal_and_says_the_same(capsys):
+    table = pa.table({"text": ["\x1b]0;owned\x07\x7f\x9b2J ä"]})
+    print_json(table)
+    out = capsys.readouterr().out
+    assert out.rstrip("\n").isprintable()
+    assert json.loads(out) == table.to_pylist()[0]
+
+
+def test_json_is_one_object_a_line(capsys):
+    print_json(TRICKY)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == TRICKY.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (0.1 + 0.2, "0.3"),
+        ("a\nb", "a b"),
+        ("\x1b[31mred", "[31mred"),
+        (["a", None], '["a", null]'),
+        ("x" * 121, "x" * 119 + "…"),
+    ],
+)
+def test_a_cell_is_one_printable_line(value, text):
+    assert as_text(value) == text
+
+
+def test_the_schema_of_an_empty_table_is_that_of_its_files(tmp_path):
+    empty = connect(str(tmp_path)).sql("SELECT * FROM pages").to_arrow_table().schema
+    assert empty.names == nullable_schema("pages").names

@@ -1,0 +1,336 @@
+import asyncio
+import json
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pymupdf
+import pytest
+
+from schemas.answers import OcrAnswer
+from schemas.failure import FailureKind
+from schemas.page import Box, PageImage, RenderedPage, TextLayer, Word
+from schemas.settings import ClassicSettings, EngineSettings
+from workers.engines.classic import describe, make, ppocr
+from workers.engines.classic.engine import _answered
+from workers.engines.classic.legible import legible
+from workers.engines.classic.ppocr import OcrLine, strip_pieces
+from workers.engines.classic.reading_order.columns import TextBlock
+from workers.engines.engine import Completion, EngineStartError, Prompt, Request
+from workers.text.content import ocr_content
+from workers.text.languages import languages_of
+
+SETTINGS = EngineSettings()
+LINES = ["Reading is to the mind", "what exercise is to the body", "said somebody in 1709"]
+
+
+def drawn(lines, width=420, height=220, rotate=0):
+    """Lines of 14 pt Helvetica as an image at 144 dpi, turned clockwise by `rotate`."""
+    page = pymupdf.open().new_page(width=width, height=height)
+    for i, text in enumerate(lines):
+        page.insert_text((40, 50 + 30 * i), text, fontsize=14)
+    page.set_rotation(rotate)
+    pixmap = page.get_pixmap(dpi=144, alpha=False)
+    return PageImage.from_rgb(pixmap.width, pixmap.height, pixmap.samples)
+
+
+def request(image, *, text_layer=None, task="ocr", is_blank=False):
+    return Request(
+        label="a.pdf#page=0", task=task, image=image, prompt=Prompt("", "0"), answer_schema=None, max_output_tokens=100,
+        text_layer=text_layer, is_blank=is_blank,
+    )  # fmt: skip
+
+
+def layer_of(lines, **counts):
+    words = [
+        Word(text, 80 + 130 * i, 74 + 60 * row, 200 + 130 * i, 106 + 60 * row, row, 0, 28.0)
+        for row, line in enumerate(lines)
+        for i, text in enumerate(line.split())
+    ]
+    return TextLayer(words=words, num_chars=sum(len(word.text) for word in words), **counts)
+
+
+def texts(completion):
+    return [
+        value
+        for block in json.loads(completion.text)["blocks"]
+        for kind, value in block.items()
+        if kind not in ("box", "confidence")
+    ]
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = make(SETTINGS)
+    asyncio.run(engine.start())  # loading takes half a second; each test then reads on a loop of its own
+    yield engine
+    asyncio.run(engine.close())
+
+
+async def test_a_model_missing_from_the_wheel_is_an_operators_sentence_and_no_download(monkeypatch):
+    monkeypatch.setitem(ppocr.MODELS, "Rec", "PP-OCRv9_rec_huge.onnx")
+    with pytest.raises(EngineStartError, match=r"lacks PP-OCRv9_rec_huge\.onnx"):
+        await make(SETTINGS).start()
+
+
+async def test_another_task_is_a_failure_of_that_request(engine):
+    completion = await engine.read(request(drawn(LINES), task="chart"))
+    assert completion.failure is not None
+    assert (completion.failure.kind, completion.stop_reason) == (FailureKind.engine_error, "error")
+
+
+async def test_a_blank_page_has_no_blocks(engine):
+    completion = await engine.read(request(drawn([]), is_blank=True))
+    assert OcrAnswer.model_validate_json(completion.text).blocks == []
+
+
+async def test_an_empty_image_has_no_blocks_and_no_confidence(engine):
+    completion = await engine.read(request(drawn([])))
+    assert completion.failure is None
+    assert (texts(completion), completion.confidence) == ([], None)
+
+
+async def test_a_trusted_text_layer_is_taken_as_it_is(engine):
+    # given a layer that says other words than the pixels: so it is seen which one was read
+    layer = layer_of(["The layer says this", "and it is believed"])
+    completion = await engine.read(request(drawn(LINES), text_layer=layer))
+    assert " ".join(texts(completion)) == "The layer says this and it is believed"
+    assert (completion.text_origin, completion.confidence) == ("text_layer", None)
+
+
+async def test_marks_in_a_text_layer_are_characters_of_the_page(engine):
+    lines = ["2*3*4 = 24 and __init__.py", "# of Incidents &amp; [a](b)"]
+    image, layer = drawn(LINES), layer_of(lines)
+    completion = await engine.read(request(image, text_layer=layer))
+
+    page = RenderedPage(page_index=0, image=image, text_layer=layer)
+    answer = OcrAnswer.model_validate_json(completion.text)
+    content = ocr_content(answer, page, is_literal=completion.is_literal)
+    assert content.text_plain.split() == " ".join(lines).split()
+    assert (content.text_layer_agreement, completion.is_literal) == (1.0, True)
+
+
+def test_a_printed_caret_is_no_cell_that_goes_on_from_above():
+    block = TextBlock("table", "", Box(0, 0, 1, 1), (0,), (("a", "b"), ("^", "c")))
+    completion = _answered([block], [Box(0, 0, 9, 9)], [None], PageImage(width_px=9, height_px=9), Completion())
+
+    answer = OcrAnswer.model_validate_json(completion.text)
+    page = RenderedPage(page_index=0, image=PageImage(width_px=9, height_px=9))
+    assert ocr_content(answer, page, is_literal=True).text_plain == "a\tb\n^\tc"
+
+
+async def test_pixels_are_read_where_there_is_no_layer(engine):
+    completion = await engine.read(request(drawn(LINES)))
+    answer = OcrAnswer.model_validate_json(completion.text)
+    assert " ".join(texts(completion)) == " ".join(LINES)
+    assert completion.text_origin == "ocr"
+    assert completion.confidence is not None
+    assert completion.confidence > 0.9
+    # the text stands at 40..230 of 420 points, 36..114 of 220
+    left, top, right, bottom = answer.blocks[0].box
+    assert (left, top) == (pytest.approx(0.095, abs=0.02), pytest.approx(0.17, abs=0.04))
+    assert right < 0.6
+    assert bottom < 0.56
+
+
+async def test_a_garbage_layer_is_not_believed(engine):
+    garbage = layer_of(["\ue000\ue001 \ue002\ue003", "\ue004 \ue005"], num_unmapped=6)
+    completion = await engine.read(request(drawn(LINES), text_layer=garbage))
+    assert " ".join(texts(completion)) == " ".join(LINES)
+    assert completion.flags == ("text_layer_untrusted",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turned", [90, 180, 270])
+async def test_a_page_that_lies_on_its_side_or_head_is_read_in_order(engine, turned):
+    completion = await engine.read(request(drawn(LINES, rotate=turned)))
+    assert " ".join(texts(completion)) == " ".join(LINES)
+    assert completion.flags == (f"read_rotated_{360 - turned}",)
+
+
+@pytest.mark.slow
+async def test_boxes_of_a_turned_page_lie_on_the_image_as_it_came(engine):
+    # given text in the upper left, turned upside down: it is in the lower right
+    completion = await engine.read(request(drawn(LINES, rotate=180)))
+    left, top, right, bottom = OcrAnswer.model_validate_json(completion.text).blocks[0].box
+    assert left > 0.4
+    assert top > 0.4
+    assert right == pytest.approx(1 - 0.095, abs=0.02)
+    assert bottom == pytest.approx(1 - 0.17, abs=0.04)
+
+
+@pytest.mark.slow
+async def test_a_scan_with_a_stamped_line_is_completed_by_ocr(engine):
+    # given a page whose layer has but the first of its lines
+    lines = [f"line {n} of a page that was scanned and stamped" for n in "abcdefghijklmn"]
+    image = drawn(["Stamped by the library on a Monday", *lines], height=500)
+    layer = TextLayer(
+        words=[Word("Stamped", 80, 70, 400, 106, 0, 0, 28.0), Word("Monday", 400, 70, 560, 106, 0, 0, 28.0)], num_chars=13
+    )
+    completion = await engine.read(request(image, text_layer=layer))
+    assert (completion.text_origin, completion.flags) == ("text_layer", ("ocr_added",))
+    read = " ".join(texts(completion))
+    assert read.startswith("Stamped Monday")
+    assert read.count("line m of a page that was scanned") == 1
+
+
+def line_of(text, confidence, *, left=100, top=100, width=600, height=40):
+    box = Box(left, top, left + width, top + height)
+    return OcrLine(text, confidence, box, box)
+
+
+WHITE = np.full((1000, 1000, 3), 255, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence"),
+    [
+        ("ごの3の4っ9っ ab cd", 0.48),  # Persian: guesses
+        (",", 0.89),  # Ukrainian: a line of 60 letters, all left out, with a high score
+        ("εσ δι, στ νωτ α ν ετι α πσφεει, ω σχτ", 0.81),  # Greek: the accented letters left out
+    ],
+)
+def test_lines_of_a_script_that_is_not_known_make_a_page_foreign(text, confidence):
+    found = legible([line_of(text, confidence, top=60 * i) for i in range(4)], WHITE, 0.5)
+    assert found.is_foreign
+
+
+def test_faint_lines_are_left_out_of_a_page_that_is_read():
+    found = legible([line_of("A line that is read well enough", 0.98), line_of("7uor", 0.3, width=80)], WHITE, 0.5)
+    assert ([line.text for line in found.lines], found.num_faint, found.is_foreign) == (
+        ["A line that is read well enough"],
+        1,
+        False,
+    )
+
+
+def test_a_speck_is_no_foreign_script():
+    assert not legible([line_of("7", 0.4, width=20, height=20)], WHITE, 0.5).is_foreign
+
+
+def test_many_lines_of_ink_that_the_detector_does_not_find_make_a_page_foreign():
+    # given twelve bands of strokes, like lines of Arabic, of which nothing was found
+    pixels = WHITE.copy()
+    for top in range(100, 820, 60):
+        pixels[top : top + 24, 100:900:3] = 0
+    assert legible([], pixels, 0.5).is_foreign
+    assert not legible([], WHITE, 0.5).is_foreign
+
+
+def test_a_photograph_without_text_is_not_foreign():
+    noise = np.random.default_rng(1).integers(0, 255, (1000, 1000, 3), dtype=np.uint8)
+    assert not legible([], noise, 0.5).is_foreign
+
+
+async def test_hidden_text_is_better_than_none_where_the_script_is_not_known(engine, monkeypatch):
+    foreign = ppocr.OcrPage([line_of(",", 0.89, top=60 * i) for i in range(4)], 840, 440)
+    monkeypatch.setattr(engine._ocr, "read", lambda pixels: foreign)
+    words = ["Всі люди народжуються", "вільними і рівними", "у своїй гідності"]
+    hidden = layer_of(words, num_hidden=sum(len(line.replace(" ", "")) for line in words))
+    refused = await engine.read(request(drawn(LINES)))
+    kept = await engine.read(request(drawn(LINES), text_layer=hidden))
+    assert refused.failure is not None
+    assert refused.failure.kind is FailureKind.unsupported_script
+    assert (kept.failure, kept.text_origin, kept.flags) == (None, "text_layer", ("hidden_text_layer",))
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("All human beings are born free and equal", []),
+        ("人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心", ["zh"]),
+        ("すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である", ["ja"]),
+        ("모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다", ["ko"]),
+        ("Все люди рождаются свободными и равными в своем достоинстве и правах", ["ru"]),
+        ("Всі люди народжуються вільними і рівними у своїй гідності та правах", []),
+        ("يولد جميع الناس أحرارا متساوين في الكرامة والحقوق وقد وهبوا العقل والضمير", ["ar"]),
+        ("تمام افراد بشر آزاد به دنیا می‌آیند و از لحاظ حیثیت و حقوق با هم برابرند", []),
+        ("सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है", ["hi"]),
+        ("ελεύθερος", []),
+    ],
+)
+def test_a_language_is_named_only_where_its_script_leaves_no_doubt(text, languages):
+    assert languages_of(text) == languages
+
+
+def test_what_changes_an_answer_is_described():
+    info = describe(EngineSettings(classic=ClassicSettings(min_confidence=0.7, num_threads=2)))
+    assert (info.name, info.model, info.tasks, info.takes_prompts) == ("classic", "PP-OCRv6_rec_small", ("ocr",), False)
+    assert info.options["min_confidence"] == 0.7
+    assert "num_threads" not in info.options  # as fast as it may be, it reads the same
+
+
+def test_what_the_detector_frames_in_a_picture_is_no_line_of_an_unknown_script():
+    frames = [line_of("***", 0.6, width=122, height=66), line_of("女", 0.4, top=90, width=128, height=72)]
+
+    assert not legible(frames, WHITE, 0.5).is_foreign
+
+
+def strip_of(text, width, height):
+    """A line of text, as high as the strip allows."""
+    page = pymupdf.open().new_page(width=width, height=height)
+    page.insert_text((4, height * 0.75), text, fontsize=height * 0.75)
+    pixmap = page.get_pixmap(dpi=72, alpha=False)
+    return np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_tall", [False, True])
+def test_a_strip_that_is_too_long_to_be_read_whole_is_read_in_pieces(engine, is_tall):
+    text = "Reading is to the mind what exercise is to the body said somebody in 1709"
+    pixels = strip_of(text, 4096, 32)
+
+    page = engine._ocr.read(np.ascontiguousarray(np.rot90(pixels, -1)) if is_tall else pixels)
+
+    lines = sorted(page.lines, key=lambda line: line.box.top if is_tall else line.box.left)
+    assert " ".join(line.text for line in lines) == text
+    first, last = lines[0].box, lines[-1].box
+    start, end = (first.top, last.bottom) if is_tall else (first.left, last.right)
+    assert start == pytest.approx(4, abs=8)
+    assert end == pytest.approx(800, abs=20)  # as drawn: 73 letters of 24 px Helvetica
+
+
+@pytest.mark.parametrize("size", [(2, 3000), (3000, 2), (1000, 5), (5, 1000), (1, 400), (400, 1), (6272, 32), (32, 6272)])
+async def test_a_strip_without_text_is_a_page_without_text(engine, size):
+    width, height = size
+    image = PageImage.from_rgb(width, height, bytes([200, 210, 220]) * (width * height))
+
+    completion = await engine.read(request(image))
+
+    assert completion.failure is None
+    assert texts(completion) == []
+
+
+def test_pieces_of_a_strip_hold_all_its_ink_once_and_know_where_they_lie():
+    strip = np.full((32, 3000, 3), 255, np.uint8)
+    for start in range(10, 2990, 100):
+        strip[8:24, start : start + 60] = start % 200
+
+    pieces = list(strip_pieces(strip))
+
+    assert all(piece.pixels.shape[1] <= 17 * 32 and piece.pixels.shape[1] <= 8 * piece.pixels.shape[0] for piece in pieces)
+    found = np.full_like(strip, 255)
+    for piece in pieces:
+        rows, columns = np.nonzero((piece.pixels != 255).any(axis=2))
+        found[rows + piece.top, columns + piece.left] = piece.pixels[rows, columns]
+    assert (found == strip).all()
+    assert sum((piece.pixels != 255).sum() for piece in pieces) == (strip != 255).sum()
+
+
+@pytest.mark.slow
+def test_a_page_of_usual_shape_is_read_as_a_whole(engine, monkeypatch):
+    monkeypatch.setattr(ppocr, "strip_pieces", None)
+    assert engine._ocr.read(np.full((32, 640, 3), 255, np.uint8)).lines == []
+
+
+async def test_seconds_of_requests_that_wait_for_each_other_sum_to_what_they_took(monkeypatch):
+    monkeypatch.setattr("workers.engines.classic.engine.PpOcr", lambda num_threads: None)
+    engine = make(SETTINGS)
+    await engine.start()
+    monkeypatch.setattr(engine, "_from_text_layer", lambda image, words: (time.sleep(0.02), Completion())[1])
+    layer = layer_of(LINES)
+    monkeypatch.setattr("workers.engines.classic.engine.judge", lambda *_: SimpleNamespace(is_trusted=True))
+    started = time.monotonic()
+    completions = await asyncio.gather(*(engine.read(request(drawn([]), text_layer=layer)) for _ in range(6)))
+    await engine.close()
+    assert 6 * 0.02 <= sum(completion.engine_s for completion in completions) <= time.monotonic() - started
