@@ -198,6 +198,7 @@ def test_no_secret_reaches_the_render_process(faulty: Renderer, pdf_of: Callable
     assert "a-secret-password" not in environ.failure.message + argv.failure.message
 
 
+@pytest.mark.slow
 def test_a_renderer_killed_between_pages_is_replaced_without_a_failure(renderer: Renderer, pdf_of: Callable[..., Path]) -> None:
     pages = renderer.render(pdf_of("one", "two"), [0, 1])
     first = next(pages)

@@ -311,6 +311,7 @@ def test_a_drawing_is_rendered_so_that_its_smallest_text_is_20_pixels_high() -> 
     assert region.dpi == pytest.approx(192, rel=0.05)
 
 
+@pytest.mark.slow
 def test_fifty_thousand_paths_are_thinned_and_the_chart_is_still_found() -> None:
     page = new_page()
     scatter(page, CHART)

@@ -188,6 +188,7 @@ def test_64_mixed_requests_say_what_each_says_alone(world, is_ahead):
             assert sequence.num_new == sequence.max_new_tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("heads", "kv_heads", "head_dim"), [(4, 4, 16), (6, 1, 24), (8, 2, 8)], ids=["each its own", "all share one", "four share one"]
 )
@@ -201,6 +202,7 @@ def test_other_head_counts_say_what_each_says_alone(tmp_path, heads, kv_heads, h
         assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=has_grammar)
 
 
+@pytest.mark.slow
 def test_the_models_own_generation_loop_says_the_same(world):
     requests = [sequence for has_grammar, sequence in mixed(world, 12, seed=5) if not has_grammar]
     for sequence in requests:
@@ -484,6 +486,7 @@ def test_a_device_that_is_done_for_is_nobodys_fault(world):
     assert sequence.end is None
 
 
+@pytest.mark.slow
 def test_the_oldest_request_is_never_thrown_out(world):
     requests = [world.request(seed, num_text=100, num_new=200) for seed in range(5)]
     scheduler = world.scheduler(num_blocks=30)

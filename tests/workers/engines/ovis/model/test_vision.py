@@ -109,6 +109,7 @@ class LargestTensor(TorchDispatchMode):
         return made
 
 
+@pytest.mark.slow
 def test_the_largest_image_makes_no_tensor_of_all_its_atoms_and_words():
     # given an image of 3,136 atoms, and as many words to an atom as make the probabilities by far the largest thing
     config = Ovis2_5Config(vit_config=SMALL, llm_config={"hidden_size": 16}, visual_vocab_size=5000)
