@@ -33,8 +33,8 @@ from pipeline.reporting.summary import PlanReport, Summary
 from schemas.failure import FailureKind
 from schemas.settings import Settings
 from schemas.tables import COLUMNS
-from tests.pipeline.lake import row, write_lake
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
+from tests.pipeline.written_lake import row, write_lake
 from workers.engines.engine import EngineStartError
 from workers.sources.listing import InputError
 

@@ -18,7 +18,7 @@ from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
 from pipeline.cli import app
 from pipeline.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema, to_table
-from tests.pipeline.lake import DAY, row, write_lake
+from tests.pipeline.written_lake import DAY, row, write_lake
 
 WHOLE = {"num_pages": 2, "num_pages_read": 2, "ocr_recipe_id": "o1", "chart_recipe_id": "c1"}
 

@@ -15,7 +15,7 @@ from pipeline.analytics.duckdb_tables import VIEWS, as_text, connect, nullable_s
 from pipeline.errors import OperatorError
 from pipeline.lake.store import StoreError
 from schemas.tables import COLUMNS, arrow_schema
-from tests.pipeline.lake import row, write_lake
+from tests.pipeline.written_lake import row, write_lake
 
 PAGE = {"source_id": "s1", "plan_id": "000001", "status": "ok", "recipe_id": "o1"}
 ROWS = {

@@ -22,9 +22,9 @@ from pipeline.reporting.progress import Heartbeat, Progress
 from pipeline.reporting.terminal import print_summary
 from pipeline.reporting.totals import Counting, Totals
 from schemas.settings import Settings
-from tests.pipeline.lake import row, write_lake
 from tests.pipeline.made import make_plan, planned
 from tests.pipeline.told import RUN, receipt, summary, tell
+from tests.pipeline.written_lake import row, write_lake
 
 BEAT = Heartbeat(
     phase="reading",

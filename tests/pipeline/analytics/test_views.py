@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.tables import COLUMNS, PARTITIONED, to_table
-from tests.pipeline.lake import DAY, row
+from tests.pipeline.written_lake import DAY, row
 
 
 class Lake:

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.cluster import readiness
 from pipeline.cluster.readiness import Reader, Readers, told_while_starting
-from pipeline.cluster.session import readiness
 from pipeline.reporting.observer import Silent
 
 GPU = "NVIDIA H100, bfloat16"

@@ -12,7 +12,7 @@ import pytest
 from ray.exceptions import OutOfDiskError
 
 from pipeline import runner
-from pipeline.cluster.session import session as cluster
+from pipeline.cluster import session as cluster
 from pipeline.doctor import examine
 from pipeline.errors import DiskFull, OperatorError, exit_code
 from pipeline.lake.local_store import LocalStore
@@ -192,7 +192,7 @@ def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(
 
 _RUN = """
 import os, sys, tempfile
-from pipeline.cluster.session import session as cluster
+from pipeline.cluster import session as cluster
 from pipeline.errors import DiskFull
 from pipeline.reporting.observer import Silent
 from schemas.settings import MEBI, RaySettings

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from pipeline import cli
+from pipeline.cluster import submit
 from pipeline.cluster.jobs_api import Job, JobsApi, Unreachable
-from pipeline.cluster.session import submit
 from pipeline.cluster.submit import Submission, exit_code_of, follow, make_submission, send, zipped_code
 from pipeline.config import all_settings, resolve
 from pipeline.errors import OperatorError

@@ -6,8 +6,8 @@ from typing import Any
 from pipeline.planning.chart_places import with_places
 from schemas.page import Box
 from schemas.plan import PlannedSource
-from tests.pipeline.lake import row, write_lake
 from tests.pipeline.made import RECIPES, make_source
+from tests.pipeline.written_lake import row, write_lake
 
 OCR = RECIPES["ocr"].recipe_id
 BOX = {"left_px": 1.0, "top_px": 2.0, "right_px": 30.0, "bottom_px": 40.0}

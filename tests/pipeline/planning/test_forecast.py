@@ -14,9 +14,9 @@ from schemas.failure import FailureKind, Task
 from schemas.plan import Manifest, Recipe, SourceFailure
 from schemas.settings import PlanSettings, Settings
 from schemas.source import Source
-from tests.pipeline.lake import row, write_lake
 from tests.pipeline.made import NOON, RECIPES, make_recipe, make_source
 from tests.pipeline.planning.test_duplicates import committed
+from tests.pipeline.written_lake import row, write_lake
 
 A, B = make_source("a", size_bytes=3000), make_source("b", size_bytes=1000)
 SCRIPTED = {"engine": "scripted", "model": None}

@@ -18,9 +18,9 @@ from schemas.page import PageImage
 from schemas.settings import EngineSettings
 from tests.servers.fake_openai import PAGE, FakeOpenAI, Reply, running
 from workers.engines.engine import Completion, EngineStartError, Request
+from workers.engines.server import engine as server_module
 from workers.engines.server.chat import Dialect, read_reply, status_inside
 from workers.engines.server.engine import ServerEngine, _retry_after_s, describe, list_models
-from workers.engines.server.engine import engine as server_module
 from workers.reading.prompts import prompt_for
 
 KEY = "sk-very-secret-0123456789"

@@ -9,7 +9,8 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from tests.workers.engines.ovis.tiny import LLM, VIT
-from workers.engines.ovis.attention.cache_attention import Kernels, transfer
+from workers.engines.ovis.attention import transfer
+from workers.engines.ovis.attention.cache_attention import Kernels
 from workers.engines.ovis.attention.packed import sdpa, varlen
 from workers.engines.ovis.batching import decode_graphs, sampling, steps
 from workers.engines.ovis.batching.decode_graphs import DecodeGraphs

@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from workers.engines.ovis.attention.cache_attention import packed as packed_attention
+from workers.engines.ovis.attention import packed as packed_attention
 from workers.engines.ovis.attention.packed import Segments, sdpa, varlen
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
-from workers.engines.ovis.conformance.__main__ import __main__ as conformance
+from workers.engines.ovis.conformance import __main__ as conformance
 
 SHARED = Path(__file__).parents[6] / "shared" / "ovis" / "conformance"
 needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the reference data (../shared/ovis/conformance) is not here")
