@@ -17,6 +17,7 @@ from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedP
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
 from schemas.settings import ReadSettings, RegionSettings, Transport
+from workers.charts.content import ChartContent, chart_content
 from workers.contained import page_failure, panics_raised
 from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
 from workers.reading.asking import Outcome, ask, max_output_tokens
@@ -24,8 +25,7 @@ from workers.reading.busy import Busy
 from workers.reading.crops import crop_regions, region_text_layer
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
-from workers.text.columns import ChartContent, OcrContent
-from workers.text.content import chart_content, ocr_content
+from workers.text.content import OcrContent, ocr_content
 
 Content = TypeVar("Content")
 

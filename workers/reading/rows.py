@@ -19,9 +19,10 @@ from schemas.records import (
     Reading,
 )
 from schemas.settings import Transport
+from workers.charts.content import ChartContent
 from workers.reading.asking import Outcome
 from workers.reading.prompts import prompt_for
-from workers.text.columns import ChartContent, OcrContent
+from workers.text.content import OcrContent
 
 PROMPT_ECHO_CHARS = 60
 """A line of the prompt this long in an answer comes from the prompt, not from the page."""

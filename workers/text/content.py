@@ -1,18 +1,16 @@
-"""From a typed answer to what lands: text, blocks and boxes; chart columns and points; and how far to trust them.
+"""From a typed answer to what lands of a page: text, blocks, boxes, and how far to trust them.
 
 Nothing here raises on odd content: what does not fit is null and flagged (`schemas.flags`).
 """
 
+from dataclasses import dataclass, field
 from typing import cast
 
-from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, ChartAnswer, OcrAnswer, Table
-from schemas.page import Box, PageImage, Region, RenderedPage
-from schemas.records import BlockContent, BlockKind
-from workers.charts.checks import AxisRange, axis_range, labels_found, sums_to_whole, values_in_range
-from workers.charts.points import ChartReader
+from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, OcrAnswer, Table
+from schemas.page import Box, PageImage, RenderedPage
+from schemas.records import BlockContent, BlockKind, Flagged, PageText, PageTrust
 from workers.text.agreement import agreement, tokens_of
 from workers.text.align import Aligner
-from workers.text.columns import ChartContent, OcrContent
 from workers.text.languages import bcp47
 from workers.text.markdown import escape, escape_block, join_markdown, literal_rows, plain_rows, plain_text
 from workers.text.tables import Grid, grid_of, to_html, to_markdown
@@ -21,9 +19,14 @@ from workers.text.trust import judge
 BOX_TOLERANCE = 0.02
 """Share of a side by which an engine's box may pass the page's edge; it is clamped."""
 MIN_AGREEMENT = 0.5
-MIN_LABELS = 3
-"""Labels below which their share raises no flag."""
 _KINDS = {block: cast(BlockKind, key) for key, block in BLOCK_TYPES.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OcrContent(PageText, PageTrust, Flagged):
+    """A page's text and its blocks. `text_origin` and `confidence` are null here: the engine gives them, not the answer."""
+
+    blocks: list[BlockContent] = field(default_factory=list)
 
 
 def ocr_content(answer: OcrAnswer, page: RenderedPage, *, is_literal: bool = False) -> OcrContent:
@@ -120,55 +123,3 @@ def _agreement(text: str, page: RenderedPage) -> float | None:
     if not judge(page.text_layer, page.image.width_px, page.image.height_px).is_trusted:
         return None
     return agreement(tokens_of(text), [token for word in page.text_layer.words for token in tokens_of(word.text)])
-
-
-def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
-    """Columns and points of a chart, numbers parsed with one decimal convention, checked against the text in its place.
-
-    The region's words are believed only where the page's text layer is (`workers.text.trust`).
-    """
-    if answer.chart == "none":
-        return ChartContent(status="none")
-    is_trusted = page.image is not None and judge(page.text_layer, page.image.width_px, page.image.height_px).is_trusted
-    words = region.words if is_trusted else []
-    reader = ChartReader(answer, words)
-    points = reader.points()
-    flags = dict.fromkeys(reader.flags)
-    if not points:
-        flags["empty_chart"] = None
-    found = labels_found(answer, words)
-    if found and found.share < 0.5 and found.num_labels >= MIN_LABELS:
-        flags["labels_not_in_text_layer"] = None
-    ranges: dict[str, AxisRange | None] = {
-        "y": axis_range(words, reader, "y", is_horizontal=reader.is_horizontal),
-        "y2": axis_range(words, reader, "y2", is_horizontal=reader.is_horizontal) if reader.has_y2 else None,
-    }
-    in_range = values_in_range(points, ranges)
-    if in_range is False:
-        flags["values_outside_axis"] = None
-    sum_ok = sums_to_whole(answer, points)
-    if sum_ok is False:
-        flags["sum_off"] = None
-    return ChartContent(
-        status="ok",
-        kind=answer.chart,
-        subtype=answer.subtype,
-        title=answer.title,
-        x_label=answer.x,
-        x_unit=answer.x_unit,
-        x_kind=answer.x_kind,
-        x_scale=answer.x_scale,
-        y_label=answer.y,
-        y_unit=answer.unit,
-        y_scale=answer.scale,
-        y2_label=answer.y2,
-        y2_unit=answer.y2_unit,
-        printed=answer.printed,
-        series=[name or "" for name in reader.series],
-        num_points=len(points),
-        labels_in_text_layer=found.share if found else None,
-        values_in_axis_range=in_range,
-        sum_ok=sum_ok,
-        flags=list(flags),
-        points=points,
-    )

@@ -5,7 +5,7 @@ import pytest
 from schemas.answers import ChartAnswer
 from schemas.flags import FLAGS
 from schemas.page import Box, PageImage, Region, RenderedPage, TextLayer, Word
-from workers.text.content import chart_content
+from workers.charts.content import chart_content
 
 IMAGE = PageImage(width_px=1000, height_px=1000)
 

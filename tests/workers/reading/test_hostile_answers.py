@@ -12,7 +12,8 @@ from schemas.failure import PageError
 from schemas.flags import FLAGS
 from schemas.page import Box, PageImage, Region, RenderedPage, TextLayer, Word
 from workers.answers.parse import parse_answer
-from workers.text.content import chart_content, ocr_content
+from workers.charts.content import chart_content
+from workers.text.content import ocr_content
 
 WORDS = [Word(text, 10 + 30 * i, 10, 35 + 30 * i, 20, 0, 0, 10) for i, text in enumerate(["the", "10", "20", "30", "quick", "1,5"])]
 PAGE = RenderedPage(page_index=0, image=PageImage(width_px=200, height_px=100), text_layer=TextLayer(words=WORDS, num_chars=20))
