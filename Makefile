@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PROJECT := pyproject.toml constraints.txt
 UV := uv==0.13.9
 # Tests that start Ray go to one worker, see tests/conftest.py. PYTEST_ARGS comes after: '-n 0' runs all in one process.
-PYTEST := -m pytest -n 2 --dist loadgroup
+PYTEST := -m pytest -n 2
 
 .PHONY: demo test quick test-oldest lint bench bench-engine bench-gpu docs lock clean
 .DEFAULT_GOAL := demo

@@ -1,8 +1,10 @@
 """Servers and clusters that tests share: one moto S3 and one private Ray for the whole session."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,11 +14,24 @@ from tests.servers.s3_proxy import Proxy, s3_proxy
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests that start Ray go to one worker of pytest-xdist: the session's Ray is its, and two at once are too many."""
-    for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker runs all files with tests that start Ray: the session's Ray is its, and two at once are too many.
+
+    By file, because the groups of pytest-xdist 3.8 do nothing under pytest 9.2: they are written into names that it never reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class RayInOneWorker(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "ray" if _starts_ray(nodeid.partition("::")[0]) else nodeid
+
+    return RayInOneWorker(config, log)
+
+
+@cache
+def _starts_ray(path: str) -> bool:
+    return "pytest.mark.ray" in (Path(__file__).parents[1] / path).read_text("utf-8")
 
 
 @pytest.fixture(scope="session")
