@@ -7,9 +7,9 @@ these pages stay open.
 
 from collections import Counter
 
-from pipeline.errors import BugEverywhere
-from pipeline.reporting.observer import Receipt, Trouble
+from schemas.errors import BugEverywhere
 from schemas.failure import FailureKind
+from schemas.receipt import Receipt, Trouble
 
 _DOCUMENTS_MIN = 8
 """Documents that a bug must meet before it is taken for one that hits everything (fewer where the limit is lower)."""

@@ -13,8 +13,9 @@ from pipeline.commands import look as asking
 from pipeline.commands import run as working
 from pipeline.commands import submit as submitting
 from pipeline.commands import watch as watching
-from pipeline.commands.output import fail, fail_by_bug, flush_stdout
-from pipeline.errors import EXIT_OPERATOR, exit_code, sentence
+from pipeline.commands.output import flush_stdout
+from pipeline.reporting.endings import fail, fail_by_bug
+from schemas.errors import EXIT_OPERATOR, exit_code, sentence
 
 app = typer.Typer(
     name="pagefold",

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from schemas.masking import masked
 from schemas.settings import Settings
 

@@ -18,7 +18,6 @@ from pipeline.breaker import Breaker
 from pipeline.cluster.readiness import Readers
 from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Committer
-from pipeline.errors import BugEverywhere, EngineDies, RayEnds
 from pipeline.graph import Context, build, configure
 from pipeline.lake.paths import ChunkName
 from pipeline.lake.reopening import reopen
@@ -27,12 +26,14 @@ from pipeline.lake.store import Store, StoreError, StoreUnavailable
 from pipeline.planning.carry_over import carry_over
 from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import group_twins
-from pipeline.reporting.observer import Commit, Observer, Receipt, StageLoad, StageName
+from pipeline.reporting.observer import Commit, Observer, StageLoad, StageName
 from pipeline.reporting.receipts import Bugs
 from pipeline.signals import Interrupted, Stop, signals_noted
 from pipeline.stages import WORKS
+from schemas.errors import BugEverywhere, EngineDies, RayEnds
 from schemas.failure import FailureKind, clean_message
 from schemas.plan import Plan
+from schemas.receipt import Receipt
 from schemas.settings import Settings
 from workers.engines.engine import EngineStartError
 from workers.rendering.renderer import RenderStartError

@@ -12,25 +12,17 @@ from importlib.metadata import version
 from typing import Literal
 
 from pipeline.cluster.session import check_room, check_start, forget_fetched, keep_to_loopback
-from pipeline.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
 from pipeline.lake.commit import commit_disappearances, commit_whole
 from pipeline.lake.lease import Lease, LeaseLost
 from pipeline.lake.ledger import Ledger
 from pipeline.lake.missing_files import find_missing
+from pipeline.lake.opening import open_store, probe_store
 from pipeline.lake.paths import plan_number, run_path
 from pipeline.lake.patience import Result, patiently
+from pipeline.lake.plans import Unfinished, abandon, find_unfinished, is_outdated, is_superseded, list_plan_numbers, write_plan
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import write_snapshots
-from pipeline.lake.store import Damaged, Store, StoreError, open_store, probe_store
-from pipeline.planning.choosing import (
-    Unfinished,
-    abandon,
-    find_unfinished,
-    is_outdated,
-    is_superseded,
-    list_plan_numbers,
-    write_plan,
-)
+from pipeline.lake.store import Damaged, Store, StoreError
 from pipeline.planning.recipes import make_recipes
 from pipeline.planning.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
 from pipeline.reporting.observer import Observer, Several, Silent
@@ -38,6 +30,7 @@ from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import PlanReport, Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from pipeline.signals import Interrupted, signals_noted, signals_raise
+from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
 from schemas.records import RunStatus

@@ -28,11 +28,11 @@ from pipeline.lake.store import Exists
 from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
 from pipeline.planning.recipes import check_as_planned
 from pipeline.reporting.json_log import event, log_in_actor
-from pipeline.reporting.observer import Spent
 from pipeline.reporting.receipts import receipt_of, tell_slow_pages
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
+from schemas.receipt import Spent
 from schemas.records import ChunkRecords
 from schemas.source import Document, Source
 from workers.contained import page_error, page_failure, sentence, take_told

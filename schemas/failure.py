@@ -116,11 +116,6 @@ class Failure(Frozen):
     """What the engine said, where it said something."""
 
 
-class EndsRun(Exception):
-    """No page can be blamed for it: the store, the lease, the cache, an engine that does not start. It flies through the border of
-    a page and ends the run, in one sentence."""
-
-
 class PageError(Exception):
     """Raised by workers for what is wrong with the data; one `except` per stage turns it into a `Failure`."""
 

@@ -11,7 +11,8 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from schemas.failure import EndsRun, Failure, FailureKind, PageError, Stage, Task, clean_message, storable_text
+from schemas.errors import EndsRun
+from schemas.failure import Failure, FailureKind, PageError, Stage, Task, clean_message, storable_text
 
 _log = logging.getLogger(__name__)
 

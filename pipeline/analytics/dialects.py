@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.analytics.dictionary import columns_of
-from pipeline.errors import OperatorError
-from pipeline.lake.store import open_store
+from pipeline.lake.opening import open_store
+from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED
 
 DIALECTS = ("duckdb", "athena", "spark")

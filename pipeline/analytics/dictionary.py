@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED, Column
 
 _TYPES = {

@@ -18,8 +18,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.errors import OperatorError
-from pipeline.lake.store import Store, open_store
+from pipeline.lake.opening import open_store
+from pipeline.lake.store import Store
+from schemas.errors import OperatorError
 from schemas.failure import clean_message, storable_text
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema
 from workers.sources.s3 import make_client, split_uri

@@ -16,14 +16,15 @@ from pipeline.lake.garbage import Sweep, check_output
 from pipeline.lake.lease import is_held, read_lease
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.missing_files import MissingFiles, find_missing
+from pipeline.lake.opening import open_store
+from pipeline.lake.plans import find_unfinished, list_plan_numbers
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import read_commits
-from pipeline.lake.store import Store, open_store
-from pipeline.planning.choosing import find_unfinished, list_plan_numbers
+from pipeline.lake.store import Store
 from pipeline.reporting.figures import duration, pace, size
-from pipeline.reporting.progress import Heartbeat
 from pipeline.reporting.terminal import failures_table
 from schemas.failure import FailureKind, clean_message
+from schemas.lease import Heartbeat
 
 NUM_RUNS = 5
 SILENT_S = 120.0

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from schemas.frozen import Frozen
 from schemas.masking import masked, masked_url
 

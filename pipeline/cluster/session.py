@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator
 from errno import ENOSPC
 
-from pipeline.errors import DiskFull, OperatorError, exit_code, is_disk_full
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
 from pipeline.scratch import RAY_PREFIX, Scratch
 from pipeline.signals import Interrupted
+from schemas.errors import DiskFull, OperatorError, exit_code, is_disk_full
 from schemas.masking import masked, masked_url
 from schemas.settings import MEBI, RaySettings, Settings
 from workers.engines.registry import check_engine

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from pipeline.cluster.jobs_api import Job, JobsApi, Unreachable
 from pipeline.config import all_settings, changed
-from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError
+from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError
 from schemas.masking import MASK
 from schemas.settings import Settings
 from workers.engines.registry import portable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
     from schemas.settings import Settings

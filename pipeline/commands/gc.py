@@ -8,7 +8,7 @@ import typer
 
 from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, SetFlag, UnsafeFlag, resolved
 from pipeline.commands.output import console, dump_json
-from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
+from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 
 
 def gc(

@@ -20,7 +20,7 @@ from pipeline.commands.flags import (
     resolved,
 )
 from pipeline.commands.output import console, dump_json
-from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
+from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 
 
 def status(

@@ -30,7 +30,7 @@ from pipeline.commands.flags import (
     resolved,
 )
 from pipeline.commands.output import ask_before_closing, console, do, dump_json, observed, printing_the_end
-from pipeline.errors import EXIT_WORK
+from schemas.errors import EXIT_WORK
 
 if TYPE_CHECKING:
     from pipeline.reporting.observer import Observer

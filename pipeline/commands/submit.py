@@ -26,7 +26,7 @@ from pipeline.commands.flags import (
     resolved,
 )
 from pipeline.commands.output import dump_json
-from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, OperatorError
+from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE, OperatorError
 
 
 def submit(

@@ -25,8 +25,9 @@ from pipeline.commands.flags import (
     UnsafeFlag,
     resolved,
 )
-from pipeline.commands.output import fail, observed
-from pipeline.errors import EXIT_INCOMPLETE
+from pipeline.commands.output import observed
+from pipeline.reporting.endings import fail
+from schemas.errors import EXIT_INCOMPLETE
 
 if TYPE_CHECKING:
     from pipeline.reporting.summary import Summary
@@ -66,7 +67,8 @@ def watch(
     }
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)
     from pipeline.lake.lease import is_held, read_lease
-    from pipeline.lake.store import StoreError, open_store
+    from pipeline.lake.opening import open_store
+    from pipeline.lake.store import StoreError
     from pipeline.watching.child_process import Apart
     from pipeline.watching.sqs import Sqs
     from pipeline.watching.watch import Work

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from pipeline.errors import OperatorError
 from pipeline.lake.lease import LEASE, Lease, is_held, read_lease
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.paths import (
@@ -34,10 +33,11 @@ from pipeline.lake.paths import (
     table_part,
     table_prefix,
 )
+from pipeline.lake.plans import list_plan_numbers, read_plan
 from pipeline.lake.snapshots import fitting
 from pipeline.lake.store import Store
-from pipeline.planning.choosing import list_plan_numbers, read_plan
 from pipeline.signals import Interrupted, signals_raise
+from schemas.errors import OperatorError
 from schemas.tables import TABLES
 
 _BATCH = 500

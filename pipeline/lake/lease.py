@@ -17,9 +17,8 @@ from pydantic import ValidationError
 
 from pipeline.lake.process_identity import is_dead, this_process
 from pipeline.lake.store import Conflict, Exists, Store, StoreError, Versioned
-from pipeline.reporting.progress import Heartbeat
-from schemas.failure import EndsRun
-from schemas.frozen import Frozen
+from schemas.errors import EXIT_INCOMPLETE, EndsRun
+from schemas.lease import Heartbeat, LeaseBody
 
 LEASE = "_pagefold/lease.json"
 _READ_AGAIN_S = 0.5
@@ -29,23 +28,10 @@ _RESOLUTION_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-class LeaseBody(Frozen, extra="ignore"):  # a later version's lease is a lease
-    owner: str
-    run_id: str
-    epoch: int
-    """One more with each holder."""
-    ttl_s: float
-    nonce: str
-    """Of this one write."""
-    process: str | None = None
-    """See `pipeline.lake.process_identity`."""
-    is_released: bool = False
-    heartbeat: Heartbeat | None = None
-    """How far the run was at this renewal."""
-
-
 class LeaseHeld(EndsRun):
     """Another run is at work on this output."""
+
+    exit_code = EXIT_INCOMPLETE
 
     def __init__(self, body: LeaseBody, age_s: float) -> None:
         left_s = max(0.0, body.ttl_s + _RESOLUTION_S - age_s)
@@ -61,6 +47,8 @@ class LeaseHeld(EndsRun):
 
 class LeaseLost(EndsRun):
     """The lease was not renewed in time, or was taken over: nothing more may be committed."""
+
+    exit_code = EXIT_INCOMPLETE
 
 
 def read_lease(store: Store) -> tuple[LeaseBody, float] | None:

@@ -15,8 +15,50 @@ from pipeline.lake.paths import (
     staging_prefix,
 )
 from pipeline.lake.store import Store
-from pipeline.planning.chunks import Coverage
 from schemas.plan import Plan
+
+
+class Coverage:
+    """Which chunks of one source are staged, and whether they cover it."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, set[ChunkName]] = {}
+
+    def add(self, name: ChunkName) -> None:
+        self._names.setdefault(name.num_selected, set()).add(name)
+
+    def remove(self, name: ChunkName) -> None:
+        self._names.get(name.num_selected, set()).discard(name)
+
+    def complete(self) -> list[ChunkName] | None:
+        """The chunks that cover the source exactly, in page order; None while some are missing.
+
+        A source that went away between two runs may have been staged under two page counts by a run that was thought dead;
+        the largest count that is covered is taken: pages rather than the failure to fetch them.
+        """
+        for num_selected, names in sorted(self._names.items(), reverse=True):
+            if num_selected == 0 and names:
+                return sorted(names)
+            if (tiling := _tiling(names, num_selected)) is not None:
+                return tiling
+        return None
+
+    def staged(self) -> list[ChunkName]:
+        """What a run that goes on need not read again: of the page count that is furthest."""
+        groups = sorted(filter(None, self._names.values()), key=lambda names: (-len(names), min(names)))
+        return sorted(groups[0]) if groups else []
+
+
+def _tiling(names: Iterable[ChunkName], num_selected: int) -> list[ChunkName] | None:
+    """Names that stand one behind the other from the first position to the last; where some overlap, the longer ones. None where
+    there are no such names."""
+    tiling: list[ChunkName] = []
+    longest = {name.first: name for name in sorted(names)}
+    while num_selected and (position := tiling[-1].last + 1 if tiling else 0) < num_selected:
+        if position not in longest:
+            return None
+        tiling.append(longest[position])
+    return tiling or None
 
 
 class ShardProgress:

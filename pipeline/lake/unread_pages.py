@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.lake.staging import StagedChunk
-from pipeline.reporting.observer import Receipt
 from schemas.failure import FailureKind
+from schemas.receipt import Receipt
 
 _KIND = FailureKind.over_budget
 

@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 from pipeline.lake.commit import read_staged
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.paths import STAGING, ChunkName, chunk_name, plan_number, staged_path, staged_shard
+from pipeline.lake.plans import read_plan
 from pipeline.lake.shard_progress import ShardProgress
 from pipeline.lake.snapshots import Listed
 from pipeline.lake.staging import CHUNK_TABLES, StagedChunk, encode_staged
 from pipeline.lake.store import Exists, Store, StoreError
 from pipeline.lake.unread_pages import unread_pages
-from pipeline.planning.choosing import read_plan
 from pipeline.planning.page_ranges import selected_pages
 from schemas.failure import KINDS, FailureKind, Task
 from schemas.page import Chunk

@@ -1,29 +1,15 @@
 """What a run will do, decided and written down before any work."""
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from pipeline.lake.ledger import Asked, Ledger, SourceState, list_manifests, missing_tasks, read_manifest
-from pipeline.lake.paths import (
-    DELETIONS,
-    PLANS,
-    ManifestName,
-    manifest_path,
-    next_plan_id,
-    plan_number,
-    plan_number_of,
-    plan_path,
-)
-from pipeline.lake.snapshots import Listed
+from pipeline.lake.ledger import Asked, Ledger, SourceState, missing_tasks
 from pipeline.lake.staging import this_version
-from pipeline.lake.store import Exists, Store, StoreError
-from pipeline.lake.stored_objects import read_model
 from pipeline.planning.duplicates import group_twins
 from pipeline.planning.intake import Taken
 from schemas.failure import FailureKind, Task
-from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe, SourceFailure
+from schemas.plan import PlannedSource, Recipe, SourceFailure
 from schemas.settings import PlanSettings
 from schemas.source import Source
 
@@ -53,17 +39,6 @@ class Waiting:
     num_sources: int
     until: datetime
     """When the oldest has waited long enough."""
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """The newest plan, with shards that no manifest commits yet."""
-
-    plan: Plan
-    pending: list[int]
-    """Shard indexes."""
-    owes_disappearances: bool = False
-    """What it found to be gone is not committed either."""
 
 
 def plan_sources(
@@ -259,108 +234,3 @@ class PageEstimate:
         if state is not None and state.num_pages is not None:
             return state.num_pages
         return max(1, round(source.size_bytes / self._bytes_per_page))
-
-
-def write_plan(
-    store: Store,
-    shards: list[list[PlannedSource]],
-    recipes: dict[Task, Recipe],
-    settings: PlanSettings,
-    *,
-    input: str,
-    epoch: int,
-    page_range: str | None,
-    max_pages: int,
-    last_plan_id: str | None,
-    known: Mapping[str, str] | None = None,
-    disappearances: Sequence[Disappearance] = (),
-) -> Plan:
-    """Create the plan. Raises StoreError when another run made the plan of this number first."""
-    now = datetime.now(UTC)
-    plan = Plan(
-        plan_id=next_plan_id(last_plan_id),
-        created_at=now,
-        ingest_date=now.date(),
-        input=input,
-        epoch=epoch,
-        recipes=recipes,
-        chunk_pages=settings.chunk_pages,
-        page_range=page_range,
-        max_pages=max_pages,
-        shards=shards,
-        known=dict(known or {}),
-        disappearances=list(disappearances),
-        redo=settings.redo,
-    )
-    try:
-        store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
-    except Exists:
-        raise StoreError(
-            f"{store.root}: another run, thought dead, has just made plan {plan_number(plan.plan_id)}; it is finished first."
-        ) from None
-    return plan
-
-
-def list_plan_numbers(store: Store) -> list[str]:
-    """Six digits each, in their order."""
-    return sorted(number for stored in store.list(PLANS) if (number := plan_number_of(stored.path)))
-
-
-def read_plan(store: Store, plan_id: str) -> Plan:
-    """By its id, or its number alone. Raises FileNotFoundError, StoreError."""
-    remedy = "remove it: what it has committed stays, and its other sources are planned anew"
-    return read_model(store, plan_path(plan_id), Plan, "a plan", remedy)
-
-
-def find_unfinished(store: Store, numbers: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
-    """Only the newest plan can be: a new one is made after the one before it was finished or abandoned."""
-    if not numbers:
-        return None
-    manifests = list_manifests(store) if listed is None else listed
-    of_number = [(name, path) for name, path in manifests if plan_number(name.plan_id) == numbers[-1]]
-    if len({name.plan_id for name, _ in of_number}) == 1:
-        committed = _committed(of_number)
-        if None in committed or (committed and _are_all(store, committed)):
-            return None
-    plan = read_plan(store, numbers[-1])
-    committed = _committed((name, path) for name, path in of_number if name.plan_id == plan.plan_id)
-    pending = [] if None in committed else [index for index in range(len(plan.shards)) if index not in committed]
-    owes = bool(plan.disappearances) and DELETIONS not in committed and None not in committed
-    return Unfinished(plan, pending, owes) if pending or owes else None
-
-
-def _committed(manifests: Iterable[tuple[ManifestName, str]]) -> dict[int | None, str]:
-    """Path by shard index, of what is committed as a whole."""
-    return {name.shard_index: path for name, path in manifests if name.part is None}
-
-
-def _are_all(store: Store, committed: Mapping[int | None, str]) -> bool:
-    """True if nothing of the plan is left, as one of its manifests has it: a plan of a hundred thousand sources takes seconds to
-    read. What the plan found to be gone is committed before its shards."""
-    last = max(index for index in committed if index is not None)
-    num_shards = read_manifest(store, committed[last]).num_shards
-    return num_shards is not None and len(committed.keys() - {DELETIONS}) == num_shards
-
-
-def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], numbers: Sequence[str]) -> bool:
-    """True if the plan asks for answers of other recipes, or was made by a run whose lease was gone."""
-    return any(recipes.get(task) != recipe for task, recipe in plan.recipes.items()) or is_superseded(store, plan, numbers)
-
-
-def is_superseded(store: Store, plan: Plan, numbers: Sequence[str]) -> bool:
-    """True if it was made by a run whose lease was gone: then the plan before it may hold the same sources."""
-    return len(numbers) > 1 and read_plan(store, numbers[-2]).epoch > plan.epoch
-
-
-def abandon(store: Store, plan: Plan, run_id: str) -> None:
-    """Close the plan as it is. What its shards committed stays; its other sources are free to be planned anew."""
-    manifest = Manifest(
-        plan_id=plan.plan_id,
-        shard_index=-1,
-        run_id=run_id,
-        committed_at=datetime.now(UTC),
-        recipe_ids={task: recipe.recipe_id for task, recipe in plan.recipes.items()},
-        abandoned=True,
-    )
-    with contextlib.suppress(Exists):
-        store.create(manifest_path(plan.ingest_date, plan.plan_id, None), manifest.model_dump_json().encode())

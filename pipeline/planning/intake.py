@@ -11,8 +11,8 @@ from difflib import SequenceMatcher
 from functools import cache
 from typing import Literal, NamedTuple
 
-from pipeline.errors import OperatorError
 from pipeline.lake.ledger import Ledger
+from schemas.errors import OperatorError
 from schemas.settings import InputSettings
 from schemas.source import Source
 from workers.sources.listing import Listing

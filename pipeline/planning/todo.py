@@ -3,25 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.errors import OperatorError
 from pipeline.lake.ledger import Ledger, disappearances, list_manifests, load_ledger
 from pipeline.lake.paths import plan_number
+from pipeline.lake.plans import Unfinished, find_unfinished, list_plan_numbers
 from pipeline.lake.snapshots import Listed
 from pipeline.lake.store import Store
 from pipeline.planning.carry_over import asked_before
-from pipeline.planning.choosing import (
-    Counts,
-    Unfinished,
-    Waiting,
-    find_unfinished,
-    hold_back,
-    list_plan_numbers,
-    make_shards,
-    plan_retries,
-    plan_sources,
-)
+from pipeline.planning.choosing import Counts, Waiting, hold_back, make_shards, plan_retries, plan_sources
 from pipeline.planning.duplicates import known_documents
 from pipeline.planning.intake import empty_text, take
+from schemas.errors import OperatorError
 from schemas.failure import FailureKind, Task
 from schemas.plan import Disappearance, PlannedSource, Recipe
 from schemas.settings import Settings

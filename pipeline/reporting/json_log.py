@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from pipeline.reporting.observer import Commit, Held, Receipt, Silent
+from pipeline.reporting.observer import Commit, Held, Silent
 from pipeline.reporting.summary import Summary
 from schemas.masking import masked
+from schemas.receipt import Receipt
 from schemas.settings import LogSettings
 
 _log = logging.getLogger(__name__)

@@ -13,10 +13,11 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, start_http_server, write_to_textfile
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.errors import OperatorError
 from pipeline.lake.lease import LeaseHeld
-from pipeline.reporting.observer import Commit, Held, Receipt, Silent, StageLoad, StageName
+from pipeline.reporting.observer import Commit, Held, Silent, StageLoad, StageName
 from pipeline.reporting.summary import Summary
+from schemas.errors import OperatorError
+from schemas.receipt import Receipt
 from schemas.settings import EngineSettings, MetricsSettings
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a time beside each count, of use to nobody here

@@ -4,71 +4,10 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from pipeline.reporting.summary import Summary
-from schemas.failure import FailureKind, Stage, Task
-from schemas.frozen import Frozen
 from schemas.plan import CommittedCounts
+from schemas.receipt import Receipt
 
 StageName = Literal["probe", "render", "read", "compact"]
-
-
-class Spent(Frozen):
-    """What a chunk cost before it came to its reader. Probing and fetching count for the first chunk of a document alone."""
-
-    probe_s: float = 0.0
-    num_downloads: int = 0
-    """Objects fetched from the store, and found in the node's cache."""
-    num_cache_hits: int = 0
-    num_bytes_fetched: int = 0
-    told: tuple[str, ...] = ()
-    """Tracebacks that were met on the way; see `workers.contained`."""
-
-
-class Trouble(Frozen):
-    """As much of a failure as a line of a log needs."""
-
-    kind: FailureKind
-    stage: Stage
-    task: Task | None
-    page_index: int | None
-    region_index: int | None
-    message: str
-
-
-class Receipt(Frozen):
-    """What one staged chunk came to; travels from the reader to the driver."""
-
-    shard_index: int
-    name: str
-    """The chunk's."""
-    uri: str
-    plan_id: str = ""
-    document_id: str | None = None
-    num_document_pages: int = 0
-    """Pages of its document that this plan reads, in all its chunks."""
-    num_ok: int = 0
-    num_blank: int = 0
-    num_partial: int = 0
-    num_failed: int = 0
-    failures: dict[FailureKind, int] = {}
-    troubles: tuple[Trouble, ...] = ()
-    num_charts: int = 0
-    num_chart_points: int = 0
-    num_prompt_tokens: int = 0
-    num_output_tokens: int = 0
-    render_s: float = 0.0
-    read_s: float = 0.0
-    stage_s: float = 0.0
-    spent: Spent = Spent()
-    reader: str = ""
-    """The reader process, another one after each start."""
-    reader_s: float = 0.0
-    """Since it started, its engine's start included."""
-    reader_busy_s: float = 0.0
-    """Of these, with its engine at work."""
-
-    @property
-    def num_pages(self) -> int:
-        return self.num_ok + self.num_blank + self.num_partial + self.num_failed
 
 
 class StageLoad(NamedTuple):

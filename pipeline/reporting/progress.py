@@ -5,26 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.reporting.figures import duration, pace
-from pipeline.reporting.observer import Commit, Receipt, Silent, StageLoad
+from pipeline.reporting.observer import Commit, Silent, StageLoad
 from schemas.failure import FailureKind, clean_message
-from schemas.frozen import Frozen
-
-
-class Heartbeat(Frozen, extra="ignore"):  # a later version's is one, too
-    """How far a run was when it last renewed its lease; for `pagefold status`."""
-
-    phase: str
-    num_documents: int
-    num_documents_done: int
-    num_pages: int
-    num_failures: int
-    pages_per_s: float | None
-    left_s: float | None
-    """By the pages done since the workers had started; None while it cannot be said."""
-    silent_s: float
-    """Since the last chunk, commit or phase."""
-    stages: str
-    """What each stage has at hand."""
+from schemas.lease import Heartbeat
+from schemas.receipt import Receipt
 
 
 class Progress(Silent):

@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Any
 
 from pipeline.reporting.json_log import event
-from pipeline.reporting.observer import Receipt, Spent, Trouble
 from schemas.page import Chunk
+from schemas.receipt import Receipt, Spent, Trouble
 from schemas.records import ChartRecord, ChunkRecords, PageRecord
 from workers.contained import page_error, take_told
 

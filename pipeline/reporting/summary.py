@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 from pipeline.lake.missing_files import MissingFiles
+from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 from schemas.failure import FailureKind, Task
 
 SummaryStatus = Literal["finished", "too_many_failed", "incomplete", "nothing_to_do"]

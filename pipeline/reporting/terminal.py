@@ -18,12 +18,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.errors import OperatorError
 from pipeline.reporting.figures import duration, pace
 from pipeline.reporting.observer import Observer, Silent
 from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import Summary
 from pipeline.scratch import Scratch
+from schemas.errors import OperatorError
 from schemas.failure import KINDS, FailureKind, clean_message
 
 LINE_EVERY_S = 5.0

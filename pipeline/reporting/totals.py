@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.lake.unread_pages import told_once_a_document
-from pipeline.reporting.observer import Commit, Observer, Receipt, Several
+from pipeline.reporting.observer import Commit, Observer, Several
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
 from schemas.masking import masked
 from schemas.plan import CommittedCounts
+from schemas.receipt import Receipt
 from schemas.records import RunRecord
 from schemas.settings import Settings
 from schemas.tables import to_table

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from pipeline.errors import exit_code
+from schemas.errors import exit_code
 
 Result = TypeVar("Result")
 
@@ -25,7 +25,7 @@ class Died(Exception):
 
 class Apart(Generic[Result]):
     """`function(*args)` in a new Python process. Function, arguments and result are pickled; so are the errors that are meant for
-    the operator (`pipeline.errors`).
+    the operator (`schemas.errors`).
 
     The process leads a session of its own: Ctrl-C on the terminal does not reach it, `ask_to_stop` does. It is gone when the
     context closes. Not multiprocessing's spawn, which imports the caller's main module anew: a script without a guard around its
@@ -97,7 +97,7 @@ def serve(descriptor: int) -> None:
             answers.send((True, function(*args)))
         except Exception as error:  # noqa: BLE001 - handed to the parent, or told in a sentence
             if exit_code(error) is None:
-                from pipeline.commands.output import fail_by_bug
+                from pipeline.reporting.endings import fail_by_bug
 
                 fail_by_bug(error)
             answers.send((False, error))

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionError as NoConnection
 from botocore.exceptions import HTTPClientError
 
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from schemas.masking import masked, masked_url
 from workers.sources.s3 import S3Error, code_of, explain_credentials, status_of
 

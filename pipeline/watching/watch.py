@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
 
-from pipeline.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError, exit_code
 from pipeline.lake.lease import LeaseHeld
 from pipeline.reporting.summary import Summary, SummaryStatus
 from pipeline.signals import Interrupted, Stop, signals_noted
@@ -20,6 +19,7 @@ from pipeline.watching.bucket_events import NotAnEvent, concerns, parse_events
 from pipeline.watching.child_process import Apart, Died
 from pipeline.watching.held_messages import Held
 from pipeline.watching.sqs import POLL_S, Message, Queue, QueueBusy, QueueError
+from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError, exit_code
 from schemas.settings import Settings, WatchSettings
 
 Reason = Literal["start", "events", "time", "again"]

@@ -23,9 +23,10 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.lake.ledger import load_ledger
+from pipeline.lake.opening import open_store
 from pipeline.lake.paths import chunk_name, staging_prefix
-from pipeline.lake.store import open_store
-from pipeline.planning.choosing import Counts, find_unfinished, list_plan_numbers, make_shards, plan_sources, read_plan, write_plan
+from pipeline.lake.plans import find_unfinished, list_plan_numbers, read_plan, write_plan
+from pipeline.planning.choosing import Counts, make_shards, plan_sources
 from pipeline.planning.intake import Taken
 from schemas.plan import Plan
 from schemas.settings import Settings

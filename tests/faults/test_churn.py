@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.reporting.observer import Receipt, Silent
+from pipeline.reporting.observer import Silent
 from pipeline.runner import run
+from schemas.receipt import Receipt
 from schemas.settings import Settings
 from tests.faults.churn import Drop, answers, differences
 

@@ -27,21 +27,12 @@ from pipeline.lake.garbage import sweep
 from pipeline.lake.ledger import list_manifests, load_ledger
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
+from pipeline.lake.plans import abandon, find_unfinished, is_outdated, list_plan_numbers, write_plan
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import encode
 from pipeline.lake.store import Exists, Store
 from pipeline.planning.carry_over import asked_before, carry_over
-from pipeline.planning.choosing import (
-    Counts,
-    abandon,
-    find_unfinished,
-    is_outdated,
-    list_plan_numbers,
-    make_shards,
-    plan_retries,
-    plan_sources,
-    write_plan,
-)
+from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
 from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import known_documents
 from pipeline.planning.intake import Taken

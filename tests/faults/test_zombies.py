@@ -19,10 +19,10 @@ from pipeline.lake.garbage import find_garbage
 from pipeline.lake.ledger import load_ledger
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
+from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, list_staged, read_progress
 from pipeline.lake.staging import encode
 from pipeline.lake.store import Damaged, Exists, Store
-from pipeline.planning.choosing import abandon
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan

@@ -7,7 +7,7 @@ from typer.main import get_command
 
 from pipeline.cli import app
 from pipeline.config import resolve
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from tests.infra.files import INFRA, ROOT, commands
 
 COMMANDS = list(commands())

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.breaker import Breaker
-from pipeline.errors import BugEverywhere
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import encode
-from pipeline.reporting.observer import Receipt, Trouble
+from schemas.errors import BugEverywhere
 from schemas.failure import FailureKind
+from schemas.receipt import Receipt, Trouble
 from schemas.settings import ReadSettings
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 

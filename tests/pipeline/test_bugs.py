@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.lake.opening import open_store
 from pipeline.lake.staging import decode
-from pipeline.lake.store import open_store
 from pipeline.planning import choosing as planning
 from pipeline.runner import retry, run
 from schemas.failure import FailureKind

@@ -19,18 +19,19 @@ from rich.console import Console
 from pipeline import cli, runner
 from pipeline.config import all_settings
 from pipeline.doctor import Finding, available_memory_bytes, examine
-from pipeline.errors import OperatorError
-from pipeline.lake.lease import LeaseBody, LeaseHeld
+from pipeline.lake.lease import LeaseHeld
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path, staged_path
 from pipeline.lake.staging import encode
 from pipeline.lake.store import StoreError
 from pipeline.reporting import figures as wording
 from pipeline.reporting import terminal as report
-from pipeline.reporting.observer import Receipt
 from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import PlanReport, Summary
+from schemas.errors import OperatorError
 from schemas.failure import FailureKind
+from schemas.lease import LeaseBody
+from schemas.receipt import Receipt
 from schemas.settings import Settings
 from schemas.tables import COLUMNS
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of

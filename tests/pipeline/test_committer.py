@@ -10,10 +10,11 @@ import pytest
 from pipeline import committer as module
 from pipeline.committer import Committer, Done
 from pipeline.lake.ledger import list_manifests
+from pipeline.lake.opening import open_store
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import encode
-from pipeline.lake.store import Store, open_store
+from pipeline.lake.store import Store
 from schemas.page import Chunk
 from schemas.plan import Plan
 from schemas.settings import OutputSettings, Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import all_settings, changed, dump, resolve
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from schemas.settings import Settings
 
 

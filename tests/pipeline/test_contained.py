@@ -23,12 +23,12 @@ from pipeline.lake.store import StoreError
 from pipeline.planning.chunks import Work
 from pipeline.planning.recipes import make_recipes
 from pipeline.reporting import receipts
-from pipeline.reporting.observer import Receipt
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import WORKS, ProbeDocuments, ReadPages, RenderPages
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, RenderedPage
 from schemas.plan import PlannedSource
+from schemas.receipt import Receipt
 from schemas.records import ChunkRecords
 from schemas.settings import Settings
 from schemas.source import FileIdentity, Source

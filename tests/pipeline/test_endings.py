@@ -5,11 +5,12 @@ import re
 import pytest
 from ray.exceptions import ObjectLostError, RayError, RayTaskError
 
-from pipeline.errors import EXIT_OPERATOR, EngineDies, exit_code
 from pipeline.execute import _MAX_DEATHS, _Deaths, _last_words
-from pipeline.reporting.observer import Receipt, StageLoad
+from pipeline.reporting.observer import StageLoad
 from pipeline.reporting.progress import Progress
+from schemas.errors import EXIT_OPERATOR, EngineDies, exit_code
 from schemas.failure import FailureKind
+from schemas.receipt import Receipt
 from workers.rendering.renderer import RenderStartError
 
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import OperatorError
 from pipeline.lake.garbage import sweep
 from pipeline.lake.lease import LeaseHeld
 from pipeline.lake.local_store import LocalStore
+from pipeline.lake.opening import open_store
 from pipeline.lake.paths import plan_number
-from pipeline.lake.store import open_store
-from pipeline.reporting.observer import Receipt, Silent
+from pipeline.reporting.observer import Silent
 from pipeline.runner import plan, retry, run
+from schemas.errors import OperatorError
 from schemas.failure import FailureKind
+from schemas.receipt import Receipt
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_drop, make_pdf
 from tests.pipeline.reader_processes import reader_pids

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.reporting.observer import Commit, Observer, Receipt, Spent, StageLoad, Trouble
+from pipeline.reporting.observer import Commit, Observer, StageLoad
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
 from schemas.plan import CommittedCounts
+from schemas.receipt import Receipt, Spent, Trouble
 
 RUN = "20260101T000000Z-abc123"
 

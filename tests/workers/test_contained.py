@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.failure import EndsRun, FailureKind, PageError, Stage
+from schemas.errors import EndsRun
+from schemas.failure import FailureKind, PageError, Stage
 from schemas.source import source_id
 from workers import contained
 from workers.contained import page_error, page_failure, panics_raised, sentence, take_told

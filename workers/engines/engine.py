@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from schemas.failure import EndsRun, Failure, Task
+from schemas.errors import EXIT_INCOMPLETE, EndsRun
+from schemas.failure import Failure, Task
 from schemas.page import PageImage, TextLayer
 
 StopReason = Literal["stop", "length", "loop", "cancelled", "error"]
@@ -16,6 +17,8 @@ class EngineStartError(EndsRun):
 
 class EngineUnavailable(EngineStartError):
     """Not now: the store with the weights does not answer, or asks to come back. The same command may do later."""
+
+    exit_code = EXIT_INCOMPLETE
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from schemas.failure import EndsRun, FailureKind, PageError
+from schemas.errors import EndsRun
+from schemas.failure import FailureKind, PageError
 from schemas.page import Packed, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document, FileIdentity

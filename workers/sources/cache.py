@@ -20,7 +20,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO
 
-from schemas.failure import EndsRun
+from schemas.errors import EndsRun
 
 _LOW_SHARE = 0.8
 """Filled up to the cap, then emptied to this share of it: looking at every entry costs too much for each new one."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from schemas.errors import EXIT_INCOMPLETE, OperatorError
 from schemas.failure import clean_message
 from schemas.source import Source
 from workers.sources.s3 import S3Error, explain, is_passing, make_client, split_uri
@@ -16,12 +17,14 @@ _log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class InputError(Exception):
+class InputError(OperatorError):
     """The input cannot be listed. One sentence for the operator."""
 
 
 class InputUnavailable(InputError):
     """Not now: the store does not answer, or asks to come back. The same command may do later."""
+
+    exit_code = EXIT_INCOMPLETE
 
 
 def list_sources(input: str, *, timeout_s: float = 60, max_tries: int = 5) -> "Listing":

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from pipeline.analytics.dialects import present_tables, queries, render_query, render_sql, view_statements
 from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
 from pipeline.cli import app
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema, to_table
 from tests.pipeline.written_lake import DAY, row, write_lake
 

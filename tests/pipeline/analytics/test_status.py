@@ -12,15 +12,16 @@ from rich.console import Console
 from pipeline import cli
 from pipeline.analytics import status as inspection
 from pipeline.analytics.status import print_status, read_status
-from pipeline.errors import OperatorError
-from pipeline.lake.lease import LEASE, Lease, LeaseBody, read_lease
+from pipeline.lake.lease import LEASE, Lease, read_lease
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path
 from pipeline.lake.process_identity import this_process
 from pipeline.reporting.observer import Several
-from pipeline.reporting.progress import Heartbeat, Progress
+from pipeline.reporting.progress import Progress
 from pipeline.reporting.terminal import print_summary
 from pipeline.reporting.totals import Counting, Totals
+from schemas.errors import OperatorError
+from schemas.lease import Heartbeat, LeaseBody
 from schemas.settings import Settings
 from tests.pipeline.made import make_plan, planned
 from tests.pipeline.told import RUN, receipt, summary, tell

@@ -14,10 +14,10 @@ from ray.exceptions import OutOfDiskError
 from pipeline import runner
 from pipeline.cluster import session as cluster
 from pipeline.doctor import examine
-from pipeline.errors import DiskFull, OperatorError, exit_code
 from pipeline.lake.local_store import LocalStore
-from pipeline.planning.choosing import list_plan_numbers
+from pipeline.lake.plans import list_plan_numbers
 from pipeline.reporting.observer import Silent
+from schemas.errors import DiskFull, OperatorError, exit_code
 from schemas.settings import MEBI, RaySettings, Settings
 from tests.pipeline.made_input import make_pdf
 from workers.engines.engine import EngineStartError
@@ -193,7 +193,7 @@ def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(
 _RUN = """
 import os, sys, tempfile
 from pipeline.cluster import session as cluster
-from pipeline.errors import DiskFull
+from schemas.errors import DiskFull
 from pipeline.reporting.observer import Silent
 from schemas.settings import MEBI, RaySettings
 how = sys.argv[1]

@@ -17,7 +17,7 @@ from pipeline.cluster import submit
 from pipeline.cluster.jobs_api import Job, JobsApi, Unreachable
 from pipeline.cluster.submit import Submission, exit_code_of, follow, make_submission, send, zipped_code
 from pipeline.config import all_settings, resolve
-from pipeline.errors import OperatorError
+from schemas.errors import OperatorError
 from schemas.settings import Settings
 from tests.servers.fake_jobs import FakeHead, fake_head
 

@@ -11,10 +11,9 @@ from pipeline.lake import commit, staging
 from pipeline.lake.commit import Compacted, Shard, compact, delete_staging, write_manifest
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import chunk_name, staged_path
-from pipeline.lake.shard_progress import ShardProgress, list_staged
+from pipeline.lake.shard_progress import Coverage, ShardProgress, list_staged
 from pipeline.lake.staging import StagedChunk, decode, encode, this_version
 from pipeline.lake.store import Store
-from pipeline.planning.chunks import Coverage
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan

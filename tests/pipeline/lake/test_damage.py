@@ -12,10 +12,10 @@ from pipeline.lake.lease import LEASE, Lease, read_lease
 from pipeline.lake.ledger import load_ledger
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import cover_path, manifest_path, plan_path, staged_path
+from pipeline.lake.plans import find_unfinished, list_plan_numbers
 from pipeline.lake.shard_progress import list_staged, read_progress
 from pipeline.lake.staging import encode
 from pipeline.lake.store import Damaged, Store, StoreError
-from pipeline.planning.choosing import find_unfinished, list_plan_numbers
 from schemas.plan import Manifest, Plan
 from schemas.settings import OutputSettings
 from tests.pipeline.made import NOON, make_chunk, make_plan, planned, records_of

@@ -17,8 +17,9 @@ import pytest
 
 from pipeline.lake import lease as lease_module
 from pipeline.lake.lease import LEASE, Lease, LeaseHeld, LeaseLost, is_held, read_lease
+from pipeline.lake.opening import open_store
 from pipeline.lake.process_identity import is_dead, this_process
-from pipeline.lake.store import Conflict, Store, StoreError, Versioned, open_store
+from pipeline.lake.store import Conflict, Store, StoreError, Versioned
 from tests.servers.s3_proxy import Fault, Proxy
 
 TTL_S = 60.0
@@ -268,7 +269,7 @@ def test_a_store_that_stops_answering_ends_the_lease_in_time(folder: Store, monk
 _HOLD = """
 import sys, time
 from pipeline.lake.lease import Lease, LeaseLost
-from pipeline.lake.store import open_store
+from pipeline.lake.opening import open_store
 with Lease.acquire(open_store(sys.argv[1]), owner="host", run_id="child", ttl_s=float(sys.argv[2])) as lease:
     print("held", flush=True)
     while True:

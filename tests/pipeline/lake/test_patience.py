@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from pipeline.errors import exit_code
 from pipeline.lake.patience import patiently
 from pipeline.lake.store import StoreError, StoreUnavailable
 from pipeline.reporting.observer import Silent
 from pipeline.runner import plan, run
+from schemas.errors import exit_code
 from schemas.settings import Settings
 from tests.servers.s3_proxy import Fault, Proxy
 from workers.sources.listing import InputUnavailable

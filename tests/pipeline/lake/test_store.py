@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from moto.s3.models import s3_backends
 
-from pipeline.errors import exit_code
 from pipeline.lake.local_store import LocalStore
-from pipeline.lake.store import Conflict, Exists, Store, StoreError, StoreUnavailable, open_store, probe_store
+from pipeline.lake.opening import open_store, probe_store
+from pipeline.lake.store import Conflict, Exists, Store, StoreError, StoreUnavailable
+from schemas.errors import exit_code
 from tests.servers.s3_proxy import Fault, Proxy
 
 

@@ -17,13 +17,13 @@ from pipeline.lake.staging import decode, encode
 from pipeline.lake.unread_pages import told_once_a_document
 from pipeline.planning.carry_over import _answered
 from pipeline.planning.choosing import Counts, plan_retries
-from pipeline.reporting.observer import Receipt
 from pipeline.reporting.receipts import make_receipt
 from pipeline.setups import RenderSetup
 from pipeline.stages import RenderPages, unpacked
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
 from schemas.plan import PlannedSource
+from schemas.receipt import Receipt
 from schemas.records import ChunkRecords
 from schemas.settings import FetchSettings, OutputSettings, RegionSettings, RenderSettings, Settings
 from schemas.source import Document

@@ -8,10 +8,10 @@ import pytest
 from pipeline.lake.commit import Shard, compact
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path, staged_path
+from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import decode, encode
 from pipeline.planning.carry_over import carry_over
-from pipeline.planning.choosing import abandon
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Plan, PlannedSource

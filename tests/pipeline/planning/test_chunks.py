@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.lake.paths import ChunkName, chunk_name
-from pipeline.planning.chunks import Coverage, Work, bundles, chunks, failed_chunks
+from pipeline.lake.shard_progress import Coverage
+from pipeline.planning.chunks import Work, bundles, chunks, failed_chunks
 from schemas.failure import FailureKind, PageError
 from schemas.page import Chunk
 from schemas.plan import PlannedSource

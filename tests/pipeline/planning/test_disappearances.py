@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import OperatorError
 from pipeline.lake.commit import commit_disappearances
 from pipeline.lake.ledger import Ledger, disappearances, load_ledger
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import DELETIONS, manifest_path
-from pipeline.planning.choosing import Counts, find_unfinished, list_plan_numbers, plan_retries, plan_sources, write_plan
+from pipeline.lake.plans import find_unfinished, list_plan_numbers, write_plan
+from pipeline.planning.choosing import Counts, plan_retries, plan_sources
 from pipeline.planning.intake import take
 from pipeline.planning.todo import new_work
+from schemas.errors import OperatorError
 from schemas.failure import FailureKind
 from schemas.plan import Disappearance, Manifest, Plan, SourceFailure
 from schemas.settings import InputSettings, PlanSettings, Settings

@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.lake.ledger import Ledger
 from pipeline.lake.local_store import LocalStore
-from pipeline.planning.choosing import Counts, plan_retries, plan_sources, write_plan
+from pipeline.lake.plans import write_plan
+from pipeline.planning.choosing import Counts, plan_retries, plan_sources
 from pipeline.planning.forecast import differences, forecast
 from pipeline.planning.intake import Taken
 from pipeline.reporting.summary import TaskForecast

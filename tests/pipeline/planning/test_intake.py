@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import OperatorError
 from pipeline.planning.intake import take
+from schemas.errors import OperatorError
 from schemas.settings import InputSettings
 from tests.servers.s3_proxy import Fault, Proxy
 from workers.sources.listing import InputUnavailable, list_sources

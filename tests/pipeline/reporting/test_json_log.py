@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.lake.lease import LEASE, Lease, LeaseBody
+from pipeline.lake.lease import LEASE, Lease
 from pipeline.lake.local_store import LocalStore
 from pipeline.reporting.json_log import EventLog, event, json_log
 from pipeline.reporting.observer import Several
 from pipeline.reporting.receipts import tell_slow_pages
 from pipeline.reporting.watchers import watched
+from schemas.lease import LeaseBody
 from schemas.settings import Settings
 from tests.pipeline.made import make_chunk, planned, records_of
 from tests.pipeline.told import RUN, receipt, summary, tell

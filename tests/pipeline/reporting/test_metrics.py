@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.errors import OperatorError
-from pipeline.lake.lease import LeaseBody, LeaseHeld
+from pipeline.lake.lease import LeaseHeld
 from pipeline.reporting.metrics import Metrics, published
 from pipeline.reporting.observer import Silent
 from pipeline.runner import run
+from schemas.errors import OperatorError
+from schemas.lease import LeaseBody
 from schemas.settings import EngineSettings, MetricsSettings, Settings
 from tests.pipeline.made_input import make_drop
 from tests.pipeline.told import RUN, receipt, summary, tell

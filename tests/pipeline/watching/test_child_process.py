@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import OperatorError
-from pipeline.lake.lease import LeaseBody, LeaseHeld
+from pipeline.lake.lease import LeaseHeld
 from pipeline.watching.child_process import Apart, Died
+from schemas.errors import OperatorError
+from schemas.lease import LeaseBody
 
 
 def pid_and(text: str) -> tuple[int, str]:

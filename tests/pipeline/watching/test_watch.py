@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import OperatorError
-from pipeline.lake.lease import LeaseBody, LeaseHeld
+from pipeline.lake.lease import LeaseHeld
 from pipeline.lake.store import StoreUnavailable
 from pipeline.reporting.summary import Summary
 from pipeline.watching import watch as watching
@@ -20,6 +19,8 @@ from pipeline.watching.child_process import Died
 from pipeline.watching.held_messages import Held
 from pipeline.watching.sqs import Message, QueueBusy, QueueError, Sqs
 from pipeline.watching.watch import Woken, Work, watch
+from schemas.errors import OperatorError
+from schemas.lease import LeaseBody
 from schemas.settings import Settings
 from tests.pipeline.watching.test_bucket_events import eventbridge_body, s3_body
 from tests.servers.s3_proxy import Fault, Proxy

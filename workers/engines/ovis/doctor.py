@@ -41,7 +41,7 @@ def _package(name: str, minimum: tuple[int, int]) -> Check:
 
 
 def _elsewhere(settings: EngineSettings) -> list[Check]:
-    from workers.engines.ovis import number_format
+    from workers.engines.ovis.description import number_format
 
     gpus = f"{settings.num_gpus:g} GPUs of a node for each reader" if settings.num_gpus else "whatever the nodes have"
     return [("device", True, f"{gpus}; the nodes themselves are not looked at"), ("dtype", True, number_format(settings))]
@@ -50,8 +50,8 @@ def _elsewhere(settings: EngineSettings) -> list[Check]:
 def _device(settings: EngineSettings) -> list[Check]:
     import torch
 
-    from workers.engines.ovis import number_format
     from workers.engines.ovis.batching.device import available_memory, device_of
+    from workers.engines.ovis.description import number_format
 
     try:
         device = device_of(settings)
@@ -90,8 +90,8 @@ def _paged() -> str:
 
 
 def _model(settings: EngineSettings, has_device: bool) -> list[Check]:
-    from workers.engines.ovis import describe
     from workers.engines.ovis.checkpoint.loading import check_tensors, read_config, read_tokenizer
+    from workers.engines.ovis.description import describe
 
     name = str(settings.model)
     try:
@@ -135,9 +135,9 @@ def _weights(settings: EngineSettings, folder: Path) -> Check:
     """Do they fit, with something left for the cache?"""
     import torch
 
-    from workers.engines.ovis import number_format
     from workers.engines.ovis.batching.device import available_memory, device_of
     from workers.engines.ovis.checkpoint.loading import stored_shapes
+    from workers.engines.ovis.description import number_format
 
     device, dtype = device_of(settings), number_format(settings)
     num_bytes = sum(prod(shape) for shape in stored_shapes(folder).values()) * getattr(torch, dtype).itemsize
@@ -156,8 +156,8 @@ def _size(config: Any) -> str:
 def _cache(settings: EngineSettings, config: Any) -> Check:
     import torch
 
-    from workers.engines.ovis import number_format
     from workers.engines.ovis.batching.decoder import block_bytes
+    from workers.engines.ovis.description import number_format
 
     per_token = block_bytes(config.llm_config, 1, getattr(torch, number_format(settings)))
     return "cache", True, f"{per_token / 1024:.0f} KiB a token; a page of 3,000 tokens takes {3000 * per_token / 2**20:.0f} MiB"

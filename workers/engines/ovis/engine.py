@@ -19,7 +19,6 @@ from PIL import Image
 from schemas.failure import FailureKind
 from schemas.settings import EngineSettings
 from workers.engines.engine import Completion, EngineStartError, Request
-from workers.engines.ovis import number_format
 from workers.engines.ovis.answers.completions import Completions, failed
 from workers.engines.ovis.answers.thinking import close_thinking
 from workers.engines.ovis.batching.decode_graphs import record_decode
@@ -31,7 +30,9 @@ from workers.engines.ovis.batching.kernels import choose_kernels
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.batching.token_cycles import find_cycle
-from workers.engines.ovis.checkpoint.loading import load_model, locate, read_json, read_tokenizer
+from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_tokenizer
+from workers.engines.ovis.checkpoint.locate import locate
+from workers.engines.ovis.description import number_format
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, question, render, sanitise, tokenise
 from workers.text.loops import find_loop

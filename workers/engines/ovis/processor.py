@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from transformers import BatchFeature, ProcessorMixin
 
-from workers.engines.ovis.checkpoint.loading import locate, read_json, read_tokenizer
+from workers.engines.ovis.checkpoint.loading import read_json, read_tokenizer
+from workers.engines.ovis.checkpoint.locate import locate
 from workers.engines.ovis.model.configuration import Ovis2_5VisionConfig
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import Turn, render, tokenise

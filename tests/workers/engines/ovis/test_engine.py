@@ -333,8 +333,8 @@ def test_what_changes_an_answer_is_in_the_recipe_and_torch_is_not_needed_to_say_
 def test_what_the_number_in_the_recipe_stands_for_is_pinned():
     """Changed on purpose? Raise IMPLEMENTATION: the same settings and weights may answer differently now. The prompts have versions
     of their own, and the answers' shape has SCHEMA_VERSION."""
-    from workers.engines.ovis import IMPLEMENTATION
     from workers.engines.ovis.batching.grammar import OPTIONS
+    from workers.engines.ovis.description import IMPLEMENTATION
     from workers.engines.ovis.model.image_processor import MAX_PIXELS, MIN_PIXELS
     from workers.engines.ovis.model.prompt import OUT_OF_THINKING_BUDGET, question, render
 

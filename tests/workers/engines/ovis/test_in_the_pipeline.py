@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from pipeline.reporting.observer import Receipt, Silent
+from pipeline.reporting.observer import Silent
 from pipeline.runner import run
+from schemas.receipt import Receipt
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.reader_processes import reader_pids

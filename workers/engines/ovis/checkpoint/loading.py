@@ -5,11 +5,8 @@ Only data is read: JSON, tokenizer files and safetensors. Code beside the weight
 
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Collection
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +22,6 @@ class CheckpointError(EngineStartError):
     """The checkpoint cannot be used: one sentence, with names."""
 
 
-def locate(model: str, revision: str | None = None, *, cache_dir: Path | None = None, weights: bool = True) -> Path:
-    """The folder with the checkpoint's files, fetched if need be.
-
-    A folder is taken as it is. `s3://bucket/prefix` is fetched once per node into `cache_dir`. Anything else is a hub id,
-    kept in the hub's own cache; offline (HF_HUB_OFFLINE=1) it must be there already. Raises CheckpointError.
-    """
-    if model.startswith("s3://"):
-        from workers.engines.ovis.checkpoint.bucket import fetch_checkpoint
-
-        return fetch_checkpoint(model, cache_dir or _default_cache(), weights=weights)
-    if Path(model).expanduser().is_dir():
-        return Path(model).expanduser()
-    if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        raise CheckpointError(f"There is no folder {model}, and it is no hub id (owner/name) either.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    fetch = partial(snapshot_download, model, revision=revision, allow_patterns=[*SMALL_FILES, *(WEIGHT_FILES if weights else ())])
-    try:
-        return Path(fetch())
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        with suppress(HfHubHTTPError, LocalEntryNotFoundError, OSError):  # not every version looks into its cache by itself
-            return Path(fetch(local_files_only=True))
-        raise CheckpointError(
-            f"{model} (revision {revision or 'main'}) cannot be fetched from the hub: {_first_line(error)}"
-        ) from error
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Raises CheckpointError when it is missing or no JSON object."""
     try:
@@ -60,7 +29,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"The checkpoint {path.parent} has no {path.name}.") from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} cannot be read: {first_line(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no JSON object.")
     return content
@@ -76,7 +45,7 @@ def read_config(folder: Path) -> Any:
     try:
         return Ovis2_5Config(**fields)
     except (TypeError, ValueError) as error:  # huggingface_hub's validation errors are ValueErrors
-        raise CheckpointError(f"{folder / 'config.json'} describes no model we can build: {_first_line(error)}") from error
+        raise CheckpointError(f"{folder / 'config.json'} describes no model we can build: {first_line(error)}") from error
 
 
 def check_files(folder: Path) -> None:
@@ -190,7 +159,7 @@ def read_header(path: Path) -> dict[str, Any]:
             if 8 + size + end != path.stat().st_size:
                 raise ValueError(f"{path.stat().st_size} bytes instead of {8 + size + end}: it was cut short")
     except (OSError, ValueError, struct.error, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is no whole safetensors file: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} is no whole safetensors file: {first_line(error)}") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"{path} is no whole safetensors file: its header is no JSON object")
     return header
@@ -212,16 +181,11 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _default_cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "pagefold" / "models"
-
-
 def some(names: list[str]) -> str:
     shown = ", ".join(names[:NAMES_SHOWN])
     return shown if len(names) <= NAMES_SHOWN else f"{shown} and {len(names) - NAMES_SHOWN} more"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from schemas.settings import EngineSettings, OvisSettings
-from workers.engines import ovis
 from workers.engines.engine import EngineStartError
+from workers.engines.ovis import description as ovis
 from workers.engines.ovis.batching import device
 
 # Ovis2.5-2B's language model: 112 KiB of keys and values a token in bfloat16
@@ -65,10 +65,10 @@ def test_a_gpu_gives_what_weights_and_activations_leave(monkeypatch, used, share
     ],
 )
 def test_the_format_is_told_before_any_work_from_what_is_asked_for(monkeypatch, given, expected):
-    monkeypatch.setattr(ovis, "_has_cuda", lambda: False)
+    monkeypatch.setattr(ovis, "has_cuda", lambda: False)
     assert ovis.number_format(EngineSettings.model_validate({"name": "ovis", **given})) == expected
 
 
 def test_a_gpu_that_nobody_asked_for_is_used_all_the_same(monkeypatch):
-    monkeypatch.setattr(ovis, "_has_cuda", lambda: True)
+    monkeypatch.setattr(ovis, "has_cuda", lambda: True)
     assert ovis.number_format(EngineSettings(name="ovis")) == "bfloat16"

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from schemas.settings import EngineSettings
 from tests.workers.engines.ovis.tiny import make_checkpoint, save_weights
 from workers.engines.ovis.checkpoint import bucket as in_bucket
-from workers.engines.ovis.checkpoint.loading import CheckpointError, fingerprint, locate
+from workers.engines.ovis.checkpoint.loading import CheckpointError, fingerprint
+from workers.engines.ovis.checkpoint.locate import locate
 from workers.engines.registry import describe_engine
 from workers.sources.s3 import make_client as client
 
