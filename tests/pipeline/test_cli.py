@@ -680,7 +680,7 @@ def test_a_run_whose_progress_meets_a_full_disk_is_finished():
 def test_a_run_whose_log_meets_a_full_disk_is_finished():
     done = in_a_process(
         "from pathlib import Path\n"
-        "from pipeline import report\n"
+        "from pipeline.reporting import terminal as report\n"
         "import logging, os\n"
         "opened = report.quiet_ray\n"
         "report.quiet_ray = lambda log: opened(Path('/dev/full'))\n"

@@ -185,7 +185,7 @@ def of_label(request: Any, *_: object) -> int:
     return BAD[1] if request.label.endswith(f"{BAD[0]}#page={BAD[1]}") else -1
 
 
-def of_page(_: object, page: Any, *__: object) -> int:
+def of_page(_: object, page: Any, *__: object, **___: object) -> int:
     """The page's own text says whose it is."""
     words = " ".join(word.text for word in page.text_layer.words)
     return page.page_index if words.startswith("b, page") else -1
