@@ -63,11 +63,11 @@ def execute(
     store: Store,
     check_lease: Callable[[], None],
     observer: Observer,
-    stopped_at_once: Callable[[], None],
+    stopped: Callable[[], None],
 ) -> None:
     """Work on the plan's pending shards until all are committed.
 
-    `stopped_at_once` is called where a second Ctrl-C cuts Ray off in the middle: Ray's end may then take this process with it.
+    `stopped` is called where the run is asked to stop, before Ray ends: its end may take this process with it.
 
     Raises EngineStartError when the engine cannot start; whatever else ends it early, the same call goes on from there.
     """
@@ -81,7 +81,7 @@ def execute(
         cluster(settings.ray, observer) as num_cpus,
         signals_noted() as stop,
         Committer(plan, progress, store, settings, run_id, check_lease, is_held=breaker.holds) as committer,
-        _noted_at_once(stopped_at_once),
+        _noted(stopped),
     ):
         context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
         execution = _Execution(plan, progress, context, committer, breaker, stop, check_lease, observer)
@@ -102,10 +102,10 @@ def execute(
 
 
 @contextlib.contextmanager
-def _noted_at_once(note: Callable[[], None]) -> Iterator[None]:
+def _noted(note: Callable[[], None]) -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
         note()
         raise
 

@@ -395,7 +395,7 @@ class _Run:
             store=self.store,
             check_lease=lease.check,
             observer=Counting(self.observer, self.totals),
-            stopped_at_once=lambda: self._write_row("incomplete", "interrupted"),
+            stopped=lambda: self._write_row("incomplete", "interrupted"),
         )
         forget_fetched(self.settings)  # not of a run that was cut short: the one that goes on asks for the same
 
