@@ -8,8 +8,8 @@ from typing import NamedTuple
 from schemas.answers import ChartAnswer
 from schemas.page import Word
 from schemas.records import PointContent
-from workers.charts.number_words import PERCENT
 from workers.charts.points import Axis, ChartReader
+from workers.labels.number_words import PERCENT
 from workers.text.agreement import tokens_of
 
 MIN_TICKS = 3

@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 from schemas.answers import ChartAnswer
 from schemas.page import Word
 from schemas.records import PointContent
-from workers.charts.axis_units import AxisUnit, axis_unit, is_same_unit
-from workers.charts.numbers import decimal_convention, parse_number, plain_digits, times
-from workers.charts.times import parse_time
+from workers.labels.axis_units import AxisUnit, axis_unit, is_same_unit
+from workers.labels.numbers import decimal_convention, parse_number, plain_digits, times
+from workers.labels.times import parse_time
 
 Axis = Literal["y", "y2"]
 

@@ -24,12 +24,12 @@ from tests.workers.hostile.test_fuzz import SECONDS, SEED
 from tests.workers.made_pages import CHART, OCR, TellingEngine, layer, page, read, region, rendered
 from workers.answers.latex import mend_latex
 from workers.answers.lenient_json import NotJson, load
-from workers.charts.axis_units import axis_unit
-from workers.charts.numbers import parse_number
-from workers.charts.times import parse_time
 from workers.engines.server.chat import status_inside
 from workers.engines.server.engine import ServerEngine, _retry_after_s
 from workers.engines.server.replies import Reply
+from workers.labels.axis_units import axis_unit
+from workers.labels.numbers import parse_number
+from workers.labels.times import parse_time
 from workers.sources.listing import local_path, storable
 from workers.sources.s3 import split_uri
 from workers.text.languages import bcp47

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.charts.times import parse_time
+from workers.labels.times import parse_time
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
-from workers.charts.numbers import plain_digits
+from workers.labels.numbers import plain_digits
 
 MAX_CHARS = 40
 

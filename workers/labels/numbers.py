@@ -1,7 +1,7 @@
 """Numbers from their printed text, in the world's common ways of writing them.
 
 A text is one number or none: ranges ("3–5"), dates, ratios and sentences are None. Nothing here raises, and no value is NaN or
-infinite. The tables of words are in `workers.charts.number_words`.
+infinite. The tables of words are in `workers.labels.number_words`.
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from workers.charts.number_words import ATTACHED, CJK, CURRENCY, MILLIONS_OF_MONEY, ORDINALS, PERCENT, SCALES
+from workers.labels.number_words import ATTACHED, CJK, CURRENCY, MILLIONS_OF_MONEY, ORDINALS, PERCENT, SCALES
 
 Separator = Literal[".", ","]
 

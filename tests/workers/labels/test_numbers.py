@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.charts.numbers import Number, decimal_convention, parse_number, times
+from workers.labels.numbers import Number, decimal_convention, parse_number, times
 
 VALUES = {
     "7": 7,

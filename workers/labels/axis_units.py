@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from workers.charts.number_words import CJK, CURRENCY, MILLIONS_OF_MONEY, PERCENT, SCALES
+from workers.labels.number_words import CJK, CURRENCY, MILLIONS_OF_MONEY, PERCENT, SCALES
 
 
 class AxisUnit(NamedTuple):

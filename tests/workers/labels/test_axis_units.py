@@ -1,6 +1,6 @@
 import pytest
 
-from workers.charts.axis_units import AxisUnit, axis_unit
+from workers.labels.axis_units import AxisUnit, axis_unit
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What labels say: numbers, dates, units. Words alone; nothing of pages or charts."""
