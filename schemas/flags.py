@@ -42,6 +42,7 @@ FLAGS: dict[str, str] = {
     "not_a_number": "a value's text is no single number; `value` is null, the text is kept",
     "values_outside_axis": "a value lies outside the range of the axis as printed",
     "labels_not_in_text_layer": "less than half of the chart's labels are found in the PDF's own text in that place",
+    "label_not_in_text_layer": "a name of the chart (title, axis, series, category) is not found in the PDF's own text there",
     "sum_off": "the parts of a pie or a percent chart do not sum to the whole",
     "log_not_positive": "a value on a logarithmic axis is zero or negative",
 }  # fmt: skip

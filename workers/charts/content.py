@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.answers import ChartAnswer
-from schemas.page import Region, RenderedPage
+from schemas.page import Box, Region, RenderedPage
 from schemas.records import ChartData, Flagged, PointContent
-from workers.charts.checks import AxisRange, axis_range, labels_found, sums_to_whole, values_in_range
-from workers.charts.points import ChartReader
+from workers.charts.checks import LabelsFound, labels_found, sums_to_whole, values_in_range
+from workers.charts.points import Axis, ChartReader
+from workers.charts.scales import axis_ranges
 from workers.text.trust import judge
 
+ON_AXES = ("bar", "line", "area", "scatter", "bubble", "histogram", "waterfall", "combo", "candlestick", "box")
+"""Kinds whose values stand on an axis with ticks."""
+MARGIN = 0.15
+"""Of the region's longer side: so far around it a label is looked for before it counts as missing."""
 MIN_LABELS = 3
 """Labels below which their share raises no flag."""
 
@@ -42,10 +47,10 @@ def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> Ch
     found = labels_found(answer, words)
     if found and found.share < 0.5 and found.num_labels >= MIN_LABELS:
         flags["labels_not_in_text_layer"] = None
-    ranges: dict[str, AxisRange | None] = {
-        "y": axis_range(words, reader, "y", is_horizontal=reader.is_horizontal),
-        "y2": axis_range(words, reader, "y2", is_horizontal=reader.is_horizontal) if reader.has_y2 else None,
-    }
+    elif found and found.missing and _are_missing(answer, found, region, page):
+        flags["label_not_in_text_layer"] = None
+    axes: tuple[Axis, ...] = () if answer.chart not in ON_AXES else ("y", "y2") if reader.has_y2 else ("y",)
+    ranges = {axis: axis_ranges(words, reader, axis, is_horizontal=reader.is_horizontal) for axis in axes}
     in_range = values_in_range(points, ranges)
     if in_range is False:
         flags["values_outside_axis"] = None
@@ -75,3 +80,15 @@ def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> Ch
         flags=list(flags),
         points=points,
     )
+
+
+def _are_missing(answer: ChartAnswer, found: LabelsFound, region: Region, page: RenderedPage) -> bool:
+    """Is one of the labels missing around the region, too? A region may be cut a little too close."""
+    if found.share == 0:
+        return False  # nothing was found of one or two: what is drawn as outlines has no words
+    box = region.bbox_px
+    more = MARGIN * max(box.width, box.height)
+    wide = Box(box.left - more, box.top - more, box.right + more, box.bottom + more)
+    words = page.text_layer.words if page.text_layer else []
+    near = labels_found(answer, [word for word in words if wide.intersection(word.box).area > 0])
+    return near is not None and bool(set(near.missing) & set(found.missing))

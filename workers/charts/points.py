@@ -1,7 +1,7 @@
 """A chart's rows as points: one typed value each, with its unit, its multiplier and its verbatim text."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from schemas.answers import ChartAnswer
@@ -23,6 +23,8 @@ class Reading(NamedTuple):
     unit: str | None
     scale: float
     is_ambiguous: bool
+    is_approximate: bool = False
+    """`~5`, `>5`, `50+`."""
 
 
 class _Cell(NamedTuple):
@@ -59,6 +61,12 @@ class ChartReader:
     def has_y2(self) -> bool:
         return bool(self._y2)
 
+    def are_names(self, texts: Iterable[str]) -> bool:
+        """Are all of these categories or series' names? Years down the side of a lying bar chart are no scale."""
+        x_texts = [cell.x_text for cell in self._cells] if self._answer.x_kind in ("category", "time", None) else []
+        names = {_compact(name) for name in (*x_texts, *self.series) if name}
+        return all(_compact(text) in names for text in texts)
+
     def points(self) -> list[PointContent]:
         return [self._point(index, cell) for index, cell in enumerate(self._cells)]
 
@@ -71,7 +79,7 @@ class ChartReader:
         is_other = number.unit is not None and (number.is_percent if unit is None else not is_same_unit(number.unit, unit))
         scale = number.scale if number.scale != 1.0 or is_other else axis_scale
         value = number.value if number.scale != 1.0 else times(number.value, scale)
-        return Reading(value, number.unit or unit, scale, number.is_ambiguous)
+        return Reading(value, number.unit or unit, scale, number.is_ambiguous, number.is_approximate)
 
     def _read_cells(self) -> Iterator[_Cell]:
         answer = self._answer
@@ -138,15 +146,16 @@ class ChartReader:
             unit=found and found.unit,
             scale=found and found.scale,
             axis=axis,
-            is_estimated=self._is_estimated(cell.y_text) if found else None,
+            is_estimated=self._is_estimated(cell.y_text, found) if found else None,
             size_text=cell.size_text,
             size_value=size.value if size else None,
             flags=flags,
         )
 
-    def _is_estimated(self, text: str | None) -> bool | None:
-        """With nothing printed, all is read off the axis (a value may look like a tick); else the text layer knows."""
-        if self._answer.printed == "none":
+    def _is_estimated(self, text: str | None, found: Reading) -> bool | None:
+        """With nothing printed, all is read off the axis (a value may look like a tick); so is `~2.4`, unless `>50` is what the
+        text layer has. Else the text layer knows."""
+        if self._answer.printed == "none" or (found.is_approximate and (text or "").lstrip()[:1] in "~≈≃∼≅"):
             return True
         if self._answer.printed == "all":
             return False

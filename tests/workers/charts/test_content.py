@@ -234,8 +234,8 @@ YEARS = [word(str(year), 100 + 60 * index, 650) for index, year in enumerate((20
     ("words", "answer", "in_range"),
     [
         (TICKS + YEARS, {"rows": [["a", "5"], ["b", "99"]]}, True),
-        (TICKS + YEARS, {"rows": [["a", "5"], ["b", "119"]]}, True),  # within one step beyond the last tick
-        (TICKS + YEARS, {"rows": [["a", "5"], ["b", "130"]]}, False),
+        (TICKS + YEARS, {"rows": [["a", "5"], ["b", "129"]]}, True),  # a step and a half beyond the last tick
+        (TICKS + YEARS, {"rows": [["a", "5"], ["b", "131"]]}, False),
         (TICKS, {"unit": "$ million", "rows": [["a", "5"], ["b", "1,300"]]}, False),
         (TICKS, {"rows": [["a", None]]}, None),
         (YEARS, {"rows": [["a", "5"]]}, None),  # a row of years is no value axis
@@ -273,11 +273,30 @@ def test_labels_are_looked_for_in_the_text_layer():
     content = read(words=words, title="Sales by Region", series=["Units"], x_kind="category", rows=[["North", "1"], ["South", "2"]])
 
     assert content.labels_in_text_layer == 0.75
-    assert content.flags == []
+    assert content.flags == ["label_not_in_text_layer"]  # "Units" alone
     other = read(words=words, title="Profit", series=["Units"], x_kind="category", rows=[["North", "1"], ["West", "2"]])
     assert other.labels_in_text_layer == 0.25
     assert other.flags == ["labels_not_in_text_layer"]
     assert read(title="Sales", rows=[["a", "1"]]).labels_in_text_layer is None
+
+
+def test_a_label_just_outside_the_region_is_not_missing():
+    words = [word(text, 300, 400 + 20 * index) for index, text in enumerate(["Sales", "North", "South"])]
+    title = word("Harbour", 300, 340)  # the region begins below it
+    layer = TextLayer(words=[title, *words], num_chars=30)
+    page = RenderedPage(page_index=0, image=IMAGE, text_layer=layer)
+    region = Region(region_index=0, bbox_px=Box(200, 370, 500, 700), origin="drawing", words=words)
+    answer = ChartAnswer(chart="bar", title="Harbour", series=["Sales"], x_kind="category", rows=[["North", "1"], ["South", "2"]])
+
+    assert chart_content(answer, region, page).flags == []
+    assert chart_content(answer.model_copy(update={"title": "Meadow"}), region, page).flags == ["label_not_in_text_layer"]
+
+
+@pytest.mark.parametrize(("printed", "is_estimated"), [("all", True), ("some", True), (None, True), ("none", True)])
+def test_an_approximate_value_is_estimated_whatever_is_printed(printed, is_estimated):
+    content = read(words=[word("~2.4", 100, 100)], printed=printed, rows=[["a", "~2.4"]])
+
+    assert content.points[0].is_estimated is is_estimated
 
 
 def test_an_untrusted_text_layer_checks_nothing():
