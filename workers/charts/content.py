@@ -11,7 +11,7 @@ from schemas.page import Box, Region, RenderedPage
 from schemas.records import ChartData, Flagged, PointContent
 from workers.charts.checks import LabelsFound, labels_found, sums_to_whole, values_in_range
 from workers.charts.points import Axis, ChartReader
-from workers.charts.scales import axis_ranges
+from workers.charts.scales import AxisRange, axis_ranges
 from workers.text.trust import judge
 
 ON_AXES = ("bar", "line", "area", "scatter", "bubble", "histogram", "waterfall", "combo", "candlestick", "box")
@@ -50,7 +50,9 @@ def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> Ch
     elif found and found.missing and _are_missing(answer, found, region, page):
         flags["label_not_in_text_layer"] = None
     axes: tuple[Axis, ...] = () if answer.chart not in ON_AXES else ("y", "y2") if reader.has_y2 else ("y",)
-    ranges = {axis: axis_ranges(words, reader, axis, is_horizontal=reader.is_horizontal) for axis in axes}
+    ranges: dict[str, list[AxisRange]] = {
+        axis: axis_ranges(words, reader, axis, is_horizontal=reader.is_horizontal) for axis in axes
+    }
     in_range = values_in_range(points, ranges)
     if in_range is False:
         flags["values_outside_axis"] = None
