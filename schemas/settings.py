@@ -185,7 +185,9 @@ class EngineSettings(Stage):
         ge=1,
         description="Requests one reader process has at the engine at once; below `engine.ovis.max_batch` its batches stay short.",
     )
-    timeout_s: float = Field(300, gt=0, description="Seconds one request may take, queueing in the engine included.")
+    timeout_s: float = Field(
+        300, gt=0, description="Seconds one request may take, queueing in the engine included (`classic` counts its work alone)."
+    )
     max_tries: int = Field(5, ge=1, description="Tries of one request on 429, 5xx, timeouts and lost connections.")
     classic: ClassicSettings = ClassicSettings()
     server: ServerSettings = ServerSettings()

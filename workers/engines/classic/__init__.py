@@ -4,9 +4,10 @@ from schemas.settings import EngineSettings
 from workers.engines.classic.ppocr import MODELS, model_paths, rapidocr_version
 from workers.engines.engine import Engine, EngineInfo
 
-READING_VERSION = 2
+READING_VERSION = 3
 """Raised when the rules of trust, order, legibility or escaping change the text: then the recipe changes too. 2: literal text is
-escaped in Markdown, and stays whole in plain text."""
+escaped in Markdown, and stays whole in plain text. 3: structure, tables, text and
+scripts of what follows 0.1.0."""
 
 
 def describe(settings: EngineSettings) -> EngineInfo:

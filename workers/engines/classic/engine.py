@@ -15,6 +15,7 @@ from schemas.settings import EngineSettings
 from workers.engines.classic.legible import READ_SCORE, legible
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
+from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
 from workers.engines.engine import Completion, EngineStartError, Request
 from workers.text.languages import languages_of
 from workers.text.tables import ABOVE
@@ -31,6 +32,7 @@ class ClassicEngine:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings.classic
+        self._timeout_s = settings.timeout_s
         self._ocr: PpOcr | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="classic")
 
@@ -58,7 +60,13 @@ class ClassicEngine:
         image = request.image
         words = request.text_layer.words if request.text_layer else []
         trust = judge(request.text_layer, image.width_px, image.height_px)
-        completion = self._from_text_layer(image, words) if trust.is_trusted else self._from_pixels(image, words, trust)
+        try:
+            with time_limit(self._timeout_s):
+                completion = self._from_text_layer(image, words) if trust.is_trusted else self._from_pixels(image, words, trust)
+        except OutOfTimeError:
+            message = f"the page took longer than {self._timeout_s:g} s"
+            failure = Failure(stage="read", kind=FailureKind.engine_timeout, message=message, task="ocr")
+            completion = Completion(stop_reason="error", failure=failure)
         return replace(completion, engine_s=time.monotonic() - start)
 
     def _from_text_layer(self, image: PageImage, words: Sequence[Word]) -> Completion:
@@ -103,7 +111,9 @@ class ClassicEngine:
     def _ocr_page(self, pixels: Pixels) -> OcrPage:
         if self._ocr is None:
             raise RuntimeError("ClassicEngine.start() was not awaited")
-        return self._ocr.read(pixels)
+        page = self._ocr.read(pixels)
+        check_time()
+        return page
 
 
 def _pixels(image: PageImage) -> Pixels:

@@ -2,20 +2,32 @@
 
 import statistics
 
+import numpy as np
+
 from workers.engines.classic.reading_order.line_text import is_rtl
 from workers.engines.classic.reading_order.pieces import Piece
+from workers.engines.classic.time_limit import check_time
+
+MAX_LOOKS, MAX_LOOKS_OF_ALL = 24, 100_000
+"""Times a piece of a page is looked at in search of tables, all tries together (the shared data needs 19), and that all are."""
+MAX_SAMPLE = 100
+"""Rows that are asked whether a cell spans several of theirs."""
 
 
 def table_spans(rows: list[list[Piece]]) -> list[tuple[int, int]]:
     """[first, end) of runs of rows that make a table: three rows with several cells and more, all in the same columns."""
     spans = []
     start = 0
-    while start < len(rows):
+    num_pieces = sum(map(len, rows))
+    looks = max(2 * num_pieces, min(MAX_LOOKS * num_pieces, MAX_LOOKS_OF_ALL))
+    while start < len(rows) and looks > 0:
+        check_time()
         end = start
         while end < len(rows) and _continues_table(rows, start, end):
             end += 1
         while end > start and len(rows[end - 1]) < 2:
             end -= 1
+        looks -= sum(map(len, rows[start:end]))
         if end - start >= 3 and _is_table(rows[start:end]):
             spans.append((start, end))
             start = end
@@ -61,7 +73,7 @@ def _is_aligned(cells: list[Piece]) -> bool:
 def _intervals(rows: list[list[Piece]]) -> list[tuple[float, float]]:
     """x ranges of the columns: cells that overlap share one. A few cells that span several others (headings) do not join them."""
     pieces = [p for row in rows for p in row]
-    spanning = {id(p) for p in pieces if _spans_several(p, rows)}
+    spanning = _spanning(pieces, rows)
     single = [p for p in pieces if id(p) not in spanning] if len(spanning) <= 0.25 * len(rows) else pieces
     merged: list[tuple[float, float]] = []
     for piece in sorted(single, key=lambda p: p.box.left):
@@ -72,11 +84,16 @@ def _intervals(rows: list[list[Piece]]) -> list[tuple[float, float]]:
     return merged
 
 
-def _spans_several(piece: Piece, rows: list[list[Piece]]) -> bool:
-    under = [
-        sum(1 for p in row if p.box.left < piece.box.right and p.box.right > piece.box.left) for row in rows if piece not in row
-    ]
-    return sum(count >= 2 for count in under) >= 0.5 * max(len(under), 1)
+def _spanning(pieces: list[Piece], rows: list[list[Piece]]) -> set[int]:
+    """ids of the pieces that lie over two cells and more in half of the other rows."""
+    left, _, right, _ = np.array([p.box for p in pieces], dtype=float).T
+    over = np.zeros(len(pieces), dtype=int)
+    sample = rows[:: -(-len(rows) // MAX_SAMPLE)]
+    for row in sample:
+        lefts, rights = np.sort([p.box.left for p in row]), np.sort([p.box.right for p in row])
+        over += np.searchsorted(lefts, right, side="left") - np.searchsorted(rights, left, side="right") >= 2
+    num_others = max(len(sample) - 1, 1)
+    return {id(piece) for piece, count in zip(pieces, over.tolist(), strict=True) if count >= 0.5 * num_others}
 
 
 def table_cells(rows: list[list[Piece]]) -> tuple[tuple[str, ...], ...]:

@@ -2,6 +2,7 @@
 
 import re
 import statistics
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -105,6 +106,7 @@ def _margins(paragraphs: Sequence[Paragraph], page_height: float, body: float) -
     """Short small text within the margin, parted from the rest by more than a line."""
     header: set[int] = set()
     footer: set[int] = set()
+    tops, bottoms = sorted(p.box.top for p in paragraphs), sorted(p.box.bottom for p in paragraphs)
     for index, paragraph in enumerate(paragraphs):
         is_slight = (
             paragraph.num_lines <= 2 and len(paragraph.text) <= 200 and paragraph.size_px <= 1.1 * body and not paragraph.is_table
@@ -112,9 +114,9 @@ def _margins(paragraphs: Sequence[Paragraph], page_height: float, body: float) -
         in_top, in_bottom = paragraph.box.bottom < MARGIN * page_height, paragraph.box.top > (1 - MARGIN) * page_height
         if not is_slight or not (in_top or in_bottom):
             continue
-        others = [p.box for p in paragraphs if p is not paragraph]
-        below = min((box.top for box in others if box.top >= paragraph.box.bottom - 1), default=None)
-        above = max((box.bottom for box in others if box.bottom <= paragraph.box.top + 1), default=None)
+        next_top, last_bottom = bisect_left(tops, paragraph.box.bottom - 1), bisect_right(bottoms, paragraph.box.top + 1)
+        below = tops[next_top] if next_top < len(tops) else None
+        above = bottoms[last_bottom - 1] if last_bottom else None
         is_number = bool(_PAGE_NUMBER.match(paragraph.text))
         if in_top and below is not None and (is_number or below - paragraph.box.bottom > 0.8 * body):
             header.add(index)

@@ -8,13 +8,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
-
-import numpy as np
 
 from schemas.page import Box, Word
 from workers.engines.classic.reading_order.aligned_tables import table_cells, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
+from workers.engines.classic.reading_order.gutters import find_gutter
 from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl, join_lines
 from workers.engines.classic.reading_order.pieces import (
     Piece,
@@ -26,9 +24,8 @@ from workers.engines.classic.reading_order.pieces import (
     turned_right,
     without_doubles,
 )
+from workers.engines.classic.time_limit import check_time
 
-GUTTER = 0.8
-"""In font sizes: the least width of a gutter between columns. LaTeX's own is 1."""
 MAX_CONFLICT = 0.05
 """Of a gutter; above, the page is first parted into strips of one layout each."""
 
@@ -109,7 +106,8 @@ def _margins(pieces: list[Piece], height: float) -> tuple[list[Piece], list[Piec
 
 def _columns(pieces: list[Piece], depth: int = 0) -> list[list[Piece]]:
     """Runs of pieces, each to be read row by row, in reading order."""
-    gutter = _gutter(pieces) if depth < 12 else None
+    check_time()
+    gutter = find_gutter(pieces) if depth < 12 else None
     if gutter is None:
         return [pieces] if pieces else []
     if gutter.conflict > MAX_CONFLICT:
@@ -160,68 +158,6 @@ def _bands(spanning: list[Piece], beside: list[Piece]) -> list[list[Piece]]:
     return [band for band in [*bands, rest] if band]
 
 
-class Gutter(NamedTuple):
-    x: float
-    conflict: float
-    """Share of the text that crosses it beside other text: a title over two columns does not conflict, a third column does."""
-
-
-def _gutter(pieces: list[Piece]) -> Gutter | None:
-    """The best gutter between two columns of text; None where there is none (or where it rather parts a table's cells)."""
-    if len(pieces) < 6:
-        return None
-    size = statistics.median(p.size_px for p in pieces)
-    left, top, right, bottom = np.array([p.box for p in pieces]).T
-    height = bottom - top
-    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    beside_each_other = shared > 0.4 * np.minimum(height[:, None], height)
-    best: tuple[float, Gutter] | None = None
-    for edge in np.unique(right.round()):
-        x = float(edge) + GUTTER * size / 2
-        crossing = (left < x) & (right > x)
-        on_left, on_right = right <= x, left >= x
-        if on_left.sum() < 3 or on_right.sum() < 3:
-            continue
-        gap = float(np.quantile(left[on_right], 0.03)) - float(edge)
-        conflict = float((height * crossing * (beside_each_other & ~crossing).any(axis=1)).sum() / height.sum())
-        score = conflict - min(gap / size, 4) * 0.01 - min(on_left.sum(), on_right.sum()) / len(pieces) * 0.05
-        if gap < GUTTER * size or (best is not None and score >= best[0]):
-            continue
-        left_side = [p for p, is_here in zip(pieces, on_left, strict=True) if is_here]
-        right_side = [p for p, is_here in zip(pieces, on_right, strict=True) if is_here]
-        if _are_columns(left_side, right_side, size):
-            best = score, Gutter(x, conflict)
-    return None if best is None else best[1]
-
-
-def _are_columns(left: list[Piece], right: list[Piece], size: float) -> bool:
-    """Side by side, and both full of text (a table's cells are shorter than their column), or one has lines of its own pitch."""
-    tops = max(min(p.box.top for p in side) for side in (left, right))
-    bottoms = min(max(p.box.bottom for p in side) for side in (left, right))
-    shorter = min(max(p.box.bottom for p in side) - min(p.box.top for p in side) for side in (left, right))
-    if bottoms - tops <= 0.5 * shorter:
-        return False
-    left_filled, right_filled = _is_filled(left, size), _is_filled(right, size)
-    return (left_filled and right_filled) or ((left_filled or right_filled) and not _share_lines(left, right, size))
-
-
-def _share_lines(left: list[Piece], right: list[Piece], size: float) -> bool:
-    """Most lines of the side with fewer have a line of the other side at their very height, as cells of a table have."""
-    fewer, more = sorted((left, right), key=len)
-    middles = np.array([(p.box.top + p.box.bottom) / 2 for p in more])
-    offsets = [np.abs(middles - (p.box.top + p.box.bottom) / 2).min() for p in fewer]
-    return sum(offset < 0.12 * size for offset in offsets) > 0.5 * len(fewer)
-
-
-def _is_filled(side: list[Piece], size: float) -> bool:
-    """Lines of at least 8 font sizes, half of which reach over 45 % of the side's width (over what most lines span: a stray wide
-    piece does not make a column wide)."""
-    widths = sorted(p.box.width for p in side)
-    usual = widths[int(0.9 * (len(widths) - 1))]
-    num_long = sum(width > 0.45 * usual for width in widths)
-    return usual > 8 * size and num_long >= 0.5 * len(side)
-
-
 # --- Columns to paragraphs ---
 
 
@@ -234,6 +170,7 @@ class Lines:
 
 
 def _paragraphs(column: list[Piece]) -> list[Lines]:
+    check_time()
     rows = _rows(column)
     result: list[Lines] = []
     start = 0
@@ -248,26 +185,23 @@ def _paragraphs(column: list[Piece]) -> list[Lines]:
 def _rows(column: list[Piece]) -> list[list[Piece]]:
     """Pieces whose middles lie within each other's height share a row."""
     rows: list[list[Piece]] = []
+    middles = highest_bottom = lowest_top = 0.0
     for piece in sorted(column, key=lambda p: p.box.top + p.box.bottom):
         middle = (piece.box.top + piece.box.bottom) / 2
         if (
             rows
-            and _overlaps(rows[-1], piece)
-            and abs(middle - _middle(rows[-1])) < 0.45 * min(piece.box.height, rows[-1][0].box.height)
+            and lowest_top < piece.box.bottom
+            and piece.box.top < highest_bottom
+            and abs(middle - middles / len(rows[-1])) < 0.45 * min(piece.box.height, rows[-1][0].box.height)
         ):
             rows[-1].append(piece)
+            middles += middle
+            highest_bottom, lowest_top = min(highest_bottom, piece.box.bottom), max(lowest_top, piece.box.top)
         else:
             rows.append([piece])
+            middles, highest_bottom, lowest_top = middle, piece.box.bottom, piece.box.top
     rtl = is_rtl("".join(p.text for p in column))
     return [sorted(row, key=lambda p: -p.box.right if rtl else p.box.left) for row in rows]
-
-
-def _middle(row: list[Piece]) -> float:
-    return statistics.fmean((p.box.top + p.box.bottom) / 2 for p in row)
-
-
-def _overlaps(row: list[Piece], piece: Piece) -> bool:
-    return all(min(p.box.bottom, piece.box.bottom) > max(p.box.top, piece.box.top) for p in row)
 
 
 def _split(rows: list[list[Piece]]) -> list[Lines]:

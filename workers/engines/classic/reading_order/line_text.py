@@ -18,6 +18,8 @@ _LEADER = re.compile(r"\s*[.·…](?:\s*[.·…]){4,}\s*")
 """Dots that lead the eye from a heading to its page number: no text. One ellipsis stands for them."""
 _LEADER_END = re.compile(r"…\s*[\dA-Za-z-]{1,6}$")
 _HYPHENATED = re.compile(r"(\w*[^\W\d_])[-\u2010]$")
+_WORD_CHARS = 60
+"""No word is longer: looking for its hyphen through the whole text line by line would cost the square of its length."""
 _NEXT_WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -76,13 +78,17 @@ def join_lines(lines: Sequence[str]) -> str:
             continue
         elif _joins_without_space(text[-1], line[0]):
             text += line
-        elif (broken := _HYPHENATED.search(text)) and line[0].islower() and (rest := _NEXT_WORD.match(line)):
+        elif (broken := _hyphenated(text)) and line[0].islower() and (rest := _NEXT_WORD.match(line)):
             with_hyphen = f"{broken[1]}-{rest[0]}".casefold()
             keeps = any(with_hyphen in other.casefold() for other in lines)
             text = text + line if keeps else text[:-1] + line
         else:
             text += " " + line
     return text
+
+
+def _hyphenated(text: str) -> re.Match[str] | None:
+    return _HYPHENATED.search(text, max(0, len(text) - _WORD_CHARS))
 
 
 def _joins_without_space(before: str, after: str) -> bool:

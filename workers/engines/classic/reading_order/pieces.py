@@ -1,5 +1,6 @@
 """Words with boxes to pieces of lines: the smallest runs of words that belong together."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,12 +44,14 @@ class Piece:
 def without_doubles(words: Sequence[Word]) -> Placed:
     """Bold is sometimes faked by printing a word again a hair's breadth aside."""
     kept: Placed = []
-    seen: dict[str, list[Word]] = {}
+    seen: dict[tuple[str, int, int, int], list[Word]] = {}
     for index, word in enumerate(words):
-        others = seen.setdefault(word.text, [])
-        near = 0.25 * word.size_px
-        if not any(abs(word.left - other.left) < near and abs(word.top - other.top) < near for other in others):
-            others.append(word)
+        near = max(0.25 * word.size_px, 0.01)
+        _, level = math.frexp(near)
+        x, y = math.floor(math.ldexp(word.left, -level)), math.floor(math.ldexp(word.top, -level))  # cells of `near` or wider
+        around_it = [seen.get((word.text, level, x + i, y + j), ()) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        if not any(abs(word.left - o.left) < near and abs(word.top - o.top) < near for others in around_it for o in others):
+            seen.setdefault((word.text, level, x, y), []).append(word)
             kept.append((index, word))
     return kept
 
