@@ -63,11 +63,8 @@ def execute(
     store: Store,
     check_lease: Callable[[], None],
     observer: Observer,
-    stopped: Callable[[], None],
 ) -> None:
     """Work on the plan's pending shards until all are committed.
-
-    `stopped` is called where the run is asked to stop, before Ray ends: its end may take this process with it.
 
     Raises EngineStartError when the engine cannot start; whatever else ends it early, the same call goes on from there.
     """
@@ -81,7 +78,6 @@ def execute(
         cluster(settings.ray, observer) as num_cpus,
         signals_noted() as stop,
         Committer(plan, progress, store, settings, run_id, check_lease, is_held=breaker.holds) as committer,
-        _noted(stopped),
     ):
         context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
         execution = _Execution(plan, progress, context, committer, breaker, stop, check_lease, observer)
@@ -99,15 +95,6 @@ def execute(
             raise
     if left := [index for index, shard in progress.items() if not shard.is_committed]:
         raise RuntimeError(f"the graph ended with shards {left} of plan {plan.plan_id} not covered by their chunks")
-
-
-@contextlib.contextmanager
-def _noted(note: Callable[[], None]) -> Iterator[None]:
-    try:
-        yield
-    except (Interrupted, KeyboardInterrupt):
-        note()
-        raise
 
 
 class _Execution:
@@ -147,10 +134,10 @@ class _Execution:
             self._stop.check()
 
     def commit_whole(self, most_s: float) -> None:
-        """Commit the documents that are whole, for as long as that."""
+        """Commit the documents that are whole, for as long as that and until the stop is urgent."""
         deadline = time.monotonic() + most_s
         self._committer.look(is_end=True)
-        while self._committer.is_busy and time.monotonic() < deadline:
+        while self._committer.is_busy and time.monotonic() < deadline and not self._stop.is_urgent:
             self._commit(_TICK_S)
 
     def _read(self, rows: list[str]) -> None:

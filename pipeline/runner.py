@@ -290,7 +290,7 @@ class _Run:
             raise
         except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, DiskFull, RayEnds) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
-            with contextlib.suppress(StoreError):
+            with signals_noted(), contextlib.suppress(StoreError):
                 self.totals.num_pages_waiting = self._num_pages_waiting(at_work)
         except BaseException as error:
             with contextlib.suppress(StoreError):  # the error itself says more
@@ -395,7 +395,6 @@ class _Run:
             store=self.store,
             check_lease=lease.check,
             observer=Counting(self.observer, self.totals),
-            stopped=lambda: self._write_row("incomplete", "interrupted"),
         )
         forget_fetched(self.settings)  # not of a run that was cut short: the one that goes on asks for the same
 

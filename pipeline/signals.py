@@ -16,8 +16,11 @@ class Interrupted(Exception):
 class Stop:
     """A request to stop, to be looked at between two steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_second_raised: bool = False) -> None:
+        self._is_second_raised = is_second_raised
         self._reason: str | None = None
+        self.is_urgent = False
+        """Asked more than once: what may be left undone is left."""
 
     @property
     def is_asked(self) -> bool:
@@ -29,9 +32,10 @@ class Stop:
             raise Interrupted(self._reason)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self._reason is not None:
-            raise KeyboardInterrupt  # asked twice: at once
-        self._reason = _name(number)
+        self.is_urgent = self._reason is not None
+        self._reason = self._reason or _name(number)
+        if self.is_urgent and self._is_second_raised:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -46,12 +50,13 @@ def signals_raise() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def signals_noted() -> Iterator[Stop]:
-    """Both signals are noted only: an exception out of the middle of Ray's own code leaves it in disorder.
+def signals_noted(*, is_second_raised: bool = False) -> Iterator[Stop]:
+    """Both signals are noted only, however often they come: an exception out of the middle of Ray's own code leaves it in disorder.
+    Where no Ray is at work, a second one may raise KeyboardInterrupt.
 
     To be entered once Ray has started: it brings a SIGTERM handler of its own, in C++, that aborts the process.
     """
-    stop = Stop()
+    stop = Stop(is_second_raised=is_second_raised)
     with _handled_by(stop._note):
         yield stop
 

@@ -14,7 +14,7 @@ from errno import ENOSPC
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
 from pipeline.scratch import RAY_PREFIX, Scratch
-from pipeline.signals import Interrupted
+from pipeline.signals import Interrupted, signals_noted
 from schemas.errors import DiskFull, OperatorError, exit_code, is_disk_full
 from schemas.masking import masked, masked_url
 from schemas.settings import MEBI, RaySettings, Settings
@@ -74,7 +74,8 @@ def _joined(address: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        with signals_noted():
+            ray.shutdown()
 
 
 def _refusal(address: str, error: BaseException) -> str:
@@ -115,12 +116,13 @@ def _private(settings: RaySettings) -> Iterator[None]:
         is_kept = not is_foreseen
         raise
     finally:
-        ray.shutdown()
-        if is_kept:
-            scratch.keep()
-            sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/{_INSIDE}/session_latest/logs\n")
-        else:
-            scratch.remove()
+        with signals_noted():
+            ray.shutdown()
+            if is_kept:
+                scratch.keep()
+                sys.stderr.write(f"Ray's own logs are kept for a week: {scratch.folder}/{_INSIDE}/session_latest/logs\n")
+            else:
+                scratch.remove()
 
 
 def forget_fetched(settings: Settings) -> None:

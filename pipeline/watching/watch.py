@@ -80,7 +80,7 @@ def watch(input: str, settings: Settings, work: Work, *, queue: Queue | None = N
         raise OperatorError(
             f"plan.redo = {redo} would read the same again at every wake: `pagefold run --redo {redo}` does it once."
         )
-    with signals_noted() as stop, Held(queue, settings.watch.visibility_s) as held:
+    with signals_noted(is_second_raised=True) as stop, Held(queue, settings.watch.visibility_s) as held:
         try:
             return _Watch(input, settings, work, queue, held, stop).run(max_runs)
         except Interrupted:
