@@ -9,7 +9,7 @@ from collections import Counter
 
 from schemas.errors import BugEverywhere
 from schemas.failure import FailureKind
-from schemas.receipt import Receipt, Trouble
+from schemas.receipt import AskTrouble, Receipt
 
 _DOCUMENTS_MIN = 8
 """Documents that a bug must meet before it is taken for one that hits everything (fewer where the limit is lower)."""
@@ -55,7 +55,7 @@ class Breaker:
         self._pages.clear()
         return held
 
-    def _check(self, last: Trouble) -> None:
+    def _check(self, last: AskTrouble) -> None:
         most = -(-self._max // _DOCUMENTS_MIN)
         if sum(min(count, most) for count in self._pages.values()) < self._max:
             return

@@ -40,7 +40,7 @@ def demo_settings() -> Settings:
     return resolve({"engine.name": "classic", "ray.object_store_bytes": 160 * MEBI})
 
 
-def print_findings(console: Console, output: str, summary: Summary) -> None:
+def print_demo(console: Console, output: str, summary: Summary) -> None:
     """From DuckDB, as any reader of the tables would see it."""
     connection = connect(output)
     if summary.status == "nothing_to_do":

@@ -26,7 +26,7 @@ from pipeline.lake.store import Store, StoreError, StoreUnavailable
 from pipeline.planning.carry_over import carry_over
 from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import group_twins
-from pipeline.reporting.observer import Commit, Observer, StageLoad, StageName
+from pipeline.reporting.observer import Observer, ShardCommit, StageLoad, StageName
 from pipeline.reporting.receipts import Bugs
 from pipeline.signals import Interrupted, Stop, signals_noted
 from pipeline.stages import WORKS
@@ -46,7 +46,7 @@ _MAX_DEATHS = 8
 """Pages in a row that cost the reader process its life, none read in between: it is not the pages. Each has killed it twice, alone,
 and each death costs a start of the engine."""
 _TELL_EVERY_S = 2.0
-_END_S = 10.0
+_END_S = 20.0
 """What a stream that was left early may take to end."""
 _MAX_BLOCKS = 400
 _BLOCKS_PER_CPU = 8
@@ -175,7 +175,7 @@ class _Execution:
         for done in self._committer.finished(timeout_s):
             num_committed = self._num_committed_before + self._committer.num_shards
             self._observer.shard_committed(
-                Commit(
+                ShardCommit(
                     plan_id=self._plan.plan_id,
                     shard_index=done.shard_index,
                     num_documents=done.num_documents,
@@ -299,7 +299,16 @@ def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, Non
                 raise item
             yield item
     finally:
-        for thread in set(threading.enumerate()) - others:
-            if isinstance(thread, StreamingExecutor):
-                thread.shutdown(force=True)
-        drawer.join(_END_S)
+        _end_stream(drawer, others)
+
+
+def _end_stream(drawer: threading.Thread, others: set[threading.Thread]) -> None:
+    """Wait until the drawing thread and the executors that it has started are gone."""
+    deadline = time.monotonic() + _END_S
+    while time.monotonic() < deadline:
+        executors = [thread for thread in set(threading.enumerate()) - others if isinstance(thread, StreamingExecutor)]
+        if not executors and not drawer.is_alive():
+            return
+        for executor in executors:  # in each round: one that is about to start ignores it
+            executor.shutdown(force=True)
+        (executors or [drawer])[0].join(_TICK_S)

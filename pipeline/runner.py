@@ -24,7 +24,7 @@ from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.store import Damaged, Store, StoreError
 from pipeline.planning.recipes import make_recipes
-from pipeline.planning.todo import Output, Todo, failed_work, is_unchanged, new_work, read_output
+from pipeline.planning.todo import LakeState, Todo, failed_work, is_unchanged, new_work, read_lake
 from pipeline.reporting.observer import Observer, Several, Silent
 from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import PlanReport, Summary, SummaryStatus, waiting_text
@@ -91,8 +91,8 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     recipes = _recipes(settings, info)
     store = open_output(output, settings)
 
-    def look() -> tuple[Output, Todo]:
-        found = read_output(store)
+    def look() -> tuple[LakeState, Todo]:
+        found = read_lake(store)
         return found, new_work(input, found.ledger, recipes, settings)
 
     found, todo = patiently(look, max_tries=settings.fetch.max_tries, say=lambda _: None)
@@ -209,7 +209,7 @@ def new_run_id() -> str:
 class _Look:
     """What lies in the output and what of the input is left to do."""
 
-    output: Output
+    output: LakeState
     todo: Todo
 
     @property
@@ -260,7 +260,7 @@ class _Run:
         return patiently(step, max_tries=self.settings.fetch.max_tries, say=self.observer.message)
 
     def _look(self, choose: Choose, settings: Settings | None = None) -> "_Look":
-        output = read_output(self.store)
+        output = read_lake(self.store)
         return _Look(output, choose(output.ledger, self.recipes, settings or self.settings))
 
     def _look_again(self, choose: Choose, look: "_Look") -> "_Look":

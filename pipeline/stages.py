@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from pipeline.cluster.readiness import told_while_starting
 from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
 from pipeline.lake.paths import staged_path
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from pipeline.lake.store import Exists
 from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
 from pipeline.planning.recipes import check_as_planned
@@ -295,10 +295,10 @@ class ReadPages:
         """The first answer is final: what stands already is left as it is. Gives the records as they are staged: a chunk that
         cannot be encoded has all its pages failed."""
         try:
-            encoded = encode(chunk, records, self._run_id, self._recipe_ids)
+            encoded = encode_chunk(chunk, records, self._run_id, self._recipe_ids)
         except Exception as error:  # noqa: BLE001 - the border of a chunk
             records = self._reader.failed_chunk(chunk, page_failure(error, "encode"))
-            encoded = encode(chunk, records, self._run_id, self._recipe_ids)
+            encoded = encode_chunk(chunk, records, self._run_id, self._recipe_ids)
         with contextlib.suppress(Exists):
             path = staged_path(chunk.plan_id, chunk.shard_index, chunk.name)
             self._store.create(path, encoded)

@@ -16,7 +16,7 @@ class Spent(Frozen):
     """Tracebacks that were met on the way; see `workers.contained`."""
 
 
-class Trouble(Frozen):
+class AskTrouble(Frozen):
     """As much of a failure as a line of a log needs."""
 
     kind: FailureKind
@@ -43,7 +43,7 @@ class Receipt(Frozen):
     num_partial: int = 0
     num_failed: int = 0
     failures: dict[FailureKind, int] = {}
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[AskTrouble, ...] = ()
     num_charts: int = 0
     num_chart_points: int = 0
     num_prompt_tokens: int = 0

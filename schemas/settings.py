@@ -27,7 +27,7 @@ Redo = Literal["none", "stale", "failed", "all"]
 MEBI = 1024**2
 
 
-class Stage(Frozen):
+class Section(Frozen):
     @field_serializer("*", mode="wrap", when_used="json")
     def _without_secrets(self, value: Any, plain: SerializerFunctionWrapHandler) -> Any:
         """JSON of settings is for people and tables: a password in a URL is masked there. Workers get the objects, pickled."""
@@ -37,7 +37,7 @@ class Stage(Frozen):
         return ((name, masked_values(value)) for name, value in super().__repr_args__())
 
 
-class InputSettings(Stage):
+class InputSettings(Section):
     limit: int | None = Field(None, ge=1, description="Read at most this many sources; for trying things out.")
     pages: str | None = Field(
         None, pattern=r"^\d+(-\d*)?(,\d+(-\d*)?)*$", description="Pages to read, counted from 1: `1-3,7,10-`. All by default."
@@ -79,7 +79,7 @@ class InputSettings(Stage):
         return pages
 
 
-class FetchSettings(Stage):
+class FetchSettings(Section):
     max_object_bytes: int = Field(2048 * MEBI, ge=1, description="Objects above this size fail as `too_large_object`.")
     cache_dir: Path | None = Field(
         None,
@@ -90,7 +90,7 @@ class FetchSettings(Stage):
     max_tries: int = Field(5, ge=1, description="Tries of one request (throttling, 5xx, broken body) before it is a failure.")
 
 
-class RenderSettings(Stage):
+class RenderSettings(Section):
     dpi_min: int = Field(96, ge=36, le=600, description="Lower bound of a vector page's resolution.")
     dpi_max: int = Field(300, ge=72, le=600, description="Upper bound of a vector page's resolution.")
     glyph_px: float = Field(
@@ -122,7 +122,7 @@ class RenderSettings(Stage):
     )
 
 
-class RegionSettings(Stage):
+class RegionSettings(Section):
     enabled: bool = Field(True, description="Look for regions that may hold a chart.")
     min_side_pt: float = Field(72, gt=0, description="A region's shorter side, points; smaller ones are icons and logos.")
     margin: float = Field(0.05, ge=0, le=0.5, description="Share of its own size added on each side of a region.")
@@ -131,12 +131,12 @@ class RegionSettings(Stage):
     min_pixels: int = Field(448 * 448, ge=1, description="Lower area of a region's own image.")
 
 
-class ClassicSettings(Stage):
+class ClassicSettings(Section):
     num_threads: int = Field(1, ge=1, description="Threads of each actor's OCR; with N actors on M cores, about M / N.")
     min_confidence: float = Field(0.5, ge=0, le=1, description="Recognised lines below this are left out and flagged.")
 
 
-class ServerSettings(Stage):
+class ServerSettings(Section):
     base_url: str | None = Field(None, description="OpenAI-compatible endpoint, up to and including `/v1`.")
     api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable with the key; unset means no key.")
     image_format: Literal["jpeg", "png", "webp"] = Field(
@@ -148,13 +148,13 @@ class ServerSettings(Stage):
     )
 
 
-class ScriptedSettings(Stage):
+class ScriptedSettings(Section):
     script: str | Path | None = Field(
         None, description="JSON file of answers, delays and faults, or the JSON itself; without one each page reads its own name."
     )
 
 
-class OvisSettings(Stage):
+class OvisSettings(Section):
     device: str = Field("auto", description="`auto`, `cuda`, or `cpu`.")
     dtype: Literal["auto", "bfloat16", "float32"] = Field("auto", description="`auto`: bfloat16 on CUDA, float32 on the CPU.")
     num_threads: int | None = Field(None, ge=1, description="CPU threads of torch; all by default.")
@@ -172,7 +172,7 @@ class OvisSettings(Stage):
     )
 
 
-class EngineSettings(Stage):
+class EngineSettings(Section):
     name: EngineName = Field("classic", description="Who reads: `classic`, `server`, `ovis` or `scripted`.")
     model: str | None = Field(None, description="Model name, or for `ovis` a hub id, folder or `s3://` prefix.")
     revision: str | None = Field(None, description="Revision of the model; part of the recipe.")
@@ -201,7 +201,7 @@ class EngineSettings(Stage):
         return self
 
 
-class ReadSettings(Stage):
+class ReadSettings(Section):
     tasks: list[Task] = Field(
         ["ocr", "chart"], min_length=1, description="What to ask of each page; an engine leaves out what it cannot."
     )
@@ -226,7 +226,7 @@ class ReadSettings(Stage):
     )
 
 
-class PlanSettings(Stage):
+class PlanSettings(Section):
     chunk_pages: Annotated[int, Field(ge=1, le=256)] = Field(8, description="K: pages of one chunk, the unit that flows.")
     shard_sources: int = Field(256, ge=1, le=99_999, description="Sources of one shard at most, the unit that commits.")
     shard_bytes: int = Field(256 * MEBI, ge=1, description="A shard is closed once its sources reach this size.")
@@ -247,7 +247,7 @@ class PlanSettings(Stage):
     )
 
 
-class RunSettings(Stage):
+class RunSettings(Section):
     fail_above: float | None = Field(
         None,
         ge=0,
@@ -267,7 +267,7 @@ class RunSettings(Stage):
         return value
 
 
-class OutputSettings(Stage):
+class OutputSettings(Section):
     compression_level: int = Field(3, ge=1, le=22, description="zstd level of the Parquet files.")
     row_group_rows: int = Field(50_000, ge=1, description="Rows of one row group.")
     lease_ttl_s: float = Field(60, ge=3, description="A run that has not renewed its lease for this long is taken for dead.")
@@ -289,7 +289,7 @@ class OutputSettings(Stage):
     )
 
 
-class RaySettings(Stage):
+class RaySettings(Section):
     address: str | None = Field(
         None, description="Ray cluster to join; a private local one by default (`RAY_ADDRESS` also names one)."
     )
@@ -300,7 +300,7 @@ class RaySettings(Stage):
     grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to finish what is in flight.")
 
 
-class WatchSettings(Stage):
+class WatchSettings(Section):
     queue: str | None = Field(
         None,
         description="URL of an SQS queue of the input's events, for this watch alone; without one only time wakes it.",
@@ -320,7 +320,7 @@ class WatchSettings(Stage):
     max_failures: int = Field(10, ge=0, description="Runs that may fail one after the other; one more ends the watch.")
 
 
-class PriceSettings(Stage):
+class PriceSettings(Section):
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Currency of the prices below, and of `runs.cost`.")
     per_hour: float | None = Field(None, ge=0, description="Of all machines but their GPUs, for each hour that a run lasts.")
     per_gpu_hour: float | None = Field(None, ge=0, description="Of one GPU, for each hour that a reader process holds it.")
@@ -328,7 +328,7 @@ class PriceSettings(Stage):
     per_million_output_tokens: float | None = Field(None, ge=0, description="Of an endpoint's output tokens.")
 
 
-class LogSettings(Stage):
+class LogSettings(Section):
     format: Literal["text", "json"] = Field(
         "text",
         description="`json`: one JSON object a line on stderr instead of progress; reader processes write theirs to Ray's logs.",
@@ -336,7 +336,7 @@ class LogSettings(Stage):
     slow_page_s: float = Field(60, gt=0, description="A page that takes longer, drawn and read, gets a line in the JSON log.")
 
 
-class MetricsSettings(Stage):
+class MetricsSettings(Section):
     port: int | None = Field(
         None, ge=0, le=65535, description="Port on which a run serves its Prometheus metrics while it lasts; 0 takes any free one."
     )
@@ -347,7 +347,7 @@ class MetricsSettings(Stage):
     )
 
 
-class Settings(Stage):
+class Settings(Section):
     """All of them. `pagefold plan` prints these resolved."""
 
     input: InputSettings = InputSettings()

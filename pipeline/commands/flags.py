@@ -69,7 +69,7 @@ def resolved(
     return resolve(flags, assignments or (), config)
 
 
-def kinds_of(names: list[str] | None) -> "list[Any] | None":
+def failure_kinds(names: list[str] | None) -> "list[Any] | None":
     from difflib import get_close_matches
 
     from schemas.failure import FailureKind

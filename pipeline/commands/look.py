@@ -16,7 +16,7 @@ from pipeline.commands.flags import (
     Output,
     RayFlag,
     SetFlag,
-    kinds_of,
+    failure_kinds,
     resolved,
 )
 from pipeline.commands.output import console, dump_json
@@ -45,7 +45,7 @@ def failures(
     as_json: JsonFlag = False,
 ) -> None:
     """What could not be read and is still open, why, and what to do about it."""
-    kinds = kinds_of(kind)
+    kinds = failure_kinds(kind)
     from pipeline.analytics.duckdb_tables import print_json
     from pipeline.analytics.status import open_failures, print_failures
 

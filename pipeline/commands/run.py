@@ -26,7 +26,7 @@ from pipeline.commands.flags import (
     TasksFlag,
     UnsafeFlag,
     YesFlag,
-    kinds_of,
+    failure_kinds,
     resolved,
 )
 from pipeline.commands.output import ask_before_closing, console, do, dump_json, observed, printing_the_end
@@ -130,7 +130,7 @@ def retry(
     as_json: JsonFlag = False,
 ) -> None:
     """Read again what failed, and nothing else; with other settings where you give them."""
-    kinds = kinds_of(kind)
+    kinds = failure_kinds(kind)
     others = {"log.format": log_format, "run.fail_above": fail_above}
     settings = resolved(engine, model, base_url, tasks, None, None, config, set_, ray_address, unsafe_single_writer, others)
 
@@ -148,7 +148,7 @@ def demo(
     quiet: QuietFlag = False,
 ) -> None:
     """Read the example files that come along, on this machine alone, and show what was found."""
-    from pipeline.demo import EXAMPLES, demo_settings, print_findings
+    from pipeline.demo import EXAMPLES, demo_settings, print_demo
 
     settings = demo_settings()
 
@@ -159,5 +159,5 @@ def demo(
 
     summary, _ = observed(work, settings, quiet)
     with printing_the_end():
-        print_findings(console(), str(output), summary)
+        print_demo(console(), str(output), summary)
     raise typer.Exit(summary.exit_code)

@@ -71,7 +71,7 @@ def watch(
     from pipeline.lake.store import StoreError
     from pipeline.watching.child_process import Apart
     from pipeline.watching.sqs import Sqs
-    from pipeline.watching.watch import Work
+    from pipeline.watching.watch import Actions
     from pipeline.watching.watch import watch as keep_watch
 
     def is_lease_free() -> bool:
@@ -108,7 +108,7 @@ def watch(
             timeout_s=settings.fetch.timeout_s,
             max_tries=settings.fetch.max_tries,
         )
-    work = Work(lambda: Apart(run_once, input, output, settings, quiet), is_lease_free, tell, say)
+    work = Actions(lambda: Apart(run_once, input, output, settings, quiet), is_lease_free, tell, say)
     try:
         code = keep_watch(input, settings, work, queue=events, max_runs=max_runs)
     except KeyboardInterrupt:

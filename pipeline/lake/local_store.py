@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from pipeline.lake.store import Conflict, Exists, Stored, StoreError, Versioned
+from pipeline.lake.store import Conflict, Exists, StoredObject, StoreError, Versioned
 
 _TEMPORARY = "_tmp-"
 _SWEPT_AFTER_S = 3600
@@ -73,13 +73,13 @@ class LocalStore:
             self._write(target, body, lambda temporary: os.replace(temporary, target))
         return _etag(body)
 
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def list(self, prefix: str) -> Iterator[StoredObject]:
         for path in sorted(path for path in self._walk(prefix) if not path.rpartition("/")[2].startswith(_TEMPORARY)):
             try:
                 status = os.stat(os.path.join(self.root, path))
             except FileNotFoundError:
                 continue  # deleted meanwhile
-            yield Stored(path, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}", _time(status.st_mtime_ns))
+            yield StoredObject(path, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}", _time(status.st_mtime_ns))
 
     def delete(self, paths: Iterable[str]) -> None:
         for path in paths:

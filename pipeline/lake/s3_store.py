@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.lake.store import Conflict, Exists, Stored, StoreError, StoreUnavailable, Versioned
+from pipeline.lake.store import Conflict, Exists, StoredObject, StoreError, StoreUnavailable, Versioned
 from workers.sources.s3 import PASSING_CODES, S3Error, code_of, explain, is_passing, make_client, md5_base64, split_uri, status_of
 
 _DELETE_BATCH = 1000
@@ -67,13 +67,13 @@ class S3Store:
         last_modified: datetime = response["LastModified"]
         return Versioned(body, response["ETag"].strip('"'), last_modified, server_now)
 
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def list(self, prefix: str) -> Iterator[StoredObject]:
         paginator = self._client.get_paginator("list_objects_v2")
         try:
             for page in paginator.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
                 for item in page.get("Contents", ()):
                     path = item["Key"].removeprefix(self.prefix)
-                    yield Stored(path, item["Size"], item["ETag"].strip('"'), item["LastModified"])
+                    yield StoredObject(path, item["Size"], item["ETag"].strip('"'), item["LastModified"])
         except S3Error as error:
             raise self._explained(error) from error
 

@@ -50,7 +50,7 @@ def this_version() -> str:
     return version("pagefold")
 
 
-def encode(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: Mapping[str, str] | None = None) -> bytes:
+def encode_chunk(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: Mapping[str, str] | None = None) -> bytes:
     """The bytes to be staged. `recipe_ids` by task."""
     rows: dict[str, list[Record]] = {
         "pages": [*records.pages],

@@ -33,7 +33,7 @@ class Conflict(Exception):
     """`replace` met another version."""
 
 
-class Stored(NamedTuple):
+class StoredObject(NamedTuple):
     path: str
     size_bytes: int
     etag: str
@@ -70,7 +70,7 @@ class Store(Protocol):
         """Write if that version is still there; gives the new ETag. Raises Conflict. `etag` is what `create`, `replace` or
         `get_versioned` gave (a local listing has another, cheaper one)."""
 
-    def list(self, prefix: str) -> Iterator[Stored]:
+    def list(self, prefix: str) -> Iterator[StoredObject]:
         """All objects whose path starts with `prefix` (no folder is implied), in the order of their paths."""
 
     def delete(self, paths: Iterable[str]) -> None:

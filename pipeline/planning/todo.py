@@ -78,7 +78,7 @@ def failed_work(ledger: Ledger, recipes: Recipes, settings: Settings, kinds: Seq
 
 
 @dataclass(frozen=True)
-class Output:
+class LakeState:
     """What lies in the output."""
 
     plan_numbers: list[str]
@@ -92,13 +92,13 @@ class Output:
         return max([*self.plan_numbers, *(plan_number(name.plan_id) for name, _ in self.manifests)], default=None)
 
 
-def read_output(store: Store) -> Output:
+def read_lake(store: Store) -> LakeState:
     numbers, manifests = list_plan_numbers(store), list_manifests(store)
     ledger = load_ledger(store, manifests)
     ledger.asked_before = asked_before(store, manifests)
-    return Output(numbers, manifests, find_unfinished(store, numbers, manifests), ledger)
+    return LakeState(numbers, manifests, find_unfinished(store, numbers, manifests), ledger)
 
 
-def is_unchanged(store: Store, output: Output) -> bool:
+def is_unchanged(store: Store, output: LakeState) -> bool:
     """Has no other run planned or committed in between?"""
     return list_plan_numbers(store) == output.plan_numbers and list_manifests(store) == output.manifests

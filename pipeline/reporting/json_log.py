@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from pipeline.reporting.observer import Commit, Held, Silent
+from pipeline.reporting.observer import LeaseView, ShardCommit, Silent
 from pipeline.reporting.summary import Summary
 from schemas.masking import masked
 from schemas.receipt import Receipt
@@ -79,7 +79,7 @@ class EventLog(Silent):
         self._run_id: str | None = None
         self._readers: set[str] = set()
 
-    def started(self, run_id: str, engine: str, lease: Held) -> None:
+    def started(self, run_id: str, engine: str, lease: LeaseView) -> None:
         self._run_id = run_id
         self._readers = set()
         event("run_started", run_id=run_id, engine=engine, lease_epoch=lease.epoch)
@@ -99,7 +99,7 @@ class EventLog(Silent):
             fields = trouble.model_dump(mode="json")
             event("page_failed" if fields["page_index"] is not None else "document_failed", level=logging.WARNING, **ids, **fields)
 
-    def shard_committed(self, commit: Commit) -> None:
+    def shard_committed(self, commit: ShardCommit) -> None:
         event("shard_committed", run_id=self._run_id, **commit._asdict() | {"counts": commit.counts.model_dump(mode="json")})
 
     def message(self, text: str) -> None:

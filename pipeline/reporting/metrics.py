@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.lake.lease import LeaseHeld
-from pipeline.reporting.observer import Commit, Held, Silent, StageLoad, StageName
+from pipeline.reporting.observer import LeaseView, ShardCommit, Silent, StageLoad, StageName
 from pipeline.reporting.summary import Summary
 from schemas.errors import OperatorError
 from schemas.receipt import Receipt
@@ -36,7 +36,7 @@ class Metrics(Silent):
         self._engine = engine or EngineSettings()
         self._readers: dict[str, tuple[float, float]] = {}
         """Each reader's life and work as last told, seconds."""
-        self._lease: Held | None = None
+        self._lease: LeaseView | None = None
 
         self._counters: dict[str, Counter] = {}
         self.described: list[tuple[str, tuple[str, ...], str]] = []
@@ -107,7 +107,7 @@ class Metrics(Silent):
                 if counter is not None:
                     (counter.labels(**sample.labels) if sample.labels else counter).inc(sample.value)
 
-    def started(self, run_id: str, engine: str, lease: Held) -> None:
+    def started(self, run_id: str, engine: str, lease: LeaseView) -> None:
         self._lease, self._readers = lease, {}
         self._run.labels(run_id, engine, version("pagefold")).set(1)
         self._held.set(1)
@@ -151,7 +151,7 @@ class Metrics(Silent):
         self._gpu_s.inc(more_s * self._engine.num_gpus)
         self._busy_s.inc(more_busy_s)
 
-    def shard_committed(self, commit: Commit) -> None:
+    def shard_committed(self, commit: ShardCommit) -> None:
         self._progress_at.set_to_current_time()
         self._shards.inc(commit.is_last)
         self._documents.inc(commit.num_documents)

@@ -21,7 +21,7 @@ class StageLoad(NamedTuple):
         return f"{self.stage} {self.num_active}" + (f", {self.num_waiting} more wait for it" if self.num_waiting else "")
 
 
-class Commit(NamedTuple):
+class ShardCommit(NamedTuple):
     """Documents that were committed: all that was left of a shard, or those that were whole by then."""
 
     plan_id: str
@@ -36,7 +36,7 @@ class Commit(NamedTuple):
     counts: CommittedCounts = CommittedCounts()
 
 
-class Held(Protocol):
+class LeaseView(Protocol):
     """The lease of a run at work."""
 
     @property
@@ -50,7 +50,7 @@ class Held(Protocol):
 class Observer(Protocol):
     """Called on the driver's thread."""
 
-    def started(self, run_id: str, engine: str, lease: Held) -> None:
+    def started(self, run_id: str, engine: str, lease: LeaseView) -> None:
         """The run has something to do and holds the lease."""
 
     def phase(self, name: str, detail: str = "") -> None:
@@ -62,7 +62,7 @@ class Observer(Protocol):
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         """`num_documents_done` counts all documents of this run that are staged in full."""
 
-    def shard_committed(self, commit: Commit) -> None: ...
+    def shard_committed(self, commit: ShardCommit) -> None: ...
 
     def message(self, text: str) -> None:
         """One sentence worth a line."""
@@ -80,11 +80,11 @@ class Observer(Protocol):
 class Silent:
     """Watches nothing."""
 
-    def started(self, run_id: str, engine: str, lease: Held) -> None: ...
+    def started(self, run_id: str, engine: str, lease: LeaseView) -> None: ...
     def phase(self, name: str, detail: str = "") -> None: ...
     def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None: ...
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None: ...
-    def shard_committed(self, commit: Commit) -> None: ...
+    def shard_committed(self, commit: ShardCommit) -> None: ...
     def message(self, text: str) -> None: ...
     def stages(self, loads: Sequence[StageLoad]) -> None: ...
     def ended(self, summary: Summary) -> None: ...
@@ -97,7 +97,7 @@ class Several:
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def started(self, run_id: str, engine: str, lease: Held) -> None:
+    def started(self, run_id: str, engine: str, lease: LeaseView) -> None:
         for observer in self._observers:
             observer.started(run_id, engine, lease)
 
@@ -113,7 +113,7 @@ class Several:
         for observer in self._observers:
             observer.chunk_done(receipt, num_documents_done)
 
-    def shard_committed(self, commit: Commit) -> None:
+    def shard_committed(self, commit: ShardCommit) -> None:
         for observer in self._observers:
             observer.shard_committed(commit)
 

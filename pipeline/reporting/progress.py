@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.reporting.figures import duration, pace
-from pipeline.reporting.observer import Commit, Silent, StageLoad
+from pipeline.reporting.observer import ShardCommit, Silent, StageLoad
 from schemas.failure import FailureKind, clean_message
 from schemas.lease import Heartbeat
 from schemas.receipt import Receipt
@@ -51,7 +51,7 @@ class Progress(Silent):
             self._first_pages = time.monotonic(), self.num_pages
         self.failures.update(receipt.failures)
 
-    def shard_committed(self, commit: Commit) -> None:
+    def shard_committed(self, commit: ShardCommit) -> None:
         self._news()
 
     def message(self, text: str) -> None:

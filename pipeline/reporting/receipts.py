@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.reporting.json_log import event
 from schemas.page import Chunk
-from schemas.receipt import Receipt, Spent, Trouble
+from schemas.receipt import AskTrouble, Receipt, Spent
 from schemas.records import ChartRecord, ChunkRecords, PageRecord
 from workers.contained import page_error, take_told
 
@@ -55,7 +55,7 @@ def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt
         num_failed=statuses["failed"],
         failures=Counter(failure.kind for failure in records.failures),
         troubles=tuple(
-            Trouble(
+            AskTrouble(
                 kind=failure.kind,
                 stage=failure.stage,
                 task=failure.task,

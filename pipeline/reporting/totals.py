@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.lake.unread_pages import told_once_a_document
-from pipeline.reporting.observer import Commit, Observer, Several
+from pipeline.reporting.observer import Observer, Several, ShardCommit
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
 from schemas.masking import masked
@@ -149,7 +149,7 @@ class Counting(Several):
         self._totals.add(receipt)
         super().chunk_done(receipt, num_documents_done)
 
-    def shard_committed(self, commit: Commit) -> None:
+    def shard_committed(self, commit: ShardCommit) -> None:
         self._totals.landed(commit.counts)
         super().shard_committed(commit)
 

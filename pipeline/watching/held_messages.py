@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterable
 from types import TracebackType
 
-from pipeline.watching.sqs import Message, Queue, QueueBusy, QueueError
+from pipeline.watching.sqs import Queue, QueueBusy, QueueError, QueueMessage
 
 _log = logging.getLogger(__name__)
 
 
-class Held:
+class HeldMessages:
     """A thread hides them anew at a third of their time. Whatever is left when the context closes is handed back at once.
 
     SQS hides a message for 12 hours at most, counted from its first receipt. What cannot be hidden any longer is let go: it comes
@@ -20,7 +20,7 @@ class Held:
     def __init__(self, queue: Queue | None, visibility_s: int) -> None:
         """queue None: nothing is ever held."""
         self._queue, self._visibility_s = queue, visibility_s
-        self._messages: dict[str, Message] = {}
+        self._messages: dict[str, QueueMessage] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True, name="visibility")
@@ -28,7 +28,7 @@ class Held:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add(self, messages: Iterable[Message]) -> None:
+    def add(self, messages: Iterable[QueueMessage]) -> None:
         with self._lock:
             self._messages.update((message.message_id, message) for message in messages)
 
@@ -63,7 +63,7 @@ class Held:
         while not self._stop.wait(self._visibility_s / 3):
             self.keep()
 
-    def __enter__(self) -> "Held":
+    def __enter__(self) -> "HeldMessages":
         self._thread.start()
         return self
 

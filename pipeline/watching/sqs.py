@@ -25,7 +25,7 @@ _MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 _THROTTLED = {"ThrottlingException", "Throttling", "RequestThrottled", "RequestLimitExceeded", "OverLimit", "KmsThrottled"}
 
 
-class Message(NamedTuple):
+class QueueMessage(NamedTuple):
     message_id: str
     handle: str
     """Of this receipt; an earlier one may no longer count."""
@@ -41,13 +41,13 @@ class QueueBusy(Exception):
 
 
 class Queue(Protocol):
-    def receive(self, wait_s: int) -> list[Message]:
+    def receive(self, wait_s: int) -> list[QueueMessage]:
         """A few messages, now hidden; none where none came within `wait_s`."""
 
-    def hide(self, messages: Sequence[Message], seconds: int) -> list[Message]:
+    def hide(self, messages: Sequence[QueueMessage], seconds: int) -> list[QueueMessage]:
         """Hide them for so long from now on; 0 hands them back. Gives those that cannot be hidden any longer."""
 
-    def delete(self, messages: Sequence[Message]) -> None:
+    def delete(self, messages: Sequence[QueueMessage]) -> None:
         """For good. One that was received again meanwhile may come once more."""
 
 
@@ -74,14 +74,14 @@ class Sqs:
             "sqs", config=config, region_name=region, endpoint_url=f"{parts.scheme}://{parts.netloc}"
         )
 
-    def receive(self, wait_s: int) -> list[Message]:
+    def receive(self, wait_s: int) -> list[QueueMessage]:
         with self._explained():
             reply = self._client.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=wait_s, VisibilityTimeout=self._visibility_s
             )
-        return [Message(item["MessageId"], item["ReceiptHandle"], item["Body"]) for item in reply.get("Messages", ())]
+        return [QueueMessage(item["MessageId"], item["ReceiptHandle"], item["Body"]) for item in reply.get("Messages", ())]
 
-    def hide(self, messages: Sequence[Message], seconds: int) -> list[Message]:
+    def hide(self, messages: Sequence[QueueMessage], seconds: int) -> list[QueueMessage]:
         gone = []
         for batch in _batches(messages):
             entries = [
@@ -93,7 +93,7 @@ class Sqs:
             gone += [batch[int(failed["Id"])] for failed in reply.get("Failed", ()) if failed.get("SenderFault", True)]
         return gone
 
-    def delete(self, messages: Sequence[Message]) -> None:
+    def delete(self, messages: Sequence[QueueMessage]) -> None:
         for batch in _batches(messages):
             entries = [{"Id": str(index), "ReceiptHandle": message.handle} for index, message in enumerate(batch)]
             with self._explained():
@@ -118,6 +118,6 @@ class Sqs:
             raise QueueError(f"Cannot use the queue {masked_url(self._url)}: {reason}.") from error
 
 
-def _batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+def _batches(messages: Sequence[QueueMessage]) -> Iterator[Sequence[QueueMessage]]:
     for start in range(0, len(messages), _BATCH):
         yield messages[start : start + _BATCH]

@@ -17,8 +17,8 @@ from pipeline.reporting.summary import Summary, SummaryStatus
 from pipeline.signals import Interrupted, Stop, signals_noted
 from pipeline.watching.bucket_events import NotAnEvent, concerns, parse_events
 from pipeline.watching.child_process import Apart, Died
-from pipeline.watching.held_messages import Held
-from pipeline.watching.sqs import POLL_S, Message, Queue, QueueBusy, QueueError
+from pipeline.watching.held_messages import HeldMessages
+from pipeline.watching.sqs import POLL_S, Queue, QueueBusy, QueueError, QueueMessage
 from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE, EXIT_OPERATOR, OperatorError, exit_code
 from schemas.settings import Settings, WatchSettings
 
@@ -57,7 +57,7 @@ class Woken:
 
 
 @dataclass(frozen=True)
-class Work:
+class Actions:
     """What a watch does when it is woken, and whom it tells."""
 
     run: Callable[[], Apart[Summary]]
@@ -67,7 +67,7 @@ class Work:
     """One sentence worth a line."""
 
 
-def watch(input: str, settings: Settings, work: Work, *, queue: Queue | None = None, max_runs: int | None = None) -> int:
+def watch(input: str, settings: Settings, work: Actions, *, queue: Queue | None = None, max_runs: int | None = None) -> int:
     """Run again and again, until told to stop or `max_runs` times. Gives the exit code.
 
     Raises OperatorError (and what stands for it) where the first run, or the queue, is set up wrong; later a failure is told and
@@ -80,7 +80,7 @@ def watch(input: str, settings: Settings, work: Work, *, queue: Queue | None = N
         raise OperatorError(
             f"plan.redo = {redo} would read the same again at every wake: `pagefold run --redo {redo}` does it once."
         )
-    with signals_noted(is_second_raised=True) as stop, Held(queue, settings.watch.visibility_s) as held:
+    with signals_noted(is_second_raised=True) as stop, HeldMessages(queue, settings.watch.visibility_s) as held:
         try:
             return _Watch(input, settings, work, queue, held, stop).run(max_runs)
         except Interrupted:
@@ -88,7 +88,7 @@ def watch(input: str, settings: Settings, work: Work, *, queue: Queue | None = N
 
 
 class _Watch:
-    def __init__(self, input: str, settings: Settings, work: Work, queue: Queue | None, held: Held, stop: Stop) -> None:
+    def __init__(self, input: str, settings: Settings, work: Actions, queue: Queue | None, held: HeldMessages, stop: Stop) -> None:
         self._settings, self._work, self._held, self._stop = settings, work, held, stop
         self._alarm = Alarm(input, settings.watch, queue, held, stop, work.say)
         self._every_s = settings.watch.every_s or (_EVERY_S if queue is None else _EVERY_WITH_QUEUE_S)
@@ -171,7 +171,7 @@ class Alarm:
     """
 
     def __init__(
-        self, input: str, settings: WatchSettings, queue: Queue | None, held: Held, stop: Stop, say: Callable[[str], None]
+        self, input: str, settings: WatchSettings, queue: Queue | None, held: HeldMessages, stop: Stop, say: Callable[[str], None]
     ) -> None:
         self._settings, self._queue, self._held, self._stop, self._say = settings, queue, held, stop, say
         self._is_about_input = concerns(input)
@@ -212,7 +212,7 @@ class Alarm:
         self._is_answering = True
         return bool(about)
 
-    def _sorted(self, messages: list[Message]) -> tuple[list[Message], list[Message]]:
+    def _sorted(self, messages: list[QueueMessage]) -> tuple[list[QueueMessage], list[QueueMessage]]:
         """Those about the input, and those about nothing of ours."""
         about, others = [], []
         for message in messages:

@@ -13,7 +13,7 @@ import pymupdf
 from PIL import Image
 
 from schemas.page import PageImage
-from workers.engines.server.encode import data_url, encode
+from workers.engines.server.encode import data_url, encode_image
 
 DPI = 150
 PAGES_PER_FILE = 2
@@ -35,9 +35,9 @@ CANDIDATES: dict[str, Callable[[PageImage], bytes]] = {
     "webp lossless, least effort": saved("WEBP", lossless=True, quality=0, method=0),
     "jpeg q95, half chroma": saved("JPEG", quality=95),
     "jpeg q95, full chroma": saved("JPEG", quality=95, subsampling=0),
-    "ours: jpeg": lambda image: encode(image, "jpeg"),
-    "ours: png": lambda image: encode(image, "png"),
-    "ours: webp": lambda image: encode(image, "webp"),
+    "ours: jpeg": lambda image: encode_image(image, "jpeg"),
+    "ours: png": lambda image: encode_image(image, "png"),
+    "ours: webp": lambda image: encode_image(image, "webp"),
     "pixels alone (zstd)": lambda image: image.rgb(),
 }
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
 from workers.engines.ovis.batching.decoder import Decoder
-from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
 from workers.engines.ovis.checkpoint.loading import load_model, read_json
@@ -95,7 +95,7 @@ class Bench:
 
     def continuous(self) -> dict[int, list[int]]:
         num_blocks = self.num_slots * -(-1000 // BLOCK_TOKENS) + 64
-        encoder = Encoder(self.engine.embed_images, torch.from_numpy(self.images.levels), 8)
+        encoder = ImageEncoder(self.engine.embed_images, torch.from_numpy(self.images.levels), 8)
         self.scheduler = Scheduler(
             Decoder(self.engine.llm, num_blocks, BLOCK_TOKENS), encoder, None, self.engine.embed_prompt, max_batch=self.num_slots
         )

@@ -20,9 +20,9 @@ from PIL import Image
 from schemas.settings import OvisSettings
 from tests.workers.engines.ovis.tiny import LLM, VIT
 from workers.engines.ovis.batching.decode_graphs import record_decode
-from workers.engines.ovis.batching.decoder import Decoder, Row, block_bytes
+from workers.engines.ovis.batching.decoder import BatchRow, Decoder, block_bytes
 from workers.engines.ovis.batching.device import num_blocks, synchronise
-from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.kernels import choose_kernels, clocked
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
@@ -85,7 +85,7 @@ def measure(
     model.visual_tokenizer.vit.vision_model.encoder.attention = decoder.kernels.vision
     recorded = record_decode(decoder, max_batch) if graphs else None
     decoder.recorded = recorded
-    encoder = Encoder(model.embed_images, torch.from_numpy(images.levels).to(device), settings.max_vision_ahead)
+    encoder = ImageEncoder(model.embed_images, torch.from_numpy(images.levels).to(device), settings.max_vision_ahead)
     scheduler = Scheduler(decoder, encoder, None, model.embed_prompt, max_batch=max_batch)
 
     def run(some: list[Picture], num_tokens: int) -> float:
@@ -143,10 +143,10 @@ def time_parts(model: Any, scheduler: Scheduler, pictures: list[Picture], num_ou
     per_row = -(-(length + num_output) // decoder.block_tokens)
     own = list(range(min(per_row, decoder.num_blocks)))
     embedded = model.embed_prompt(torch.tensor(sequence.tokens), scheduler.encoder.atoms(sequence.pictures))
-    prefill = clocked(lambda: decoder.forward(embedded, [Row(own, length, length)]), model.device)
+    prefill = clocked(lambda: decoder.forward(embedded, [BatchRow(own, length, length)]), model.device)
     middle = length + num_output // 2
     tables = [[(row * per_row + block) % decoder.num_blocks for block in range(per_row)] for row in range(rows)]
-    batch = [Row(table, middle, 1) for table in tables]
+    batch = [BatchRow(table, middle, 1) for table in tables]
     tokens = torch.zeros(rows, dtype=torch.long, device=model.device)
     decode = clocked(lambda: decoder.decode(tokens, batch), model.device)
     return {"vision_s": vision, "prefill_s": prefill, "decode_s": decode}

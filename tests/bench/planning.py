@@ -25,7 +25,7 @@ from pipeline.lake.opening import open_store
 from pipeline.lake.paths import manifest_path, plan_path, table_path
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.planning.recipes import make_recipes
-from pipeline.planning.todo import new_work, read_output
+from pipeline.planning.todo import new_work, read_lake
 from schemas.plan import CommittedFile, CommittedSource, Manifest, Plan
 from schemas.settings import Settings
 from schemas.tables import TABLES
@@ -90,7 +90,7 @@ def bare() -> dict[str, Any]:
 
 def planned() -> dict[str, Any]:
     store = open_store(OUTPUT)
-    ledger = read_output(store).ledger
+    ledger = read_lake(store).ledger
     todo = new_work(INPUT, ledger, recipes(), SETTINGS)
     assert not todo.has_work
     assert not find_missing(store, ledger.files)

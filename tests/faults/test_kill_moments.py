@@ -29,7 +29,7 @@ from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.plans import abandon, find_unfinished, is_outdated, list_plan_numbers, write_plan
 from pipeline.lake.shard_progress import ShardProgress, read_progress
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from pipeline.lake.store import Exists, Store
 from pipeline.planning.carry_over import asked_before, carry_over
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
@@ -210,7 +210,9 @@ def read(store: Any, works: list[Work], progress: ShardProgress, run_id: str, pl
             ASKED.update((plan.recipes["ocr"].recipe_id, chunk.source.uri, page) for page in chunk.pages)
         recipe_ids = {str(task): recipe.recipe_id for task, recipe in plan.recipes.items()}
         with contextlib.suppress(Exists):
-            store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records, run_id, recipe_ids))
+            store.create(
+                staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode_chunk(chunk, records, run_id, recipe_ids)
+            )
         begins.end(marker)
         progress.add(ChunkName.parse(chunk.name))
 

@@ -21,7 +21,7 @@ from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, list_staged, read_progress
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from pipeline.lake.store import Damaged, Exists, Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
@@ -66,7 +66,7 @@ def stage(store: Store, chunk: Chunk, run_id: str = "r1") -> None:
 @cache
 def staged_body(chunk_json: str, run_id: str) -> bytes:
     chunk = Chunk.model_validate_json(chunk_json)
-    return encode(chunk, records_of(chunk), run_id)
+    return encode_chunk(chunk, records_of(chunk), run_id)
 
 
 def commit(store: Any, names: list[ChunkName], settings: OutputSettings, run_id: str) -> None:

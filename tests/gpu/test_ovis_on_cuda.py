@@ -19,8 +19,8 @@ from workers.engines.ovis.attention.cache_attention import Kernels  # noqa: E402
 from workers.engines.ovis.attention.packed import sdpa, varlen  # noqa: E402
 from workers.engines.ovis.attention.paged import attend_decode  # noqa: E402
 from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, cuda_recorder, record_decode, sizes_up_to  # noqa: E402
-from workers.engines.ovis.batching.decoder import Decoder, Row  # noqa: E402
-from workers.engines.ovis.batching.encoder import Encoder  # noqa: E402
+from workers.engines.ovis.batching.decoder import BatchRow, Decoder  # noqa: E402
+from workers.engines.ovis.batching.encoder import ImageEncoder  # noqa: E402
 from workers.engines.ovis.batching.kernels import TOLERANCE, Problem, choose_kernels, largest_error, relative_error  # noqa: E402
 from workers.engines.ovis.batching.scheduler import Scheduler  # noqa: E402
 from workers.engines.ovis.batching.sequence import Picture, Sequence  # noqa: E402
@@ -67,7 +67,7 @@ def batched(model, images, count, kernels, *, recorded):
         text = [rng.randrange(400) for _ in range(rng.randrange(60, 400))]
         tokens = [INDICATORS[0], *[ATOM] * picture.num_atoms, INDICATORS[1], *text]
         requests.append(Sequence(tokens=tokens, pictures=(picture,), max_new_tokens=rng.randrange(20, 200), stops=frozenset()))
-    encoder = Encoder(model.embed_images, torch.from_numpy(images.levels).cuda(), 4)
+    encoder = ImageEncoder(model.embed_images, torch.from_numpy(images.levels).cuda(), 4)
     decoder = decoder_of(model, kernels, recorded=recorded)
     scheduler = Scheduler(decoder, encoder, None, model.embed_prompt, max_batch=12)
     for sequence in requests:
@@ -147,7 +147,7 @@ def test_recorded_steps_say_what_plain_ones_say_whatever_the_number_of_rows(fold
     decoder = decoder_of(model, Kernels(decode=attend_decode), recorded=False)
     graphs = graphs_of(decoder, 12)
     for num_rows in (1, 2, 3, 7, 8, 11, 12):
-        rows = [Row([11 * row + at for at in range(9)], 130 - 10 * row, 1) for row in range(num_rows)]
+        rows = [BatchRow([11 * row + at for at in range(9)], 130 - 10 * row, 1) for row in range(num_rows)]
         tokens = torch.arange(num_rows, device="cuda") + 5
         plain = decoder.forward(decoder.embed(tokens), rows)
         assert relative_error(graphs(tokens, rows), plain) <= TOLERANCE[decoder.dtype]

@@ -10,10 +10,10 @@ from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, list_staged
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from schemas.errors import BugEverywhere
 from schemas.failure import FailureKind
-from schemas.receipt import Receipt, Trouble
+from schemas.receipt import AskTrouble, Receipt
 from schemas.settings import ReadSettings
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 
@@ -27,7 +27,7 @@ def receipt(
     **counts: int,
 ) -> Receipt:
     troubles = [
-        Trouble(kind=kind, stage="read", task=None, page_index=page, region_index=None, message=f"ValueError: bad {source}")
+        AskTrouble(kind=kind, stage="read", task=None, page_index=page, region_index=None, message=f"ValueError: bad {source}")
         for page in bugs
     ]
     name = str(ChunkName(source, 0, 1, 2))
@@ -129,7 +129,7 @@ def test_reopening_takes_back_the_streak_and_what_broke_unseen_and_nothing_that_
     names = []
     for index, failing in enumerate([broken, broken, {0: FailureKind.internal_error}, odd]):
         chunk = make_chunk(sources[index], index, 0, [0, 1], 2)
-        store.create(staged_path("000001", 0, chunk.name), encode(chunk, records_of(chunk, failing), "r1"))
+        store.create(staged_path("000001", 0, chunk.name), encode_chunk(chunk, records_of(chunk, failing), "r1"))
         names.append(ChunkName.parse(chunk.name))
     progress = ShardProgress(plan, 0, names[:1])
 

@@ -22,7 +22,7 @@ from pipeline.doctor import Finding, available_memory_bytes, examine
 from pipeline.lake.lease import LeaseHeld
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path, staged_path
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from pipeline.lake.store import StoreError
 from pipeline.reporting import figures as wording
 from pipeline.reporting import terminal as report
@@ -198,7 +198,7 @@ def test_a_watch_takes_flags_and_tells_a_line_for_each_run(pagefold, monkeypatch
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     seen = []
 
-    def watch(input: str, settings: Settings, work: watching.Work, *, queue: object, max_runs: int | None) -> int:
+    def watch(input: str, settings: Settings, work: watching.Actions, *, queue: object, max_runs: int | None) -> int:
         seen.append((settings.watch.queue, settings.watch.every_s, queue is None, max_runs))
         told = {"at": at, "message": None, "exit_code": 0}
         work.tell(watching.Woken(reason="events", num_messages=3, status="finished", summary=DONE, **told))
@@ -269,7 +269,7 @@ def unfinished(tmp_path) -> str:
     items = [planned("a.pdf"), planned("b.pdf")]
     store.create(plan_path("000001"), make_plan([items]).model_dump_json().encode())
     chunk = make_chunk(items[0], 0, 0, [0], 1)
-    store.create(staged_path("000001", 0, chunk.name), encode(chunk, records_of(chunk), "r1"))
+    store.create(staged_path("000001", 0, chunk.name), encode_chunk(chunk, records_of(chunk), "r1"))
     return store.root
 
 

@@ -13,7 +13,7 @@ from pipeline.lake.ledger import list_manifests
 from pipeline.lake.opening import open_store
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.shard_progress import ShardProgress, read_progress
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from pipeline.lake.store import Store
 from schemas.page import Chunk
 from schemas.plan import Plan
@@ -68,7 +68,7 @@ def store(tmp_path: Path) -> Store:
 
 def stage(store: Store, progress: ShardProgress, *chunks: Chunk) -> None:
     for chunk in chunks:
-        store.create(path_of(chunk), encode(chunk, records_of(chunk), "r1"))
+        store.create(path_of(chunk), encode_chunk(chunk, records_of(chunk), "r1"))
         progress.add(ChunkName.parse(chunk.name))
 
 

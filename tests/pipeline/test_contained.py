@@ -361,7 +361,7 @@ def test_a_staged_chunk_says_under_which_recipes_it_was_read(drawn: list[pa.Tabl
 def test_a_chunk_that_cannot_be_encoded_is_staged_with_all_its_pages_failed(
     error: Exception, drawn: list[pa.Table], clean: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = stages.encode
+    plain = stages.encode_chunk
 
     def encode(chunk: Chunk, records: ChunkRecords, *others: Any) -> bytes:
         if chunk.source.uri.endswith(BAD[0]) and BAD[1] in chunk.pages and records.blocks:

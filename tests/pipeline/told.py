@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.reporting.observer import Commit, Observer, StageLoad
+from pipeline.reporting.observer import Observer, ShardCommit, StageLoad
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
 from schemas.plan import CommittedCounts
-from schemas.receipt import Receipt, Spent, Trouble
+from schemas.receipt import AskTrouble, Receipt, Spent
 
 RUN = "20260101T000000Z-abc123"
 
@@ -31,7 +31,7 @@ def receipt(**changes: Any) -> Receipt:
         "num_failed": 1,
         "failures": {FailureKind.bad_json: 1},
         "troubles": (
-            Trouble(
+            AskTrouble(
                 kind=FailureKind.bad_json, stage="validate", task="ocr", page_index=4, region_index=None, message="no \x1b[31mJSON"
             ),
         ),
@@ -58,7 +58,7 @@ def tell(observer: Observer, *receipts: Receipt) -> None:
     observer.stages([StageLoad("probe", 1, 0), StageLoad("render", 2, 5), StageLoad("read", 16, 3), StageLoad("compact", 0, 0)])
     for number, each in enumerate(receipts or (receipt(),)):
         observer.chunk_done(each, number + 1)
-    observer.shard_committed(Commit("000001", 0, 2, 1, 2, 1.5, counts=CommittedCounts(num_documents=2)))
+    observer.shard_committed(ShardCommit("000001", 0, 2, 1, 2, 1.5, counts=CommittedCounts(num_documents=2)))
 
 
 def summary(**changes: Any) -> Summary:

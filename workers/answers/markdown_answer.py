@@ -41,7 +41,7 @@ _WRAPPED_LINE = re.compile(r"\s*<(div|p|center|figcaption|caption)\b[^<>]{0,500}
 _IMG_LINE = re.compile(r"\s*<img\b([^<>]{0,2000})>\s*", re.IGNORECASE)
 _ALT_ATTRIBUTE = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 
-Block = dict[str, Any]
+JsonBlock = dict[str, Any]
 
 
 def parse_markdown(text: str, *, is_complete: bool) -> Parsed:
@@ -147,7 +147,7 @@ def _table(lines: list[str], start: int) -> _Found | None:
     return lines[start][:begin], _Part("table", "\n".join(body)[begin:]), "", len(lines)  # cut inside
 
 
-def _blocks_of(part: _Part) -> Iterator[Block]:
+def _blocks_of(part: _Part) -> Iterator[JsonBlock]:
     if part.kind == "formula":
         yield {"formula": part.text.strip()}
     elif part.kind == "table":
@@ -157,7 +157,7 @@ def _blocks_of(part: _Part) -> Iterator[Block]:
         yield from _blocks(part.text)
 
 
-def _blocks(source: str) -> Iterator[Block]:
+def _blocks(source: str) -> Iterator[JsonBlock]:
     lines = source.split("\n")
     tokens = iter(_PARSER.parse(source))
     marker: str | None = None
@@ -200,7 +200,7 @@ def _rows(opening: Token, tokens: Iterator[Token], lines: list[str]) -> list[lis
     return rows
 
 
-def _fenced(token: Token) -> Iterator[Block]:
+def _fenced(token: Token) -> Iterator[JsonBlock]:
     content = token.content.strip("\n")
     if token.info.strip().lower() in ("latex", "math", "tex") and content.strip():
         yield {"formula": content.strip()}
@@ -209,7 +209,7 @@ def _fenced(token: Token) -> Iterator[Block]:
         yield {"table": rows} if rows else {"paragraph": content}
 
 
-def _paragraph(content: str) -> Iterator[Block]:
+def _paragraph(content: str) -> Iterator[JsonBlock]:
     lines: list[str] = []
     for line in content.split("\n"):
         if image := _IMG_LINE.fullmatch(line):
@@ -224,7 +224,7 @@ def _paragraph(content: str) -> Iterator[Block]:
     yield from _plain_paragraph("\n".join(lines))
 
 
-def _plain_paragraph(content: str) -> Iterator[Block]:
+def _plain_paragraph(content: str) -> Iterator[JsonBlock]:
     text = content.strip()
     if not text:
         return

@@ -18,7 +18,7 @@ _POINT_KINDS = ("scatter", "bubble")
 _HORIZONTAL = re.compile(r"horizontal|barh", re.IGNORECASE)
 
 
-class Reading(NamedTuple):
+class NumberReading(NamedTuple):
     value: float
     unit: str | None
     scale: float
@@ -70,7 +70,7 @@ class ChartReader:
     def points(self) -> list[PointContent]:
         return [self._point(index, cell) for index, cell in enumerate(self._cells)]
 
-    def reading(self, text: str | None, axis: Axis) -> Reading | None:
+    def reading(self, text: str | None, axis: Axis) -> NumberReading | None:
         """A number on an axis, in its unit. The axis' multiplier counts unless the text has its own (`1.2k`) or another unit."""
         number = parse_number(text, decimal=self._decimal) if text else None
         if number is None:
@@ -79,7 +79,7 @@ class ChartReader:
         is_other = number.unit is not None and (number.is_percent if unit is None else not is_same_unit(number.unit, unit))
         scale = number.scale if number.scale != 1.0 or is_other else axis_scale
         value = number.value if number.scale != 1.0 else times(number.value, scale)
-        return Reading(value, number.unit or unit, scale, number.is_ambiguous, number.is_approximate)
+        return NumberReading(value, number.unit or unit, scale, number.is_ambiguous, number.is_approximate)
 
     def _read_cells(self) -> Iterator[_Cell]:
         answer = self._answer

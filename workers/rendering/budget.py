@@ -17,7 +17,7 @@ from schemas.settings import FetchSettings, RenderSettings
 from workers.sources.cache import Cache, CacheError
 
 
-class Trouble(NamedTuple):
+class Overrun(NamedTuple):
     """Of one document, or of one of its pages."""
 
     num_faults: int = 0
@@ -25,8 +25,8 @@ class Trouble(NamedTuple):
     over_s: float = 0.0
     """Seconds that pages took beyond `render.document_page_s` each."""
 
-    def plus(self, more: "Trouble") -> "Trouble":
-        return Trouble(self.num_faults + more.num_faults, self.over_s + more.over_s)
+    def plus(self, more: "Overrun") -> "Overrun":
+        return Overrun(self.num_faults + more.num_faults, self.over_s + more.over_s)
 
 
 class RenderBudget:
@@ -36,7 +36,7 @@ class RenderBudget:
         self._settings = render
         self._notes = Cache(fetch.cache_dir, fetch.cache_bytes)
         self._run_id = run_id
-        self._known: dict[str, Trouble] = {}
+        self._known: dict[str, Overrun] = {}
         """By document, where it gave any; counts alone where the folder of the notes cannot be used."""
 
     def left_unread(self, chunk: Chunk) -> list[Packed] | None:
@@ -61,10 +61,10 @@ class RenderBudget:
 
     def _charge(self, document: str, seconds: float, *, took_renderer_down: bool) -> str | None:
         """For one page. Why the document has cost enough, where it has."""
-        trouble = Trouble(int(took_renderer_down), max(0.0, seconds - self._settings.document_page_s))
+        trouble = Overrun(int(took_renderer_down), max(0.0, seconds - self._settings.document_page_s))
         return self._exceeded(self._add(document, trouble)) if any(trouble) else None
 
-    def _exceeded(self, trouble: Trouble) -> str | None:
+    def _exceeded(self, trouble: Overrun) -> str | None:
         if trouble.num_faults >= self._settings.max_document_faults:
             return f"{trouble.num_faults} of its pages timed out, crashed or ran out of memory: the rest is left unread"
         if trouble.over_s >= self._settings.document_s:
@@ -72,16 +72,16 @@ class RenderBudget:
             return f"its pages took {trouble.over_s:.0f} s more than {page_s:g} s each: the rest is left unread"
         return None
 
-    def _read(self, document: str) -> Trouble:
-        known = self._known.get(document, Trouble())
+    def _read(self, document: str) -> Overrun:
+        known = self._known.get(document, Overrun())
         with contextlib.suppress(OSError), self._notes.read_note(self._run_id, document) as file:
             return _parse(file) or known
         return known
 
-    def _add(self, document: str, more: Trouble) -> Trouble:
-        trouble = self._known.get(document, Trouble()).plus(more)
+    def _add(self, document: str, more: Overrun) -> Overrun:
+        trouble = self._known.get(document, Overrun()).plus(more)
         with contextlib.suppress(OSError, CacheError), self._notes.write_note(self._run_id, document) as file:
-            trouble = (_parse(file) or Trouble()).plus(more)
+            trouble = (_parse(file) or Overrun()).plus(more)
             file.truncate(0)
             file.write(json.dumps(trouble).encode())
         self._known[document] = trouble
@@ -97,10 +97,10 @@ def _blocked(pages: Sequence[int], why: str) -> list[Packed]:
     return [pack(RenderedPage(page_index=page, failure=failure)) for page, failure in zip(pages, failures, strict=True)]
 
 
-def _parse(file: BinaryIO) -> Trouble | None:
+def _parse(file: BinaryIO) -> Overrun | None:
     """None where nothing, or nothing whole, was written."""
     try:
         num_faults, over_s = json.loads(file.read())
-        return Trouble(int(num_faults), float(over_s))
+        return Overrun(int(num_faults), float(over_s))
     except (ValueError, TypeError):
         return None

@@ -25,7 +25,7 @@ _SIDE_MAX = 65_500
 _SIZE = struct.Struct(">HH")  # height, width
 
 
-def encode(image: Image.Image) -> bytes:
+def encode_jpeg(image: Image.Image) -> bytes:
     """Of an L or RGB image; empty where a side is too long for a JPEG."""
     if max(image.size) > _SIDE_MAX:
         return b""
@@ -69,7 +69,7 @@ def _heads() -> tuple[_Head, ...]:
     """As this Pillow writes them. Source: ITU T.81, B.2 (SOF0: marker, length, precision, height, width; SOS)."""
     heads = []
     for mode in ("L", "RGB"):
-        body = encode(Image.new(mode, (1, 1)))
+        body = encode_jpeg(Image.new(mode, (1, 1)))
         size_at = body.index(b"\xff\xc0") + 5
         scan_at = body.index(b"\xff\xda") + 2
         end = scan_at + int.from_bytes(body[scan_at : scan_at + 2], "big")

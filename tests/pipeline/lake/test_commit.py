@@ -12,7 +12,7 @@ from pipeline.lake.commit import Compacted, Shard, compact, delete_staging, writ
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import chunk_name, staged_path
 from pipeline.lake.shard_progress import Coverage, ShardProgress, list_staged
-from pipeline.lake.staging import StagedChunk, decode, encode, this_version
+from pipeline.lake.staging import StagedChunk, decode, encode_chunk, this_version
 from pipeline.lake.store import Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def stage(store: Store, chunk: Chunk, failing: dict[int, FailureKind] | None = None) -> None:
-    body = encode(chunk, records_of(chunk, failing), "r1")
+    body = encode_chunk(chunk, records_of(chunk, failing), "r1")
     store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), body)
 
 
@@ -55,7 +55,7 @@ def plan(store: LocalStore) -> Plan:
 def test_a_staged_chunk_comes_back_as_it_went() -> None:
     chunk = make_chunk(planned("a.pdf"), 0, 0, [0, 1], 2)
 
-    staged = decode(encode(chunk, records_of(chunk, {1: FailureKind.truncated}), "r1"))
+    staged = decode(encode_chunk(chunk, records_of(chunk, {1: FailureKind.truncated}), "r1"))
 
     assert (staged.chunk, staged.run_id) == (chunk, "r1")
     assert staged.tables["pages"].schema == arrow_schema("pages")
@@ -178,7 +178,9 @@ def test_the_manifest_says_which_version_met_a_bug(store: LocalStore) -> None:
 def test_a_chunk_that_an_older_version_staged_is_read_and_names_none() -> None:
     older = pa.schema([field for field in staging._SCHEMA if field.name != "version"], staging._SCHEMA.metadata)
     chunk = make_chunk(planned("a.pdf"), 0, 0, [0], 1)
-    whole = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(encode(chunk, records_of(chunk), "r1")), "zstd")).read_all()
+    whole = pa.ipc.open_stream(
+        pa.CompressedInputStream(pa.BufferReader(encode_chunk(chunk, records_of(chunk), "r1")), "zstd")
+    ).read_all()
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, "zstd") as compressed, pa.ipc.new_stream(compressed, older) as writer:
         writer.write_table(whole.drop_columns("version"))

@@ -14,7 +14,7 @@ from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import cover_path, manifest_path, plan_path, staged_path
 from pipeline.lake.plans import find_unfinished, list_plan_numbers
 from pipeline.lake.shard_progress import list_staged, read_progress
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from pipeline.lake.store import Damaged, Store, StoreError
 from schemas.plan import Manifest, Plan
 from schemas.settings import OutputSettings
@@ -54,7 +54,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def store(tmp_path: Path) -> BreakingStore:
     store = BreakingStore(str(tmp_path / "out"))
     store.create(PLANNED, PLAN.model_dump_json().encode())
-    store.create(STAGED, encode(CHUNK, records_of(CHUNK), "r1"))
+    store.create(STAGED, encode_chunk(CHUNK, records_of(CHUNK), "r1"))
     return store
 
 
@@ -129,7 +129,7 @@ def test_an_object_that_came_broken_once_is_read_again(store: BreakingStore, wha
 )
 def test_a_staged_chunk_that_is_not_the_plans_own_is_not_compacted(store: BreakingStore, changes: dict[str, Any]) -> None:
     other = CHUNK.model_copy(update=changes)
-    store.put(STAGED, encode(other, records_of(other), "r1"))
+    store.put(STAGED, encode_chunk(other, records_of(other), "r1"))
 
     with pytest.raises(Strangers):
         commit(store)
@@ -139,7 +139,7 @@ def test_a_staged_chunk_that_is_not_the_plans_own_is_not_compacted(store: Breaki
 
 
 def test_a_chunk_that_was_read_under_another_recipe_is_not_compacted(store: BreakingStore) -> None:
-    store.put(STAGED, encode(CHUNK, records_of(CHUNK), "r1", {"ocr": "another", "chart": "another"}))
+    store.put(STAGED, encode_chunk(CHUNK, records_of(CHUNK), "r1", {"ocr": "another", "chart": "another"}))
 
     with pytest.raises(Strangers):
         commit(store)
@@ -150,7 +150,7 @@ def test_pages_of_two_documents_are_not_compacted_into_one(store: BreakingStore)
     chunks[1] = chunks[1].model_copy(update={"document": chunks[1].document.model_copy(update={"document_id": "e" * 64})})
     store.delete([STAGED])
     for chunk in chunks:
-        store.create(staged_path("000001", 0, chunk.name), encode(chunk, records_of(chunk), "r1"))
+        store.create(staged_path("000001", 0, chunk.name), encode_chunk(chunk, records_of(chunk), "r1"))
 
     with pytest.raises(Strangers) as caught:
         commit(store)
@@ -164,14 +164,14 @@ def test_a_chunk_of_an_older_version_that_names_no_recipe_is_the_plans_own(store
 
 @pytest.mark.parametrize("numbers", [[], ["000001"]], ids=["plans removed", "plan there"])
 def test_a_plan_number_is_not_used_again_where_its_manifests_stand(store: BreakingStore, numbers: list[str]) -> None:
-    from pipeline.planning.todo import read_output
+    from pipeline.planning.todo import read_lake
 
     committed_before(store)
     store.create(manifest_path(PLAN.ingest_date, "000004.aaaaaaaa", 0), store.get(MANIFEST))
     if not numbers:
         store.delete([PLANNED])
 
-    assert read_output(store).last_plan_number == "000004"
+    assert read_lake(store).last_plan_number == "000004"
 
 
 def test_a_manifest_of_another_plan_with_the_same_number_finishes_nothing(store: BreakingStore) -> None:
@@ -217,7 +217,7 @@ class RemovedStore(LocalStore):
 def test_a_dead_run_s_compaction_leaves_no_documents_in_a_lake_that_was_removed(tmp_path: Path, at: int) -> None:
     """`documents` is written last, and rows count only with it."""
     store = RemovedStore(str(tmp_path / "out"))
-    store.create(STAGED, encode(CHUNK, records_of(CHUNK), "r1"))
+    store.create(STAGED, encode_chunk(CHUNK, records_of(CHUNK), "r1"))
     names = list_staged(store, PLAN, 0)
     store.at = at + 1
 

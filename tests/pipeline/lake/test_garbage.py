@@ -23,7 +23,7 @@ from pipeline.lake.paths import SNAPSHOTS, begin_path, plan_path, staged_path
 from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.snapshots import write_snapshots
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from pipeline.lake.store import Store
 from schemas.errors import OperatorError
 from schemas.settings import OutputSettings
@@ -52,7 +52,7 @@ def fill(store: Store) -> None:
         store.create(plan_path(plan_id), plan.model_dump_json().encode())
         for shard in range(num_shards):
             chunk = make_chunk(ITEM, 0, 0, [0], 1).model_copy(update={"plan_id": plan_id, "shard_index": shard})
-            store.create(staged_path(plan_id, shard, CHUNK), encode(chunk, records_of(chunk), "r1"))
+            store.create(staged_path(plan_id, shard, CHUNK), encode_chunk(chunk, records_of(chunk), "r1"))
         chunks = ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks()
         compacted = compact(store, Shard.of(plan, 0), chunks, OutputSettings())
         assert compacted

@@ -13,7 +13,7 @@ from pipeline.lake.ledger import load_ledger
 from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
-from pipeline.lake.staging import decode, encode
+from pipeline.lake.staging import decode, encode_chunk
 from pipeline.lake.unread_pages import told_once_a_document
 from pipeline.planning.carry_over import _answered
 from pipeline.planning.choosing import Counts, plan_retries
@@ -58,7 +58,7 @@ def recorded(chunk: Chunk, pages: list[Packed]) -> ChunkRecords:
 def commit(store: LocalStore, items: list[PlannedSource], chunks: list[tuple[Chunk, ChunkRecords]]) -> None:
     plan = make_plan([items])
     for chunk, records in chunks:
-        store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode(chunk, records, "r1"))
+        store.create(staged_path(chunk.plan_id, chunk.shard_index, chunk.name), encode_chunk(chunk, records, "r1"))
     names = ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks()
     compacted = compact(store, Shard.of(plan, 0), names, OutputSettings())
     assert compacted
@@ -131,7 +131,7 @@ def test_a_chunk_that_was_read_page_by_page_says_it_once(store: LocalStore) -> N
 @pytest.mark.parametrize("tasks", [["ocr", "chart"], ["chart"]])
 def test_pages_left_unread_are_no_answers_that_a_later_plan_takes_over(tasks: list[str]) -> None:
     chunk = make_chunk(planned("a.pdf", tasks=tasks), 0, 0, [0, 1, 2], 3)
-    staged = decode(encode(chunk, recorded(chunk, [pack(page(0)), pack(unread(1)), pack(unread(2))]), "r1"))
+    staged = decode(encode_chunk(chunk, recorded(chunk, [pack(page(0)), pack(unread(1)), pack(unread(2))]), "r1"))
 
     assert _answered(staged, is_retry=False) == {0}
 

@@ -10,7 +10,7 @@ from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path, staged_path
 from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, read_progress
-from pipeline.lake.staging import decode, encode
+from pipeline.lake.staging import decode, encode_chunk
 from pipeline.planning.carry_over import carry_over
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
@@ -36,7 +36,7 @@ def leave(store: LocalStore, *chunks: Chunk, failing: dict[int, FailureKind] | N
     for chunk in chunks:
         ours = chunk.model_copy(update={"plan_id": plan.plan_id})
         recipe_ids = {str(task): recipe.recipe_id for task, recipe in plan.recipes.items()}
-        store.create(staged_path(plan.plan_id, 0, ours.name), encode(ours, records_of(ours, failing), "r1", recipe_ids))
+        store.create(staged_path(plan.plan_id, 0, ours.name), encode_chunk(ours, records_of(ours, failing), "r1", recipe_ids))
     abandon(store, plan, "r1")
 
 
@@ -70,7 +70,7 @@ def test_pages_are_moved_with_their_answers_under_the_new_plan_and_attempt(store
     for chunk, pages in ((of_pages(4, [4, 5]), 2), (make_chunk(planned("z.pdf"), 0, 0, [0], 1), 1)):
         item_index = 1 if pages == 2 else 0
         ours = chunk.model_copy(update={"plan_id": NEW, "source_index": item_index, "attempt": 4 if pages == 2 else 0})
-        store.create(staged_path(NEW, 0, ours.name), encode(ours, records_of(ours), "r2"))
+        store.create(staged_path(NEW, 0, ours.name), encode_chunk(ours, records_of(ours), "r2"))
     progress = read_progress(store, plan, [0])[0]
     assert progress.is_complete
     assert compact(store, Shard.whole_of(plan, progress), progress.chunks(), OutputSettings())
@@ -150,7 +150,7 @@ def test_a_plan_that_was_not_closed_keeps_what_is_its_own(store: LocalStore) -> 
     plan = make_plan([[ITEM]], OLD)
     store.create(plan_path(OLD), plan.model_dump_json().encode())
     chunk = of_pages(0, [0, 1]).model_copy(update={"plan_id": OLD})
-    store.create(staged_path(OLD, 0, chunk.name), encode(chunk, records_of(chunk), "r1"))
+    store.create(staged_path(OLD, 0, chunk.name), encode_chunk(chunk, records_of(chunk), "r1"))
 
     assert taken(store, new_plan())[:2] == (0, [])
 

@@ -5,7 +5,7 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from pipeline.reporting.observer import Commit, Observer, Several, Silent, StageLoad
+from pipeline.reporting.observer import Observer, Several, ShardCommit, Silent, StageLoad
 from pipeline.reporting.totals import Counting, Totals
 from tests.pipeline.told import Lease, receipt, summary
 
@@ -14,7 +14,7 @@ HEARD: dict[str, tuple[Any, ...]] = {
     "phase": ("reading", "all of it"),
     "planned": ("p", 1, 2),
     "chunk_done": (receipt(), 1),
-    "shard_committed": (Commit("p", 0, 1, 1, 1, 0.5),),
+    "shard_committed": (ShardCommit("p", 0, 1, 1, 1, 0.5),),
     "message": ("a sentence",),
     "stages": ([StageLoad("read", 1, 0)],),
     "ended": (summary(),),

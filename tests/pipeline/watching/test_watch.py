@@ -16,9 +16,9 @@ from pipeline.lake.store import StoreUnavailable
 from pipeline.reporting.summary import Summary
 from pipeline.watching import watch as watching
 from pipeline.watching.child_process import Died
-from pipeline.watching.held_messages import Held
-from pipeline.watching.sqs import Message, QueueBusy, QueueError, Sqs
-from pipeline.watching.watch import Woken, Work, watch
+from pipeline.watching.held_messages import HeldMessages
+from pipeline.watching.sqs import QueueBusy, QueueError, QueueMessage, Sqs
+from pipeline.watching.watch import Actions, Woken, watch
 from schemas.errors import OperatorError
 from schemas.lease import LeaseBody
 from schemas.settings import Settings
@@ -68,8 +68,8 @@ class Watched:
         self.said: list[str] = []
         self.num_looks_at_lease = 0
 
-    def work(self) -> Work:
-        return Work(self._run, self._is_lease_free, self.told.append, self.said.append)
+    def work(self) -> Actions:
+        return Actions(self._run, self._is_lease_free, self.told.append, self.said.append)
 
     def _run(self) -> Any:
         return FakeRun(self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0], self.look)
@@ -108,16 +108,16 @@ class FakeQueue:
         self.deleted: list[str] = []
         self.hidden: list[tuple[str, int]] = []
 
-    def receive(self, wait_s: int) -> list[Message]:
+    def receive(self, wait_s: int) -> list[QueueMessage]:
         end_s = sum(self.clock) + wait_s
         if self.batches and self.batches[0][0] <= end_s:
             at_s, bodies = self.batches.pop(0)
             self.clock.append(max(0.0, at_s - sum(self.clock)))
-            return [Message(f"{at_s:g}-{index}", "handle", body) for index, body in enumerate(bodies)]
+            return [QueueMessage(f"{at_s:g}-{index}", "handle", body) for index, body in enumerate(bodies)]
         self.clock.append(wait_s)
         return []
 
-    def hide(self, messages: Any, seconds: int) -> list[Message]:
+    def hide(self, messages: Any, seconds: int) -> list[QueueMessage]:
         self.hidden += [(message.message_id, seconds) for message in messages]
         return []
 
@@ -339,7 +339,7 @@ def test_a_signal_while_a_run_is_at_work_lets_it_finish_what_is_in_flight() -> N
 
     watched = Watched(STOPPED)
     run = Slow(STOPPED, lambda: None)
-    work = Work(lambda: run, lambda: True, watched.told.append, watched.said.append)  # type: ignore[arg-type, return-value]
+    work = Actions(lambda: run, lambda: True, watched.told.append, watched.said.append)  # type: ignore[arg-type, return-value]
 
     assert watch("in", Settings(), work) == 1
 
@@ -362,7 +362,7 @@ def test_a_run_that_will_not_stop_is_killed(no_waiting: list[float]) -> None:
 
     watched = Watched()
     run = Stubborn(Died("killed"), lambda: None)
-    work = Work(lambda: run, lambda: True, watched.told.append, watched.said.append)  # type: ignore[arg-type, return-value]
+    work = Actions(lambda: run, lambda: True, watched.told.append, watched.said.append)  # type: ignore[arg-type, return-value]
 
     assert watch("in", Settings(), work) == 1
     assert watched.told[0].message == "killed"
@@ -373,24 +373,24 @@ def test_held_messages_are_hidden_anew_as_long_as_they_are_held() -> None:
     again = threading.Event()
 
     class Once(FakeQueue):
-        def hide(self, messages: Any, seconds: int) -> list[Message]:
+        def hide(self, messages: Any, seconds: int) -> list[QueueMessage]:
             again.set()
             return super().hide(messages, seconds)
 
     queue = Once([])
-    with Held(queue, 0.01) as held:  # type: ignore[arg-type]
-        held.add([Message("m", "h", "")])
+    with HeldMessages(queue, 0.01) as held:  # type: ignore[arg-type]
+        held.add([QueueMessage("m", "h", "")])
         assert again.wait(30)
     assert queue.hidden[-1] == ("m", 0)  # what is left is handed back
 
 
 def test_a_message_that_can_be_hidden_no_longer_is_let_go() -> None:
     class Full(FakeQueue):
-        def hide(self, messages: Any, seconds: int) -> list[Message]:
+        def hide(self, messages: Any, seconds: int) -> list[QueueMessage]:
             return [message for message in messages if message.message_id == "old"]
 
-    held = Held(Full([]), 60)
-    held.add([Message("old", "h", ""), Message("new", "h", "")])
+    held = HeldMessages(Full([]), 60)
+    held.add([QueueMessage("old", "h", ""), QueueMessage("new", "h", "")])
 
     held.keep()
 
@@ -410,7 +410,7 @@ def test_a_queue_that_does_not_answer_for_a_while_is_asked_again(no_waiting: lis
     class Flaky(FakeQueue):
         num_calls = 0
 
-        def receive(self, wait_s: int) -> list[Message]:
+        def receive(self, wait_s: int) -> list[QueueMessage]:
             self.num_calls += 1
             if self.num_calls in (3, 4):
                 raise QueueBusy("the queue does not answer: 503")

@@ -21,7 +21,7 @@ from tests.workers.hostile.test_fuzz import SECONDS, SEED
 from tests.workers.memory import Peak
 from workers.rendering.bounds import SAID_OF_DOCUMENTS, Bounds, OutOfBounds, document_said, failure_said
 from workers.rendering.frames import FAILURE, PAGE, REGIONS, Frame, FrameError, read_frame, write_frame
-from workers.rendering.full_image import decode, encode
+from workers.rendering.full_image import decode, encode_jpeg
 from workers.rendering.renderer import understood
 
 BOUNDS = Bounds.of(RenderSettings(max_pixels=256 * 256), RegionSettings(max_pixels=128 * 128, max_per_page=3))
@@ -46,7 +46,7 @@ def regions() -> RenderedPage:
 
 
 SCAN = RenderedPage(
-    page_index=3, image=image(128, 64), is_scan=True, is_reduced=True, full_image=encode(Image.new("L", (300, 200))), dpi=72.0
+    page_index=3, image=image(128, 64), is_scan=True, is_reduced=True, full_image=encode_jpeg(Image.new("L", (300, 200))), dpi=72.0
 )
 TEXT = RenderedPage(page_index=3, image=image(64, 64), text_layer=TextLayer(words=[WORD] * 3, num_chars=15), flags=["repaired"])
 

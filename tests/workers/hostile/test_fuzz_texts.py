@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.lake.paths import ChunkName, chunk_name, manifest_name, plan_number_of, staged_shard
-from pipeline.lake.staging import encode
+from pipeline.lake.staging import encode_chunk
 from schemas.failure import storable_text
 from schemas.page import RenderedPage
 from schemas.settings import EngineSettings, ReadSettings
@@ -115,7 +115,7 @@ def landed(engine: TellingEngine, *pages: RenderedPage) -> None:
     chunk = rendered(*pages)
     records = asyncio.run(read(engine, chunk, settings=ReadSettings(max_asks=1)))
     assert [record.page_index for record in records.pages] == [page.page_index for page in pages]
-    encode(chunk.chunk, records, "r1")
+    encode_chunk(chunk.chunk, records, "r1")
 
 
 def answers(text: str) -> None:

@@ -8,7 +8,7 @@ from PIL import Image, ImageSequence
 
 from tests.workers.made_pages import page
 from workers.reading.crops import _pixels
-from workers.rendering.full_image import FULL_IMAGE_BYTES, FULL_IMAGE_PIXELS, announced_size, decode, encode
+from workers.rendering.full_image import FULL_IMAGE_BYTES, FULL_IMAGE_PIXELS, announced_size, decode, encode_jpeg
 
 
 def jpeg(mode: str = "RGB", size: tuple[int, int] = (40, 30), **more: Any) -> bytes:
@@ -20,7 +20,7 @@ def jpeg(mode: str = "RGB", size: tuple[int, int] = (40, 30), **more: Any) -> by
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("size", [(1, 1), (4000, 3000), (3000, 4000), (65_500, 1)])
 def test_what_is_encoded_says_its_size_before_it_is_decoded(mode: str, size: tuple[int, int]) -> None:
-    body = encode(Image.new(mode, size, 200))
+    body = encode_jpeg(Image.new(mode, size, 200))
 
     assert announced_size(body) == size
     assert (decode(body).size, decode(body).mode) == (size, "RGB")
@@ -29,7 +29,7 @@ def test_what_is_encoded_says_its_size_before_it_is_decoded(mode: str, size: tup
 def test_a_comment_of_the_original_stays_behind() -> None:
     original = Image.open(io.BytesIO(jpeg("L", comment=b"scanned on a Monday")))
 
-    assert announced_size(encode(original)) == (40, 30)
+    assert announced_size(encode_jpeg(original)) == (40, 30)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_a_comment_of_the_original_stays_behind() -> None:
         jpeg(comment=b"x"),
         jpeg(exif=Image.Exif().tobytes()),
         jpeg()[:100],
-        encode(Image.new("L", (4000, 3001))),
-        encode(Image.new("L", (10, 10))) + bytes(FULL_IMAGE_BYTES),
+        encode_jpeg(Image.new("L", (4000, 3001))),
+        encode_jpeg(Image.new("L", (10, 10))) + bytes(FULL_IMAGE_BYTES),
     ],
     ids=["nothing", "progressive", "CMYK", "tables", "subsampling", "comment", "EXIF", "cut off", "too large", "too long"],
 )
@@ -70,6 +70,6 @@ def test_a_jpeg_of_several_pictures_is_the_first_of_them() -> None:
 
 
 def test_charts_are_cut_from_the_page_where_the_full_image_is_damaged() -> None:
-    cut_off = encode(Image.effect_noise((400, 300), 80))[:2000]
+    cut_off = encode_jpeg(Image.effect_noise((400, 300), 80))[:2000]
 
     assert _pixels(page(full_image=cut_off)).size == (640, 448)

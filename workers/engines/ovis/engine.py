@@ -19,12 +19,12 @@ from PIL import Image
 from schemas.failure import FailureKind
 from schemas.settings import EngineSettings
 from workers.engines.engine import Completion, EngineStartError, Request
-from workers.engines.ovis.answers.completions import Completions, failed
+from workers.engines.ovis.answers.completions import Completions, failed_request
 from workers.engines.ovis.answers.thinking import close_thinking
 from workers.engines.ovis.batching.decode_graphs import record_decode
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.device import device_name, device_of, num_blocks
-from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import GrammarError, Grammars
 from workers.engines.ovis.batching.kernels import choose_kernels
 from workers.engines.ovis.batching.scheduler import Scheduler
@@ -97,7 +97,7 @@ class OvisEngine:
         try:
             return await self._read(request, deadline=time.monotonic() + self.settings.timeout_s)
         except (GrammarError, ValueError, OSError, RuntimeError) as error:
-            return replace(failed(request, FailureKind.engine_error, f"{type(error).__name__}: {error}"), engine_s=0.0)
+            return replace(failed_request(request, FailureKind.engine_error, f"{type(error).__name__}: {error}"), engine_s=0.0)
 
     async def _read(self, request: Request, deadline: float) -> Completion:
         loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ class OvisEngine:
             if thought.end not in ("stop", "length"):
                 return self._completions.of_thought(request, thought)
             if num_thought >= request.max_output_tokens:
-                cut = failed(request, FailureKind.truncated, "thinking used up the whole length limit")
+                cut = failed_request(request, FailureKind.truncated, "thinking used up the whole length limit")
                 return replace(self._completions.of_thought(request, thought), stop_reason="length", failure=cut.failure)
             # An end token instead of `</think>` ends the thought, not the answer, which the grammar still asks for.
             said = [token for token in thought.new_tokens if token not in self._stops]
@@ -245,7 +245,7 @@ class OvisEngine:
         if settings.decode_graphs:
             decoder.recorded = record_decode(decoder, settings.max_batch)
         levels = torch.from_numpy(self.images.levels).to(device)
-        encoder = Encoder(model.embed_images, levels, settings.max_vision_ahead)
+        encoder = ImageEncoder(model.embed_images, levels, settings.max_vision_ahead)
         self.scheduler = Scheduler(decoder, encoder, self._grammars, model.embed_prompt, max_batch=settings.max_batch)
         said = [device_name(device), str(dtype).removeprefix("torch."), f"cache of {blocks * settings.kv_block_tokens} tokens"]
         if device.type == "cuda":

@@ -97,17 +97,17 @@ def read_reply(reply: Any) -> Completion:
         text = _text(message.get("content"))
         finish_reason = choice.get("finish_reason")
     except (TypeError, KeyError, IndexError, AttributeError):
-        return failed(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
+        return failed_reply(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
     usage = reply.get("usage") if isinstance(reply.get("usage"), dict) else {}
     num_prompt, num_output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     if finish_reason == "content_filter" or (message.get("refusal") and not text):
         said = str(message.get("refusal") or "the content filter stopped the answer")
-        return replace(failed(FailureKind.refused, said, text), num_prompt_tokens=num_prompt, num_output_tokens=num_output)
+        return replace(failed_reply(FailureKind.refused, said, text), num_prompt_tokens=num_prompt, num_output_tokens=num_output)
     if finish_reason in ("error", "abort", "tool_calls", "function_call"):
-        return failed(FailureKind.engine_error, f"the answer ended with finish_reason {finish_reason}", text)
+        return failed_reply(FailureKind.engine_error, f"the answer ended with finish_reason {finish_reason}", text)
     stop_reason: StopReason = "length" if finish_reason == "length" else "stop"
     if not text and _error_of(reply) is not reply:
-        return failed(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
+        return failed_reply(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
     mean, least = _logprobs(choice.get("logprobs"))
     return Completion(
         text=text,
@@ -147,7 +147,7 @@ def _error_in(reply: Any) -> dict[str, Any] | str | None:
     return found if isinstance(found, (dict, str)) and found else None
 
 
-def failed(kind: FailureKind, message: str, text: str = "") -> Completion:
+def failed_reply(kind: FailureKind, message: str, text: str = "") -> Completion:
     failure = Failure(stage="read", kind=kind, message=clean_message(message), raw_text=text or None)
     return Completion(text=text, stop_reason="error", failure=failure)
 

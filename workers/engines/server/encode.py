@@ -22,7 +22,7 @@ _SAVE: Mapping[ImageFormat, dict[str, Any]] = {
 }
 
 
-def encode(image: PageImage, image_format: ImageFormat) -> bytes:
+def encode_image(image: PageImage, image_format: ImageFormat) -> bytes:
     """The image file. Pillow lets go of the GIL while it encodes."""
     out = io.BytesIO()
     pixels = Image.frombuffer("RGB", (image.width_px, image.height_px), image.rgb(), "raw", "RGB", 0, 1)
@@ -31,4 +31,4 @@ def encode(image: PageImage, image_format: ImageFormat) -> bytes:
 
 
 def data_url(image: PageImage, image_format: ImageFormat) -> str:
-    return f"data:image/{image_format};base64,{base64.b64encode(encode(image, image_format)).decode('ascii')}"
+    return f"data:image/{image_format};base64,{base64.b64encode(encode_image(image, image_format)).decode('ascii')}"

@@ -24,7 +24,7 @@ from schemas.failure import FailureKind
 from schemas.masking import MASK, masked
 from schemas.settings import MEBI, EngineSettings
 from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
-from workers.engines.server.chat import Dialect, error_message, failed, read_reply, request_body, status_inside
+from workers.engines.server.chat import Dialect, error_message, failed_reply, read_reply, request_body, status_inside
 from workers.engines.server.encode import data_url
 from workers.engines.server.replies import Reply, fetch
 
@@ -155,7 +155,7 @@ class ServerEngine:
         try:
             completion = await self._ask(request, image_url, tries)
         except _Passing as error:
-            completion = failed(error.kind, f"{error.message} ({tries.num} tries)")
+            completion = failed_reply(error.kind, f"{error.message} ({tries.num} tries)")
         return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start - tries.queued_s)
 
     async def close(self) -> None:
@@ -231,13 +231,13 @@ class ServerEngine:
     def _outcome(self, reply: Reply) -> Completion:
         if reply.status in (401, 403):
             variable = self._settings.server.api_key_env
-            return failed(FailureKind.engine_error, f"the endpoint refuses the key in {variable}: {self._said(reply)}")
+            return failed_reply(FailureKind.engine_error, f"the endpoint refuses the key in {variable}: {self._said(reply)}")
         if reply.status != 200:
-            return failed(FailureKind.engine_error, self._said(reply))
+            return failed_reply(FailureKind.engine_error, self._said(reply))
         if reply.trouble:
-            return failed(FailureKind.engine_error, reply.trouble)
+            return failed_reply(FailureKind.engine_error, reply.trouble)
         if isinstance(reply.body, str):
-            return failed(FailureKind.engine_error, f"the reply is not JSON: {self._scrubbed(reply.text[:300])}")
+            return failed_reply(FailureKind.engine_error, f"the reply is not JSON: {self._scrubbed(reply.text[:300])}")
         completion = read_reply(reply.body)
         if completion.failure is None:
             return completion

@@ -26,7 +26,7 @@ from schemas.failure import FailureKind, PageError
 from schemas.page import Box, PageImage, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
-from workers.rendering.full_image import FULL_IMAGE_PIXELS, encode
+from workers.rendering.full_image import FULL_IMAGE_PIXELS, encode_jpeg
 from workers.rendering.pages.resolution import Size, fit
 
 _FORMATS = {
@@ -89,7 +89,7 @@ class ImageDocument:
             image=PageImage.from_rgb(*size, page.tobytes()),
             rotation=_TRANSPOSED_DEGREES.get(orientation, 0),
             is_scan=True,
-            is_blank=is_uniform(page),
+            is_blank=is_one_color(page),
             is_reduced=is_reduced,
             full_image=full_image(image) if is_reduced and self._regions.enabled else b"",
             flags=flags,
@@ -180,7 +180,7 @@ def resized(image: Image.Image, size: Size) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def is_uniform(image: Image.Image) -> bool:
+def is_one_color(image: Image.Image) -> bool:
     """No mark at all, not one pixel."""
     extrema = image.getextrema()
     bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
@@ -195,4 +195,4 @@ def full_image(image: Image.Image) -> bytes:
         scale = math.sqrt(FULL_IMAGE_PIXELS / area)
         width_px, height_px = max(1, int(flat.width * scale)), max(1, int(flat.height * scale))
         flat = flat.resize((width_px, height_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return encode(flat)
+    return encode_jpeg(flat)

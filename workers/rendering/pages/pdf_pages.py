@@ -14,7 +14,7 @@ from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, PageImage, Regi
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS
-from workers.rendering.pages.image_pages import full_image, is_uniform
+from workers.rendering.pages.image_pages import full_image, is_one_color
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.passwords import spellings
 from workers.rendering.pages.regions import PageView, find_regions
@@ -82,7 +82,7 @@ class PdfDocument:
             dpi=shown.x * 72,
             rotation=int(shown.page.rotation) % 360,
             is_scan=shown.native.is_scan,
-            is_blank=not shown.text.words and is_uniform(as_image(size, pixels)),
+            is_blank=not shown.text.words and is_one_color(as_image(size, pixels)),
             is_reduced=shown.is_reduced,
             full_image=shown.full_image() if has_full_image else b"",
             flags=flags,

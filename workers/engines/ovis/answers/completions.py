@@ -65,7 +65,7 @@ class Completions:
         return None
 
 
-def failed(request: Request, kind: FailureKind, message: str) -> Completion:
+def failed_request(request: Request, kind: FailureKind, message: str) -> Completion:
     return Completion(
         stop_reason="error", failure=Failure(stage="read", kind=kind, message=clean_message(message), task=request.task)
     )

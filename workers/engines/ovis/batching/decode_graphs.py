@@ -14,7 +14,7 @@ from torch import Tensor
 
 from workers.engines.ovis.attention.cache_attention import Step
 from workers.engines.ovis.attention.transfer import pinned
-from workers.engines.ovis.batching.decoder import Decoder, Row
+from workers.engines.ovis.batching.decoder import BatchRow, Decoder
 from workers.engines.ovis.batching.device import still_works
 from workers.engines.ovis.batching.kernels import PAGE_TOKENS, TOLERANCE, clocked, relative_error
 
@@ -66,7 +66,7 @@ class DecodeGraphs:
     def drop(self, size: int) -> None:
         del self._replays[size]
 
-    def __call__(self, tokens: Tensor, rows: Sequence[Row]) -> Tensor | None:
+    def __call__(self, tokens: Tensor, rows: Sequence[BatchRow]) -> Tensor | None:
         """[len(rows), vocab_size] float32, good until the next call; None where there are more rows than were ever recorded.
         `tokens` [len(rows)] on the device: each row's new one."""
         size = min((size for size in self._replays if size >= len(rows)), default=None)
@@ -83,7 +83,7 @@ class DecodeGraphs:
         positions, slots, num_tokens, tables = torch.split(numbers, [size, size, size, size * self._width])
         return positions, slots, num_tokens, tables.view(size, self._width)
 
-    def _fill(self, rows: Sequence[Row], size: int) -> None:
+    def _fill(self, rows: Sequence[BatchRow], size: int) -> None:
         block_tokens, waste = self._decoder.block_tokens, self._decoder.waste_block
         host = np.full(size * (3 + self._width), waste, dtype=np.int64)
         host[:size], host[size : 2 * size], host[2 * size : 3 * size] = 0, waste * block_tokens, 1
@@ -156,7 +156,7 @@ def _compare(decoder: Decoder, graphs: DecodeGraphs, size: int) -> tuple[float, 
     length = min(PAGE_TOKENS, decoder.max_tokens, decoder.num_blocks // size * decoder.block_tokens)
     per_row = -(-length // decoder.block_tokens)
     # Of different lengths, so that rows which change places are seen.
-    rows = [Row(range(row * per_row, (row + 1) * per_row), length - row % decoder.block_tokens, 1) for row in range(size)]
+    rows = [BatchRow(range(row * per_row, (row + 1) * per_row), length - row % decoder.block_tokens, 1) for row in range(size)]
     tokens = torch.arange(size, device=decoder.device) % decoder.vocab_size
     try:
         right = decoder.forward(decoder.embed(tokens), rows)

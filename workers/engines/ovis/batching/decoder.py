@@ -35,7 +35,7 @@ class Decoder:
         self.keys, self.values = (torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         self.workspace = Workspace()
         self.kernels = Kernels()
-        self.recorded: Callable[[Tensor, Sequence[Row]], Tensor | None] | None = None
+        self.recorded: Callable[[Tensor, Sequence[BatchRow]], Tensor | None] | None = None
         """Decode steps that are replayed (see `decode_graphs`); gives None for what it has not."""
         self.norm, self.eps = llm.model.norm.weight, llm.model.norm.variance_epsilon
         self.layers = [Layer(layer, index) for index, layer in enumerate(llm.model.layers)]
@@ -51,7 +51,7 @@ class Decoder:
     def embed(self, tokens: Tensor) -> Tensor:
         return self.llm.model.embed_tokens(tokens)
 
-    def forward(self, embedded: Tensor, rows: Sequence["Row"]) -> Tensor:
+    def forward(self, embedded: Tensor, rows: Sequence["BatchRow"]) -> Tensor:
         """[num_tokens, hidden], the rows' new tokens one after the other -> [len(rows), vocab_size] float32: the logits after
         each row's last token."""
         num_new, lengths = [row.num_new for row in rows], [row.length for row in rows]
@@ -70,7 +70,7 @@ class Decoder:
         )  # fmt: skip
         return self.run(embedded, at, step, ends=ends if len(rows) != len(embedded) else None)
 
-    def decode(self, tokens: Tensor, rows: Sequence["Row"]) -> Tensor:
+    def decode(self, tokens: Tensor, rows: Sequence["BatchRow"]) -> Tensor:
         """`forward` of one new token of each row, [len(rows)] on the device. Good until the next step."""
         logits = self.recorded(tokens, rows) if self.recorded is not None else None
         return self.forward(self.embed(tokens), rows) if logits is None else logits
@@ -127,7 +127,7 @@ class Layer:
         """[num_tokens, hidden]; `cos` and `sin` as `Decoder.rotary` gives them."""
         together = F.linear(normed(hidden, self.input_norm, self.eps), *self.attention_in).view(len(hidden), -1, self.head_dim)
         mixed, value = torch.split(together, [sum(self.heads), self.heads[1]], dim=1)
-        mixed = rotate(F.rms_norm(mixed, (self.head_dim,), None, self.eps) * self.head_norm, cos, sin)
+        mixed = rotate_tokens(F.rms_norm(mixed, (self.head_dim,), None, self.eps) * self.head_norm, cos, sin)
         query, key = torch.split(mixed, self.heads, dim=1)
         out = attend(self.index, query, key, value, step, scale=self.scale, window=self.window)
         hidden = hidden + F.linear(out.flatten(1), *self.attention_out)
@@ -153,12 +153,12 @@ def normed(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],), weight, eps)
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate_tokens(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Half-split rotation of [num_tokens, heads, head_dim]."""
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
 
 
-class Row:
+class BatchRow:
     """One request's part of a forward: its blocks, how many tokens it has with the new ones, and how many are new."""
 
     __slots__ = ("blocks", "length", "num_new")

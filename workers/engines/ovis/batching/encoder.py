@@ -17,7 +17,7 @@ MAX_PATCHES = 16_384
 """Patches of one pass: one page at the 9B's limit (12,544), or several small pictures."""
 
 
-class Encoder:
+class ImageEncoder:
     """`embed(patches [num_patches, channels * p * p] float32, grids) -> atoms`; `levels` [channels, 256] maps levels to floats."""
 
     def __init__(self, embed: Callable[[Tensor, list[Grid]], Tensor], levels: Tensor, ahead: int) -> None:

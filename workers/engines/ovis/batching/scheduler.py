@@ -19,7 +19,7 @@ from workers.engines.ovis.batching.admission import Admission
 from workers.engines.ovis.batching.blocks import BlockPool
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.device import is_sticky
-from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import Grammars
 from workers.engines.ovis.batching.sequence import End, Picture, Sequence
 from workers.engines.ovis.batching.steps import Pending, Steps
@@ -44,7 +44,7 @@ class Scheduler:
     def __init__(
         self,
         decoder: Decoder,
-        encoder: Encoder,
+        encoder: ImageEncoder,
         grammars: Grammars | None,
         embed_prompt: Callable[[Tensor, Tensor | None], Tensor],
         *,

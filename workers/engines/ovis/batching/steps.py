@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workers.engines.ovis.attention.transfer import pinned, to_device
-from workers.engines.ovis.batching.decoder import Decoder, Row
+from workers.engines.ovis.batching.decoder import BatchRow, Decoder
 from workers.engines.ovis.batching.grammar import Grammars
 from workers.engines.ovis.batching.sampling import Choice, Controls, choose
 from workers.engines.ovis.batching.sequence import Sequence
@@ -62,12 +62,12 @@ class Steps:
             if sequence.needs_atoms(sequence.num_written):
                 own = sequence.atoms_from(sequence.num_written, atoms(sequence))
             embedded.append(self._embed_prompt(ids, own))
-            rows.append(Row(sequence.blocks, len(sequence.tokens), len(ids)))
+            rows.append(BatchRow(sequence.blocks, len(sequence.tokens), len(ids)))
         return self.decoder.forward(torch.cat(embedded), rows)
 
     def next(self, sequences: Many[Sequence]) -> Tensor:
         """Logits after each request's last token, which may be known to the device alone."""
-        rows = [Row(sequence.blocks, sequence.num_written + 1, 1) for sequence in sequences]
+        rows = [BatchRow(sequence.blocks, sequence.num_written + 1, 1) for sequence in sequences]
         return self.decoder.decode(self._last[self._slots(sequences)], rows)
 
     def begin(self, sequences: Many[Sequence]) -> None:

@@ -30,7 +30,7 @@ from workers.sources.s3 import explain, is_passing, make_client, split_uri
 _SUFFIXES = tuple(pattern.removeprefix("*") for pattern in (*SMALL_FILES, *WEIGHT_FILES))
 
 
-class Stored(NamedTuple):
+class BucketFile(NamedTuple):
     """One file of the checkpoint, as listed."""
 
     name: str
@@ -38,13 +38,13 @@ class Stored(NamedTuple):
     etag: str
 
 
-def list_checkpoint(uri: str) -> list[Stored]:
+def list_checkpoint(uri: str) -> list[BucketFile]:
     """Its files by name; folders below the prefix, code and pickles are left out. Raises CheckpointError where there are none."""
     bucket, prefix = _place(uri)
     with _explained(uri, bucket):
         pages = make_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = [
-            Stored(item["Key"][len(prefix) :], item["Size"], item["ETag"].strip('"'))
+            BucketFile(item["Key"][len(prefix) :], item["Size"], item["ETag"].strip('"'))
             for page in pages
             for item in page.get("Contents", [])
         ]
@@ -54,12 +54,12 @@ def list_checkpoint(uri: str) -> list[Stored]:
     return files
 
 
-def identity(files: list[Stored]) -> str:
+def identity(files: list[BucketFile]) -> str:
     """16 hex digits."""
     return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()[:16]
 
 
-def check_listing(uri: str, files: list[Stored]) -> None:
+def check_listing(uri: str, files: list[BucketFile]) -> None:
     """What two small files and the names tell: it is a model of ours, and no part is missing. Raises CheckpointError."""
     names = {file.name for file in files}
     model_type = _read_json(uri, "config.json", names).get("model_type")
@@ -102,7 +102,7 @@ def fetch_checkpoint(uri: str, cache: Path, *, weights: bool = True) -> Path:
     return folder
 
 
-def _fetch(uri: str, file: Stored, part: Path) -> bool:
+def _fetch(uri: str, file: BucketFile, part: Path) -> bool:
     """False where it is not of the size that was listed."""
     target, unfinished = part / file.name, part / f"{file.name}.unfinished"
     if target.exists():

@@ -27,8 +27,8 @@ from workers.engines.ovis.conformance.comparison import (
     GATE_LOGITS,
     GATE_PROBABILITIES,
     Arrays,
+    ComparisonRow,
     Drift,
-    Row,
     close,
     differing,
     exact,
@@ -66,13 +66,13 @@ class Conformance:
             self.model.config.vit_config, read_json(self.folder / "checkpoint" / "preprocessor_config.json"), **limits
         )
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ComparisonRow]:
         """All checks, each run when it is asked for; one that breaks is a row that did not run, and so is data without a check."""
         yield from self._run("checkpoint", self.checkpoint)
         yield from self._run("smart_resize", self.resizes)
         for kind in ("images", "cases"):
             if not self.golden[kind]:
-                yield Row(kind, None, EXACT, "the data holds none")
+                yield ComparisonRow(kind, None, EXACT, "the data holds none")
         for name in self.golden["images"]:
             yield from self._run(f"image {name}", partial(self.image, name))
         for name in self.golden["cases"]:
@@ -87,15 +87,15 @@ class Conformance:
         unseen = self.arrays.unseen
         yield exact("arrays that no check compares", len(unseen), ", ".join(unseen[:4]))
 
-    def _run(self, name: str, check: Callable[[], Iterator[Row]]) -> Iterator[Row]:
+    def _run(self, name: str, check: Callable[[], Iterator[ComparisonRow]]) -> Iterator[ComparisonRow]:
         try:
             with torch.no_grad():
                 rows = list(check())
-            yield from rows or [Row(name, None, EXACT, "nothing to compare with")]
+            yield from rows or [ComparisonRow(name, None, EXACT, "nothing to compare with")]
         except Exception as error:  # noqa: BLE001  # a check that breaks is a failed check, and the others still run
-            yield Row(name, None, EXACT, f"{type(error).__name__}: {error}")
+            yield ComparisonRow(name, None, EXACT, f"{type(error).__name__}: {error}")
 
-    def checkpoint(self) -> Iterator[Row]:
+    def checkpoint(self) -> Iterator[ComparisonRow]:
         golden = self.golden
         stored = {name: list(shape) for name, shape in stored_shapes(self.folder / "checkpoint").items()}
         tied = {"llm.lm_head.weight"} if self.model.config.llm_config.tie_word_embeddings else set()
@@ -114,7 +114,7 @@ class Conformance:
         if "early_stop_ids" in golden:
             yield exact("out-of-budget text", int(self._encode(OUT_OF_THINKING_BUDGET) != golden["early_stop_ids"]))
 
-    def resizes(self) -> Iterator[Row]:
+    def resizes(self) -> Iterator[ComparisonRow]:
         """Where the reference gives 0 (and then crashes), ours must be at least one cell and fit the area."""
         wrong, clamped, unfit = 0, 0, 0
         for height, width, factor, min_pixels, max_pixels, expected in self.golden["smart_resize"]:
@@ -133,7 +133,7 @@ class Conformance:
         if clamped:
             yield exact("smart_resize, where the reference gives 0", unfit, f"{clamped} sizes")
 
-    def image(self, name: str) -> Iterator[Row]:
+    def image(self, name: str) -> Iterator[ComparisonRow]:
         golden, known = self.golden["images"][name], self.arrays
         label, key = f"image {name}", f"img/{name}"
         picture = Image.open(self.folder / golden["file"])
@@ -176,7 +176,7 @@ class Conformance:
         atoms = tokenizer.embed(features, self.model.vte.weight)
         yield close(f"{label}: embeddings", atoms[at], known[f"{key}/visual_embeds"], GATE_INPUTS)
 
-    def _layers(self, label: str, key: str, hidden: Tensor, grids: list[Any]) -> Iterator[Row]:
+    def _layers(self, label: str, key: str, hidden: Tensor, grids: list[Any]) -> Iterator[ComparisonRow]:
         vit = self.model.config.vit_config
         if vit.fullatt_block_indexes:
             return  # rows are permuted in between; the features are compared all the same
@@ -188,7 +188,7 @@ class Conformance:
             if (wanted := f"{key}/layer{index}_first8") in self.arrays:
                 yield close(f"{label}: block {index}", hidden[:8], self.arrays[wanted], GATE_FEATURES)
 
-    def case(self, name: str) -> Iterator[Row]:
+    def case(self, name: str) -> Iterator[ComparisonRow]:
         golden, known = self.golden["cases"][name], self.arrays
         label, key = f"case {name}", f"case/{name}"
         text, ids, visuals = self._prompt(golden)
@@ -210,7 +210,7 @@ class Conformance:
         )
         yield close(f"{label}: last step's logits", said.logits[-1][0], known[f"{key}/step_logits_last"], GATE_LOGITS)
 
-    def chat(self, name: str) -> Iterator[Row]:
+    def chat(self, name: str) -> Iterator[ComparisonRow]:
         golden = self.golden["chat"][name]
         budget = golden.get("thinking_budget")
         turn = {
@@ -246,7 +246,7 @@ class Conformance:
             yield exact(f"chat {name}: phase {index}", wrong)
         yield exact(f"chat {name}: phases", len(phases) != len(golden.get("phases", phases)))
 
-    def batch(self) -> Iterator[Row]:
+    def batch(self) -> Iterator[ComparisonRow]:
         golden = self.golden["left_padded_batch"]
         rows = []
         for name in golden["cases"]:
@@ -259,7 +259,7 @@ class Conformance:
         for name, got, wanted in zip(golden["cases"], said, golden["greedy24"], strict=True):
             yield exact(f"left-padded batch: {name}", differing(got, wanted))
 
-    def variant(self, name: str) -> Iterator[Row]:
+    def variant(self, name: str) -> Iterator[ComparisonRow]:
         """The same weights under a changed vision config; packed features of several images."""
         golden = self.golden["variants"][name]
         config = self.model.config.__class__.from_dict(self.model.config.to_dict())
@@ -278,7 +278,7 @@ class Conformance:
         yield close(f"variant {name}: last features", features[-len(last) :], last, GATE_FEATURES)
         yield close(f"variant {name}: all features", features.abs().mean(-1), self.arrays[f"variant/{name}/absmean"], GATE_FEATURES)
 
-    def bfloat16(self) -> Iterator[Row]:
+    def bfloat16(self) -> Iterator[ComparisonRow]:
         """Drift of bfloat16 from the float32 reference; no gate, a record."""
         rounded = load_model(self.folder / "checkpoint", dtype=torch.bfloat16, device="cpu")
         features = Drift()
@@ -287,7 +287,7 @@ class Conformance:
             pixels = torch.from_numpy(self.images.normalise(patches.levels))
             got = rounded.visual_tokenizer.features(pixels, [patches.grid])
             features.add(got[torch.from_numpy(self.arrays[f"img/{name}/row_index"])], self.arrays[f"img/{name}/vit_features"])
-        yield Row("bfloat16: features", features.largest, None, features.note)
+        yield ComparisonRow("bfloat16: features", features.largest, None, features.note)
         logits = Drift()
         same = 0
         for name, golden in self.golden["cases"].items():
@@ -297,7 +297,7 @@ class Conformance:
             logits.add(got, wanted)
             same += int(got.argmax()) == int(wanted.argmax())
         first = f"first token same in {same} of {len(self.golden['cases'])}"
-        yield Row("bfloat16: logits", logits.largest, None, f"{logits.note}; {first}")
+        yield ComparisonRow("bfloat16: logits", logits.largest, None, f"{logits.note}; {first}")
 
     def _prompt(self, golden: dict[str, Any]) -> tuple[str, list[int], list[Patches]]:
         turns = [Turn(ROLES[turn["from"]], turn["value"]) for turn in golden["conversation"]]

@@ -14,7 +14,7 @@ GATE_EMBEDDED, GATE_FEATURES, GATE_PROBABILITIES, GATE_INPUTS, GATE_LOGITS = 2e-
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One check. `error` is the largest absolute difference (or the number of differences of an exact check); None: it did
     not run. `gate` None: recorded only."""
 
@@ -69,17 +69,17 @@ class Drift:
         return f"standard deviation {self.spread:.2g}"
 
 
-def exact(name: str, num_wrong: int | bool, note: str = "") -> Row:
-    return Row(name, float(num_wrong), EXACT, note)
+def exact(name: str, num_wrong: int | bool, note: str = "") -> ComparisonRow:
+    return ComparisonRow(name, float(num_wrong), EXACT, note)
 
 
-def close(name: str, got: Tensor, wanted: Any, gate: float) -> Row:
+def close(name: str, got: Tensor, wanted: Any, gate: float) -> ComparisonRow:
     """NaN is an error without bound; shapes must agree."""
     expected = torch.as_tensor(wanted)
     if got.shape != expected.shape:
         raise ValueError(f"{name}: shape {tuple(got.shape)}, expected {tuple(expected.shape)}")
     worst = float((got.double() - expected.double()).abs().max())
-    return Row(name, worst if worst == worst else float("inf"), gate)
+    return ComparisonRow(name, worst if worst == worst else float("inf"), gate)
 
 
 def differing(got: Sequence[int], wanted: Sequence[int]) -> int:

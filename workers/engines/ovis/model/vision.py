@@ -69,7 +69,7 @@ class Attention(nn.Module):
             projection(hidden).view(-1, self.num_heads, self.head_dim) for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
         if rotation is not None:
-            query, key = rotate(query, *rotation), rotate(key, *rotation)
+            query, key = rotate_patches(query, *rotation), rotate_patches(key, *rotation)
         return self.out_proj(attend(query, key, value).flatten(1))
 
 
@@ -84,7 +84,7 @@ class MLP(nn.Module):
         return self.fc2(self.activation(self.fc1(hidden)))
 
 
-class Block(nn.Module):
+class VisionBlock(nn.Module):
     def __init__(self, config: Ovis2_5VisionConfig) -> None:
         super().__init__()
         self.layer_norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
@@ -97,11 +97,11 @@ class Block(nn.Module):
         return hidden + self.mlp(self.layer_norm2(hidden))
 
 
-class Encoder(nn.Module):
+class VisionEncoder(nn.Module):
     def __init__(self, config: Ovis2_5VisionConfig) -> None:
         super().__init__()
         self.config = config
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(VisionBlock(config) for _ in range(config.num_hidden_layers))
         self.attention: PackedAttention = sdpa
 
     def forward(self, hidden: Tensor, grids: Sequence[Grid]) -> Tensor:
@@ -131,7 +131,7 @@ class VisionTransformer(nn.Module):
     def __init__(self, config: Ovis2_5VisionConfig) -> None:
         super().__init__()
         self.embeddings = Embeddings(config)
-        self.encoder = Encoder(config)
+        self.encoder = VisionEncoder(config)
 
     def forward(self, patches: Tensor, grids: Sequence[Grid]) -> Tensor:
         """[num_patches, channels * p * p] -> [num_patches, hidden]."""
@@ -173,7 +173,7 @@ def rotation_of(grids: Sequence[Grid], config: Ovis2_5VisionConfig, device: torc
     return packed.cos(), packed.sin()
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate_patches(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Half-split rotation, in float32, cast back: [num_patches, heads, head_dim]."""
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)

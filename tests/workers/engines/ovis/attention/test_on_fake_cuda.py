@@ -14,8 +14,8 @@ from workers.engines.ovis.attention.cache_attention import Kernels
 from workers.engines.ovis.attention.packed import sdpa, varlen
 from workers.engines.ovis.batching import decode_graphs, sampling, steps
 from workers.engines.ovis.batching.decode_graphs import DecodeGraphs
-from workers.engines.ovis.batching.decoder import Decoder, Row
-from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.decoder import BatchRow, Decoder
+from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.batching.steps import Steps
 from workers.engines.ovis.model.configuration import Ovis2_5Config
@@ -83,7 +83,7 @@ def test_waiting_for_the_device_is_seen(on_cuda):
 def test_pictures_are_embedded_without_a_wait(on_cuda, model, monkeypatch, attention):
     monkeypatch.setattr(model.visual_tokenizer.vit.vision_model.encoder, "attention", attention)
     channels_by_level = torch.empty(3, 256, device=DEVICE)
-    encoder = Encoder(model.embed_images, channels_by_level, 4)
+    encoder = ImageEncoder(model.embed_images, channels_by_level, 4)
     picture = Picture(b"1" * 16, np.zeros((8 * 12, 3 * 16 * 16), dtype=np.uint8), (1, 8, 12), 24)
     assert encoder.run([picture]) == (1, {})
     atoms = encoder.atoms([picture])
@@ -93,10 +93,10 @@ def test_pictures_are_embedded_without_a_wait(on_cuda, model, monkeypatch, atten
 @pytest.mark.parametrize(
     "rows",
     [
-        [Row([1, 2, 3], 70, 70), Row([4, 5], 40, 40)],
-        [Row([1, 2, 3], 70, 6), Row([4, 5], 40, 40)],
-        [Row([1, 2, 3], 70, 1), Row([4, 5], 40, 1)],
-        [Row([1, 2, 3], 70, 3), Row([4, 5], 40, 3)],
+        [BatchRow([1, 2, 3], 70, 70), BatchRow([4, 5], 40, 40)],
+        [BatchRow([1, 2, 3], 70, 6), BatchRow([4, 5], 40, 40)],
+        [BatchRow([1, 2, 3], 70, 1), BatchRow([4, 5], 40, 1)],
+        [BatchRow([1, 2, 3], 70, 3), BatchRow([4, 5], 40, 3)],
     ],
     ids=["prompts", "a prompt begun", "one token each", "three tokens each"],
 )
@@ -112,7 +112,9 @@ def test_recorded_steps_run_without_a_wait(decoder):
     with torch.inference_mode(mode=False):
         graphs = DecodeGraphs(decoder, 4, lambda run: (run(), run)[1])
     graphs.add(4)
-    logits = graphs(torch.empty(3, dtype=torch.long, device=DEVICE), [Row([1, 2, 3], 70, 1), Row([4], 9, 1), Row([5], 1, 1)])
+    logits = graphs(
+        torch.empty(3, dtype=torch.long, device=DEVICE), [BatchRow([1, 2, 3], 70, 1), BatchRow([4], 9, 1), BatchRow([5], 1, 1)]
+    )
     assert (logits.device, logits.dtype, tuple(logits.shape)) == (DEVICE, torch.float32, (3, 500))
 
 

@@ -8,7 +8,7 @@ from tests.workers.engines.ovis.batching.test_scheduler import make_world, mixed
 from workers.engines.ovis.attention.cache_attention import Kernels
 from workers.engines.ovis.batching import decode_graphs
 from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, record_decode, sizes_up_to
-from workers.engines.ovis.batching.decoder import Decoder, Row
+from workers.engines.ovis.batching.decoder import BatchRow, Decoder
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_mixed_requests_say_what_each_says_alone(world, is_ahead):
 
 @torch.inference_mode()
 def test_rows_without_a_request_write_nowhere_that_matters(decoder):
-    rows = [Row([3, 7], 20, 1), Row([5], 4, 1)]
+    rows = [BatchRow([3, 7], 20, 1), BatchRow([5], 4, 1)]
     tokens = torch.tensor([11, 12])
     plain = decoder.decode(tokens, rows)
     expected = decoder.keys[:, : decoder.waste_block].clone()
@@ -84,7 +84,7 @@ def test_rows_without_a_request_write_nowhere_that_matters(decoder):
 
 @torch.inference_mode()
 def test_more_rows_than_were_recorded_take_the_plain_step(decoder):
-    rows = [Row([index], 5, 1) for index in range(3)]
+    rows = [BatchRow([index], 5, 1) for index in range(3)]
     plain = decoder.decode(torch.tensor([1, 2, 3]), rows)
     decoder.recorded = with_sizes(decoder, 2)
     assert decoder.recorded(torch.tensor([1, 2, 3]), rows) is None

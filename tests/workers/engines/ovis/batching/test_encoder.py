@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.sequence import Picture
 
 
@@ -13,7 +13,7 @@ def picture(number):
 
 
 def encoder(embed):
-    return Encoder(embed, torch.arange(256.0).repeat(3, 1), ahead=4)
+    return ImageEncoder(embed, torch.arange(256.0).repeat(3, 1), ahead=4)
 
 
 def test_one_bad_picture_costs_itself():

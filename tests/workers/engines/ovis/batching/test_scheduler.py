@@ -9,7 +9,7 @@ import torch
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
 from workers.engines.ovis.batching.decoder import Decoder
-from workers.engines.ovis.batching.encoder import Encoder
+from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import Grammars
 from workers.engines.ovis.batching.sampling import unpack_bits
 from workers.engines.ovis.batching.scheduler import Scheduler
@@ -45,7 +45,7 @@ class World:
 
     def scheduler(self, *, num_blocks=400, block_tokens=16, max_batch=8, is_ahead=None, ahead=4, embed_images=None):
         decoder = Decoder(self.engine.llm, num_blocks, block_tokens)
-        encoder = Encoder(embed_images or self.engine.embed_images, torch.from_numpy(self.images.levels), ahead)
+        encoder = ImageEncoder(embed_images or self.engine.embed_images, torch.from_numpy(self.images.levels), ahead)
         return Scheduler(decoder, encoder, self.grammars, self.engine.embed_prompt, max_batch=max_batch, is_ahead=is_ahead)
 
     def picture(self, seed, width, height):
@@ -511,13 +511,13 @@ def test_sampling_depends_on_the_request_and_not_on_its_neighbours(world):
 
 def test_several_new_tokens_of_each_row_are_what_one_at_a_time_gives(world):
     # as verifying drafts will need it: a uniform step of 3 tokens on top of a cached beginning
-    from workers.engines.ovis.batching.decoder import Row
+    from workers.engines.ovis.batching.decoder import BatchRow
 
     decoder = Decoder(world.engine.llm, 20, 16)
     tokens = [torch.tensor([5 * row + i for i in range(40)]) for row in range(2)]
     blocks = [[3, 7, 1], [4, 9, 2]]
     with torch.inference_mode():
-        decoder.forward(decoder.embed(torch.cat([row[:37] for row in tokens])), [Row(own, 37, 37) for own in blocks])
-        logits = decoder.forward(decoder.embed(torch.cat([row[37:] for row in tokens])), [Row(own, 40, 3) for own in blocks])
+        decoder.forward(decoder.embed(torch.cat([row[:37] for row in tokens])), [BatchRow(own, 37, 37) for own in blocks])
+        logits = decoder.forward(decoder.embed(torch.cat([row[37:] for row in tokens])), [BatchRow(own, 40, 3) for own in blocks])
         expected = torch.stack([world.reference.llm(row[None]).logits[0, -1] for row in tokens])
     assert torch.allclose(logits, expected, atol=1e-4)
