@@ -12,7 +12,7 @@ from ray.exceptions import RayTaskError
 from pipeline.lake.commit import Compacted, Shard, Strangers, compact, delete_staging, write_manifest
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.shard_progress import ShardProgress, note_commits
-from pipeline.lake.store import Store, StoreError
+from pipeline.object_store.store import Store, StoreError
 from pipeline.reporting.observer import StageLoad
 from schemas.plan import CommittedCounts, Plan
 from schemas.settings import OutputSettings, Settings

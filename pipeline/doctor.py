@@ -19,7 +19,7 @@ from rich.text import Text
 
 from pipeline.cluster.session import SHARED_MEMORY, cluster, cluster_address, room_text, sockets_text, temporary_folder
 from pipeline.lake.opening import open_store, probe_store
-from pipeline.lake.store import StoreError
+from pipeline.object_store.store import StoreError
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Silent
 from pipeline.reporting.terminal import quiet_ray

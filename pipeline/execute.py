@@ -22,7 +22,7 @@ from pipeline.graph import Context, build, configure
 from pipeline.lake.paths import ChunkName
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, read_progress
-from pipeline.lake.store import Store, StoreError, StoreUnavailable
+from pipeline.object_store.store import Store, StoreError, StoreUnavailable
 from pipeline.planning.carry_over import carry_over
 from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import group_twins

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
 from schemas.failure import Task

@@ -18,11 +18,11 @@ from pipeline.lake.ledger import Ledger
 from pipeline.lake.missing_files import find_missing
 from pipeline.lake.opening import open_store, probe_store
 from pipeline.lake.paths import plan_number, run_path
-from pipeline.lake.patience import Result, patiently
 from pipeline.lake.plans import Unfinished, abandon, find_unfinished, is_outdated, is_superseded, list_plan_numbers, write_plan
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import write_snapshots
-from pipeline.lake.store import Damaged, Store, StoreError
+from pipeline.object_store.patience import Result, patiently
+from pipeline.object_store.store import Damaged, Store, StoreError
 from pipeline.planning.recipes import make_recipes
 from pipeline.planning.todo import LakeState, Todo, failed_work, is_unchanged, new_work, read_lake
 from pipeline.reporting.observer import Observer, Several, Silent

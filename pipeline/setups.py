@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings, Settings

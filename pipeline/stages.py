@@ -24,7 +24,7 @@ from pipeline.cluster.readiness import told_while_starting
 from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
 from pipeline.lake.paths import staged_path
 from pipeline.lake.staging import encode_chunk
-from pipeline.lake.store import Exists
+from pipeline.object_store.store import Exists
 from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
 from pipeline.planning.recipes import check_as_planned
 from pipeline.reporting.json_log import event, log_in_actor

@@ -58,7 +58,7 @@ def s3_faults(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
 @pytest.fixture
 def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries of botocore and of ours wait no time."""
-    for module in ("botocore.endpoint", "workers.sources.fetch", "pipeline.lake.s3_store", "tenacity.nap"):
+    for module in ("botocore.endpoint", "workers.sources.fetch", "pipeline.object_store.s3_store", "tenacity.nap"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=lambda seconds: None))
 
 

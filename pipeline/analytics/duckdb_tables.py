@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.lake.opening import open_store
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from schemas.errors import OperatorError
 from schemas.failure import clean_message, storable_text
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema

@@ -20,7 +20,7 @@ from pipeline.lake.opening import open_store
 from pipeline.lake.plans import find_unfinished, list_plan_numbers
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import read_commits
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from pipeline.reporting.figures import duration, pace, size
 from pipeline.reporting.terminal import failures_table
 from schemas.failure import FailureKind, clean_message

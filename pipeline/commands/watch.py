@@ -68,7 +68,7 @@ def watch(
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)
     from pipeline.lake.lease import is_held, read_lease
     from pipeline.lake.opening import open_store
-    from pipeline.lake.store import StoreError
+    from pipeline.object_store.store import StoreError
     from pipeline.watching.child_process import Apart
     from pipeline.watching.sqs import Sqs
     from pipeline.watching.watch import Actions

@@ -7,7 +7,7 @@ killed run leaves some behind that say nothing about the chunk.
 from secrets import token_bytes
 
 from pipeline.lake.paths import begin_path
-from pipeline.lake.store import Exists, Store
+from pipeline.object_store.store import Exists, Store
 
 SUSPECT_AFTER = 2
 """Unfinished begins after which a chunk is read alone, page by page; and then a page is given up."""

@@ -30,9 +30,9 @@ from pipeline.lake.paths import (
 )
 from pipeline.lake.shard_progress import ShardProgress, note_commits, read_progress
 from pipeline.lake.staging import CHUNK_TABLES, StagedChunk, decode
-from pipeline.lake.store import Damaged, Exists, Store
-from pipeline.lake.stored_objects import read_model, read_object
 from pipeline.lake.table_writer import TableWriter
+from pipeline.object_store.store import Damaged, Exists, Store
+from pipeline.object_store.stored_objects import read_model, read_object
 from schemas.plan import CommittedCounts, CommittedFile, CommittedSource, Cover, Manifest, Plan, PlannedSource
 from schemas.records import DeletionRecord
 from schemas.settings import OutputSettings

@@ -35,7 +35,7 @@ from pipeline.lake.paths import (
 )
 from pipeline.lake.plans import list_plan_numbers, read_plan
 from pipeline.lake.snapshots import fitting
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from pipeline.signals import Interrupted, signals_raise
 from schemas.errors import OperatorError
 from schemas.tables import TABLES

@@ -16,7 +16,7 @@ from types import TracebackType
 from pydantic import ValidationError
 
 from pipeline.lake.process_identity import is_dead, this_process
-from pipeline.lake.store import Conflict, Exists, Store, StoreError, Versioned
+from pipeline.object_store.store import Conflict, Exists, Store, StoreError, Versioned
 from schemas.errors import EXIT_INCOMPLETE, EndsRun
 from schemas.lease import Heartbeat, LeaseBody
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.lake.paths import MANIFESTS, ManifestName, manifest_name
 from pipeline.lake.snapshots import Listed, read_commits
-from pipeline.lake.store import Store
-from pipeline.lake.stored_objects import read_model
+from pipeline.object_store.store import Store
+from pipeline.object_store.stored_objects import read_model
 from schemas.failure import KINDS, FailureKind, Task
 from schemas.plan import CommittedCounts, Disappearance, Manifest, SourceFailure
 from schemas.source import Source

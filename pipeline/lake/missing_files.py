@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from pipeline.lake.paths import MANIFESTS
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 
 _AT_ONCE = 8
 """Tables listed side by side; most have less than a thousand files, which is one request."""

@@ -6,9 +6,9 @@ from contextlib import suppress
 from threading import Barrier
 from uuid import uuid4
 
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import PROBES
-from pipeline.lake.store import Conflict, Exists, Store, StoreError
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import Conflict, Exists, Store, StoreError
 
 
 def open_store(output: str, *, timeout_s: float = 60, max_tries: int = 5, unsafe_single_writer: bool = False) -> Store:
@@ -17,7 +17,7 @@ def open_store(output: str, *, timeout_s: float = 60, max_tries: int = 5, unsafe
     unsafe_single_writer: conditions are looked up before writing instead of being left to the store.
     """
     if output.startswith("s3://"):
-        from pipeline.lake.s3_store import S3Store
+        from pipeline.object_store.s3_store import S3Store
 
         return S3Store(output, timeout_s=timeout_s, max_tries=max_tries, unsafe_single_writer=unsafe_single_writer)
     if "://" in output:

@@ -17,8 +17,8 @@ from pipeline.lake.paths import (
     plan_path,
 )
 from pipeline.lake.snapshots import Listed
-from pipeline.lake.store import Exists, Store, StoreError
-from pipeline.lake.stored_objects import read_model
+from pipeline.object_store.store import Exists, Store, StoreError
+from pipeline.object_store.stored_objects import read_model
 from schemas.failure import Task
 from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe
 from schemas.settings import PlanSettings

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pipeline.lake.paths import staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import decode
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from schemas.failure import FailureKind
 from schemas.plan import Plan
 

@@ -14,7 +14,7 @@ from pipeline.lake.paths import (
     staged_shard,
     staging_prefix,
 )
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from schemas.plan import Plan
 
 

@@ -18,8 +18,8 @@ import pyarrow as pa
 from pydantic_core import from_json, to_json
 
 from pipeline.lake.paths import SNAPSHOTS, ManifestName, snapshot_path
-from pipeline.lake.store import Exists, Store
-from pipeline.lake.stored_objects import read_object
+from pipeline.object_store.store import Exists, Store
+from pipeline.object_store.stored_objects import read_object
 
 _log = logging.getLogger(__name__)
 

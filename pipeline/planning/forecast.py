@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.analytics.duckdb_tables import connect
 from pipeline.lake.ledger import Ledger
 from pipeline.lake.plans import read_plan
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from pipeline.planning.choosing import PageEstimate
 from pipeline.planning.page_ranges import selected_pages
 from pipeline.reporting.summary import TaskForecast

@@ -7,7 +7,7 @@ from pipeline.lake.ledger import Ledger, disappearances, list_manifests, load_le
 from pipeline.lake.paths import plan_number
 from pipeline.lake.plans import Unfinished, find_unfinished, list_plan_numbers
 from pipeline.lake.snapshots import Listed
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from pipeline.planning.carry_over import asked_before
 from pipeline.planning.choosing import Counts, Waiting, hold_back, make_shards, plan_retries, plan_sources
 from pipeline.planning.duplicates import known_documents

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.lake.ledger import list_manifests
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import SNAPSHOTS
 from pipeline.lake.snapshots import write_snapshots
+from pipeline.object_store.local_store import LocalStore
 from tests.bench.planning import SHARD, bare, planned, write_lake
 from tests.servers.static_s3 import static_s3
 

@@ -25,12 +25,12 @@ from pipeline.lake.begin_markers import Begins
 from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
 from pipeline.lake.garbage import sweep
 from pipeline.lake.ledger import list_manifests, load_ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.plans import abandon, find_unfinished, is_outdated, list_plan_numbers, write_plan
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import encode_chunk
-from pipeline.lake.store import Exists, Store
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import Exists, Store
 from pipeline.planning.carry_over import asked_before, carry_over
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
 from pipeline.planning.chunks import Work

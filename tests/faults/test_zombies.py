@@ -17,12 +17,12 @@ import pytest
 from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
 from pipeline.lake.garbage import find_garbage
 from pipeline.lake.ledger import load_ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, list_staged, read_progress
 from pipeline.lake.staging import encode_chunk
-from pipeline.lake.store import Damaged, Exists, Store
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import Damaged, Exists, Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.opening import open_store
 from pipeline.lake.paths import plan_number
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from schemas.tables import TABLES
 
 VOLATILE = {"run_id", "render_s", "read_s", "read_at", "failed_at"}

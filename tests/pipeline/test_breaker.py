@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.breaker import Breaker
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import encode_chunk
+from pipeline.object_store.local_store import LocalStore
 from schemas.errors import BugEverywhere
 from schemas.failure import FailureKind
 from schemas.receipt import AskTrouble, Receipt

@@ -20,10 +20,10 @@ from pipeline import cli, runner
 from pipeline.config import all_settings
 from pipeline.doctor import Finding, available_memory_bytes, examine
 from pipeline.lake.lease import LeaseHeld
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path, staged_path
 from pipeline.lake.staging import encode_chunk
-from pipeline.lake.store import StoreError
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import StoreError
 from pipeline.reporting import figures as wording
 from pipeline.reporting import terminal as report
 from pipeline.reporting.progress import Progress

@@ -14,7 +14,7 @@ from pipeline.lake.opening import open_store
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import encode_chunk
-from pipeline.lake.store import Store
+from pipeline.object_store.store import Store
 from schemas.page import Chunk
 from schemas.plan import Plan
 from schemas.settings import OutputSettings, Settings

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from rapidocr.utils.process_img import ResizeImgError
 
 from pipeline import stages
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.staging import StagedChunk, decode, this_version
-from pipeline.lake.store import StoreError
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import StoreError
 from pipeline.planning.chunks import Work
 from pipeline.planning.recipes import make_recipes
 from pipeline.reporting import receipts
@@ -368,7 +368,7 @@ def test_a_chunk_that_cannot_be_encoded_is_staged_with_all_its_pages_failed(
             raise error
         return plain(chunk, records, *others)
 
-    monkeypatch.setattr(stages, "encode", encode)
+    monkeypatch.setattr(stages, "encode_chunk", encode)
     found = reader.run(drawn)
 
     check_all_but({("b.pdf", 2), ("b.pdf", 3)}, reader.rows(), clean)

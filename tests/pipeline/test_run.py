@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.lake.garbage import sweep
 from pipeline.lake.lease import LeaseHeld
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.opening import open_store
 from pipeline.lake.paths import plan_number
+from pipeline.object_store.local_store import LocalStore
 from pipeline.reporting.observer import Silent
 from pipeline.runner import plan, retry, run
 from schemas.errors import OperatorError

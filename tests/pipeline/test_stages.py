@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.lake.begin_markers import Begins
-from pipeline.lake.local_store import LocalStore
+from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.recipes import make_recipes
 from pipeline.setups import ReadSetup
 from pipeline.stages import ReadPages, unpacked

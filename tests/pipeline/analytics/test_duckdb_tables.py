@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from pipeline.analytics.duckdb_tables import VIEWS, as_text, connect, nullable_schema, print_csv, print_json, run_query
-from pipeline.lake.store import StoreError
+from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, arrow_schema
 from tests.pipeline.written_lake import row, write_lake

@@ -13,9 +13,9 @@ from pipeline import cli
 from pipeline.analytics import status as inspection
 from pipeline.analytics.status import print_status, read_status
 from pipeline.lake.lease import LEASE, Lease, read_lease
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path
 from pipeline.lake.process_identity import this_process
+from pipeline.object_store.local_store import LocalStore
 from pipeline.reporting.observer import Several
 from pipeline.reporting.progress import Progress
 from pipeline.reporting.terminal import print_summary

@@ -14,8 +14,8 @@ from ray.exceptions import OutOfDiskError
 from pipeline import runner
 from pipeline.cluster import session as cluster
 from pipeline.doctor import examine
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.plans import list_plan_numbers
+from pipeline.object_store.local_store import LocalStore
 from pipeline.reporting.observer import Silent
 from schemas.errors import DiskFull, OperatorError, exit_code
 from schemas.settings import MEBI, RaySettings, Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.lake.begin_markers import Begins
-from pipeline.lake.local_store import LocalStore
+from pipeline.object_store.local_store import LocalStore
 
 
 def test_what_was_begun_and_not_ended_is_counted(tmp_path: Path) -> None:

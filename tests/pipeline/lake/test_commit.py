@@ -9,11 +9,11 @@ import pytest
 
 from pipeline.lake import commit, staging
 from pipeline.lake.commit import Compacted, Shard, compact, delete_staging, write_manifest
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import chunk_name, staged_path
 from pipeline.lake.shard_progress import Coverage, ShardProgress, list_staged
 from pipeline.lake.staging import StagedChunk, decode, encode_chunk, this_version
-from pipeline.lake.store import Store
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import Store
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
 from schemas.plan import Manifest, Plan

@@ -10,12 +10,12 @@ import pytest
 from pipeline.lake.commit import Shard, Strangers, compact
 from pipeline.lake.lease import LEASE, Lease, read_lease
 from pipeline.lake.ledger import load_ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import cover_path, manifest_path, plan_path, staged_path
 from pipeline.lake.plans import find_unfinished, list_plan_numbers
 from pipeline.lake.shard_progress import list_staged, read_progress
 from pipeline.lake.staging import encode_chunk
-from pipeline.lake.store import Damaged, Store, StoreError
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import Damaged, Store, StoreError
 from schemas.plan import Manifest, Plan
 from schemas.settings import OutputSettings
 from tests.pipeline.made import NOON, make_chunk, make_plan, planned, records_of
@@ -46,7 +46,7 @@ class BreakingStore(LocalStore):
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.lake.stored_objects._AGAIN_AFTER_S", 0)
+    monkeypatch.setattr("pipeline.object_store.stored_objects._AGAIN_AFTER_S", 0)
     monkeypatch.setattr("pipeline.lake.lease._READ_AGAIN_S", 0)
 
 

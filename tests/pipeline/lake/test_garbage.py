@@ -17,14 +17,14 @@ from pipeline.lake.commit import Shard, compact, write_manifest
 from pipeline.lake.garbage import find_garbage, look, sweep
 from pipeline.lake.lease import Lease, LeaseHeld
 from pipeline.lake.ledger import list_manifests
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.opening import open_store
 from pipeline.lake.paths import SNAPSHOTS, begin_path, plan_path, staged_path
 from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.staging import encode_chunk
-from pipeline.lake.store import Store
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import Store
 from schemas.errors import OperatorError
 from schemas.settings import OutputSettings
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of

@@ -19,7 +19,7 @@ from pipeline.lake import lease as lease_module
 from pipeline.lake.lease import LEASE, Lease, LeaseHeld, LeaseLost, is_held, read_lease
 from pipeline.lake.opening import open_store
 from pipeline.lake.process_identity import is_dead, this_process
-from pipeline.lake.store import Conflict, Store, StoreError, Versioned
+from pipeline.object_store.store import Conflict, Store, StoreError, Versioned
 from tests.servers.s3_proxy import Fault, Proxy
 
 TTL_S = 60.0

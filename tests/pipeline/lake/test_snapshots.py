@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.lake.ledger import Ledger, list_manifests, load_ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import SNAPSHOTS, manifest_path
 from pipeline.lake.snapshots import MIN_MANIFESTS, write_snapshots
-from pipeline.lake.store import StoreError
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import StoreError
 from schemas.failure import FailureKind
 from schemas.plan import CommittedSource, Disappearance, Manifest, SourceFailure
 from tests.pipeline.made import NOON, RECIPES, make_source

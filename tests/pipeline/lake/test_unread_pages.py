@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.lake.commit import Shard, compact, write_manifest
 from pipeline.lake.ledger import load_ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import decode, encode_chunk
 from pipeline.lake.unread_pages import told_once_a_document
+from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.carry_over import _answered
 from pipeline.planning.choosing import Counts, plan_retries
 from pipeline.reporting.receipts import make_receipt

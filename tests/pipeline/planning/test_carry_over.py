@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from pipeline.lake.commit import Shard, compact
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_path, staged_path
 from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import decode, encode_chunk
+from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.carry_over import carry_over
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
@@ -170,7 +170,7 @@ def test_what_a_failure_of_the_whole_document_depends_on_must_be_the_same(store:
 
 
 def test_damaged_leftovers_are_asked_again(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.lake.stored_objects._AGAIN_AFTER_S", 0)
+    monkeypatch.setattr("pipeline.object_store.stored_objects._AGAIN_AFTER_S", 0)
     leave(store, of_pages(0, [0, 1]), of_pages(2, [2, 3]))
     store.put(staged_path(OLD, 0, of_pages(0, [0, 1]).name), b"no chunk")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.lake.ledger import Ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import plan_number
 from pipeline.lake.plans import abandon, find_unfinished, is_outdated, list_plan_numbers, write_plan
 from pipeline.lake.staging import this_version
-from pipeline.lake.store import StoreError
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import StoreError
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
 from pipeline.planning.intake import Taken
 from schemas.failure import FailureKind, Task

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.lake.commit import commit_disappearances
 from pipeline.lake.ledger import Ledger, disappearances, load_ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.paths import DELETIONS, manifest_path
 from pipeline.lake.plans import find_unfinished, list_plan_numbers, write_plan
+from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.choosing import Counts, plan_retries, plan_sources
 from pipeline.planning.intake import take
 from pipeline.planning.todo import new_work

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.lake.ledger import Ledger
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.plans import write_plan
+from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.choosing import Counts, plan_retries, plan_sources
 from pipeline.planning.forecast import differences, forecast
 from pipeline.planning.intake import Taken

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.lake.lease import LEASE, Lease
-from pipeline.lake.local_store import LocalStore
+from pipeline.object_store.local_store import LocalStore
 from pipeline.reporting.json_log import EventLog, event, json_log
 from pipeline.reporting.observer import Several
 from pipeline.reporting.receipts import tell_slow_pages

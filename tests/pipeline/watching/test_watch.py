@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.lake.lease import LeaseHeld
-from pipeline.lake.store import StoreUnavailable
+from pipeline.object_store.store import StoreUnavailable
 from pipeline.reporting.summary import Summary
 from pipeline.watching import watch as watching
 from pipeline.watching.child_process import Died

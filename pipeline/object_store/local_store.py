@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from pipeline.lake.store import Conflict, Exists, StoredObject, StoreError, Versioned
+from pipeline.object_store.store import Conflict, Exists, StoredObject, StoreError, Versioned
 
 _TEMPORARY = "_tmp-"
 _SWEPT_AFTER_S = 3600

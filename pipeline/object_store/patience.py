@@ -12,7 +12,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from pipeline.lake.store import StoreUnavailable
+from pipeline.object_store.store import StoreUnavailable
 from workers.sources.listing import InputUnavailable
 
 Result = TypeVar("Result")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pipeline.lake.store import Damaged, Store
+from pipeline.object_store.store import Damaged, Store
 
 Parsed = TypeVar("Parsed")
 Model = TypeVar("Model", bound=BaseModel)

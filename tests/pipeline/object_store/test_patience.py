@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from pipeline.lake.patience import patiently
-from pipeline.lake.store import StoreError, StoreUnavailable
+from pipeline.object_store.patience import patiently
+from pipeline.object_store.store import StoreError, StoreUnavailable
 from pipeline.reporting.observer import Silent
 from pipeline.runner import plan, run
 from schemas.errors import exit_code

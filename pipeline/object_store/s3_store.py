@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.lake.store import Conflict, Exists, StoredObject, StoreError, StoreUnavailable, Versioned
+from pipeline.object_store.store import Conflict, Exists, StoredObject, StoreError, StoreUnavailable, Versioned
 from workers.sources.s3 import PASSING_CODES, S3Error, code_of, explain, is_passing, make_client, md5_base64, split_uri, status_of
 
 _DELETE_BATCH = 1000

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from moto.s3.models import s3_backends
 
-from pipeline.lake.local_store import LocalStore
 from pipeline.lake.opening import open_store, probe_store
-from pipeline.lake.store import Conflict, Exists, Store, StoreError, StoreUnavailable
+from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.store import Conflict, Exists, Store, StoreError, StoreUnavailable
 from schemas.errors import exit_code
 from tests.servers.s3_proxy import Fault, Proxy
 
@@ -393,7 +393,7 @@ def test_a_store_that_ignores_create_only_is_refused(bucket: str, s3_faults: Pro
 
 def test_a_store_that_half_honours_conditions_is_refused(bucket: str, s3_faults: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """It knows If-None-Match, and ignores If-Match."""
-    from pipeline.lake.s3_store import S3Store
+    from pipeline.object_store.s3_store import S3Store
 
     monkeypatch.setattr(S3Store, "replace", lambda self, path, body, etag: self.put(path, body))
     with pytest.raises(StoreError, match="If-Match"):

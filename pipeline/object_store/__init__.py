@@ -1,0 +1,1 @@
+"""All that a lake asks of a bucket or a folder."""
