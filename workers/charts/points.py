@@ -152,7 +152,7 @@ class ChartReader:
             flags=flags,
         )
 
-    def _is_estimated(self, text: str | None, found: Reading) -> bool | None:
+    def _is_estimated(self, text: str | None, found: NumberReading) -> bool | None:
         """With nothing printed, all is read off the axis (a value may look like a tick); so is `~2.4`, unless `>50` is what the
         text layer has. Else the text layer knows."""
         if self._answer.printed == "none" or (found.is_approximate and (text or "").lstrip()[:1] in "~≈≃∼≅"):
