@@ -8,8 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pipeline.commands import ask as asking
 from pipeline.commands import gc as keeping
-from pipeline.commands import look as asking
+from pipeline.commands import look as looking
 from pipeline.commands import run as working
 from pipeline.commands import submit as submitting
 from pipeline.commands import watch as watching
@@ -32,17 +33,18 @@ for command in (
     watching.watch,
     submitting.submit,
     working.plan,
-    asking.status,
-    asking.failures,
+    looking.status,
+    looking.failures,
     working.retry,
     keeping.gc,
     asking.query,
-    asking.sql,
-    asking.schema,
-    asking.doctor,
+    asking.ask,
+    looking.sql,
+    looking.schema,
+    looking.doctor,
     working.demo,
 ):
-    app.command()(command)
+    app.command(cls=asking.TakesSql if command is asking.query else None)(command)
 
 
 @app.callback(invoke_without_command=True)

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.analytics.duckdb_tables import as_text, connect
+from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.result_formats import as_text
 from pipeline.config import resolve
 from pipeline.reporting.figures import duration
 from pipeline.reporting.summary import Summary
@@ -24,13 +25,10 @@ _DOCUMENTS = (
     "from current_documents order by name"
 )
 _WORDS = (
-    'select name, text_origin as "from", text_plain as text '
-    "from current_pages join current_documents using (source_id) where page_index = 0 and num_chars > 0 order by name"
+    'select name, text_origin as "from", text_plain as text from current_pages where page_index = 0 and num_chars > 0 order by name'
 )
-_FAILURES = (
-    "select name, kind, page_index from open_failures join current_documents using (source_id) order by name, kind, page_index"
-)
-_NEXT = "select page_index, kind, text from current_blocks where uri like '%report.pdf' limit 20"
+_FAILURES = "select name, kind, page_index from open_failures order by name, kind, page_index"
+_NEXT = "select page_index, kind, text from current_blocks where name = 'report.pdf' limit 20"
 _TEXT_CELLS = 60
 
 

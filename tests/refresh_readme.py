@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import SecretStr
 
 from pipeline.analytics.dictionary import columns_of, type_name
+from pipeline.analytics.questions import questions
 from pipeline.config import Setting, all_settings
 from schemas.answers import ChartKind
 from schemas.failure import KINDS
@@ -78,6 +79,14 @@ def commands() -> str:
     return "\n".join(lines)
 
 
+def ready_questions() -> str:
+    lines = ["| question | what it answers | parameters |", "|---|---|---|"]
+    for question in questions().values():
+        parameters = ", ".join(f"`{parameter.name}`" for parameter in question.parameters)
+        lines.append(f"| [`{question.name}`](analytics/queries/{question.name}.sql) | {_cell(question.sentence)} | {parameters} |")
+    return "\n".join(lines)
+
+
 def metrics() -> str:
     from pipeline.reporting.metrics import Metrics
 
@@ -94,6 +103,7 @@ GENERATED = {
     "columns": columns,
     "chart_kinds": chart_kinds,
     "commands": commands,
+    "questions": ready_questions,
     "metrics": metrics,
 }
 
@@ -105,6 +115,7 @@ WHERE = {
     "columns": "schemas/README.md",
     "chart_kinds": "schemas/README.md",
     "commands": "README.md",
+    "questions": "pipeline/README.md",
     "metrics": "infra/README.md",
 }
 

@@ -36,7 +36,7 @@ def render_sql(location: str, dialect: str, *, since: str = SINCE, tables: Itera
 
     Raises OperatorError for an unknown dialect, or a place that Athena cannot read.
     """
-    _check(dialect)
+    check_dialect(dialect)
     if dialect == "athena" and not location.startswith("s3://"):
         raise OperatorError(f"Athena reads s3://bucket/prefix, not {location}.")
     place = location.rstrip("/") if location.startswith("s3://") else str(Path(location).resolve())
@@ -47,7 +47,7 @@ def render_sql(location: str, dialect: str, *, since: str = SINCE, tables: Itera
 
 def present_tables(location: str, dialect: str) -> list[str]:
     """Tables that have files at `location`; all of them for Athena, which asks nobody. Raises OperatorError: no such folder."""
-    _check(dialect)
+    check_dialect(dialect)
     if dialect == "athena":
         return list(COLUMNS)
     if not location.startswith("s3://") and not Path(location).is_dir():
@@ -56,7 +56,7 @@ def present_tables(location: str, dialect: str) -> list[str]:
     return [table for table in COLUMNS if any(stored.path.endswith(".parquet") for stored in store.list(f"{table}/"))]
 
 
-def _check(dialect: str) -> None:
+def check_dialect(dialect: str) -> None:
     if dialect not in DIALECTS:
         raise OperatorError(f"there is no dialect {dialect!r}; there are {', '.join(DIALECTS)}.")
 
@@ -78,22 +78,6 @@ def view_statements(dialect: str) -> list[str]:
     statements = [statement.strip() for statement in code.split(";") if statement.strip()]
     kind = "CREATE OR REPLACE TEMPORARY VIEW" if dialect == "spark" else "CREATE OR REPLACE VIEW"
     return [statement.replace("CREATE OR REPLACE VIEW", kind, 1) for statement in statements]
-
-
-def queries() -> dict[str, str]:
-    """Ready questions by name, over the views."""
-    folder = files("pipeline.analytics").joinpath("queries")
-    found = {entry.name.removesuffix(".sql"): entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")}
-    return dict(sorted(found.items()))
-
-
-def render_query(name: str, dialect: str) -> str:
-    """One of `queries`. They are written for Athena and Spark; DuckDB counts a list's items by another name."""
-    _check(dialect)
-    known = queries()
-    if name not in known:
-        raise OperatorError(f"there is no query {name!r}; there are {', '.join(known)}.")
-    return known[name].replace("CARDINALITY(", "LEN(") if dialect == "duckdb" else known[name]
 
 
 def _athena_table(table: str, root: str, since: str) -> str:

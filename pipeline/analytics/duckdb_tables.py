@@ -1,10 +1,7 @@
 """The output as DuckDB tables and views, in a folder or in S3, also while it is still empty."""
 
-import csv
-import json
-import re
-import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -13,15 +10,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from botocore.session import get_session
 from pyarrow import fs
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.lake.opening import open_store
 from pipeline.object_store.store import Store
 from schemas.errors import OperatorError
-from schemas.failure import clean_message, storable_text
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema
 from workers.sources.s3 import make_client, split_uri
 
@@ -34,10 +26,9 @@ VIEWS = (
     "open_failures",
     "current_sources",
     "source_contents",
+    "page_versions",
 )
-ROWS_MAX = 200
-CELL_MAX_CHARS = 120
-"""In a table on the terminal; CSV and JSON have all of it."""
+_BATCH_ROWS = 10_000
 
 
 def connect(output: str) -> duckdb.DuckDBPyConnection:
@@ -102,80 +93,38 @@ def nullable_schema(table: str) -> pa.Schema:
     return pa.schema(fields + ([pa.field("ingest_date", pa.date32())] if table in PARTITIONED else []))
 
 
-def run_query(output: str, sql: str) -> pa.Table:
-    """The result of one SQL text. Raises OperatorError with DuckDB's own words."""
-    connection = connect(output)
-    try:
-        result = connection.sql(sql)
-        return pa.table({}) if result is None else result.to_arrow_table()
-    except duckdb.Error as error:
-        raise OperatorError(str(error).strip()) from None
-    finally:
-        connection.close()
+def run_query(output: str, sql: str, parameters: Mapping[str, str] | None = None) -> pa.Table:
+    """The result of one SQL text, in memory. Raises OperatorError with DuckDB's own words."""
+    with closing(connect(output)) as connection:
+        rows = rows_of(connection, sql, parameters)
+        return pa.Table.from_batches(rows, rows.schema)
 
 
-def print_csv(result: pa.Table, *, is_raw: bool = False) -> None:
-    """As it is into a file or a pipe; on a terminal control characters are pictures of themselves.
+class QueryRows:
+    """A result as it comes, batch by batch; none of it is kept. Iterating raises OperatorError with DuckDB's own words."""
 
-    Unless `is_raw`, a text that a spreadsheet would take for a formula begins with an apostrophe: documents come from strangers.
+    def __init__(self, reader: pa.RecordBatchReader) -> None:
+        self._reader = reader
+        self.schema: pa.Schema = reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        with _in_duckdbs_words():
+            yield from self._reader
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, str] | None = None) -> QueryRows:
+    """The rows of an SQL text, of its last statement where it has several; `$name` in it is the parameter's value.
+
+    Values are texts, which DuckDB takes for a number or a date where one is compared with it. Raises OperatorError.
     """
-    shown: Callable[[str], str] = storable_text if sys.stdout.isatty() else str
-
-    def cell(value: Any) -> str:
-        is_formula = not is_raw and isinstance(value, str) and value.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(value)
-        return shown(f"'{value}" if is_formula else _plain(value))
-
-    writer = csv.writer(_Lines())  # it quotes the line breaks that its rows end with, so both kinds
-    writer.writerow([cell(name) for name in result.column_names])
-    for batch in result.to_batches():
-        writer.writerows([cell(value) for value in row.values()] for row in batch.to_pylist())
+    with _in_duckdbs_words():
+        result = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
+        return QueryRows(pa.table({}).to_reader() if result is None else result.to_arrow_reader(_BATCH_ROWS))
 
 
-class _Lines:
-    """Standard output, to which a row ends with one line feed."""
-
-    def write(self, row: str) -> int:
-        return sys.stdout.write(row.removesuffix("\r\n") + "\n")
-
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""Spreadsheets take the wide ones, too."""
-_NUMBER = re.compile(r"[+-][0-9][0-9.,]*%?")
-
-
-def print_json(result: pa.Table) -> None:
-    """One object per line."""
-    for batch in result.to_batches():
-        for row in batch.to_pylist():
-            text = json.dumps(row, ensure_ascii=False, default=str)
-            sys.stdout.write(_C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
-
-
-_C1 = re.compile("[\x7f-\x9f]")
-"""`json` escapes the other control characters only, and a terminal may take these for commands, too."""
-
-
-def as_text(value: Any) -> str:
-    """A cell for the terminal: one printable line, cropped; null is empty."""
-    if value is None:
-        return ""
-    text = clean_message(f"{value:.6g}" if isinstance(value, float) else _plain(value))
-    return text if len(text) <= CELL_MAX_CHARS else text[: CELL_MAX_CHARS - 1] + "…"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return "" if value is None else str(value)
-
-
-def print_table(console: Console, result: pa.Table) -> None:
-    """Rows on a terminal, cells cropped; columns that do not fit are folded by rich."""
-    table = Table(
-        *(escape(clean_message(name)) for name in result.column_names), box=None, padding=(0, 2, 0, 0), header_style="bold"
-    )
-    for row in result.slice(0, ROWS_MAX).to_pylist():
-        table.add_row(*(Text(as_text(value)) for value in row.values()))
-    console.print(table)
-    if result.num_rows > ROWS_MAX:
-        console.print(f"… and {result.num_rows - ROWS_MAX} rows more; --csv, --json and --parquet have them all.")
+@contextmanager
+def _in_duckdbs_words() -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise OperatorError(str(error).strip()) from None

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.analytics.duckdb_tables import as_text, connect
+from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.result_formats import as_text
 from pipeline.lake.garbage import Sweep, check_output
 from pipeline.lake.lease import is_held, read_lease
 from pipeline.lake.ledger import list_manifests

@@ -7,12 +7,13 @@
 -- has its bytes. What was deleted keeps its answers, and has a `deleted_at`.
 -- By document: pages, charts and failures belong to the bytes, so objects with the same bytes share theirs. `document_id` joins
 -- them with every uri in `current_documents`; `source_id` with the one that was read.
+-- `name` is the last part of `uri`: of the object that was read, where several have its bytes.
 -- Good before new: ok beats partial beats failed, and among equals the later plan, then the later attempt, wins; so a
 -- recipe that fails on a page never takes away what an older one read there.
 
 -- One row per source: the name of its bytes. Bytes that were never fetched are nobody else's.
 CREATE OR REPLACE VIEW source_contents AS
-SELECT source_id, COALESCE(MAX(document_id), source_id) AS content_id
+SELECT source_id, COALESCE(MAX(document_id), source_id) AS content_id, MAX(uri) AS uri, MAX(name) AS name
 FROM documents
 GROUP BY source_id;
 
@@ -23,7 +24,8 @@ SELECT
     ranked.uri,
     ranked.source_id,
     source_contents.content_id,
-    CASE WHEN noticed.is_deleted THEN noticed.noticed_at END AS deleted_at
+    CASE WHEN noticed.is_deleted THEN noticed.noticed_at END AS deleted_at,
+    source_contents.name
 FROM (
     SELECT
         uri,
@@ -47,7 +49,7 @@ LEFT JOIN (
 WHERE ranked.place = 1;
 
 CREATE OR REPLACE VIEW current_pages AS
-SELECT pages.*
+SELECT pages.*, REGEXP_EXTRACT(pages.uri, '[^/]*$', 0) AS name
 FROM (
     SELECT
         pages.source_id, pages.page_index, pages.plan_id, pages.attempt, pages.recipe_id,
@@ -72,7 +74,7 @@ JOIN pages
 
 -- Blocks follow the page that was chosen.
 CREATE OR REPLACE VIEW current_blocks AS
-SELECT blocks.*
+SELECT blocks.*, REGEXP_EXTRACT(blocks.uri, '[^/]*$', 0) AS name
 FROM current_pages
 JOIN blocks
     ON current_pages.source_id = blocks.source_id
@@ -84,7 +86,7 @@ JOIN blocks
 -- A region that the newest reading of all regions of its document no longer found is gone, with what was read of it; a page on which
 -- that reading failed keeps what it had.
 CREATE OR REPLACE VIEW current_charts AS
-SELECT charts.*
+SELECT charts.*, REGEXP_EXTRACT(charts.uri, '[^/]*$', 0) AS name
 FROM (
     SELECT
         charts.source_id, charts.page_index, charts.region_index, charts.plan_id, charts.attempt, charts.recipe_id,
@@ -139,7 +141,7 @@ JOIN charts
 
 -- Points follow the chart that was chosen.
 CREATE OR REPLACE VIEW current_chart_points AS
-SELECT chart_points.*
+SELECT chart_points.*, REGEXP_EXTRACT(chart_points.uri, '[^/]*$', 0) AS name
 FROM current_charts
 JOIN chart_points
     ON current_charts.source_id = chart_points.source_id
@@ -152,7 +154,7 @@ JOIN chart_points
 -- A failure is open until a later plan (or attempt) asked the same again: that answered, or left a newer failure of its own. What
 -- went wrong before there were bytes is its source's own; what went wrong after holds for all that have them.
 CREATE OR REPLACE VIEW open_failures AS
-SELECT failures.*
+SELECT failures.*, REGEXP_EXTRACT(failures.uri, '[^/]*$', 0) AS name
 FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
 JOIN source_contents ON source_contents.content_id = counting.content_id
 JOIN documents ON documents.source_id = source_contents.source_id
@@ -298,3 +300,80 @@ LEFT JOIN (
     GROUP BY source_id
 ) AS unfetched ON unfetched.source_id = newest.source_id
 WHERE newest.place = 1;
+
+-- How each page's text changed from one version of a uri to the next. A row for each page that either of them has, by its place in the
+-- document; versions count from 1, and `version` is the later one. Null texts are pages that could not be read.
+CREATE OR REPLACE VIEW page_versions AS
+WITH versions AS (
+    SELECT
+        found.uri,
+        found.source_id,
+        source_contents.name,
+        source_contents.content_id,
+        ROW_NUMBER() OVER (PARTITION BY found.uri ORDER BY found.seen_in, found.last_modified, found.source_id) AS version
+    FROM (
+        SELECT
+            uri,
+            source_id,
+            COALESCE(MAX(CASE WHEN document_id IS NOT NULL THEN plan_id END), MIN(plan_id)) AS seen_in,
+            MAX(last_modified) AS last_modified
+        FROM documents
+        GROUP BY uri, source_id
+    ) AS found
+    JOIN source_contents ON source_contents.source_id = found.source_id
+),
+sides AS (
+    SELECT later.uri, later.name, later.version, later.source_id, later.content_id, earlier.source_id AS previous_source_id, 1 AS is_later
+    FROM versions AS later
+    JOIN versions AS earlier ON earlier.uri = later.uri AND earlier.version = later.version - 1
+    UNION ALL
+    SELECT later.uri, later.name, later.version, later.source_id, earlier.content_id, earlier.source_id AS previous_source_id, 0 AS is_later
+    FROM versions AS later
+    JOIN versions AS earlier ON earlier.uri = later.uri AND earlier.version = later.version - 1
+),
+texts AS (
+    SELECT
+        source_contents.content_id, pages.page_index, pages.text_plain,
+        ROW_NUMBER() OVER (
+            PARTITION BY source_contents.content_id, pages.page_index
+            ORDER BY
+                CASE pages.status WHEN 'ok' THEN 0 WHEN 'blank' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
+                pages.plan_id DESC, pages.attempt DESC, pages.recipe_id, pages.uri
+        ) AS place
+    FROM (SELECT DISTINCT content_id FROM sides) AS compared
+    JOIN source_contents ON source_contents.content_id = compared.content_id
+    JOIN documents ON documents.source_id = source_contents.source_id
+    JOIN pages ON pages.source_id = documents.source_id AND pages.plan_id = documents.plan_id
+)
+SELECT
+    uri,
+    name,
+    version,
+    page_index,
+    CASE
+        WHEN num_earlier = 0 THEN 'added'
+        WHEN num_later = 0 THEN 'removed'
+        WHEN text_plain = previous_text_plain THEN 'same'
+        WHEN text_plain IS NULL OR previous_text_plain IS NULL THEN 'unread'
+        ELSE 'changed'
+    END AS change,
+    text_plain,
+    previous_text_plain,
+    source_id,
+    previous_source_id
+FROM (
+    SELECT
+        sides.uri,
+        sides.name,
+        sides.version,
+        sides.source_id,
+        sides.previous_source_id,
+        texts.page_index,
+        SUM(sides.is_later) AS num_later,
+        SUM(1 - sides.is_later) AS num_earlier,
+        MAX(CASE WHEN sides.is_later = 1 THEN texts.text_plain END) AS text_plain,
+        MAX(CASE WHEN sides.is_later = 0 THEN texts.text_plain END) AS previous_text_plain
+    FROM sides
+    JOIN texts ON texts.content_id = sides.content_id AND texts.place = 1
+    GROUP BY sides.uri, sides.name, sides.version, sides.source_id, sides.previous_source_id, texts.page_index
+) AS compared;

@@ -2,11 +2,11 @@
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.commands.answers import ParamFlag, values_of
 from pipeline.commands.flags import (
     BaseUrlFlag,
     ConfigFlag,
@@ -46,55 +46,32 @@ def failures(
 ) -> None:
     """What could not be read and is still open, why, and what to do about it."""
     kinds = failure_kinds(kind)
-    from pipeline.analytics.duckdb_tables import print_json
+    from pipeline.analytics.result_formats import Format, write_rows
     from pipeline.analytics.status import open_failures, print_failures
 
     rows = open_failures(output, kinds)
     if as_json:
-        print_json(rows)
+        write_rows(rows.to_reader(), sys.stdout, Format.jsonl)
     else:
         print_failures(console(), rows, output)
-
-
-def query(
-    output: Output,
-    sql: Annotated[str, typer.Argument(help="SQL over the tables and the current_* and open_failures views.")],
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print CSV. A text that begins like a formula (= + - @) gets an apostrophe before it.")
-    ] = False,
-    as_raw_csv: Annotated[bool, typer.Option("--csv-raw", help="Print CSV, every text as it is.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per row.")] = False,
-    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write the result to this file.")] = None,
-) -> None:
-    """Ask the tables in OUT with DuckDB."""
-    from pipeline.analytics.duckdb_tables import print_csv, print_json, print_table, run_query
-
-    result = run_query(output, sql)
-    if parquet is not None:
-        from pyarrow.parquet import write_table
-
-        write_table(result, parquet)
-    elif as_csv or as_raw_csv:
-        print_csv(result, is_raw=as_raw_csv)
-    elif as_json:
-        print_json(result)
-    else:
-        print_table(console(), result)
 
 
 def sql(
     output: Output,
     dialect: Annotated[str, typer.Option("--dialect", help="duckdb, athena or spark.")] = "duckdb",
     name: Annotated[str | None, typer.Option("--query", help="Print this ready question instead; `list` names them.")] = None,
+    param: ParamFlag = None,
     since: Annotated[str | None, typer.Option("--since", help="First ingest_date that Athena looks for.")] = None,
 ) -> None:
     """Print the tables and views of OUT as SQL for another engine, or a ready question."""
-    from pipeline.analytics.dialects import SINCE, present_tables, queries, render_query, render_sql
+    from pipeline.analytics.dialects import SINCE, check_dialect, present_tables, render_sql
+    from pipeline.analytics.questions import find_question, questions
 
+    check_dialect(dialect)
     if name == "list":
-        text = "".join(f"{query:<18} {question.splitlines()[0].removeprefix('-- ')}\n" for query, question in queries().items())
+        text = "".join(f"{question.name:<20} {question.sentence}\n" for question in questions().values())
     elif name is not None:
-        text = render_query(name, dialect)
+        text = find_question(name).sql(dialect, values_of(param))
     else:
         text = render_sql(output, dialect, since=since or SINCE, tables=present_tables(output, dialect))
     sys.stdout.write(text)

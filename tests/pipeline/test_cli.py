@@ -424,7 +424,7 @@ def test_status_of_an_idle_output(pagefold, lake):
 @pytest.mark.slow
 def test_query_prints_tables_csv_json_and_parquet(pagefold, lake, tmp_path):
     sql = "select name, num_failures from current_documents"
-    assert pagefold("query", lake, sql)[1].split() == ["name", "num_failures", "odd", "2"]
+    assert pagefold("query", lake, sql)[1].split() == ["name", "num_failures", "odd", "2", "1", "row"]
     assert pagefold("query", lake, sql, "--csv")[1] == "name,num_failures\nodd,2\n"
     assert [pagefold("query", lake, "select '=1' as a", flag)[1] for flag in ("--csv", "--csv-raw")] == ["a\n'=1\n", "a\n=1\n"]
     assert json.loads(pagefold("query", lake, sql, "--json")[1]) == {"name": "odd", "num_failures": 2}

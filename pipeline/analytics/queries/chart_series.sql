@@ -1,4 +1,6 @@
--- A time series of a chart by its title, over all documents that have it: put part of the title between the percent signs.
+-- A chart by its title as a time series, over all documents that have it.
+-- $title = '': part of the title
+-- $name = '': part of the document's name
 SELECT
     documents.name,
     charts.title,
@@ -16,5 +18,6 @@ JOIN current_charts AS charts
     AND charts.page_index = points.page_index
     AND charts.region_index = points.region_index
 JOIN current_documents AS documents ON documents.document_id = points.document_id
-WHERE LOWER(charts.title) LIKE LOWER('%%')
+WHERE LOWER(charts.title) LIKE LOWER(CONCAT('%', $title, '%'))
+    AND LOWER(documents.name) LIKE LOWER(CONCAT('%', $name, '%'))
 ORDER BY charts.title, points.series, points.x_time, points.x_value, documents.name, points.page_index, points.point_index

@@ -1,9 +1,10 @@
 """`pagefold sql`: the same answers from DuckDB's own reader, from Trino's dialect and from Spark as from `pagefold query`."""
 
+import re
 import shutil
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -13,59 +14,14 @@ import sqlglot
 from fsspec.implementations.local import LocalFileSystem
 from typer.testing import CliRunner
 
-from pipeline.analytics.dialects import present_tables, queries, render_query, render_sql, view_statements
+from pipeline.analytics.dialects import present_tables, render_sql, view_statements
 from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
+from pipeline.analytics.questions import find_question, questions
 from pipeline.cli import app
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema, to_table
+from tests.pipeline.analytics.made_lake import TABLE, made_rows
 from tests.pipeline.written_lake import DAY, row, write_lake
-
-WHOLE = {"num_pages": 2, "num_pages_read": 2, "ocr_recipe_id": "o1", "chart_recipe_id": "c1"}
-
-
-def made_rows() -> dict[str, list[dict[str, Any]]]:
-    """Two versions of one document, a second answer, a chart over time, a page to review, an open failure, two runs."""
-
-    def key(source: str, plan: int, uri: str = "s3://b/in/a.pdf") -> dict[str, Any]:
-        return {"source_id": source, "plan_id": f"{plan:06d}", "uri": uri, "document_id": f"bytes of {source}"}
-
-    def time(year: int) -> datetime:
-        return datetime(year, 1, 1, tzinfo=UTC)
-
-    chart = {"page_index": 0, "region_index": 0, "recipe_id": "c1"}
-    return {
-        "documents": [
-            row("documents", **key("v1", 1), **WHOLE, name="a.pdf"),
-            row("documents", **key("v2", 2), **WHOLE, name="a.pdf", tasks=["ocr", "chart"]),
-            row("documents", **key("v2", 3), **WHOLE | {"num_pages_read": 1}, name="a.pdf"),
-            row("documents", **key("w1", 1, "s3://b/in/b.pdf"), **WHOLE, name="b.pdf"),
-        ],
-        "pages": [
-            row("pages", **key("v1", 1), page_index=0, status="ok", text_plain="old version", recipe_id="o1"),
-            row("pages", **key("v2", 2), page_index=0, status="ok", text_layer_agreement=0.99, recipe_id="o1"),
-            row("pages", **key("v2", 2), page_index=1, status="failed", recipe_id="o1"),
-            row("pages", **key("v2", 3), page_index=1, status="partial", attempt=1, recipe_id="o1", flags=["partial"], num_asks=2),
-            row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=0, status="ok", recipe_id="o1", flags=["repaired"]),
-            row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=1, status="ok", recipe_id="o1", confidence=0.5),
-        ],
-        "blocks": [row("blocks", **key("v2", 2), page_index=0, recipe_id="o1", text="Grüße, 世界; it's")],
-        "charts": [
-            row("charts", **key("v2", 2), **chart, status="ok", kind="line", title="Sales by year", series=["EU"], num_points=2)
-        ],
-        "chart_points": [
-            row("chart_points", **key("v2", 2), **chart, point_index=1, series="EU", x_text="2025", x_time=time(2025), value=2.5),
-            row("chart_points", **key("v2", 2), **chart, point_index=0, series="EU", x_text="2024", x_time=time(2024), value=1.5),
-        ],
-        "failures": [
-            row("failures", **key("v2", 2), page_index=1, kind="bad_json", stage="validate", task="ocr"),
-            row("failures", **key("v2", 3), page_index=1, attempt=1, kind="truncated", stage="read", task="ocr"),
-        ],
-        "deletions": [row("deletions", **key("w1", 3, "s3://b/in/b.pdf"), is_deleted=True)],
-        "runs": [
-            row("runs", run_id="r1", status="finished", started_at=time(2025), num_pages=4, num_output_tokens=100, cost=0.5),
-            row("runs", run_id="r2", status="running", started_at=time(2026)),
-        ],
-    }
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +79,11 @@ def test_what_cannot_be_rendered_is_the_operators_mistake(location, dialect):
         render_sql(location, dialect, tables=present_tables(location, dialect))
 
 
-def test_an_unknown_query_names_the_known_ones():
-    with pytest.raises(OperatorError, match="pages_to_review"):
-        render_query("pages", "duckdb")
+def test_an_unknown_question_names_a_close_one_or_all():
+    with pytest.raises(OperatorError, match=r"did you mean pages_to_review\?"):
+        find_question("page_to_review")
+    with pytest.raises(OperatorError, match=r"there are .*pages_to_review"):
+        find_question("x")
 
 
 # The command
@@ -177,8 +135,8 @@ def test_a_query_beside_a_writer_lists_documents_first_and_what_it_takes_rows_fr
 
 
 def test_the_command_prints_a_question_and_names_them_all():
-    assert printed("out", "--query", "pages_to_review", "--dialect", "athena") == queries()["pages_to_review"]
-    assert [line.split()[0] for line in printed("out", "--query", "list").splitlines()] == list(queries())
+    assert printed("out", "--query", "pages_to_review", "--dialect", "athena") == find_question("pages_to_review").sql("athena")
+    assert [line.split()[0] for line in printed("out", "--query", "list").splitlines()] == list(questions())
 
 
 def test_the_command_asks_no_bucket_for_athena():
@@ -187,31 +145,96 @@ def test_the_command_asks_no_bucket_for_athena():
 
 # The ready questions
 
-ANSWERS: dict[str, list[tuple[Any, ...]]] = {
-    "chart_series": [("a.pdf", "Sales by year", "EU", "2024", 1.5), ("a.pdf", "Sales by year", "EU", "2025", 2.5)],
-    "pages_to_review": [("a.pdf", 1, "partial"), ("b.pdf", 1, "ok"), ("b.pdf", 0, "ok")],
-    "cost_per_run": [("r2", None), ("r1", 0.125)],
-    "failure_trend": [(DAY, "bad_json", 1, 1 / 7), (DAY, "truncated", 1, 1 / 7)],
-}
-COLUMNS_OF = {
-    "chart_series": ("name", "title", "series", "x_text", "value"),
-    "pages_to_review": ("name", "page_index", "status"),
-    "cost_per_run": ("run_id", "cost_per_page"),
-    "failure_trend": ("ingest_date", "kind", "num_failures", "failures_per_page"),
+
+class Asked(NamedTuple):
+    """A ready question with these parameters, and its answer in these columns."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    values: dict[str, str] = {}
+
+
+SERIES = [("a.pdf", "Sales by year", "EU", "2024", 1.5), ("a.pdf", "Sales by year", "EU", "2025", 2.5)]
+ANSWERS: dict[str, list[Asked]] = {
+    "chart_series": [
+        Asked(("name", "title", "series", "x_text", "value"), SERIES),
+        Asked(("name", "title", "series", "x_text", "value"), SERIES, {"title": "BY year", "name": "a"}),
+        Asked(("name",), [], {"title": "it's"}),
+    ],
+    "pages_to_review": [
+        Asked(("name", "page_index", "status"), [("a.pdf", 1, "partial"), ("b.pdf", 1, "ok"), ("b.pdf", 0, "ok")]),
+        Asked(("name", "page_index"), [("a.pdf", 1), ("b.pdf", 1)], {"flagged": "no"}),
+        Asked(("name", "page_index"), [("a.pdf", 1)], {"flagged": "no", "confidence": "0.1"}),
+    ],
+    "cost_per_run": [Asked(("run_id", "cost_per_page"), [("r2", None), ("r1", 0.125)])],
+    "failure_trend": [
+        Asked(
+            ("ingest_date", "kind", "num_failures", "failures_per_page"),
+            [(DAY, "bad_json", 1, 1 / 7), (DAY, "truncated", 1, 1 / 7)],
+        )
+    ],
+    "document_markdown": [
+        Asked(("text_markdown",), [("# new version",)], {"name": "A.pdf"}),
+        Asked(("text_markdown",), [], {"name": "z.pdf"}),
+    ],
+    "page_blocks": [
+        Asked(("name", "page_index", "block_index", "right_px"), [("a.pdf", 0, 0, 80.0), ("a.pdf", 0, 1, 90.0)], {"page": "1"}),
+        Asked(("name",), [], {"page": "2"}),
+    ],
+    "text_in_rectangle": [
+        Asked(("block_index",), [(0,), (1,)], {"name": "a.pdf"}),
+        Asked(("block_index",), [(1,)], {"name": "a.pdf", "top": "0.5", "left": "0.1"}),
+        Asked(("block_index",), [], {"right": "0.3"}),
+    ],
+    "tables_with_word": [
+        Asked(("name", "page_index", "text"), [("a.pdf", 0, TABLE)], {"word": "sales"}),
+        Asked(("name",), [], {"word": "2024"}),
+    ],
+    "changed_pages": [
+        Asked(
+            ("name", "version", "page_index", "change", "previous_text_plain", "text_plain"),
+            [("a.pdf", 2, 0, "changed", "old version", "new version"), ("a.pdf", 2, 1, "added", None, None)],
+        )
+    ],
+    "since_run": [
+        Asked(("name", "what"), [("b.pdf", "deleted"), *[("a.pdf", "read")] * 3, ("b.pdf", "read")]),
+        Asked(("name", "what"), [("b.pdf", "deleted")], {"run": "run_id"}),
+    ],
 }
 
 
-def picked(name: str, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [tuple(row[column] for column in COLUMNS_OF[name]) for row in rows]
+def answered(rows: list[dict[str, Any]], asked: Asked) -> list[tuple[Any, ...]]:
+    return [tuple(row[column] for column in asked.columns) for row in rows]
+
+
+CASES = [pytest.param(name, asked, id=f"{name} {number}") for name, cases in ANSWERS.items() for number, asked in enumerate(cases)]
 
 
 def test_every_ready_question_has_an_answer_here():
-    assert queries().keys() == ANSWERS.keys()
+    assert questions().keys() == ANSWERS.keys()
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_ready_question_is_answered_by_pagefold_query(ours, name):
-    assert picked(name, rows_of(ours, render_query(name, "duckdb"))) == ANSWERS[name]
+def test_every_parameter_that_a_question_uses_is_described_and_the_other_way_round(name):
+    question = find_question(name)
+    used = set(re.findall(r"\$(\w+)", "\n".join(line for line in question.text.splitlines() if not line.startswith("--"))))
+    assert {parameter.name for parameter in question.parameters} == used
+    assert not re.search(r"\$\w", re.sub(r"^--.*$", "", question.sql("athena"), flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize(("name", "asked"), CASES)
+def test_a_ready_question_is_answered_by_pagefold_query(ours, name, asked):
+    assert answered(rows_of(ours, find_question(name).sql("duckdb", asked.values)), asked) == asked.rows
+
+
+def test_a_value_with_a_quote_is_a_value_in_every_dialect():
+    for dialect, literal in (("duckdb", "it''s \\"), ("athena", "it''s \\"), ("spark", "it\\'s \\\\")):
+        assert f"'{literal}'" in find_question("chart_series").sql(dialect, {"title": "it's \\"})
+
+
+def test_a_parameter_that_a_question_does_not_have_is_a_mistake():
+    with pytest.raises(OperatorError, match="has no parameter 'page'; it has title, name"):
+        find_question("chart_series").sql("duckdb", {"page": "1"})
 
 
 # Athena
@@ -262,9 +285,10 @@ def test_views_and_questions_in_trinos_dialect_answer_as_duckdb_does(ours):
     for view in VIEWS:
         found = sorted(rows_of(connection, f"SELECT * FROM {view}"), key=repr)
         assert found == sorted(rows_of(ours, f"SELECT * FROM {view}"), key=repr)
-    for name, expected in ANSWERS.items():
-        (transpiled,) = sqlglot.transpile(render_query(name, "athena"), read="trino", write="duckdb")
-        assert picked(name, rows_of(connection, transpiled)) == expected
+    for name, cases in ANSWERS.items():
+        for asked in cases:
+            (transpiled,) = sqlglot.transpile(find_question(name).sql("athena", asked.values), read="trino", write="duckdb")
+            assert answered(rows_of(connection, transpiled), asked) == asked.rows
 
 
 # Spark
@@ -301,8 +325,10 @@ def test_spark_answers_as_duckdb_does(lake, ours, grown_lake, tmp_path):
             columns = ("uri", "plan_id", "ingest_date")
             found = {tuple(row[column] for column in columns) for row in spark.sql(f"SELECT * FROM {view}").collect()}
             assert found == {tuple(row[column] for column in columns) for row in rows_of(ours, f"SELECT * FROM {view}")}
-        for name, expected in ANSWERS.items():
-            assert picked(name, [row.asDict() for row in spark.sql(render_query(name, "spark")).collect()]) == expected
+        for name, cases in ANSWERS.items():
+            for asked in cases:
+                rows = spark.sql(find_question(name).sql("spark", asked.values)).collect()
+                assert answered([row.asDict() for row in rows], asked) == asked.rows
         tell_spark(spark, grown_lake)
         for view in VIEWS:
             yesterdays = run_query(str(grown_lake), f"SELECT COUNT(*) AS count FROM {view}").to_pylist()

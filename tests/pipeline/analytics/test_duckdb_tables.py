@@ -1,8 +1,5 @@
 """Tables and views of an output folder or bucket, also of an empty one and of one written by an older version."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator
 
 import boto3
@@ -11,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.analytics.duckdb_tables import VIEWS, as_text, connect, nullable_schema, print_csv, print_json, run_query
+from pipeline.analytics.duckdb_tables import VIEWS, connect, nullable_schema, run_query
 from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, arrow_schema
@@ -118,68 +115,6 @@ def test_a_mistake_is_the_operators(tmp_path, monkeypatch, output, sql, sentence
 
 def test_a_statement_without_rows_is_no_error(tmp_path):
     assert run_query(str(tmp_path), "CREATE TABLE mine AS SELECT 1").num_rows in (0, 1)
-
-
-TRICKY = pa.table({"text": ['a "b", c\nd', None, "\x1b[31mred"], "list": [["x", "ä"], [], None], "number": [0.1, None, 3.0]})
-
-
-def test_csv_reads_back(capsys):
-    print_csv(TRICKY)
-    assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [
-        ["text", "list", "number"],
-        ['a "b", c\nd', '["x", "ä"]', "0.1"],
-        ["", "[]", ""],
-        ["\x1b[31mred", "", "3.0"],
-    ]
-
-
-FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "-", "-1-1", "+1 "]
-HARMLESS = ["-5", "+3.25", "-1,234.5%", "'=1", " =1", "a=1", "", "−5"]
-
-
-@pytest.mark.parametrize(("texts", "mark"), [(FORMULAS, "'"), (HARMLESS, "")])
-def test_a_text_that_a_spreadsheet_would_take_for_a_formula_gets_an_apostrophe(capsys, texts, mark):
-    table = pa.table({"=name": texts, "number": [-5.5] * len(texts), "list": [["=1"]] * len(texts)})
-    print_csv(table)
-    shown = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert shown == [["'=name", "number", "list"], *([mark + text, "-5.5", '["=1"]'] for text in texts)]
-    print_csv(table, is_raw=True)
-    raw = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert raw == [["=name", "number", "list"], *([text, "-5.5", '["=1"]'] for text in texts)]
-
-
-def test_csv_commands_no_terminal(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    print_csv(pa.table({"a\x1bc": ["\x1b]0;owned\x07", "\x9b2J", "two\nlines"]}))
-    assert capsys.readouterr().out == 'a␛c\n␛]0;owned␇\n\ufffd2J\n"two\nlines"\n'
-
-
-def test_json_commands_no_terminal_and_says_the_same(capsys):
-    table = pa.table({"text": ["\x1b]0;owned\x07\x7f\x9b2J ä"]})
-    print_json(table)
-    out = capsys.readouterr().out
-    assert out.rstrip("\n").isprintable()
-    assert json.loads(out) == table.to_pylist()[0]
-
-
-def test_json_is_one_object_a_line(capsys):
-    print_json(TRICKY)
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == TRICKY.to_pylist()
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, ""),
-        (0.1 + 0.2, "0.3"),
-        ("a\nb", "a b"),
-        ("\x1b[31mred", "[31mred"),
-        (["a", None], '["a", null]'),
-        ("x" * 121, "x" * 119 + "…"),
-    ],
-)
-def test_a_cell_is_one_printable_line(value, text):
-    assert as_text(value) == text
 
 
 def test_the_schema_of_an_empty_table_is_that_of_its_files(tmp_path):

@@ -1,0 +1,131 @@
+"""Commands that ask the tables: SQL, and ready questions."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand
+
+from pipeline.commands.answers import (
+    CsvFlag,
+    FormatFlag,
+    JsonLinesFlag,
+    OutFlag,
+    ParamFlag,
+    ParquetFlag,
+    RawCsvFlag,
+    RawFlag,
+    Shape,
+    values_of,
+)
+from pipeline.commands.flags import Output
+from pipeline.commands.output import console
+from schemas.errors import OperatorError
+
+_COMMENTED_SQL = re.compile(r"--(?![a-z-]+=)(\s|[^\n]*\n)")
+
+
+class TakesSql(TyperCommand):
+    """An argument that begins with an SQL comment is no flag: `query OUT "-- all of it …"`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f"\n{arg}" if _COMMENTED_SQL.match(arg) else arg for arg in args])
+
+
+def query(
+    output: Output,
+    sql: Annotated[str | None, typer.Argument(help="SQL over the tables and their views.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("-f", "--file", metavar="FILE", help="SQL from this file; - is standard input.", allow_dash=True)
+    ] = None,
+    param: ParamFlag = None,
+    format: FormatFlag = None,
+    out: OutFlag = None,
+    raw: RawFlag = False,
+    csv: CsvFlag = False,
+    csv_raw: RawCsvFlag = False,
+    json: JsonLinesFlag = False,
+    parquet: ParquetFlag = None,
+    ui: Annotated[bool, typer.Option("--ui", help="DuckDB's web interface, where its shell is installed.")] = False,
+) -> None:
+    """Ask the tables in OUT with DuckDB. Without SQL, on a terminal: DuckDB's own shell on them, where it is installed."""
+    if ui or (sql is None and file is None and is_terminal()):
+        if sql is not None or file is not None:
+            raise OperatorError("--ui opens a shell, and SQL is asked without one; choose one.")
+        open_shell(output, is_web=ui)
+    shape = Shape(format, out, raw=raw, csv=csv, csv_raw=csv_raw, json=json, parquet=parquet)
+    text, values = _sql_text(sql, file), values_of(param)
+    from pipeline.analytics.duckdb_tables import connect, rows_of
+
+    with closing(connect(output)) as connection:
+        shape.show(rows_of(connection, text, values))
+
+
+def ask(
+    output: Output,
+    question: Annotated[str | None, typer.Argument(metavar="[QUESTION]", help="One of the ready questions.")] = None,
+    param: ParamFlag = None,
+    format: FormatFlag = None,
+    out: OutFlag = None,
+    raw: RawFlag = False,
+    csv: CsvFlag = False,
+    csv_raw: RawCsvFlag = False,
+    json: JsonLinesFlag = False,
+    parquet: ParquetFlag = None,
+) -> None:
+    """Ask the tables in OUT one of the ready questions. Without one: list them, with their parameters."""
+    from pipeline.analytics.questions import find_question, print_questions
+
+    if question is None:
+        print_questions(console(), output)
+        return
+    shape = Shape(format, out, raw=raw, csv=csv, csv_raw=csv_raw, json=json, parquet=parquet)
+    text = find_question(question).sql("duckdb", values_of(param))
+    from pipeline.analytics.duckdb_tables import connect, rows_of
+
+    with closing(connect(output)) as connection:
+        shape.show(rows_of(connection, text))
+
+
+def is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _sql_text(sql: str | None, file: Path | None) -> str:
+    """From the argument, the file or standard input. Raises OperatorError."""
+    if sql is not None and file is not None:
+        raise OperatorError("SQL is given twice, as an argument and by --file; choose one.")
+    if sql is None:
+        if file is None or str(file) == "-":
+            sql = sys.stdin.read()
+        else:
+            try:
+                sql = file.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise OperatorError(f"{file} cannot be read: {error}.") from None
+    if not sql.strip():
+        raise OperatorError("There is no SQL: give it as an argument, by --file, or on standard input.")
+    return sql
+
+
+def open_shell(output: str, *, is_web: bool) -> NoReturn:
+    """DuckDB's own shell, on views over the files where they lie. Raises OperatorError where it is not installed."""
+    program = shutil.which("duckdb")
+    if program is None:
+        raise OperatorError(
+            "DuckDB's own shell is not installed (https://duckdb.org/install): with it this opens on the tables and views. "
+            'Without it: pagefold query OUT "select …", --file FILE, or SQL on standard input.'
+        )
+    from pipeline.analytics.dialects import present_tables, render_sql
+
+    with tempfile.TemporaryDirectory(prefix="pagefold-shell-") as folder:
+        script = Path(folder) / "views.sql"
+        script.write_text(render_sql(output, "duckdb", tables=present_tables(output, "duckdb")), "utf-8")
+        done = subprocess.run([program, "-init", str(script), *(["-ui"] if is_web else [])], check=False)
+    raise typer.Exit(done.returncode)

@@ -1,0 +1,82 @@
+"""Rows of a small lake in which a little of everything has happened."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.pipeline.written_lake import row
+
+WHOLE = {"num_pages": 2, "num_pages_read": 2, "ocr_recipe_id": "o1", "chart_recipe_id": "c1"}
+GREETING = "Grüße, 世界; it's"
+TABLE = "| Year | Sales |\n|---|---|\n| 2024 | 1.5 |"
+
+
+def box(*edges: float) -> dict[str, float]:
+    return dict(zip(("left_px", "top_px", "right_px", "bottom_px"), edges, strict=True))
+
+
+def made_rows() -> dict[str, list[dict[str, Any]]]:
+    """Two versions of one document, a second answer, a chart over time, a page to review, an open failure, two runs."""
+
+    def key(source: str, plan: int, uri: str = "s3://b/in/a.pdf") -> dict[str, Any]:
+        return {"source_id": source, "plan_id": f"{plan:06d}", "uri": uri, "document_id": f"bytes of {source}"}
+
+    def time(year: int) -> datetime:
+        return datetime(year, 1, 1, tzinfo=UTC)
+
+    chart = {"page_index": 0, "region_index": 0, "recipe_id": "c1"}
+    return {
+        "documents": [
+            row("documents", **key("v1", 1), **WHOLE, name="a.pdf"),
+            row("documents", **key("v2", 2), **WHOLE, name="a.pdf", tasks=["ocr", "chart"]),
+            row("documents", **key("v2", 3), **WHOLE | {"num_pages_read": 1}, name="a.pdf"),
+            row("documents", **key("w1", 1, "s3://b/in/b.pdf"), **WHOLE, name="b.pdf"),
+        ],
+        "pages": [
+            row("pages", **key("v1", 1), page_index=0, status="ok", text_plain="old version", recipe_id="o1"),
+            row(
+                "pages",
+                **key("v2", 2),
+                page_index=0,
+                status="ok",
+                text_layer_agreement=0.99,
+                recipe_id="o1",
+                text_plain="new version",
+                text_markdown="# new version",
+                width_px=100,
+                height_px=100,
+            ),
+            row("pages", **key("v2", 2), page_index=1, status="failed", recipe_id="o1"),
+            row("pages", **key("v2", 3), page_index=1, status="partial", attempt=1, recipe_id="o1", flags=["partial"], num_asks=2),
+            row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=0, status="ok", recipe_id="o1", flags=["repaired"]),
+            row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=1, status="ok", recipe_id="o1", confidence=0.5),
+        ],
+        "blocks": [
+            row("blocks", **key("v2", 2), page_index=0, recipe_id="o1", block_index=0, text=GREETING, **box(0, 0, 80, 20)),
+            row(
+                "blocks",
+                **key("v2", 2),
+                page_index=0,
+                recipe_id="o1",
+                block_index=1,
+                kind="table",
+                text=TABLE,
+                **box(0, 60, 90, 99),
+            ),
+        ],
+        "charts": [
+            row("charts", **key("v2", 2), **chart, status="ok", kind="line", title="Sales by year", series=["EU"], num_points=2)
+        ],
+        "chart_points": [
+            row("chart_points", **key("v2", 2), **chart, point_index=1, series="EU", x_text="2025", x_time=time(2025), value=2.5),
+            row("chart_points", **key("v2", 2), **chart, point_index=0, series="EU", x_text="2024", x_time=time(2024), value=1.5),
+        ],
+        "failures": [
+            row("failures", **key("v2", 2), page_index=1, kind="bad_json", stage="validate", task="ocr"),
+            row("failures", **key("v2", 3), page_index=1, attempt=1, kind="truncated", stage="read", task="ocr"),
+        ],
+        "deletions": [row("deletions", **key("w1", 3, "s3://b/in/b.pdf"), is_deleted=True)],
+        "runs": [
+            row("runs", run_id="r1", status="finished", started_at=time(2025), num_pages=4, num_output_tokens=100, cost=0.5),
+            row("runs", run_id="r2", status="running", started_at=time(2026)),
+        ],
+    }
