@@ -16,6 +16,7 @@ FLAGS: dict[str, str] = {
     # rendering
     "repaired": "MuPDF had to repair the file to open it; pages may be missing",
     "render_warnings": "MuPDF complained while drawing the page; something on it may be missing",
+    "hidden_text": "the PDF has words here that nobody sees (without ink, in the paper's colour, covered): see `pages.text_hidden`",
     "text_layer_failed": "the page was drawn, but its own text could not be read",
     "regions_failed": "the page was drawn, but the search for charts on it failed",
     "exif_unreadable": "the image's EXIF data could not be read; it was not rotated",

@@ -84,8 +84,10 @@ class Word(NamedTuple):
     """MuPDF's line number inside the block."""
     size_px: Pixels
     """Font size in pixels of the rendered page."""
-    style: Annotated[int, Field(ge=0, lt=8)] = 0
-    """Sum of BOLD, ITALIC, MONO."""
+    style: Annotated[int, Field(ge=0, lt=128)] = 0
+    """Sum of BOLD, ITALIC, MONO; of one of ACROSS, DOWN, UP where the PDF says which way the line runs; of INVISIBLE."""
+    font: Count = 0
+    """Words of one font of the page share it."""
 
     @property
     def box(self) -> Box:
@@ -93,6 +95,9 @@ class Word(NamedTuple):
 
 
 BOLD, ITALIC, MONO = 1, 2, 4
+ACROSS, DOWN, UP = 8, 16, 32
+INVISIBLE = 64
+"""Drawn with no ink of its own, as the text under a scan that an OCR has read."""
 Words = Annotated[list[Word], Field(max_length=MAX_WORDS), FailFast()]
 """Of a hundred thousand that are none, the first is error enough."""
 
@@ -107,6 +112,8 @@ class TextLayer(Frozen):
     """Of these, characters without a Unicode meaning: U+FFFD, private use, control."""
     num_hidden: Count = 0
     """Of these, characters drawn invisibly (render mode 3, as under an OCRed scan) or outside the page."""
+    unseen: Words = []
+    """Words that nobody sees on the page: without ink, in the paper's colour, covered, clipped. Counted nowhere above."""
 
 
 class PageImage(Frozen):

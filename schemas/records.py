@@ -137,6 +137,16 @@ class PageTimes(ReadTimes):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageUnseen:
+    """What the file says and the page does not show. New columns stand at the end of their table."""
+
+    text_hidden: Annotated[
+        str | None,
+        "Words of the PDF that nobody sees on the page, line by line; they are in no other column. Null where there are none.",
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BlockContent:
     """What a block says, and where."""
 
@@ -215,7 +225,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageRecord(Record, PageText, Drawn, PageTrust, Asked, Flagged, PageTimes):
+class PageRecord(Record, PageText, Drawn, PageTrust, Asked, Flagged, PageTimes, PageUnseen):
     lineage: Lineage
     page_index: PageIndex
     reading: Reading

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import groupby
 from typing import Any, get_args
 
 from schemas.answers import OcrAnswer
@@ -148,6 +149,7 @@ class ChunkRows:
             "num_text_layer_chars": page.text_layer and page.text_layer.num_chars,
             "flags": joined(page.flags, _answer_flags(outcome)),
             "render_s": page.render_s,
+            "text_hidden": _unseen_text(page),
         }
         return PageRecord(**columns | self._asked(outcome) | content)
 
@@ -184,6 +186,13 @@ class ChunkRows:
             "read_s": outcome.engine_s,
             "read_at": self._clock(),
         }
+
+
+def _unseen_text(page: RenderedPage) -> str | None:
+    """A line of the PDF a line."""
+    words = page.text_layer.unseen if page.text_layer else []
+    lines = [" ".join(word.text for word in line) for _, line in groupby(words, key=lambda word: (word.block, word.line))]
+    return "\n".join(lines) or None
 
 
 def _columns(content: OcrContent | ChartContent, **known: Any) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Bounds:
             except ValueError as error:
                 raise OutOfBounds(str(error)) from None
         if page.text_layer is not None:
-            _check_words(page.text_layer.words, page.image)
+            _check_words([*page.text_layer.words, *page.text_layer.unseen], page.image)
         self._check_regions(page.regions, page.image)
 
     def _check_regions(self, regions: Sequence[Region], image: PageImage) -> None:

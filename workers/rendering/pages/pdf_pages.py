@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from schemas.failure import FailureKind, PageError
@@ -14,12 +15,14 @@ from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, PageImage, Regi
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS
+from workers.rendering.pages.glyphs import dingbat_glyphs
 from workers.rendering.pages.image_pages import full_image, is_one_color
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.passwords import spellings
 from workers.rendering.pages.regions import PageView, find_regions
 from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
 from workers.rendering.pages.text_layer import PdfText, all_scaled, read_text
+from workers.rendering.pages.unseen import drawing_order, without_unseen
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
@@ -64,10 +67,11 @@ class PdfDocument:
         self._shown = None
         pymupdf.TOOLS.reset_mupdf_warnings()
         shown = self._shown = ShownPage(self._pdf.load_page(page_index), self._settings)
-        flags = list(shown.flags)
         size = shown.size
         pixels = shown.drawn.pixels
+        shown.part_unseen()
         layer = shown.text.layer(shown.x, shown.y)
+        flags = list(shown.flags)
         if self._pdf.is_repaired:
             flags.append("repaired")
         if pymupdf.TOOLS.mupdf_warnings():
@@ -136,13 +140,31 @@ class ShownPage:
             media = stext.m_internal.mediabox
             media.x0 = media.y0 = -MAX_SIDE_PT
             media.x1 = media.y1 = MAX_SIDE_PT
-            return _bounded(read_text(pymupdf.TextPage(stext), self.page_pt), self.flags), images
+            text = read_text(pymupdf.TextPage(stext), self.page_pt, lambda: dingbat_glyphs(self.page))
+            return _bounded(text, self.flags), images
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 (a fault in the text costs the text, not the page)
             raise_if_out_of_memory(error)
             self.flags.append("text_layer_failed")
             return PdfText(), []
+
+    def part_unseen(self) -> None:
+        """Words that the page as drawn does not show go apart. A fault in looking leaves the text as it is."""
+        try:
+            pictures = [image.box_pt for image in self.images if not image.is_speck]
+            order = partial(drawing_order, self._list)
+            self.text = without_unseen(self.text, self._pixels(), self.x, self.y, pictures, order)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 (see above)
+            raise_if_out_of_memory(error)
+            self.flags.append("text_layer_failed")
+        if self.text.unseen:
+            self.flags.append("hidden_text")
+
+    def _pixels(self) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(self.drawn.pixels, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
 
     def draw(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> Drawn:
         """`part_pt` drawn straight at `size`: MuPDF scales by two factors, so that nothing is resampled afterwards."""
@@ -163,8 +185,7 @@ class ShownPage:
         return self.draw(self.size, self.page_pt)
 
     def view(self) -> PageView:
-        pixels = np.frombuffer(self.drawn.pixels, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
-        return PageView(self.page, self.text.words, self.images, pixels)
+        return PageView(self.page, self.text.words, self.images, self._pixels())
 
     def full_image(self) -> bytes:
         """The scan at its own resolution, at most FULL_IMAGE_PIXELS, as JPEG."""

@@ -3,18 +3,25 @@
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.page import BOLD, FAR_PX, ITALIC, MONO, Box, TextLayer, Word
+from schemas.page import ACROSS, BOLD, DOWN, FAR_PX, INVISIBLE, ITALIC, MONO, UP, Box, TextLayer, Word
+from workers.rendering.pages.glyphs import is_symbol_font, raised, symbol_of, with_symbols
 from workers.rendering.pages.mupdf import pymupdf
 
 _FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
 _ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
 _SOFT_HYPHEN = "\u00ad"
+_RISE = 0.15
+_MAX_RISE = 0.8
+_RAISED_SIZE = 0.45, 0.92
+"""A mark's baseline lies higher than its line's by this share of the line's font size, and its own size is this share of it. A drop
+capital's neighbours are smaller than that."""
 
 
 @dataclass
@@ -27,25 +34,33 @@ class PdfText:
     num_hidden: int = 0
     size_chars: Counter[float] = field(default_factory=Counter)
     """Font size in points, to 0.1 -> visible characters on the page."""
+    fonts: dict[str, int] = field(default_factory=dict)
+    """Name -> its number in `Word.font`."""
+    unseen: list[Word] = field(default_factory=list)
+    """Words that nobody sees on the page as drawn; not among `words`, and counted nowhere."""
 
     def layer(self, x: float, y: float) -> TextLayer | None:
         """In pixels, `x` and `y` being pixels per point; None when the page has no text."""
-        if not self.num_chars:
+        if not self.num_chars and not self.unseen:
             return None
         return TextLayer(
             words=all_scaled(self.words, x, y),
             num_chars=self.num_chars,
             num_unmapped=self.num_unmapped,
             num_hidden=self.num_hidden,
+            unseen=all_scaled(self.unseen, x, y),
         )
+
+    def number_of(self, font: str) -> int:
+        return self.fonts.setdefault(font, len(self.fonts))
 
 
 def all_scaled(words: Sequence[Word], x: float, y: float) -> list[Word]:
     """In pixels, to a hundredth; `x` and `y` are pixels per point. At once: one by one it costs half of what reading them does."""
-    sides = np.array([(left, top, right, bottom, size) for _, left, top, right, bottom, _, _, size, _ in words], dtype=float)
+    sides = np.array([(left, top, right, bottom, size) for _, left, top, right, bottom, _, _, size, _, _ in words], dtype=float)
     rounded = (sides.reshape(-1, 5) * (x, y, x, y, y)).round(2).clip(-FAR_PX, FAR_PX).tolist()
     return [
-        Word(word.text, left, top, right, bottom, word.block, word.line, size, word.style)
+        Word(word.text, left, top, right, bottom, word.block, word.line, size, word.style, word.font)
         for word, (left, top, right, bottom, size) in zip(words, rounded, strict=True)
     ]
 
@@ -54,6 +69,9 @@ class _Look(NamedTuple):
     size_pt: float
     style: int
     is_invisible: bool
+    font: int = 0
+    is_raised: bool = False
+    """A superscript."""
 
 
 class _Char(NamedTuple):
@@ -62,15 +80,23 @@ class _Char(NamedTuple):
     look: _Look
 
 
-def read_text(page: pymupdf.TextPage, page_pt: Box) -> PdfText:
+def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], Mapping[int, int]] = dict) -> PdfText:
     """The words of a text page, in MuPDF's (logical) order, clipped to the page.
 
     White space ends a word, and so does a line. Characters without a finite box are dropped; a word outside the page is counted
     (as hidden) and dropped. MuPDF's own words cost a fifth of its characters, but know neither size nor visibility: those come
-    from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, and with rarer spaces.
+    from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, with rarer spaces, and with
+    fonts of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where a page has such a font.
     """
-    text = join_words(page.extractWORDS(), page.extractDICT(), page_pt)
-    return read_words(page.extractRAWDICT(), page_pt) if text is None else text
+    spans = page.extractDICT()
+    has_symbols = any(is_symbol_font(span["font"]) for line in _lines(spans) for span in line["spans"])
+    text = None if has_symbols else join_words(page.extractWORDS(), spans, page_pt)
+    return read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {}) if text is None else text
+
+
+def _lines(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for block in page["blocks"]:
+        yield from block.get("lines", ())
 
 
 def join_words(words: Sequence[tuple[Any, ...]], spans: dict[str, Any], page_pt: Box) -> PdfText | None:
@@ -88,7 +114,7 @@ def join_words(words: Sequence[tuple[Any, ...]], spans: dict[str, Any], page_pt:
                 return None
             if not math.isfinite(sum(word[0] + word[1] + word[2] + word[3] for word in found)):
                 return None
-            _add_line(text, found, _looks(line["spans"]), block["number"], line_index, page_pt)
+            _add_line(text, found, _looks(text, line), block["number"], line_index, page_pt)
     return text if num_joined == len(words) else None
 
 
@@ -96,8 +122,8 @@ def _add_line(
     text: PdfText, words: Sequence[tuple[Any, ...]], looks: list[tuple[int, "_Look"]], block: int, line: int, page_pt: Box
 ) -> None:
     """Most lines have one look and most words nothing to clean or clip: these take the short way."""
-    size_pt, style, is_invisible = looks[0][1]
-    is_plain = len(looks) == 1 and not is_invisible
+    size_pt, style, is_invisible, font, is_raised = looks[0][1]
+    is_plain = len(looks) == 1 and not is_invisible and not is_raised
     page_left, page_top, page_right, page_bottom = page_pt
     num_chars = 0
     for word in words:
@@ -110,7 +136,7 @@ def _add_line(
             and page_top <= top <= bottom <= page_bottom
         ):
             num_chars += len(joined)
-            text.words.append(Word(joined, left, top, right, bottom, block, line, size_pt, style))
+            text.words.append(Word(joined, left, top, right, bottom, block, line, size_pt, style, font))
         else:
             its_looks = [(len(joined), looks[0][1])] if is_plain else _take(looks, len(joined))
             _add_word(text, joined, word, its_looks, block, line, page_pt)
@@ -119,16 +145,50 @@ def _add_line(
         text.size_chars[size_pt] += num_chars
 
 
-def _looks(spans: Sequence[dict[str, Any]]) -> list[tuple[int, "_Look"]]:
+def _looks(text: PdfText, line: dict[str, Any]) -> list[tuple[int, "_Look"]]:
     """(number of characters without white space, look) from the last span to the first."""
     looks: list[tuple[int, _Look]] = []
-    for span in reversed(spans):
+    base = _base(line)
+    for span in reversed(line["spans"]):
         if num_chars := sum(map(len, span["text"].split())):
-            look = _Look(round(span["size"], 1), _style(span["flags"]), _is_invisible(span))
+            look = _look(text, span, line, base)
             if looks and looks[-1][1] == look:
                 num_chars += looks.pop()[0]
             looks.append((num_chars, look))
     return looks
+
+
+def _base(line: dict[str, Any]) -> tuple[float, float]:
+    """(baseline's y, font size) of most of the line, in points."""
+    spans = line["spans"]
+    if len(spans) == 1:
+        return spans[0]["origin"][1], spans[0]["size"]
+    weights: Counter[tuple[float, float]] = Counter()
+    for span in spans:
+        num_chars = len(span["text"]) if "text" in span else len(span["chars"])
+        weights[span["origin"][1], span["size"]] += num_chars * span["size"] ** 2
+    return max(weights, key=lambda base: weights[base])
+
+
+def _look(text: PdfText, span: dict[str, Any], line: dict[str, Any], base: tuple[float, float]) -> "_Look":
+    size = span["size"]
+    y, base_size = base
+    is_raised = (
+        _RAISED_SIZE[0] * base_size < size < _RAISED_SIZE[1] * base_size
+        and _RISE * base_size < y - span["origin"][1] < _MAX_RISE * base_size
+        and line["dir"][0] > 0.99
+    )
+    is_invisible = span["alpha"] == 0 or not span["char_flags"] & (_FILLED | _STROKED | _CLIPPED)
+    style = _style(span["flags"]) | _direction(line) | INVISIBLE * is_invisible
+    return _Look(round(size, 1), style, is_invisible, text.number_of(span["font"]), is_raised)
+
+
+def _direction(line: dict[str, Any]) -> int:
+    """Which way its characters follow each other on the page."""
+    y = line["dir"][1]
+    if line["wmode"] or y > 0.99:
+        return DOWN
+    return UP if y < -0.99 else ACROSS
 
 
 def _take(looks: list[tuple[int, "_Look"]], num_chars: int) -> list[tuple[int, "_Look"]]:
@@ -144,16 +204,20 @@ def _take(looks: list[tuple[int, "_Look"]], num_chars: int) -> list[tuple[int, "
     return taken
 
 
-def read_words(raw: dict[str, Any], page_pt: Box) -> PdfText:
+def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, int] | None = None) -> PdfText:
     """The same, character by character, from PyMuPDF's `extractRAWDICT`."""
     text = PdfText()
     for block in raw["blocks"]:
         for line_index, line in enumerate(block.get("lines", ())):
             word: list[_Char] = []
+            base = _base(line)
             for span in line["spans"]:
-                look = _Look(round(span["size"], 1), _style(span["flags"]), _is_invisible(span))
+                look = _look(text, span, line, base)
+                is_symbols = is_symbol_font(span["font"])
                 for char in span["chars"]:
                     letter, bbox = char["c"], char["bbox"]
+                    if is_symbols:
+                        letter = symbol_of(letter, span["font"], symbol_glyphs or {})
                     if letter.isspace():
                         if word:
                             _end_word(text, word, block["number"], line_index, page_pt)
@@ -188,8 +252,12 @@ def _add_word(
     right, bottom = right if right < page_right else page_right, bottom if bottom < page_bottom else page_bottom
     num_chars = len(joined)
     text.num_chars += num_chars
-    if not joined.isascii() or not joined.isprintable():
-        text.num_unmapped += sum(map(_is_unmapped, joined))
+    spelled = joined
+    if any(look.is_raised for _, look in looks):
+        spelled = _spelled(joined, looks)
+    if not spelled.isascii() or not spelled.isprintable():
+        spelled = with_symbols(spelled)
+        text.num_unmapped += sum(map(is_unmapped, spelled))
     if right < left or bottom < top:
         text.num_hidden += num_chars
         return
@@ -198,9 +266,19 @@ def _add_word(
             text.num_hidden += num_alike
         else:
             text.size_chars[look.size_pt] += num_alike
-    if cleaned := clean_text(joined):
-        first = looks[0][1]
-        text.words.append(Word(cleaned, left, top, right, bottom, block, line, first.size_pt, first.style))
+    if cleaned := clean_text(spelled):
+        first = next((look for _, look in looks if not look.is_raised), looks[0][1])
+        text.words.append(Word(cleaned, left, top, right, bottom, block, line, first.size_pt, first.style, first.font))
+
+
+def _spelled(joined: str, looks: Sequence[tuple[int, _Look]]) -> str:
+    """With its superscripts written as such."""
+    spelled, start = "", 0
+    for is_raised, group in groupby(looks, key=lambda item: item[1].is_raised):
+        part = joined[start : start + sum(num_chars for num_chars, _ in group)]
+        spelled += raised(part, spelled) if is_raised else part
+        start += len(part)
+    return spelled
 
 
 def clean_text(text: str) -> str:
@@ -213,12 +291,9 @@ def clean_text(text: str) -> str:
     return "".join("\ufffd" if unicodedata.category(char) == "Cs" else char for char in kept)
 
 
-def _is_unmapped(char: str) -> bool:
+def is_unmapped(char: str) -> bool:
+    """Without a meaning that Unicode gives it."""
     return char == "\ufffd" or (not char.isprintable() and unicodedata.category(char) in ("Co", "Cc", "Cs", "Cn"))
-
-
-def _is_invisible(span: dict[str, Any]) -> bool:
-    return span["alpha"] == 0 or not span["char_flags"] & (_FILLED | _STROKED | _CLIPPED)
 
 
 def _style(flags: int) -> int:

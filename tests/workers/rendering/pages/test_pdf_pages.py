@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import BOLD, MAX_CHARS, MAX_WORDS, MONO, RenderedPage, Word
+from schemas.page import ACROSS, BOLD, MAX_CHARS, MAX_WORDS, MONO, RenderedPage, Word
 from workers.rendering.pages.passwords import saslprep, spellings
 from workers.rendering.pages.pdf_pages import _bounded
 from workers.rendering.pages.text_layer import PdfText
@@ -132,11 +132,21 @@ def test_an_empty_page_is_blank_without_a_text_layer(render_made: Callable[..., 
     assert (page.is_blank, page.text_layer, page.regions) == (True, None, [])
 
 
-@pytest.mark.parametrize("gray", [0.98, 1.0])
-def test_a_page_with_words_is_not_blank_however_faint(render_made: Callable[..., list[RenderedPage]], gray: float) -> None:
-    (page,) = render_made(lambda pdf: pdf.new_page().insert_text((72, 72), "faint", color=(gray,) * 3))
+def test_a_page_with_words_is_not_blank_however_faint(render_made: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = render_made(lambda pdf: pdf.new_page().insert_text((72, 72), "faint", color=(0.98,) * 3))
 
     assert not page.is_blank
+
+
+def test_a_page_of_words_in_the_papers_colour_is_blank_and_says_what_it_hides(
+    render_made: Callable[..., list[RenderedPage]],
+) -> None:
+    (page,) = render_made(lambda pdf: pdf.new_page().insert_text((72, 72), "white on white", color=(1, 1, 1)))
+
+    assert (page.is_blank, page.flags) == (True, ["hidden_text"])
+    assert page.text_layer is not None
+    assert [word.text for word in page.text_layer.unseen] == ["white", "on", "white"]
+    assert (page.text_layer.words, page.text_layer.num_chars) == ([], 0)
 
 
 def test_a_hairline_is_not_blank(render_made: Callable[..., list[RenderedPage]]) -> None:
@@ -160,7 +170,8 @@ def test_words_carry_line_block_size_and_style(render_made: Callable[..., list[R
     assert [word.text for word in page.text_layer.words] == ["plain", "office", "bold", "mono"]
     assert (plain.block, plain.line) == (office.block, office.line)
     assert len({plain.block, bold.block, mono.block}) == 3
-    assert (plain.style, bold.style & BOLD, mono.style & MONO) == (0, BOLD, MONO)
+    assert (plain.style, bold.style & BOLD, mono.style & MONO) == (ACROSS, BOLD, MONO)
+    assert len({plain.font, bold.font, mono.font}) == 3
     assert plain.size_px == pytest.approx(10 * page.dpi / 72, rel=0.03)
     assert bold.size_px == pytest.approx(2 * plain.size_px, rel=0.01)
 

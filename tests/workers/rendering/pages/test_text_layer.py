@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from schemas.page import Box
+from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box
 from workers.rendering.pages.text_layer import clean_text, read_words
 
 PAGE = Box(0, 0, 100, 100)
@@ -10,8 +10,24 @@ NAN = float("nan")
 
 
 def raw(*chars: tuple[str, tuple[float, float, float, float]], flags: int = 16, alpha: int = 255) -> dict[str, Any]:
-    span = {"size": 10.0, "flags": 0, "alpha": alpha, "char_flags": flags, "chars": [{"c": c, "bbox": box} for c, box in chars]}
-    return {"blocks": [{"number": 4, "lines": [{"spans": [span]}]}, {"number": 5}]}
+    return line_of(span_of(*chars, flags=flags, alpha=alpha))
+
+
+def span_of(
+    *chars: tuple[str, Any], flags: int = 16, alpha: int = 255, size: float = 10.0, y: float = 20.0, font: str = "Helvetica"
+) -> dict[str, Any]:
+    letters = [{"c": c, "bbox": box} for c, box in chars]
+    return {
+        "size": size, "flags": 0, "alpha": alpha, "char_flags": flags, "chars": letters, "font": font, "origin": (0.0, y),
+    }  # fmt: skip
+
+
+def line_of(*spans: dict[str, Any], direction: tuple[float, float] = (1.0, 0.0), wmode: int = 0) -> dict[str, Any]:
+    return {"blocks": [{"number": 4, "lines": [{"spans": list(spans), "dir": direction, "wmode": wmode}]}, {"number": 5}]}
+
+
+def letters(text: str, left: float = 0) -> list[tuple[str, tuple[float, float, float, float]]]:
+    return [(char, (left + 5 * place, 10, left + 5 * place + 5, 20)) for place, char in enumerate(text)]
 
 
 def test_white_space_ends_a_word_and_boxes_are_united() -> None:
@@ -60,3 +76,77 @@ def test_characters_without_a_meaning_are_counted(char: str, unmapped: int) -> N
 def test_text_is_cleaned(chars: str, expected: str) -> None:
     assert clean_text(chars) == expected
     clean_text(chars).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("before", "mark", "expected"),
+    [
+        ("4,810", "2", "4,810²"),
+        ("10", "9", "10⁹"),
+        ("10", "-3", "10⁻³"),
+        ("Curlew", "1,2", "Curlew¹,²"),
+        ("Total", "a", "Totalᵃ"),
+        ("21", "st", "21st"),
+        ("M", "me", "Mme"),
+        ("Brand", "TM", "BrandTM"),
+        ("1", "a", "1ª"),
+        ("Dues", "*", "Dues*"),
+        ("x", "2Я", "x^2Я"),
+    ],
+)
+def test_a_superscript_is_no_part_of_the_number_before_it(before: str, mark: str, expected: str) -> None:
+    text = read_words(
+        line_of(
+            span_of(*letters(before)), span_of(*letters(mark, 5 * len(before)), size=6, y=16.5), span_of(*letters(" after", 60))
+        ),
+        PAGE,
+    )
+
+    assert text.words[0].text == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "y"),
+    [(6, 20), (6, 21.5), (10, 16), (3, 17)],  # small capitals; a subscript; a line that jumps; the neighbours of a drop capital
+)
+def test_smaller_or_shifted_letters_alone_are_no_superscript(size: float, y: float) -> None:
+    text = read_words(
+        line_of(span_of(*letters("H")), span_of(*letters("2", 5), size=size, y=y), span_of(*letters("Obserw", 10))), PAGE
+    )
+
+    assert text.words[0].text == "H2Obserw"
+
+
+@pytest.mark.parametrize(
+    ("direction", "wmode", "expected"),
+    [((1.0, 0.0), 0, ACROSS), ((0.0, 1.0), 0, DOWN), ((0.0, -1.0), 0, UP), ((1.0, 0.0), 1, DOWN)],
+)
+def test_a_word_knows_which_way_its_line_runs(direction: tuple[float, float], wmode: int, expected: int) -> None:
+    (word,) = read_words(line_of(span_of(*letters("ab")), direction=direction, wmode=wmode), PAGE).words
+
+    assert word.style == expected
+
+
+def test_a_word_without_ink_says_so() -> None:
+    (word,) = read_words(raw(*letters("ab"), flags=0), PAGE).words
+
+    assert word.style == ACROSS | INVISIBLE
+
+
+@pytest.mark.parametrize(
+    ("font", "chars", "glyphs", "expected"),
+    [
+        ("ABCDEF+Wingdings-Regular", "\xfe\xa8", {}, "☑☐"),
+        ("Wingdings", "\uf0fc\uf0fb", {}, "✓✗"),
+        ("ZapfDingbats", "4o8", {}, "✔❏✘"),
+        ("ZapfDingbats", "J", {74: 80}, "❏"),  # MuPDF's glyph number less one, where the PDF names no encoding
+        ("Symbol", "abS", {}, "αβΣ"),
+        ("SymbolMT", "\uf0b7", {}, "•"),
+        ("Helvetica", "4o\uf0b7\uf0fe", {}, "4o•☑"),  # Word's private use, under any name
+        ("ZapfDingbats", "✔", {}, "✔"),
+    ],
+)
+def test_what_a_font_of_symbols_shows_is_read(font: str, chars: str, glyphs: dict[int, int], expected: str) -> None:
+    (word,) = read_words(line_of(span_of(*letters(chars), font=font)), PAGE, glyphs).words
+
+    assert word.text == expected

@@ -25,7 +25,7 @@ _CAPTION = re.compile(
     r"^(figure|fig\.|table|tab\.|chart|exhibit|abb\.|abbildung|tabelle|figura|tabla|tableau|图|圖|表|図|그림|표|рис\.|таблица)\s*\d",
     re.IGNORECASE,
 )
-_NOTE_MARK = re.compile(r"^(\d{1,3}|[*†‡§]+|\[\d{1,3}\])\s*\S")
+_NOTE_MARK = re.compile(r"^(\d{1,3}|[⁰¹²³⁴-⁹ᵃ-ᵻ]{1,3}|[*†‡§]+|\[\d{1,3}\])\s*\S")
 
 
 class Paragraph(NamedTuple):
