@@ -1,0 +1,128 @@
+"""Small inputs that went wrong once, of `../shared/cases` and made here: what is right of each with the engine `classic`.
+
+    python -m tests.bench.cases [--only NAME] [--show]
+
+Prints a line per check that is wrong, then right of all by case. `--show` prints what was read. What is made here (`made:`) is
+drawn by `tests.workers.made_text`, a kind in several variants: `--held-back` draws those that nothing was tuned on.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.failure import PageError
+from schemas.page import RenderedPage
+from schemas.settings import EngineSettings, RegionSettings, RenderSettings
+from tests.bench.cer import request_of
+from tests.bench.expected_cases import EXPECTED, Expected
+from tests.workers import made_text
+from workers.answers.parse import parse_answer
+from workers.engines.engine import Engine
+from workers.engines.registry import make_engine
+from workers.rendering.renderer import Renderer
+from workers.text.content import ocr_content
+
+CASES = Path(__file__).parents[2].parent / "shared" / "cases"
+MAX_PAGES = 6
+
+
+class Read(NamedTuple):
+    text: str
+    """Of all pages, white space as one blank."""
+    flags: frozenset[str]
+    """Also the kinds of failures."""
+    blocks: list[str]
+
+
+class Score:
+    def __init__(self) -> None:
+        self.right: dict[str, list[bool]] = {}
+
+    def judge(self, name: str, expected: Expected, read: Read) -> None:
+        for check, is_right in expected.judged(read.text, read.flags, read.blocks):
+            self.right.setdefault(name, []).append(is_right)
+            if not is_right:
+                print(f"wrong  {name}: {check}")
+
+
+async def read_file(engine: Engine, renderer: Renderer, path: Path) -> Read:
+    """As the pipeline does, at most MAX_PAGES pages."""
+    try:
+        num_pages = renderer.probe(path, None, None).num_pages or 0
+    except PageError as error:
+        return Read("", frozenset([error.kind]), [])
+    texts: list[str] = []
+    flags: set[str] = set()
+    blocks: list[str] = []
+    for page in renderer.render(path, range(min(num_pages, MAX_PAGES))):
+        if page.failure is not None:
+            flags.add(page.failure.kind)
+            continue
+        flags.update(page.flags)
+        if not page.is_blank:
+            text, more, found = await read_page(engine, page)
+            texts.append(text)
+            flags.update(more)
+            blocks += found
+    return Read(" ".join(" ".join(texts).split()), frozenset(flags), blocks)
+
+
+async def read_page(engine: Engine, page: RenderedPage) -> tuple[str, set[str], list[str]]:
+    completion = await engine.read(request_of(page))
+    flags = {*completion.flags, *([completion.failure.kind] if completion.failure else [])}
+    if not completion.text:
+        return "", flags, []
+    answer = parse_answer("ocr", completion.text, is_complete=True).answer
+    content = ocr_content(answer, page, is_literal=completion.is_literal)  # type: ignore[arg-type]
+    return content.text_plain or "", {*flags, *content.flags}, [f"{block.kind}: {block.text}" for block in content.blocks]
+
+
+def files(folder: Path, *, held_back: bool) -> Iterator[tuple[str, Expected, Path]]:
+    """Name, what is right, and where it lies."""
+    for path in sorted(CASES.glob("*/*")):
+        name = f"{path.parent.name}/{path.name}"
+        if path.suffix != ".txt" and name in EXPECTED:
+            yield name, EXPECTED[name], path
+    for made in made_text.held_back() if held_back else made_text.tuned():
+        path = folder / f"{made.name.replace('/', '_')}.pdf"
+        path.write_bytes(made.pdf)
+        yield f"made:{made.name}", Expected(made.has, made.lacks, made.flags, made.no_flags), path
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--show", action="store_true", help="print what was read")
+    parser.add_argument("--held-back", action="store_true", help="variants of the made cases that nothing was tuned on")
+    arguments = parser.parse_args()
+    if not CASES.is_dir():
+        print(f"the cases beside the repository are left out: there is no {CASES}")
+    engine = make_engine(EngineSettings())
+    await engine.start()
+    renderer = Renderer(RenderSettings(), RegionSettings(enabled=False), [])
+    score = Score()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, expected, path in files(Path(folder), held_back=arguments.held_back):
+            if arguments.only not in name:
+                continue
+            read = await read_file(engine, renderer, path)
+            if arguments.show:
+                print(f"\n== {name} {sorted(read.flags)}", *read.blocks, sep="\n   ")
+            score.judge(name, expected, read)
+    renderer.close()
+    await engine.close()
+    print(f"\n{'case':48}right of")
+    for name, results in score.right.items():
+        print(f"{name:48}{sum(results):5}{len(results):3}{'' if all(results) else '   <- wrong'}")
+    everything = [result for results in score.right.values() for result in results]
+    num_whole = sum(map(all, score.right.values()))
+    print(f"\n{sum(everything)} of {len(everything)} checks, {num_whole} of {len(score.right)} cases all right")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
