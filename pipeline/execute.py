@@ -3,41 +3,30 @@
 import contextlib
 import gc
 import logging
-import queue
-import re
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-
-import pyarrow as pa
-import ray
-from ray.data._internal.execution.streaming_executor import StreamingExecutor
-from ray.exceptions import RayError
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pipeline.breaker import Breaker
 from pipeline.cluster.readiness import Readers
 from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Committer
-from pipeline.graph import Context, build, configure
+from pipeline.graph import Context, configure
 from pipeline.lake.paths import ChunkName
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, read_progress
-from pipeline.object_store.store import Store, StoreError, StoreUnavailable
+from pipeline.object_store.store import Store
 from pipeline.planning.carry_over import carry_over
-from pipeline.planning.chunks import Work
-from pipeline.planning.duplicates import group_twins
-from pipeline.reporting.observer import Observer, ShardCommit, StageLoad, StageName
+from pipeline.planning.chunks import work_left
+from pipeline.reporting.observer import Observer, ShardCommit
 from pipeline.reporting.receipts import Bugs
 from pipeline.signals import Interrupted, Stop, signals_noted
 from pipeline.stages import WORKS
-from schemas.errors import BugEverywhere, EngineDies, RayEnds
-from schemas.failure import FailureKind, clean_message
+from pipeline.stream import read_stream, stage_loads, ticking
+from schemas.errors import BugEverywhere, EngineDies
+from schemas.failure import FailureKind
 from schemas.plan import Plan
 from schemas.receipt import Receipt
 from schemas.settings import Settings
-from workers.engines.engine import EngineStartError
-from workers.rendering.renderer import RenderStartError
-from workers.sources.cache import CacheError
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +35,6 @@ _MAX_DEATHS = 8
 """Pages in a row that cost the reader process its life, none read in between: it is not the pages. Each has killed it twice, alone,
 and each death costs a start of the engine."""
 _TELL_EVERY_S = 2.0
-_END_S = 20.0
-"""What a stream that was left early may take to end."""
-_MAX_BLOCKS = 400
-_BLOCKS_PER_CPU = 8
-"""Blocks that the sources enter the graph in: one source each in small runs, so that all processes find work at once; more in
-larger ones, so that small documents can share a row."""
 
 
 def execute(
@@ -124,7 +107,7 @@ class _Execution:
         for shard in self._progress.values():
             if shard.is_complete:
                 self._committer.start(shard)
-        rows = [WORKS.dump_json(row).decode() for shard in self._progress.values() for row in _work_left(self._plan, shard)]
+        rows = [WORKS.dump_json(row).decode() for shard in self._progress.values() for row in work_left(self._plan, shard)]
         if rows:
             self._read(rows)
         self._observer.phase("committing")
@@ -148,7 +131,7 @@ class _Execution:
         deaths, bugs = _Deaths(), Bugs()
         readers = Readers(self._context.run_id, self._observer)
         num_complete = sum(shard.num_complete for shard in self._progress.values())
-        with contextlib.closing(_ticking(_receipts(rows, self._context))) as receipts:
+        with contextlib.closing(ticking(read_stream(rows, self._context))) as receipts:
             for receipt in receipts:
                 if receipt is not None:
                     deaths.add(receipt)
@@ -190,7 +173,7 @@ class _Execution:
         self._room.check()
         if time.monotonic() - self._told_s > _TELL_EVERY_S:
             self._told_s = time.monotonic()
-            self._observer.stages(_loads(self._committer))
+            self._observer.stages([*stage_loads(), self._committer.load])
 
 
 class _Deaths:
@@ -207,108 +190,3 @@ class _Deaths:
                 f"the reader process died, twice, at each of the last {self._in_a_row} pages: the engine is broken, or this "
                 "machine too small; what Ray said is in the log, and the pages are failures `crashed_worker`, for `pagefold retry`"
             )
-
-
-def _loads(committer: Committer) -> list[StageLoad]:
-    """Ray Data's own counts; without its stages where this Ray keeps them elsewhere."""
-    names: dict[str, StageName] = {"ProbeDocuments": "probe", "RenderPages": "render", "ReadPages": "read"}
-    loads = []
-    with contextlib.suppress(AttributeError, RuntimeError):  # an internal of Ray, read while its own thread changes it
-        for thread in threading.enumerate():
-            topology = getattr(thread, "_topology", None) if isinstance(thread, StreamingExecutor) else None
-            for operator, state in (topology or {}).items():
-                if stage := next((stage for name, stage in names.items() if name in operator.name), None):
-                    loads.append(StageLoad(stage, operator.num_active_tasks(), state.total_enqueued_input_blocks()))
-    return [*loads, committer.load]
-
-
-def _work_left(plan: Plan, shard: ShardProgress) -> Iterator[list[Work]]:
-    """Sources that may have the same bytes together, as long as one of them is not staged in full."""
-    for group in group_twins(plan.shards[shard.shard_index]):
-        left = [index for index in group if not shard.is_source_complete(index)]
-        if left:
-            yield [_work(plan, shard, index) for index in group if index <= left[-1]]
-
-
-def _work(plan: Plan, shard: ShardProgress, source_index: int) -> Work:
-    return Work(
-        plan_id=plan.plan_id,
-        shard_index=shard.shard_index,
-        source_index=source_index,
-        planned=plan.shards[shard.shard_index][source_index],
-        chunk_pages=plan.chunk_pages,
-        page_range=plan.page_range,
-        max_pages=plan.max_pages,
-        staged=shard.sources[source_index].staged(),
-        is_done=shard.is_source_complete(source_index),
-    )
-
-
-def _receipts(rows: list[str], context: Context) -> Iterator[Receipt]:
-    per_block = -(-len(rows) // min(_MAX_BLOCKS, _BLOCKS_PER_CPU * context.num_cpus))
-    blocks = [pa.table({"work": rows[start : start + per_block]}) for start in range(0, len(rows), per_block)]
-    receipts = build(ray.data.from_arrow(blocks), context)
-    try:
-        for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for bodies in batch.column("receipts").to_pylist():
-                yield from map(Receipt.model_validate_json, bodies)
-    except RayError as error:
-        # an actor hands on what its constructor or a method raised as text only
-        for kind in (EngineStartError, CacheError, RenderStartError, StoreError, StoreUnavailable):
-            if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
-                raise kind(sentence[1]) from None
-        _log.error("Ray ended the graph", exc_info=error)
-        raise RayEnds(_last_words(error)) from error
-
-
-def _last_words(error: RayError) -> str:
-    """What Ray raised, in one sentence: of a task, what was raised in it, which is the last line of its traceback."""
-    lines = [line for line in map(clean_message, str(error).splitlines()) if line]
-    return f"Ray ended the run by {type(error).__name__}: {lines[-1] if lines else 'it does not say why'}"
-
-
-def _ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, None]:
-    """The receipts, and None several times a second while there is none: commits, the lease and signals do not wait for pages.
-
-    They are drawn in a thread of their own. Closing ends the stream, so that nothing of it meets a Ray that is gone: Ray ends
-    the whole process for that.
-    """
-    drawn: queue.SimpleQueue[Receipt | BaseException | None] = queue.SimpleQueue()
-
-    def draw() -> None:
-        try:
-            for receipt in receipts:
-                drawn.put(receipt)
-            drawn.put(None)
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread
-            drawn.put(error)
-
-    others = set(threading.enumerate())
-    drawer = threading.Thread(target=draw, daemon=True, name="receipts")
-    drawer.start()
-    try:
-        while True:
-            try:
-                item = drawn.get(timeout=_TICK_S)
-            except queue.Empty:
-                yield None
-                continue
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        _end_stream(drawer, others)
-
-
-def _end_stream(drawer: threading.Thread, others: set[threading.Thread]) -> None:
-    """Wait until the drawing thread and the executors that it has started are gone."""
-    deadline = time.monotonic() + _END_S
-    while time.monotonic() < deadline:
-        executors = [thread for thread in set(threading.enumerate()) - others if isinstance(thread, StreamingExecutor)]
-        if not executors and not drawer.is_alive():
-            return
-        for executor in executors:  # in each round: one that is about to start ignores it
-            executor.shutdown(force=True)
-        (executors or [drawer])[0].join(_TICK_S)

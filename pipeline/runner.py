@@ -1,11 +1,10 @@
 """A run from Python: `run(input, output, settings)`; the CLI does nothing else."""
 
 import contextlib
-import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,28 +15,34 @@ from pipeline.lake.commit import commit_disappearances, commit_whole
 from pipeline.lake.lease import Lease, LeaseLost
 from pipeline.lake.ledger import Ledger
 from pipeline.lake.missing_files import find_missing
-from pipeline.lake.opening import open_store, probe_store
+from pipeline.lake.opening import open_output, probe_store
 from pipeline.lake.paths import plan_number, run_path
-from pipeline.lake.plans import Unfinished, abandon, find_unfinished, is_outdated, is_superseded, list_plan_numbers, write_plan
+from pipeline.lake.plans import (
+    Unfinished,
+    abandon,
+    is_outdated,
+    is_superseded,
+    refuse_tables_of_no_plan,
+    write_plan,
+)
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.object_store.patience import Result, patiently
-from pipeline.object_store.store import Damaged, Store, StoreError
-from pipeline.planning.recipes import make_recipes
+from pipeline.object_store.store import Damaged, StoreError
+from pipeline.planning.intake import refuse_output_in_input
+from pipeline.planning.recipes import asked_recipes
 from pipeline.planning.todo import LakeState, Todo, failed_work, is_unchanged, new_work, read_lake
 from pipeline.reporting.observer import Observer, Several, Silent
 from pipeline.reporting.progress import Progress
-from pipeline.reporting.summary import PlanReport, Summary, SummaryStatus, waiting_text
+from pipeline.reporting.summary import Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from pipeline.signals import Interrupted, signals_noted, signals_raise
-from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
+from schemas.errors import BugEverywhere, DiskFull, EngineDies, RayEnds
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
-from schemas.tables import TABLES
-from workers.engines.engine import EngineInfo
-from workers.engines.registry import check_engine, describe_engine
+from workers.engines.registry import describe_engine
 
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], Todo]
 """What to read, given what is done."""
@@ -82,124 +87,6 @@ def _failure_told(observer: Observer) -> Iterator[Observer]:
         raise
 
 
-def plan(input: str, output: str, settings: Settings | None = None) -> PlanReport:
-    """What `run` would do. Reads listings and manifests, writes nothing, starts nothing."""
-    settings = settings or Settings()
-    _refuse_output_in_input(input, output)
-    info = describe_engine(settings.engine)
-    check_engine(settings.engine, runs_here=False)
-    recipes = _recipes(settings, info)
-    store = open_output(output, settings)
-
-    def look() -> tuple[LakeState, Todo]:
-        found = read_lake(store)
-        return found, new_work(input, found.ledger, recipes, settings)
-
-    found, todo = patiently(look, max_tries=settings.fetch.max_tries, say=lambda _: None)
-    unfinished = found.unfinished
-    outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_numbers)
-    counts = todo.counts
-    from pipeline.planning.forecast import forecast  # DuckDB takes its time, and a run needs none
-
-    planned = [item for shard in todo.shards for item in shard]
-    return PlanReport(
-        num_sources_found=counts.num_listed,
-        num_done=counts.num_done,
-        num_new=counts.num_new,
-        num_changed=counts.num_changed,
-        num_redone=counts.num_redone,
-        num_retried=counts.num_retried,
-        num_stale_left=counts.num_stale_left,
-        num_left_for_limit=counts.num_left_for_limit,
-        num_left_out=counts.left_out,
-        num_waiting=todo.waiting.num_sources if todo.waiting else 0,
-        waiting_until=todo.waiting.until if todo.waiting else None,
-        num_deleted=sum(change.is_deleted for change in todo.disappearances),
-        num_restored=sum(not change.is_deleted for change in todo.disappearances),
-        num_not_taken_for_deleted=todo.num_not_taken_for_deleted,
-        empty_input=todo.empty_input,
-        num_bytes=counts.num_bytes,
-        num_shards=len(todo.shards),
-        recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
-        forecast=forecast(output, store, found.ledger, planned, recipes, settings) if planned else (),
-        unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
-        num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
-        abandons_unfinished=outdated,
-        tasks_left_out=tuple(task for task in settings.read.tasks if task not in recipes),
-        missing_files=find_missing(store, found.ledger.files),
-    )
-
-
-def about_to_close(output: str, settings: Settings) -> str | None:
-    """In a sentence or two, the unfinished plan that a run with these settings would close; None where there is none.
-
-    Reads listings and the newest plan, changes nothing.
-    """
-    recipes = _recipes(settings, describe_engine(settings.engine))
-    store = open_output(output, settings)
-    numbers = list_plan_numbers(store)
-    unfinished = find_unfinished(store, numbers)
-    if unfinished is None or not unfinished.pending or not is_outdated(store, unfinished.plan, recipes, numbers):
-        return None
-    plan = unfinished.plan
-    num_read = sum(shard.num_complete for shard in read_progress(store, plan, unfinished.pending).values())
-    days = settings.output.keep_answers_days
-    then, now = _asked_of(plan.recipes), _asked_of(recipes)
-    return (
-        f"Plan {plan_number(plan.plan_id)} is unfinished ({num_read} of its {_num_sources(unfinished)} open documents are read). "
-        f"It asks for {then}; these settings ask for {now}, so it would be closed. What was read in full is committed; single "
-        f"pages are kept for {days:g} days, for a run that asks for the same again."
-    )
-
-
-def _asked_of(recipes: Mapping[Task, Recipe]) -> str:
-    asked = sorted({f"{recipe.engine} {recipe.model or ''}".strip() for recipe in recipes.values()})
-    return f"{' and '.join(recipes)} by {' and '.join(asked)}"
-
-
-def _num_sources(unfinished: Unfinished) -> int:
-    return sum(len(unfinished.plan.shards[index]) for index in unfinished.pending)
-
-
-def _recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
-    recipes = make_recipes(settings, info, settings.read.tasks)
-    if not recipes:
-        asked, known = ", ".join(settings.read.tasks), ", ".join(info.tasks)
-        raise OperatorError(f"The engine `{info.name}` does {known} only, and only {asked} is asked for.")
-    return recipes
-
-
-def open_output(output: str, settings: Settings) -> Store:
-    """The output's store, with the limits and promises of the settings."""
-    return open_store(
-        output,
-        timeout_s=settings.fetch.timeout_s,
-        max_tries=settings.fetch.max_tries,
-        unsafe_single_writer=settings.output.unsafe_single_writer,
-    )
-
-
-def _refuse_output_in_input(input: str, output: str) -> None:
-    """An output below the input would be read by the next run."""
-    inner, outer = (_comparable(place) for place in (output, input))
-    if inner == outer or inner.startswith(outer + "/"):
-        raise OperatorError(f"The output {output} lies inside the input {input}: its files would be read as input.")
-
-
-def _refuse_tables_of_no_plan(store: Store) -> None:
-    """Where plans and manifests were removed and tables stay, every document would be there twice. Raises OperatorError."""
-    for table in TABLES:
-        for stored in store.list(f"{table}/"):
-            raise OperatorError(
-                f"{store.root} holds {stored.path} and no plan that it could be of: remove its tables as well, or restore its "
-                "folder _pagefold."
-            )
-
-
-def _comparable(place: str) -> str:
-    return place.rstrip("/") if "://" in place else os.path.realpath(place)
-
-
 def new_run_id() -> str:
     """Sorts by start, to the second."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -226,9 +113,9 @@ class _Run:
         self.observer: Observer = Several(observer, self.progress)
         self.info = describe_engine(settings.engine)
         check_start(settings)
-        self.recipes = _recipes(settings, self.info)
+        self.recipes = asked_recipes(settings, self.info)
         if input:
-            _refuse_output_in_input(input, output)
+            refuse_output_in_input(input, output)
         self.store = open_output(output, settings)
         self.run_id = new_run_id()
         self.started_at = datetime.now(UTC)
@@ -341,7 +228,7 @@ class _Run:
     def _new_plan(self, look: "_Look", lease: Lease) -> Unfinished:
         todo = look.todo
         if look.output.last_plan_number is None:
-            _refuse_tables_of_no_plan(self.store)
+            refuse_tables_of_no_plan(self.store)
         lease.check()
         plan = write_plan(
             self.store,

@@ -27,7 +27,8 @@ def gc(
     settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
     from pipeline.analytics.status import print_sweep
     from pipeline.lake.garbage import look, sweep
-    from pipeline.runner import new_run_id, open_output
+    from pipeline.lake.opening import open_output
+    from pipeline.runner import new_run_id
 
     store = open_output(output, settings)
     keep_answers = timedelta(days=settings.output.keep_answers_days)

@@ -27,7 +27,7 @@ def ask_before_closing(output: str, settings: "Settings", yes: bool) -> None:
     """On a terminal, and unless `yes`: where an unfinished plan would be closed, ask first. A refusal ends the command."""
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    from pipeline.runner import about_to_close
+    from pipeline.preview import about_to_close
 
     sentence = about_to_close(output, settings)
     if sentence is not None and not typer.confirm(f"{masked(sentence)} Go on?", err=True):

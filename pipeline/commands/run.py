@@ -98,10 +98,10 @@ def plan(
     others = {"plan.redo": redo, "input.allow_empty": allow_empty or None}
     settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, others=others)
     from pipeline import config as configuration
-    from pipeline import runner
+    from pipeline.preview import plan as preview
     from pipeline.reporting.plan_report import print_plan
 
-    report = runner.plan(input, output, settings)
+    report = preview(input, output, settings)
     if as_json:
         dump_json(asdict(report) | {"settings": configuration.dump(settings)})
     else:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from pipeline.lake.paths import PROBES
 from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Conflict, Exists, Store, StoreError
+from schemas.settings import Settings
 
 
 def open_store(output: str, *, timeout_s: float = 60, max_tries: int = 5, unsafe_single_writer: bool = False) -> Store:
@@ -84,3 +85,13 @@ def _broken_conditions(store: Store, path: str, pool: ThreadPoolExecutor) -> Ite
     except Conflict:
         return
     yield "If-Match"
+
+
+def open_output(output: str, settings: Settings) -> Store:
+    """The output's store, with the limits and promises of the settings."""
+    return open_store(
+        output,
+        timeout_s=settings.fetch.timeout_s,
+        max_tries=settings.fetch.max_tries,
+        unsafe_single_writer=settings.output.unsafe_single_writer,
+    )

@@ -19,9 +19,11 @@ from pipeline.lake.paths import (
 from pipeline.lake.snapshots import Listed
 from pipeline.object_store.store import Exists, Store, StoreError
 from pipeline.object_store.stored_objects import read_model
+from schemas.errors import OperatorError
 from schemas.failure import Task
 from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe
 from schemas.settings import PlanSettings
+from schemas.tables import TABLES
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,13 @@ def abandon(store: Store, plan: Plan, run_id: str) -> None:
     )
     with contextlib.suppress(Exists):
         store.create(manifest_path(plan.ingest_date, plan.plan_id, None), manifest.model_dump_json().encode())
+
+
+def refuse_tables_of_no_plan(store: Store) -> None:
+    """Where plans and manifests were removed and tables stay, every document would be there twice. Raises OperatorError."""
+    for table in TABLES:
+        for stored in store.list(f"{table}/"):
+            raise OperatorError(
+                f"{store.root} holds {stored.path} and no plan that it could be of: remove its tables as well, or restore its "
+                "folder _pagefold."
+            )

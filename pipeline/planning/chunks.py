@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from pipeline.lake.paths import ChunkName
+from pipeline.lake.shard_progress import ShardProgress
+from pipeline.planning.duplicates import group_twins
 from pipeline.planning.page_ranges import first_selected_pages, selected_pages
 from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.frozen import Frozen
 from schemas.page import Chunk
-from schemas.plan import PlannedSource
+from schemas.plan import Plan, PlannedSource
 from schemas.source import Document
 
 Extra = TypeVar("Extra")
@@ -139,3 +141,25 @@ def bundles(chunks: Iterable[tuple[Chunk, Extra, int]]) -> Iterator[list[tuple[C
         num_pages += size
     if bundle:
         yield bundle
+
+
+def work_left(plan: Plan, shard: ShardProgress) -> Iterator[list[Work]]:
+    """Sources that may have the same bytes together, as long as one of them is not staged in full."""
+    for group in group_twins(plan.shards[shard.shard_index]):
+        left = [index for index in group if not shard.is_source_complete(index)]
+        if left:
+            yield [_work(plan, shard, index) for index in group if index <= left[-1]]
+
+
+def _work(plan: Plan, shard: ShardProgress, source_index: int) -> Work:
+    return Work(
+        plan_id=plan.plan_id,
+        shard_index=shard.shard_index,
+        source_index=source_index,
+        planned=plan.shards[shard.shard_index][source_index],
+        chunk_pages=plan.chunk_pages,
+        page_range=plan.page_range,
+        max_pages=plan.max_pages,
+        staged=shard.sources[source_index].staged(),
+        is_done=shard.is_source_complete(source_index),
+    )

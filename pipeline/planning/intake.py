@@ -3,6 +3,7 @@
 And what is said of an input that lists nothing at all.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -143,3 +144,14 @@ def _regex(part: str) -> str:
         escaped = inner.replace("\\", "\\\\").replace("]", "\\]").replace("[", "\\[").replace("^", "\\^")
         return f"(?!/)[{'^' if negated else ''}{escaped}]"
     return re.escape(part)
+
+
+def refuse_output_in_input(input: str, output: str) -> None:
+    """An output below the input would be read by the next run."""
+    inner, outer = (_comparable(place) for place in (output, input))
+    if inner == outer or inner.startswith(outer + "/"):
+        raise OperatorError(f"The output {output} lies inside the input {input}: its files would be read as input.")
+
+
+def _comparable(place: str) -> str:
+    return place.rstrip("/") if "://" in place else os.path.realpath(place)

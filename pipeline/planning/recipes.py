@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas import SCHEMA_VERSION
+from schemas.errors import OperatorError
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
@@ -24,6 +25,15 @@ def make_recipes(settings: Settings, info: EngineInfo, tasks: Iterable[Task]) ->
     """A recipe for each task that is asked for and that the engine can do, in the engine's order."""
     wanted = set(tasks)
     return {task: _recipe(task, settings, info) for task in info.tasks if task in wanted}
+
+
+def asked_recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
+    """Of the tasks that the settings ask for. Raises OperatorError where the engine can do none of them."""
+    recipes = make_recipes(settings, info, settings.read.tasks)
+    if not recipes:
+        asked, known = ", ".join(settings.read.tasks), ", ".join(info.tasks)
+        raise OperatorError(f"The engine `{info.name}` does {known} only, and only {asked} is asked for.")
+    return recipes
 
 
 def check_as_planned(info: EngineInfo, recipes: Mapping[Task, Recipe]) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.execute import _work_left
 from pipeline.lake.begin_markers import Begins
 from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
 from pipeline.lake.garbage import sweep
@@ -33,7 +32,7 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Exists, Store
 from pipeline.planning.carry_over import asked_before, carry_over
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
-from pipeline.planning.chunks import Work
+from pipeline.planning.chunks import Work, work_left
 from pipeline.planning.duplicates import known_documents
 from pipeline.planning.intake import Taken
 from pipeline.stages import ProbeDocuments
@@ -128,7 +127,7 @@ def run(store: Any, run_id: str, day: Day = Day()) -> bool:
     found = read_progress(store, plan, pending)
     carry_over(store, plan, found, lambda: None)
     for progress in found.values():
-        for works in list(_work_left(plan, progress)):
+        for works in list(work_left(plan, progress)):
             read(store, works, progress, run_id, plan, day)
             if day.has_parts and not progress.is_complete:
                 commit(store, plan, progress, run_id)

@@ -5,9 +5,10 @@ import re
 import pytest
 from ray.exceptions import ObjectLostError, RayError, RayTaskError
 
-from pipeline.execute import _MAX_DEATHS, _Deaths, _last_words
+from pipeline.execute import _MAX_DEATHS, _Deaths
 from pipeline.reporting.observer import StageLoad
 from pipeline.reporting.progress import Progress
+from pipeline.stream import _last_words
 from schemas.errors import EXIT_OPERATOR, EngineDies, exit_code
 from schemas.failure import FailureKind
 from schemas.receipt import Receipt

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.analytics.duckdb_tables import run_query
-from pipeline.runner import plan, run
+from pipeline.preview import plan
+from pipeline.runner import run
 from schemas.settings import Settings
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import doubled_keys, read_rows

@@ -13,8 +13,9 @@ from pipeline.lake.lease import LeaseHeld
 from pipeline.lake.opening import open_store
 from pipeline.lake.paths import plan_number
 from pipeline.object_store.local_store import LocalStore
+from pipeline.preview import plan
 from pipeline.reporting.observer import Silent
-from pipeline.runner import plan, retry, run
+from pipeline.runner import retry, run
 from schemas.errors import OperatorError
 from schemas.failure import FailureKind
 from schemas.receipt import Receipt

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ray.exceptions import OutOfDiskError
 
-from pipeline import runner
+from pipeline import preview, runner
 from pipeline.cluster import session as cluster
 from pipeline.doctor import examine
 from pipeline.lake.plans import list_plan_numbers
@@ -68,7 +68,7 @@ def test_an_operator_s_mistake_ends_run_and_plan_before_anything_is_listed(tmp_p
     assert exit_code(caught.value) == 2
     if engine.get("model") != "/no/such/folder":  # which may be on the machine that runs
         with pytest.raises(EngineStartError, match=sentence):
-            runner.plan(str(tmp_path / "no such"), str(tmp_path / "out"), given)
+            preview.plan(str(tmp_path / "no such"), str(tmp_path / "out"), given)
     assert not (tmp_path / "out").exists()
 
 

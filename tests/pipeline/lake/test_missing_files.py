@@ -16,9 +16,10 @@ from pipeline.lake.snapshots import write_snapshots
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.recipes import make_recipes
 from pipeline.planning.todo import new_work
+from pipeline.preview import plan
 from pipeline.reporting.observer import Silent
 from pipeline.reporting.plan_report import print_plan
-from pipeline.runner import plan, run
+from pipeline.runner import run
 from schemas.plan import CommittedFile, CommittedSource, Manifest
 from schemas.settings import PlanSettings, Settings
 from tests.pipeline.made import NOON, RECIPES

@@ -6,8 +6,9 @@ import pytest
 
 from pipeline.object_store.patience import patiently
 from pipeline.object_store.store import StoreError, StoreUnavailable
+from pipeline.preview import plan
 from pipeline.reporting.observer import Silent
-from pipeline.runner import plan, run
+from pipeline.runner import run
 from schemas.errors import exit_code
 from schemas.settings import Settings
 from tests.servers.s3_proxy import Fault, Proxy

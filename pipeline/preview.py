@@ -1,0 +1,97 @@
+"""What a run would do, before it does anything: `pagefold plan`, and the question of `pagefold run`."""
+
+from collections.abc import Mapping
+
+from pipeline.lake.missing_files import find_missing
+from pipeline.lake.opening import open_output
+from pipeline.lake.paths import plan_number
+from pipeline.lake.plans import Unfinished, find_unfinished, is_outdated, list_plan_numbers
+from pipeline.lake.shard_progress import read_progress
+from pipeline.object_store.patience import patiently
+from pipeline.planning.intake import refuse_output_in_input
+from pipeline.planning.recipes import asked_recipes
+from pipeline.planning.todo import LakeState, Todo, new_work, read_lake
+from pipeline.reporting.summary import PlanReport
+from schemas.failure import Task
+from schemas.plan import Recipe
+from schemas.settings import Settings
+from workers.engines.registry import check_engine, describe_engine
+
+
+def plan(input: str, output: str, settings: Settings | None = None) -> PlanReport:
+    """What `run` would do. Reads listings and manifests, writes nothing, starts nothing."""
+    settings = settings or Settings()
+    refuse_output_in_input(input, output)
+    info = describe_engine(settings.engine)
+    check_engine(settings.engine, runs_here=False)
+    recipes = asked_recipes(settings, info)
+    store = open_output(output, settings)
+
+    def look() -> tuple[LakeState, Todo]:
+        found = read_lake(store)
+        return found, new_work(input, found.ledger, recipes, settings)
+
+    found, todo = patiently(look, max_tries=settings.fetch.max_tries, say=lambda _: None)
+    unfinished = found.unfinished
+    outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_numbers)
+    counts = todo.counts
+    from pipeline.planning.forecast import forecast  # DuckDB takes its time, and a run needs none
+
+    planned = [item for shard in todo.shards for item in shard]
+    return PlanReport(
+        num_sources_found=counts.num_listed,
+        num_done=counts.num_done,
+        num_new=counts.num_new,
+        num_changed=counts.num_changed,
+        num_redone=counts.num_redone,
+        num_retried=counts.num_retried,
+        num_stale_left=counts.num_stale_left,
+        num_left_for_limit=counts.num_left_for_limit,
+        num_left_out=counts.left_out,
+        num_waiting=todo.waiting.num_sources if todo.waiting else 0,
+        waiting_until=todo.waiting.until if todo.waiting else None,
+        num_deleted=sum(change.is_deleted for change in todo.disappearances),
+        num_restored=sum(not change.is_deleted for change in todo.disappearances),
+        num_not_taken_for_deleted=todo.num_not_taken_for_deleted,
+        empty_input=todo.empty_input,
+        num_bytes=counts.num_bytes,
+        num_shards=len(todo.shards),
+        recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
+        forecast=forecast(output, store, found.ledger, planned, recipes, settings) if planned else (),
+        unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
+        num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
+        abandons_unfinished=outdated,
+        tasks_left_out=tuple(task for task in settings.read.tasks if task not in recipes),
+        missing_files=find_missing(store, found.ledger.files),
+    )
+
+
+def about_to_close(output: str, settings: Settings) -> str | None:
+    """In a sentence or two, the unfinished plan that a run with these settings would close; None where there is none.
+
+    Reads listings and the newest plan, changes nothing.
+    """
+    recipes = asked_recipes(settings, describe_engine(settings.engine))
+    store = open_output(output, settings)
+    numbers = list_plan_numbers(store)
+    unfinished = find_unfinished(store, numbers)
+    if unfinished is None or not unfinished.pending or not is_outdated(store, unfinished.plan, recipes, numbers):
+        return None
+    plan = unfinished.plan
+    num_read = sum(shard.num_complete for shard in read_progress(store, plan, unfinished.pending).values())
+    days = settings.output.keep_answers_days
+    then, now = _asked_of(plan.recipes), _asked_of(recipes)
+    return (
+        f"Plan {plan_number(plan.plan_id)} is unfinished ({num_read} of its {_num_sources(unfinished)} open documents are read). "
+        f"It asks for {then}; these settings ask for {now}, so it would be closed. What was read in full is committed; single "
+        f"pages are kept for {days:g} days, for a run that asks for the same again."
+    )
+
+
+def _asked_of(recipes: Mapping[Task, Recipe]) -> str:
+    asked = sorted({f"{recipe.engine} {recipe.model or ''}".strip() for recipe in recipes.values()})
+    return f"{' and '.join(recipes)} by {' and '.join(asked)}"
+
+
+def _num_sources(unfinished: Unfinished) -> int:
+    return sum(len(unfinished.plan.shards[index]) for index in unfinished.pending)

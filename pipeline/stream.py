@@ -1,0 +1,117 @@
+"""Ray Data's stream as the driver sees it: receipts as they come, its end, and how busy its stages are."""
+
+import contextlib
+import logging
+import queue
+import re
+import threading
+import time
+from collections.abc import Generator, Iterator
+
+import pyarrow as pa
+import ray
+from ray.data._internal.execution.streaming_executor import StreamingExecutor
+from ray.exceptions import RayError
+
+from pipeline.graph import Context, build
+from pipeline.object_store.store import StoreError, StoreUnavailable
+from pipeline.reporting.observer import StageLoad, StageName
+from schemas.errors import RayEnds
+from schemas.failure import clean_message
+from schemas.receipt import Receipt
+from workers.engines.engine import EngineStartError
+from workers.rendering.renderer import RenderStartError
+from workers.sources.cache import CacheError
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.2
+_END_S = 20.0
+"""What a stream that was left early may take to end."""
+_MAX_BLOCKS = 400
+_BLOCKS_PER_CPU = 8
+"""Blocks that the sources enter the graph in: one source each in small runs, so that all processes find work at once; more in
+larger ones, so that small documents can share a row."""
+
+
+def stage_loads() -> list[StageLoad]:
+    """Ray Data's own counts; without its stages where this Ray keeps them elsewhere."""
+    names: dict[str, StageName] = {"ProbeDocuments": "probe", "RenderPages": "render", "ReadPages": "read"}
+    loads = []
+    with contextlib.suppress(AttributeError, RuntimeError):  # an internal of Ray, read while its own thread changes it
+        for thread in threading.enumerate():
+            topology = getattr(thread, "_topology", None) if isinstance(thread, StreamingExecutor) else None
+            for operator, state in (topology or {}).items():
+                if stage := next((stage for name, stage in names.items() if name in operator.name), None):
+                    loads.append(StageLoad(stage, operator.num_active_tasks(), state.total_enqueued_input_blocks()))
+    return loads
+
+
+def read_stream(rows: list[str], context: Context) -> Iterator[Receipt]:
+    per_block = -(-len(rows) // min(_MAX_BLOCKS, _BLOCKS_PER_CPU * context.num_cpus))
+    blocks = [pa.table({"work": rows[start : start + per_block]}) for start in range(0, len(rows), per_block)]
+    receipts = build(ray.data.from_arrow(blocks), context)
+    try:
+        for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for bodies in batch.column("receipts").to_pylist():
+                yield from map(Receipt.model_validate_json, bodies)
+    except RayError as error:
+        # an actor hands on what its constructor or a method raised as text only
+        for kind in (EngineStartError, CacheError, RenderStartError, StoreError, StoreUnavailable):
+            if sentence := re.search(rf"{kind.__name__}: (.+)", str(error)):
+                raise kind(sentence[1]) from None
+        _log.error("Ray ended the graph", exc_info=error)
+        raise RayEnds(_last_words(error)) from error
+
+
+def _last_words(error: RayError) -> str:
+    """What Ray raised, in one sentence: of a task, what was raised in it, which is the last line of its traceback."""
+    lines = [line for line in map(clean_message, str(error).splitlines()) if line]
+    return f"Ray ended the run by {type(error).__name__}: {lines[-1] if lines else 'it does not say why'}"
+
+
+def ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, None]:
+    """The receipts, and None several times a second while there is none: commits, the lease and signals do not wait for pages.
+
+    They are drawn in a thread of their own. Closing ends the stream, so that nothing of it meets a Ray that is gone: Ray ends
+    the whole process for that.
+    """
+    drawn: queue.SimpleQueue[Receipt | BaseException | None] = queue.SimpleQueue()
+
+    def draw() -> None:
+        try:
+            for receipt in receipts:
+                drawn.put(receipt)
+            drawn.put(None)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread
+            drawn.put(error)
+
+    others = set(threading.enumerate())
+    drawer = threading.Thread(target=draw, daemon=True, name="receipts")
+    drawer.start()
+    try:
+        while True:
+            try:
+                item = drawn.get(timeout=_TICK_S)
+            except queue.Empty:
+                yield None
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        _end_stream(drawer, others)
+
+
+def _end_stream(drawer: threading.Thread, others: set[threading.Thread]) -> None:
+    """Wait until the drawing thread and the executors that it has started are gone."""
+    deadline = time.monotonic() + _END_S
+    while time.monotonic() < deadline:
+        executors = [thread for thread in set(threading.enumerate()) - others if isinstance(thread, StreamingExecutor)]
+        if not executors and not drawer.is_alive():
+            return
+        for executor in executors:  # in each round: one that is about to start ignores it
+            executor.shutdown(force=True)
+        (executors or [drawer])[0].join(_TICK_S)
