@@ -191,6 +191,26 @@ def test_a_chunk_that_an_older_version_staged_is_read_and_names_none() -> None:
     assert staged.tables["pages"].num_rows == 1
 
 
+def test_a_chunk_that_was_staged_before_a_table_got_its_newest_column_has_none_there() -> None:
+    chunk = make_chunk(planned("a.pdf"), 0, 0, [0, 1], 2)
+    body = encode_chunk(chunk, records_of(chunk), "r1")
+    whole = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all()
+    pages = whole.column("pages").combine_chunks()
+    rows, newest = pages.flatten(), arrow_schema("pages").names[-1]
+    fields = list(rows.type)[:-1]
+    older = pa.ListArray.from_arrays(pages.offsets, pa.StructArray.from_arrays(rows.flatten()[:-1], fields=fields))
+    staged = whole.set_column(whole.column_names.index("pages"), pa.field("pages", older.type, nullable=False), older)
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as compressed, pa.ipc.new_stream(compressed, staged.schema) as writer:
+        writer.write_table(staged)
+
+    read = decode(sink.getvalue().to_pybytes()).tables["pages"]
+
+    assert read.schema == arrow_schema("pages")
+    assert read.column(newest).to_pylist() == [None, None]
+    assert read.drop_columns(newest) == decode(body).tables["pages"].drop_columns(newest)
+
+
 def test_a_second_manifest_of_the_same_shard_changes_nothing(store: LocalStore, plan: Plan) -> None:
     assert write_manifest(store, plan, 0, "r1", NOTHING, check=lambda: None)
 
