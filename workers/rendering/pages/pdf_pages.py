@@ -23,6 +23,9 @@ from workers.rendering.pages.regions import PageView, find_regions
 from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
 from workers.rendering.pages.text_layer import PdfText, all_scaled, read_text
 from workers.rendering.pages.unseen import drawing_order, without_unseen
+from workers.rendering.pages.vector_charts.ink import Ink
+from workers.rendering.pages.vector_charts.page import read_areas
+from workers.rendering.pages.vector_charts.reader import Reading
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
@@ -186,6 +189,11 @@ class ShownPage:
 
     def view(self) -> PageView:
         return PageView(self.page, self.text.words, self.images, self._pixels())
+
+    def vector_readings(self, areas_pt: Sequence[Box]) -> list[Reading]:
+        """What the drawing in each area says as a chart, or why it is not read as one."""
+        ink = Ink(self._pixels(), self.x, self.y)
+        return read_areas(self.page, self._list, areas_pt, ink)
 
     def full_image(self) -> bytes:
         """The scan at its own resolution, at most FULL_IMAGE_PIXELS, as JPEG."""

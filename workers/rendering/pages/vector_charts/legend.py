@@ -1,0 +1,177 @@
+"""Legends: which name stands beside which sample of colour, dashes or marker."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from schemas.page import Box
+from workers.rendering.pages.vector_charts.labels import Label
+from workers.rendering.pages.vector_charts.shapes import Colour, Shape, is_alike
+
+SWATCH_GAP_EM = 2.4
+SWATCH_HEIGHT_EM = 2.3
+SWATCH_WIDTH_EM = 6.5
+MAX_LABELS = 400
+
+
+class Style(NamedTuple):
+    """How a series looks."""
+
+    colour: Colour | None
+    dashes: str = ""
+    marker: str = ""
+    """Form of its markers, where it has some."""
+
+
+class Entry(NamedTuple):
+    label: Label
+    swatches: tuple[Shape, ...]
+
+    @property
+    def box(self) -> Box:
+        whole = self.swatches[0].box
+        for shape in self.swatches[1:]:
+            whole = whole.union(shape.box)
+        return whole
+
+
+def find_legend(labels: Sequence[Label], shapes: Sequence[Shape], tick_labels: Collection[Label]) -> list[Entry]:
+    """Entries whose samples are of one size and stand in line; those that stand alone only where there are no others.
+
+    Every entry of a legend is there, whether or not anything in the plot looks like it.
+    """
+    ticks = set(tick_labels)
+    small = [shape for shape in shapes if shape.side <= 90 and min(shape.box.width, shape.box.height) <= 40]
+    names = _joined_names([label for label in labels if label not in ticks and label.is_level][:MAX_LABELS], small)
+    best: list[Entry] = []
+    for is_right in (False, True):
+        entries = [entry for label in names if (entry := _entry(label, small, names, is_right=is_right))]
+        groups = [group for group in _in_line(entries) if len(group) >= 2]
+        whole = _joined(groups)
+        if len(whole) > len(best):
+            best = whole
+        elif not best and len(entries) == 1:
+            best = entries
+    return best
+
+
+def _joined_names(labels: Sequence[Label], shapes: Sequence[Shape]) -> list[Label]:
+    """Words that follow closely in one line are one name, unless a sample stands between them."""
+    done: list[Label] = []
+    for label in labels:
+        last = done[-1] if done else None
+        if last is None or last.line != label.line or not 0 <= label.box.left - last.box.right <= 0.95 * label.size:
+            done.append(label)
+            continue
+        gap = Box(last.box.right, label.box.top, label.box.left, label.box.bottom)
+        if any(_overlaps(gap, shape.box) for shape in shapes):
+            done.append(label)
+        else:
+            done[-1] = last._replace(text=f"{last.text} {label.text}", box=last.box.union(label.box), end=label.end)
+    return done
+
+
+def _entry(label: Label, shapes: Sequence[Shape], labels: Sequence[Label], *, is_right: bool) -> Entry | None:
+    """The shapes beside the label, with no other text between."""
+    em = label.size
+    found = []
+    for shape in shapes:
+        if shape.box.height > SWATCH_HEIGHT_EM * em or shape.box.width > SWATCH_WIDTH_EM * em:
+            continue
+        if abs(shape.centre[1] - label.middle_y) > 0.6 * em:
+            continue
+        gap = shape.box.left - label.box.right if is_right else label.box.left - shape.box.right
+        if -0.15 * em <= gap <= SWATCH_GAP_EM * em:
+            found.append(shape)
+    if not found:
+        return None
+    nearest = min(label.box.left - shape.box.right if not is_right else shape.box.left - label.box.right for shape in found)
+    edge = label.box.left - nearest if not is_right else label.box.right + nearest
+    whole = max(found, key=lambda shape: shape.box.width)
+    found = [
+        shape for shape in found if shape.box.left - 0.5 <= whole.centre[0] <= shape.box.right + 0.5 or _is_inside(shape, whole)
+    ]
+    if not found:
+        return None
+    between = Box(min(edge, label.box.left), label.box.top, max(edge, label.box.left), label.box.bottom)
+    if not is_right and any(other is not label and _overlaps(between, other.box) for other in labels):
+        return None
+    return Entry(label, tuple(found))
+
+
+def _is_inside(shape: Shape, whole: Shape) -> bool:
+    return whole.box.left - 0.5 <= shape.box.left and shape.box.right <= whole.box.right + 0.5
+
+
+def _overlaps(one: Box, other: Box) -> bool:
+    shared = one.intersection(other)
+    return shared.width > 1 and shared.height > 1
+
+
+def _in_line(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """By the same left edge of label and sample, or the same height; samples of the same size."""
+    groups: dict[tuple[str, int, int], list[Entry]] = {}
+    for entry in entries:
+        box = entry.box
+        width = round(box.width / 2)
+        groups.setdefault(("column", round((box.left + box.right) / 3), width), []).append(entry)
+        groups.setdefault(("column", round((box.left + box.right) / 3 + 0.5), width), []).append(entry)
+        groups.setdefault(("row", round(entry.label.middle_y / 1.5), width), []).append(entry)
+    return list(groups.values())
+
+
+def _joined(groups: Sequence[list[Entry]]) -> list[Entry]:
+    """The largest group and those that share an entry with it: a legend of several rows."""
+    if not groups:
+        return []
+    whole: list[Entry] = []
+    for group in groups:
+        if len(group) > len(whole):
+            whole = list(group)
+    is_growing = True
+    while is_growing:
+        is_growing = False
+        for group in groups:
+            if any(entry in whole for entry in group) and (more := [entry for entry in group if entry not in whole]):
+                whole += more
+                is_growing = True
+    return whole
+
+
+def name_of(style: Style, entries: Sequence[Entry]) -> str | None:
+    """The one name whose sample looks so; None where there is none, or several."""
+    names = {entry.label.text for entry in entries if _looks_like(entry, style)}
+    return next(iter(names)) if len(names) == 1 else None
+
+
+def _looks_like(entry: Entry, style: Style) -> bool:
+    return any(
+        is_alike(shape.fill if shape.fill is not None else shape.stroke, style.colour)
+        or (
+            shape.fill is not None
+            and shape.stroke is not None
+            and is_alike(shape.stroke, style.colour)
+            and shape.kind in ("rule", "line")
+        )
+        for shape in entry.swatches
+        if shape.dashes == style.dashes or shape.kind not in ("rule", "line")
+    )
+
+
+def legend_shapes(entries: Sequence[Entry], shapes: Sequence[Shape]) -> list[Shape]:
+    """The samples, and the frame and ground around the entries."""
+    if not entries:
+        return []
+    own = [shape for entry in entries for shape in entry.swatches]
+    whole = entries[0].box.union(entries[0].label.box)
+    for entry in entries[1:]:
+        whole = whole.union(entry.box).union(entry.label.box)
+    em = entries[0].label.size
+    frames = [
+        shape
+        for shape in shapes
+        if shape.kind in ("rect", "curve", "polygon")
+        and shape.box.left <= whole.left + 0.5 and shape.box.right >= whole.right - 0.5
+        and shape.box.top <= whole.top + 0.3 * em and shape.box.bottom >= whole.bottom - 0.3 * em
+        and shape.box.area <= 3.5 * max(whole.area, 1) + 40 * em
+    ]  # fmt: skip
+    return [*own, *frames]

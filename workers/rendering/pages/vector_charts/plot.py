@@ -1,0 +1,176 @@
+"""The plot: the part of a chart that its axes span, and what of the drawing inside it is no data."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from schemas.page import Box
+from workers.rendering.pages.vector_charts.axes import Axis
+from workers.rendering.pages.vector_charts.labels import Label
+from workers.rendering.pages.vector_charts.shapes import Shape, is_alike, is_neutral
+
+SLACK_PT = 1.5
+TICK_PT = 12.0
+GRID_SHARE = 0.88
+"""A grid line reaches across this share of the plot and more."""
+GROUND_SHARE = 0.6
+"""A rectangle that covers more of the plot is its ground."""
+
+
+class Marks(NamedTuple):
+    """What is left of the plot's shapes once its furniture is taken away."""
+
+    rects: list[Shape]
+    lines: list[Shape]
+    polygons: list[Shape]
+    curves: list[Shape]
+    rules: list[Shape]
+    grounds: list[Shape]
+    """Backgrounds, the plot's own among them."""
+    grid: list[Shape]
+
+    @property
+    def num(self) -> int:
+        return len(self.rects) + len(self.lines) + len(self.polygons) + len(self.curves) + len(self.rules)
+
+
+def find_plot(axes: Sequence[Axis], shapes: Sequence[Shape], tick_labels: Sequence[Label], area: Box) -> Box | None:
+    """The smallest frame or ground that spans all ticks and holds none of their labels; else what grid and axis lines span."""
+    spans = {"x": _span(axes, "x", tick_labels), "y": _span(axes, "y", tick_labels)}
+    frames = [
+        shape.box
+        for shape in shapes
+        if shape.kind == "rect"
+        and shape.box.area > 0.08 * area.area
+        and _holds_ticks(shape.box, spans)
+        and not _holds_labels(shape.box, tick_labels)
+    ]
+    if frames:
+        largest = max(box.area for box in frames)  # a bar may reach past all ticks, too
+        return min((box for box in frames if box.area > 0.55 * largest), key=lambda box: box.area).intersection(area)
+    return _by_rules(axes, shapes, spans, tick_labels)
+
+
+def _span(axes: Sequence[Axis], direction: str, labels: Sequence[Label]) -> tuple[float, float] | None:
+    """Of the ticks of the axes in a direction."""
+    ends = [end for axis in axes if axis.direction == direction for end in (axis.scale.first, axis.scale.last)]
+    return (min(ends), max(ends)) if ends else None
+
+
+def _holds_ticks(box: Box, spans: dict[str, tuple[float, float] | None]) -> bool:
+    x, y = spans["x"], spans["y"]
+    across = x is None or (box.left - SLACK_PT <= x[0] and x[1] <= box.right + SLACK_PT)
+    down = y is None or (box.top - SLACK_PT <= y[0] and y[1] <= box.bottom + SLACK_PT)
+    return across and down
+
+
+def _holds_labels(box: Box, labels: Sequence[Label]) -> bool:
+    return any(box.left < label.centre[0] < box.right and box.top < label.centre[1] < box.bottom for label in labels)
+
+
+def _by_rules(
+    axes: Sequence[Axis], shapes: Sequence[Shape], spans: dict[str, tuple[float, float] | None], labels: Sequence[Label]
+) -> Box | None:
+    whole: Box | None = None
+    for shape in shapes:
+        box = shape.box
+        if shape.kind != "rule" or _holds_labels(Box(box.left - 0.5, box.top - 0.5, box.right + 0.5, box.bottom + 0.5), labels):
+            continue
+        direction = "y" if box.height > box.width else "x"
+        span, other = spans[direction], spans["x" if direction == "y" else "y"]
+        low, high = (box.top, box.bottom) if direction == "y" else (box.left, box.right)
+        at = shape.centre[0 if direction == "y" else 1]
+        if span is not None:
+            if high - low < 0.8 * (span[1] - span[0]) or low > span[0] + SLACK_PT * 2 or high < span[1] - SLACK_PT * 2:
+                continue
+        elif (
+            other is None
+            or not any(abs(at - tick) < 1 for axis in axes if axis.direction != direction for tick in axis.positions)
+            or high - low < 40
+        ):
+            continue
+        if other is not None and not other[0] - 0.3 * (other[1] - other[0]) <= at <= other[1] + 0.3 * (other[1] - other[0]):
+            continue
+        whole = box if whole is None else whole.union(box)
+    if whole is None:
+        return None
+    for direction, span in spans.items():
+        if span is not None and direction == "x":
+            whole = whole._replace(left=min(whole.left, span[0]), right=max(whole.right, span[1]))
+        elif span is not None:
+            whole = whole._replace(top=min(whole.top, span[0]), bottom=max(whole.bottom, span[1]))
+    return whole if min(whole.width, whole.height) >= 20 and not _holds_labels(whole, labels) else None
+
+
+def find_marks(
+    plot: Box, axes: Sequence[Axis], shapes: Sequence[Shape], labels: Sequence[Label], left_out: Iterable[Shape]
+) -> Marks:
+    """The shapes in the plot that may be data, and the furniture; `left_out`: the legend's. Drawn twice is there once."""
+    skipped = {id(shape) for shape in left_out}
+    marks = Marks([], [], [], [], [], [], [])
+    wide = Box(plot.left - SLACK_PT, plot.top - SLACK_PT, plot.right + SLACK_PT, plot.bottom + SLACK_PT)
+    for shape in shapes:
+        if id(shape) in skipped or not _is_visible(shape, wide):
+            continue
+        if shape.kind == "rect" and _is_ground(shape, plot, labels):
+            marks.grounds.append(shape)
+        elif shape.kind == "rule" or (shape.kind == "rect" and min(shape.box.width, shape.box.height) < 0.9 and shape.side > 8):
+            (marks.grid if _is_furniture(shape, plot, axes) else marks.rules).append(shape)
+        else:
+            {"rect": marks.rects, "line": marks.lines, "polygon": marks.polygons, "curve": marks.curves}[shape.kind].append(shape)
+    return marks
+
+
+def _is_visible(shape: Shape, plot: Box) -> bool:
+    """Some of it lies in the plot, and inside its clip."""
+    part = shape.box.intersection(plot)
+    if part.width < 0 or part.height < 0:
+        return False
+    if shape.clip is not None:
+        seen = part.intersection(shape.clip)
+        if seen.width < -0.5 or seen.height < -0.5:
+            return False
+    x, y = shape.centre
+    is_inside = plot.left <= x <= plot.right and plot.top <= y <= plot.bottom
+    return is_inside or part.area > 0.5 * shape.box.area or shape.side > 0.25 * max(plot.width, plot.height)
+
+
+def _is_ground(shape: Shape, plot: Box, labels: Sequence[Label]) -> bool:
+    """Background, frame, or the plain box under a piece of text."""
+    part = shape.box.intersection(plot)
+    if part.area >= GROUND_SHARE * plot.area:
+        return True
+    if (
+        part.width >= 0.97 * plot.width
+        and shape.fill is not None
+        and is_neutral(shape.fill)
+        and min(shape.fill) > 200
+        and part.height > 0.03 * plot.height
+    ):
+        return True  # bands
+    if shape.fill is not None and min(shape.fill) > 240 and (shape.stroke is None or is_alike(shape.stroke, shape.fill)):
+        return any(
+            shape.box.left <= label.centre[0] <= shape.box.right
+            and shape.box.top <= label.centre[1] <= shape.box.bottom
+            and shape.box.height < 2.6 * label.size
+            for label in labels
+        )
+    return False
+
+
+def _is_furniture(shape: Shape, plot: Box, axes: Sequence[Axis]) -> bool:
+    """Grid lines, axis lines, ticks. A coloured line across the plot that stands at no tick is none of these: it says something."""
+    box = shape.box
+    is_level = box.width >= box.height
+    length, whole = (box.width, plot.width) if is_level else (box.height, plot.height)
+    at = shape.centre[1 if is_level else 0]
+    edges = (plot.top, plot.bottom) if is_level else (plot.left, plot.right)
+    ticks = [tick for axis in axes if (axis.direction == "y") == is_level for tick in axis.positions]
+    is_at_edge = any(abs(at - edge) <= SLACK_PT for edge in edges)
+    if length >= GRID_SHARE * whole:
+        return is_at_edge or is_neutral(shape.colour) or any(abs(at - tick) <= 1 for tick in ticks)
+    ends = (box.left, box.right) if is_level else (box.top, box.bottom)
+    others = (plot.left, plot.right) if is_level else (plot.top, plot.bottom)
+    touches = any(abs(end - other) <= SLACK_PT for end in ends for other in others)
+    if length <= TICK_PT and (touches or is_at_edge):
+        return True
+    return is_at_edge and is_neutral(shape.colour)  # an axis line that stops at its outer ticks

@@ -1,0 +1,276 @@
+"""What is drawn, as plain geometry: one shape for each part of a path.
+
+Points are those of the page as displayed, y growing downwards. Nothing here knows MuPDF, save the form of its path dictionaries.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from schemas.page import Box
+
+MAX_SHAPES = 12_000
+"""In one region. A dense scatter plot has 5,000; what has more is a map, and is refused."""
+MAX_ITEMS = 6_000
+"""Segments of one path."""
+FAR_PT = 1e5
+
+Kind = Literal["rule", "rect", "line", "polygon", "curve"]
+Point = tuple[float, float]
+Colour = tuple[int, int, int]
+"""0..255 each: colours that differ by less than print does are the same."""
+
+
+class Shape(NamedTuple):
+    kind: Kind
+    """rule: one straight stroke along an axis. rect: upright rectangle. line: open polyline. polygon: closed, straight sides.
+    curve: holds a Bezier curve."""
+    points: tuple[Point, ...]
+    """Corners in drawing order; of curves their ends."""
+    box: Box
+    fill: Colour | None
+    stroke: Colour | None
+    width: float = 0.0
+    dashes: str = ""
+    opacity: float = 1.0
+    arcs: tuple[tuple[Point, Point, Point, Point], ...] = ()
+    """The Bezier curves: start, two controls, end."""
+    clip: Box | None = None
+    is_closed: bool = False
+
+    @property
+    def centre(self) -> Point:
+        return (self.box.left + self.box.right) / 2, (self.box.top + self.box.bottom) / 2
+
+    @property
+    def colour(self) -> Colour | None:
+        """What it is seen as."""
+        return self.fill if self.fill is not None else self.stroke
+
+    @property
+    def side(self) -> float:
+        return max(self.box.width, self.box.height)
+
+
+class TooMuch(ValueError):
+    """More shapes than a chart has, or figures that are none."""
+
+
+class ShapeCollector:
+    """Called with each of MuPDF's paths. Raises TooMuch once a page holds more than a chart can.
+
+    `turn` takes a point of the unrotated page to where it is displayed.
+    """
+
+    def __init__(self, area: Box, turn: Sequence[float] = (1, 0, 0, 1, 0, 0)) -> None:
+        self.shapes: list[Shape] = []
+        self.num_lost = 0
+        """Paths inside the area that could not be understood."""
+        self._area = area
+        self._turn = turn
+        self._is_turned = tuple(turn) != (1, 0, 0, 1, 0, 0)
+        self._clips: list[tuple[int, Box | None]] = []
+
+    def add(self, path: Mapping[str, Any]) -> None:
+        level = int(path.get("level", 0))
+        while self._clips and self._clips[-1][0] >= level:
+            self._clips.pop()
+        kind = path.get("type")
+        if kind in ("clip", "group"):
+            scissor = path.get("scissor") if kind == "clip" else None
+            self._clips.append((level, self._box(scissor) if scissor is not None and _is_finite(scissor) else None))
+            return
+        if kind not in ("f", "s", "fs") or "rect" not in path:
+            return
+        box = path["rect"]
+        if not _is_finite(box):
+            self.num_lost += 1
+            return
+        shown = self._box(box)
+        if shown.right < self._area.left or shown.left > self._area.right:
+            return
+        if shown.bottom < self._area.top or shown.top > self._area.bottom:
+            return
+        if len(path["items"]) > MAX_ITEMS:
+            raise TooMuch(f"a path of {len(path['items'])} segments")
+        self.shapes.extend(self._shapes(path))
+        if len(self.shapes) > MAX_SHAPES:
+            raise TooMuch(f"more than {MAX_SHAPES} shapes")
+
+    def _shapes(self, path: Mapping[str, Any]) -> Iterator[Shape]:
+        fill, stroke = _colour(path.get("fill")), _colour(path.get("color"))
+        if path.get("fill_opacity", 1) == 0:
+            fill = None
+        if path.get("stroke_opacity", 1) == 0:
+            stroke = None
+        if fill is None and stroke is None:
+            return
+        opacity = float(path.get("fill_opacity", 1) if fill is not None else path.get("stroke_opacity", 1))
+        look = (fill, stroke, float(path.get("width") or 0.0), _dashes(path.get("dashes")), opacity)
+        clip = self._clip()
+        for points, arcs, is_closed in self._subpaths(path):
+            yield shape_of(points, arcs, look, clip, is_closed=is_closed or fill is not None or bool(path.get("closePath")))
+
+    def _subpaths(self, path: Mapping[str, Any]) -> Iterator[tuple[list[Point], list[tuple[Point, Point, Point, Point]], bool]]:
+        points: list[Point] = []
+        arcs: list[tuple[Point, Point, Point, Point]] = []
+        for item in path["items"]:
+            kind = item[0]
+            if kind in ("re", "qu"):
+                corners = _corners(item)
+                if all(map(_is_finite, corners)):
+                    yield [self._point(corner) for corner in corners], [], True
+                else:
+                    self.num_lost += 1
+                continue
+            if not all(map(_is_finite, item[1:])):
+                self.num_lost += 1
+                continue
+            ends = [self._point(end) for end in item[1:]]
+            if points and not _is_same(points[-1], ends[0]):
+                yield points, arcs, _is_same(points[0], points[-1])
+                points, arcs = [], []
+            if not points:
+                points.append(ends[0])
+            if kind == "c":
+                arcs.append((ends[0], ends[1], ends[2], ends[3]))
+            points.append(ends[-1])
+        if points:
+            yield points, arcs, _is_same(points[0], points[-1])
+
+    def _clip(self) -> Box | None:
+        whole: Box | None = None
+        for _, box in self._clips[-32:]:
+            if box is not None:
+                whole = box if whole is None else whole.intersection(box)
+        return whole
+
+    def _point(self, point: Sequence[float]) -> Point:
+        x, y = float(point[0]), float(point[1])
+        if not self._is_turned:
+            return x, y
+        a, b, c, d, e, f = self._turn
+        return a * x + c * y + e, b * x + d * y + f
+
+    def _box(self, box: Sequence[float]) -> Box:
+        return hull([self._point(box[:2]), self._point(box[2:4])])
+
+
+def shape_of(
+    points: Sequence[Point],
+    arcs: Sequence[tuple[Point, Point, Point, Point]] = (),
+    look: tuple[Colour | None, Colour | None, float, str, float] = ((0, 0, 0), None, 0.0, "", 1.0),
+    clip: Box | None = None,
+    *,
+    is_closed: bool = False,
+) -> Shape:
+    """`look`: fill, stroke, width of the stroke, dashes, opacity. Points that lie on the one before are left out."""
+    kept: list[Point] = []
+    for point in points:
+        if not kept or not _is_same(kept[-1], point):
+            kept.append(point)
+    if len(kept) > 1 and _is_same(kept[0], kept[-1]) and (is_closed or len(kept) > 3):
+        kept.pop()
+        is_closed = True
+    if not kept:
+        kept = [points[0]]
+    extremes = [*kept, *(_middle(arc) for arc in arcs)]
+    fill, stroke, width, dashes, opacity = look
+    return Shape(
+        _kind(kept, bool(arcs), is_closed=is_closed),
+        tuple(kept),
+        hull(extremes),
+        fill,
+        stroke,
+        width if stroke is not None else 0.0,
+        dashes if stroke is not None else "",
+        opacity,
+        tuple(arcs),
+        clip,
+        is_closed,
+    )
+
+
+def _kind(points: Sequence[Point], has_arcs: bool, *, is_closed: bool) -> Kind:
+    if has_arcs:
+        return "curve"
+    box = hull(points)
+    if len(points) <= 2 or min(box.width, box.height) < 0.05:
+        is_upright = min(box.width, box.height) <= 0.01 * max(box.width, box.height) + 0.02
+        return "rule" if is_upright and _is_straight(points, box) else "line"
+    if is_closed and _is_upright_rect(points, box):
+        return "rect"
+    return "polygon" if is_closed else "line"
+
+
+def _is_straight(points: Sequence[Point], box: Box) -> bool:
+    """A flat polyline of many points is data that does not change."""
+    return len(points) <= 5 or box.width + box.height < 12
+
+
+def _is_upright_rect(points: Sequence[Point], box: Box) -> bool:
+    """All points on the frame, among them its four corners; points between them are left over from how it was drawn."""
+    if len(points) > 9:
+        return False
+    tolerance = 0.02 + 0.002 * max(box.width, box.height)
+    seen = set()
+    for x, y in points:
+        at_x = 0 if abs(x - box.left) <= tolerance else 1 if abs(x - box.right) <= tolerance else None
+        at_y = 0 if abs(y - box.top) <= tolerance else 1 if abs(y - box.bottom) <= tolerance else None
+        if at_x is not None and at_y is not None:
+            seen.add((at_x, at_y))
+        elif at_x is None and at_y is None:
+            return False
+    return len(seen) == 4
+
+
+def hull(points: Sequence[Point]) -> Box:
+    xs, ys = [point[0] for point in points], [point[1] for point in points]
+    return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def is_neutral(colour: Colour | None) -> bool:
+    """Black, grey or white."""
+    return colour is None or max(colour) - min(colour) <= 24
+
+
+def is_alike(one: Colour | None, other: Colour | None, tolerance: int = 6) -> bool:
+    if one is None or other is None:
+        return one is other
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= tolerance
+
+
+def _middle(arc: tuple[Point, Point, Point, Point]) -> Point:
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = arc
+    return (ax + 3 * bx + 3 * cx + dx) / 8, (ay + 3 * by + 3 * cy + dy) / 8
+
+
+def _corners(item: Sequence[Any]) -> list[Sequence[float]]:
+    if item[0] == "re":
+        left, top, right, bottom = item[1]
+        return [(left, top), (right, top), (right, bottom), (left, bottom)]
+    upper_left, upper_right, lower_left, lower_right = item[1]
+    return [upper_left, upper_right, lower_right, lower_left]
+
+
+def _colour(colour: Sequence[float] | None) -> Colour | None:
+    if colour is None:
+        return None
+    levels = [round(255 * min(max(level, 0.0), 1.0)) if math.isfinite(level) else 0 for level in colour]
+    if len(levels) == 1:
+        levels *= 3
+    return (levels[0], levels[1], levels[2]) if len(levels) == 3 else (0, 0, 0)
+
+
+def _dashes(dashes: str | None) -> str:
+    """`[] 0` is a whole line: "". Phases are left out."""
+    inside = (dashes or "").partition("[")[2].partition("]")[0].split()
+    return " ".join(inside) if any(float(part) > 0 for part in inside) else ""
+
+
+def _is_same(one: Point, other: Point) -> bool:
+    return abs(one[0] - other[0]) < 0.005 and abs(one[1] - other[1]) < 0.005
+
+
+def _is_finite(figures: Sequence[float]) -> bool:
+    return all(math.isfinite(figure) and abs(figure) <= FAR_PT for figure in figures)
