@@ -20,6 +20,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.sweep_render", [], True),
     ("tests.bench.cer", [], True),
     ("tests.bench.cases", [], False),
+    ("tests.bench.structure", [], True),
     ("tests.bench.shared_inputs", [], True),
     ("tests.faults.kill", ["--kills", "20"], False),
     ("tests.faults.kill", ["--kills", "20", "--s3"], False),

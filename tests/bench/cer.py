@@ -308,11 +308,11 @@ async def olmocr_tests(reader: Reader) -> None:
         if test["pdf"] not in texts:
             texts[test["pdf"]] = normal((await reader.read(Sample(path, "", (test["page"] - 1,))))[0] or "")
         total[test["type"]] += 1
-        passed[test["type"]] += _passes(test, texts[test["pdf"]])
+        passed[test["type"]] += passes(test, texts[test["pdf"]])
     print("\nolmOCR-bench tests passed: " + ", ".join(f"{kind} {passed[kind]}/{total[kind]}" for kind in sorted(total)))
 
 
-def _passes(test: dict[str, str], text: str) -> bool:
+def passes(test: dict[str, str], text: str) -> bool:
     def place(wanted: str) -> int:
         wanted = normal(wanted)
         found = fuzz.partial_ratio_alignment(wanted, text, score_cutoff=95) if text else None
