@@ -169,6 +169,8 @@ class Region(Frozen):
     region_index: Count
     bbox_px: Box
     """On the page image."""
+    core_px: Box | None = None
+    """The pictures or drawings themselves, without labels, title, caption and margin; None where it is the whole box."""
     origin: Literal["image", "drawing", "standalone", "answer"]
     """A placed image, a cluster of drawings, a standalone image as a whole, or a box in the OCR answer of a scan."""
     image: PageImage | None = None

@@ -59,7 +59,7 @@ def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
         "render": settings.render.model_dump(mode="json", include=_RENDER),
         "read": settings.read.model_dump(mode="json", exclude=_NOT_OF_THE_ANSWER),
     }
-    if task == "chart":
+    if task == "chart" or info.sees_regions:
         options["regions"] = settings.regions.model_dump(mode="json")
     return Recipe(
         task=task,

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from schemas.errors import EXIT_INCOMPLETE, EndsRun
 from schemas.failure import Failure, Task
-from schemas.page import PageImage, TextLayer
+from schemas.page import PageImage, Region, TextLayer
 
 StopReason = Literal["stop", "length", "loop", "cancelled", "error"]
 
@@ -50,6 +50,8 @@ class Request:
     """0, then one more each time the same question is asked again."""
     text_layer: TextLayer | None = None
     """The PDF's own words for this image, in its pixels, where there are any."""
+    regions: tuple[Region, ...] = ()
+    """Parts of this image that may be figures or charts, by how they are drawn."""
     is_blank: bool = False
 
 
@@ -92,6 +94,8 @@ class EngineInfo:
     """False: a changed prompt changes none of its answers, and so not its recipe."""
     takes_prefix: bool = False
     """It can go on from `Request.answer_prefix`."""
+    sees_regions: bool = False
+    """Where figures may be changes the text that it reads, and so does `regions`."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """All else of the engine that changes its answers."""
     chart_options: Mapping[str, Any] = field(default_factory=dict)

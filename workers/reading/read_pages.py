@@ -176,6 +176,7 @@ class _ChunkReader:
             max_output_tokens=max_output_tokens(page.text_layer, page.image.width_px, page.image.height_px, self._reader._settings),
             temperature=self._reader._settings.temperature,
             text_layer=page.text_layer,
+            regions=tuple(page.regions) if self._reader._info.sees_regions else (),
             is_blank=page.is_blank,
         )
 

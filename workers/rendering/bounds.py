@@ -139,7 +139,7 @@ class Bounds:
         _require(plain.count('"') <= 2 * (2 * MAX_WORDS + num_fields), "too many strings")
         skeleton = "".join(plain.split('"')[::2])
         _require(skeleton.count("{") <= _OBJECTS + 2 * self.num_regions, "too many objects")
-        _require(skeleton.count("[") <= _LISTS + 2 * self.num_regions + 2 * MAX_WORDS, "too many arrays")
+        _require(skeleton.count("[") <= _LISTS + 3 * self.num_regions + 2 * MAX_WORDS, "too many arrays")
         _require(skeleton.count(",") <= num_fields + 2 * MAX_WORDS * _WORD_FIELDS, "too many values")
 
     def _check(self, page: RenderedPage) -> None:
@@ -163,6 +163,7 @@ class Bounds:
             _require(region.region_index == place, "regions out of order")
             _require(region.origin != "answer", "an answer before it was asked for")
             _require(_is_on(region.bbox_px, image), "a region off the page")
+            _require(region.core_px is None or _is_on(region.core_px, image), "a picture off the page")
             _require((region.image is None) == (region.origin == "standalone"), "a region without an image")
             if region.image is not None:
                 self._check_image(region.image, self.region_pixels)

@@ -17,6 +17,7 @@ def describe(settings: EngineSettings) -> EngineInfo:
         revision=rapidocr_version() or None,
         tasks=("ocr",),
         takes_prompts=False,
+        sees_regions=True,
         options={
             "models": sorted(MODELS.values()),
             "min_confidence": settings.classic.min_confidence,

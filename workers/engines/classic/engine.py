@@ -8,13 +8,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from schemas.answers import AnyBlock, Caption, Footer, Footnote, Header, Heading, ListItem, OcrAnswer, Paragraph, Table, Title
+from schemas.answers import (
+    AnyBlock,
+    Caption,
+    Chart,
+    Figure,
+    Footer,
+    Footnote,
+    Header,
+    Heading,
+    ListItem,
+    OcrAnswer,
+    Paragraph,
+    Table,
+    Title,
+)
 from schemas.failure import Failure, FailureKind
 from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
 from workers.engines.classic.legible import READ_SCORE, legible
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
+from workers.engines.classic.reading_order.pieces import around
 from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
 from workers.engines.engine import Completion, EngineStartError, Request
 from workers.text.languages import languages_of
@@ -62,25 +77,26 @@ class ClassicEngine:
         trust = judge(request.text_layer, image.width_px, image.height_px)
         try:
             with time_limit(self._timeout_s):
-                completion = self._from_text_layer(image, words) if trust.is_trusted else self._from_pixels(image, words, trust)
+                completion = self._from_text_layer(request, words) if trust.is_trusted else self._from_pixels(image, words, trust)
         except OutOfTimeError:
             message = f"the page took longer than {self._timeout_s:g} s"
             failure = Failure(stage="read", kind=FailureKind.engine_timeout, message=message, task="ocr")
             completion = Completion(stop_reason="error", failure=failure)
         return replace(completion, engine_s=time.monotonic() - start)
 
-    def _from_text_layer(self, image: PageImage, words: Sequence[Word]) -> Completion:
+    def _from_text_layer(self, request: Request, words: Sequence[Word]) -> Completion:
+        image, regions = request.image, request.regions
         pixels = _pixels(image)
         uncovered = uncovered_ink(pixels, words)
         if uncovered > MIN_UNCOVERED and uncovered > MIN_UNCOVERED_SHARE * uncovered_ink(pixels, []):
             found = legible(self._ocr_page(pixels).lines, pixels, self._settings.min_confidence)
             lines = [line for line in found.lines if line.confidence >= READ_SCORE and not _is_covered(line.box, words)]
             if lines:
-                blocks = blocks_in_order([*words, *_as_words(lines, upright=False)], image.width_px, image.height_px)
+                blocks = blocks_in_order([*words, *_as_words(lines, upright=False)], image.width_px, image.height_px, regions)
                 scores = [None] * len(words) + [line.confidence for line in lines]
                 boxes = [word.box for word in words] + [line.box for line in lines]
                 return _answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=("ocr_added",)))
-        blocks = blocks_in_order(words, image.width_px, image.height_px)
+        blocks = blocks_in_order(words, image.width_px, image.height_px, regions)
         return _answered(blocks, [word.box for word in words], [None] * len(words), image, Completion(text_origin="text_layer"))
 
     def _from_pixels(self, image: PageImage, words: Sequence[Word], trust: Trust) -> Completion:
@@ -165,8 +181,8 @@ def _mean(members: Sequence[int], scores: Sequence[float | None], boxes: Sequenc
 
 
 def _block(block: TextBlock, boxes: Sequence[Box], confidence: float | None, image: PageImage) -> AnyBlock:
-    around = Box(min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes), max(b.bottom for b in boxes))
-    share = around.scaled(1 / image.width_px, 1 / image.height_px)
+    is_figure = block.kind in ("figure", "chart")
+    share = (block.box if is_figure else around(boxes)).scaled(1 / image.width_px, 1 / image.height_px)
     left, top, right, bottom = (round(min(max(value, 0.0), 1.0), 4) for value in share)
     box = (left, top, right, bottom)
     text = block.text
@@ -185,6 +201,10 @@ def _block(block: TextBlock, boxes: Sequence[Box], confidence: float | None, ima
             return Footer(footer=text, box=box, confidence=confidence)
         case "footnote":
             return Footnote(footnote=text, box=box, confidence=confidence)
+        case "figure":
+            return Figure(figure=text, box=box, confidence=confidence)
+        case "chart":
+            return Chart(chart=text, box=box, confidence=confidence)
         case "table":
             return Table(table=[[_cell(text) for text in row] for row in block.rows], box=box, confidence=confidence)
         case "paragraph":

@@ -19,7 +19,7 @@ from workers.rendering.pages.glyphs import dingbat_glyphs
 from workers.rendering.pages.image_pages import full_image, is_one_color
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.passwords import spellings
-from workers.rendering.pages.regions import PageView, find_regions
+from workers.rendering.pages.regions import FoundRegion, PageView, find_regions
 from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
 from workers.rendering.pages.text_layer import PdfText, all_scaled, read_text
 from workers.rendering.pages.unseen import drawing_order, without_unseen
@@ -101,7 +101,7 @@ class PdfDocument:
         if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
             return []
         found = find_regions(shown.view(), self._region_settings)
-        return [shown.region(index, each.rect_pt, each.origin, each.dpi, self._region_settings) for index, each in enumerate(found)]
+        return [shown.region(index, each, self._region_settings) for index, each in enumerate(found)]
 
     def close(self) -> None:
         self._shown = None
@@ -203,11 +203,15 @@ class ShownPage:
         drawn = self.draw(size, self.page_pt, is_gray=all(image.is_gray for image in self.images))
         return full_image(as_image(size, drawn.pixels))
 
-    def region(self, index: int, rect_pt: Box, origin: Any, dpi: float, settings: RegionSettings) -> Region:
-        part = rect_pt.intersection(self.page_pt)
+    def _in_pixels(self, part_pt: Box) -> Box:
+        return Box(*(round(side, 2) for side in part_pt.scaled(self.x, self.y)))
+
+    def region(self, index: int, found: FoundRegion, settings: RegionSettings) -> Region:
+        part = found.rect_pt.intersection(self.page_pt)
+        core = found.core_pt.intersection(part)
         size = fit(
-            part.width / 72 * dpi,
-            part.height / 72 * dpi,
+            part.width / 72 * found.dpi,
+            part.height / 72 * found.dpi,
             cell_px=self._settings.cell_px,
             min_pixels=settings.min_pixels,
             max_pixels=settings.max_pixels,
@@ -215,8 +219,9 @@ class ShownPage:
         drawn = self.draw(size, part)
         return Region(
             region_index=index,
-            bbox_px=Box(*(round(side, 2) for side in part.scaled(self.x, self.y))),
-            origin=origin,
+            bbox_px=self._in_pixels(part),
+            core_px=self._in_pixels(core) if core.area else None,
+            origin=found.origin,
             image=PageImage.from_rgb(*size, drawn.pixels),
             dpi=size.width_px / part.width * 72,
             words=all_scaled([word for word in self.text.words if _is_in(word, part)], self.x, self.y),

@@ -55,6 +55,8 @@ CAPTION = re.compile(
 class FoundRegion(NamedTuple):
     rect_pt: Box
     """On the page as displayed (rotation applied), margin included, inside the page."""
+    core_pt: Box
+    """Its pictures and drawings alone: no labels, title, caption or margin."""
     origin: Literal["image", "drawing"]
     dpi: float
     """Native resolution: an image's pixel density, or what makes a drawing's smallest text legible."""
@@ -108,7 +110,12 @@ def find_regions(view: PageView, settings: RegionSettings) -> list[FoundRegion]:
     merged = [candidate for candidate in _merged(widened) if min(candidate.box.width, candidate.box.height) >= settings.min_side_pt]
     largest = sorted(merged, key=lambda candidate: -candidate.box.area)[: settings.max_per_page]
     found = [
-        FoundRegion(_with_margin(candidate.box, settings.margin, page_box), candidate.origin, _dpi(candidate, view.words))
+        FoundRegion(
+            _with_margin(candidate.box, settings.margin, page_box),
+            _around([core.box for core in cores if _contains_centre(candidate.box, core.box)] or [candidate.box]),
+            candidate.origin,
+            _dpi(candidate, view.words),
+        )
         for candidate in largest
     ]
     return sorted(found, key=lambda region: (round(region.rect_pt.top), region.rect_pt.left))

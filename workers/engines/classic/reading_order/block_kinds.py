@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 
 from schemas.page import Box
 
-BlockKind = Literal["title", "heading", "paragraph", "list_item", "caption", "header", "footer", "footnote", "table"]
+BlockKind = Literal[
+    "title", "heading", "paragraph", "list_item", "caption", "header", "footer", "footnote", "table", "figure", "chart"
+]
 
 MARGIN = 0.08
 """Share of the page's height, above and below, in which running headers and footers live."""
@@ -37,6 +39,11 @@ class Paragraph(NamedTuple):
     is_table: bool
 
 
+def is_caption(text: str) -> bool:
+    """Begins as captions do: "Figure 3", "Table 1"."""
+    return bool(_CAPTION.match(text))
+
+
 def starts_item(text: str) -> bool:
     """A bullet opens a new block wherever it stands; a number might be one that a line happens to start with."""
     return bool(_BULLET.match(text)) and not text.startswith(("- ", "– ", "— ", "* "))
@@ -61,7 +68,7 @@ def kinds_of(paragraphs: Sequence[Paragraph], page_height: float) -> list[BlockK
 
 def _kind(paragraph: Paragraph, body: float, page_height: float) -> BlockKind:
     text = paragraph.text
-    if _CAPTION.match(text):
+    if is_caption(text):
         return "caption"
     if _is_heading(paragraph, body):
         return "heading"

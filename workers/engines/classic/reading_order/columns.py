@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from schemas.page import Box, Word
+from schemas.page import Box, Region, Word
 from workers.engines.classic.reading_order.aligned_tables import table_cells, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
+from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.gutters import find_gutter
 from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl, join_lines
 from workers.engines.classic.reading_order.pieces import (
@@ -26,6 +27,8 @@ from workers.engines.classic.reading_order.pieces import (
 )
 from workers.engines.classic.time_limit import check_time
 
+CAPTION_GAP = 0.2
+"""A caption stands no farther from its figure, in heights of the figure."""
 MAX_CONFLICT = 0.05
 """Of a gutter; above, the page is first parted into strips of one layout each."""
 
@@ -42,14 +45,43 @@ class TextBlock:
     """Cells of a table, "" where empty."""
 
 
-def blocks_in_order(words: Sequence[Word], width: float, height: float) -> list[TextBlock]:
+def blocks_in_order(words: Sequence[Word], width: float, height: float, regions: Sequence[Region] = ()) -> list[TextBlock]:
     """Blocks of the page in the order a reader takes. Every word is in exactly one block, but for words printed twice.
 
-    `width` and `height` are the page's, in the unit of the words' boxes.
+    `width` and `height` are the page's, in the unit of the words' boxes. `regions` may hold figures or charts: the words of each
+    that does are one block.
     """
-    if not words:
-        return []
-    kept = without_doubles(words)
+    figures, kept = part_figures(without_doubles(words), regions)
+    blocks = _text_blocks(kept, words, width, height) if kept else []
+    for figure in figures:
+        place = _place_of(figure.box, blocks)
+        blocks.insert(place, TextBlock(figure.kind, figure.text, figure.box, figure.members))
+    return blocks
+
+
+def _place_of(figure: Box, blocks: Sequence[TextBlock]) -> int:
+    """Of a figure among the blocks: beside its caption; else after what stands above it in its column; else before that."""
+    across = [
+        (index, block)
+        for index, block in enumerate(blocks)
+        if min(block.box.right, figure.right) > max(block.box.left, figure.left)
+    ]
+    captions = [
+        (max(block.box.top - figure.bottom, figure.top - block.box.bottom), index)
+        for index, block in across
+        if block.kind == "caption"
+    ]
+    if captions:
+        gap, index = min(captions)
+        if gap < CAPTION_GAP * max(figure.height, 1.0):
+            return index + (blocks[index].box.top < figure.top)
+    above = [(block.box.bottom, index) for index, block in across if (block.box.top + block.box.bottom) / 2 < figure.top]
+    if above:
+        return max(above)[1] + 1
+    return min((index for index, _ in across), default=len(blocks))
+
+
+def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float) -> list[TextBlock]:
     straight, down, up = by_direction(kept)
     blocks = _read(straight, height)
     for aside, turn in ((down, turned_left), (up, turned_right)):
