@@ -14,7 +14,8 @@ from workers.engines.classic.reading_order.aligned_tables import table_cells, ta
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
 from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.gutters import find_gutter
-from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl, join_lines
+from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
+from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl
 from workers.engines.classic.reading_order.pieces import (
     Piece,
     Placed,
@@ -83,10 +84,11 @@ def _place_of(figure: Box, blocks: Sequence[TextBlock]) -> int:
 
 def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float) -> list[TextBlock]:
     straight, down, up = by_direction(kept)
-    blocks = _read(straight, height)
+    vocabulary = Vocabulary(word.text for _, word in kept)
+    blocks = _read(straight, height, vocabulary)
     for aside, turn in ((down, turned_left), (up, turned_right)):
         turned = [(index, turn(word, width, height)) for index, word in aside]
-        found = [replace(block, box=around([words[i].box for i in block.members])) for block in _read(turned, width)]
+        found = [replace(block, box=around([words[i].box for i in block.members])) for block in _read(turned, width, vocabulary)]
         blocks = found + blocks if len(aside) > len(straight) else blocks + found
     if len(straight) < len(kept):  # a note up the margin is no title, however large
         largest = max((straight, down, up), key=len)
@@ -95,18 +97,19 @@ def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: floa
     return blocks
 
 
-def _read(words: Placed, height: float) -> list[TextBlock]:
+def _read(words: Placed, height: float, vocabulary: Vocabulary) -> list[TextBlock]:
     head, body, foot = _margins(pieces_of(words), height)
     paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column)]
     blocks = []
-    for paragraph, kind in zip(paragraphs, kinds_of([_outline(p) for p in paragraphs], height), strict=True):
+    outlines = [_outline(paragraph, vocabulary) for paragraph in paragraphs]
+    for paragraph, outline, kind in zip(paragraphs, outlines, kinds_of(outlines, height), strict=True):
         members = tuple(index for row in paragraph.rows for piece in row for index, _ in piece.words)
         box = around([piece.box for row in paragraph.rows for piece in row])
         if paragraph.cells:
             text = "\n".join("\t".join(row) for row in paragraph.cells)
             blocks.append(TextBlock("table", text, box, members, paragraph.cells))
         else:
-            blocks.append(TextBlock(kind, _outline(paragraph).text, box, members))
+            blocks.append(TextBlock(kind, outline.text, box, members))
     return blocks
 
 
@@ -273,10 +276,12 @@ def _starts_paragraph(before: Box, after: Box, edge: Box, size: float, rtl: bool
     return is_indented or (short > 0.25 * max(edge.width, 1) and text.rstrip("”\"')]»")[-1:] in ".!?。．！？:؟۔।")
 
 
-def _outline(lines: Lines) -> Paragraph:
+def _outline(lines: Lines, vocabulary: Vocabulary) -> Paragraph:
     pieces = [piece for row in lines.rows for piece in row]
     texts = [" ".join(piece.text for piece in row) for row in lines.rows]
     box = around([piece.box for piece in pieces])
     num_chars = sum(len(piece.text) for piece in pieces)
     size = sum(piece.size_px * len(piece.text) for piece in pieces) / max(num_chars, 1)
-    return Paragraph(join_lines(texts), box, size, all(piece.is_bold for piece in pieces), len(lines.rows), bool(lines.cells))
+    return Paragraph(
+        join_lines(texts, vocabulary), box, size, all(piece.is_bold for piece in pieces), len(lines.rows), bool(lines.cells)
+    )

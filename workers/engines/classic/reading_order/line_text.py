@@ -1,4 +1,4 @@
-"""Characters of lines into running text: spaces, hyphens, directions, scripts written without spaces."""
+"""Words of a line into running text: spaces, directions, scripts written without spaces."""
 
 import re
 import unicodedata
@@ -68,29 +68,7 @@ def _is_tight(text: str, part: str, before: Word, after: Word) -> bool:
     return bool(text) and is_cjk(text[-1]) and is_cjk(part[0]) and gap < 0.5 * after.size_px
 
 
-def join_lines(lines: Sequence[str]) -> str:
-    """Lines of one paragraph. A word broken at a line's end is joined, unless the paragraph writes it with the hyphen elsewhere."""
-    text = ""
-    for line in lines:
-        if not text:
-            text = line
-        elif not line:
-            continue
-        elif _joins_without_space(text[-1], line[0]):
-            text += line
-        elif (broken := _hyphenated(text)) and line[0].islower() and (rest := _NEXT_WORD.match(line)):
-            with_hyphen = f"{broken[1]}-{rest[0]}".casefold()
-            keeps = any(with_hyphen in other.casefold() for other in lines)
-            text = text + line if keeps else text[:-1] + line
-        else:
-            text += " " + line
-    return text
-
-
-def _hyphenated(text: str) -> re.Match[str] | None:
-    return _HYPHENATED.search(text, max(0, len(text) - _WORD_CHARS))
-
-
-def _joins_without_space(before: str, after: str) -> bool:
+def is_unspaced(before: str, after: str) -> bool:
+    """Two characters of scripts that are written without spaces."""
     both_cjk = is_cjk(before) and is_cjk(after)
     return both_cjk or bool(_THAI_LAO_KHMER.match(before) and _THAI_LAO_KHMER.match(after))

@@ -142,8 +142,8 @@ def test_a_note_up_the_margin_is_read_last_and_is_no_title():
     ("first", "second", "expected"),
     [
         ("the founda-", "tion of freedom", "the foundation of freedom"),
-        ("a well-", "Known name", "a well- Known name"),
-        ("pages 10-", "20 of it", "pages 10- 20 of it"),
+        ("a well-", "Known name", "a well-Known name"),
+        ("pages 10-", "20 of it", "pages 10-20 of it"),
         ("a state-", "owned or other state-owned firm", "a state-owned or other state-owned firm"),
         ("основ-", "ные права", "основные права"),
     ],
