@@ -1,4 +1,5 @@
-"""The closed list of flags: what a check or a repair found, in `pages.flags`, `charts.flags` and `chart_points.flags`."""
+"""The closed list of flags: what a check or a repair found, in `pages.flags`, `charts.flags`, `chart_points.flags`,
+`tables.flags` and `table_cells.flags`."""
 
 FLAGS: dict[str, str] = {
     # the answer's text -> JSON -> shape
@@ -33,13 +34,14 @@ FLAGS: dict[str, str] = {
     "box_outside_page": "an engine's box lies outside the page, or is empty or inverted; the block is kept without it",
     "ragged_table": "a table's rows had different lengths; they were padded with empty cells",
     "table_span_outside": "a table's continued cell has nothing to continue; it was taken as empty",
+    "cells_cut": "a table has more than 20,000 cells; the others are in its block alone",
     "text_layer_disagrees": "the text shares less than half of its words with the PDF's own trusted text layer",
     "empty_answer": "the page is not blank, yet the answer holds no text",
     # charts
     "row_length": "a row has more or fewer cells than the chart has series; what is missing is null, what is too much was left out",
     "empty_chart": "the chart was named, yet no data was read",
     "y2_unknown": "the series on the second axis could not be told; all are on the first",
-    "number_ambiguous": "a separator may be decimal or thousands (1.234), and no other number of the chart tells",
+    "number_ambiguous": "a separator may be decimal or thousands (1.234), and no other number of the chart or table tells",
     "not_a_number": "a value's text is no single number; `value` is null, the text is kept",
     "values_outside_axis": "a value lies outside the range of the axis as printed",
     "labels_not_in_text_layer": "less than half of the chart's labels are found in the PDF's own text in that place",

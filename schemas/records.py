@@ -18,6 +18,7 @@ BlockKind = Literal[
     "title", "heading", "paragraph", "list_item", "formula", "caption", "header", "footer", "footnote", "table", "figure", "chart"
 ]
 PageIndex = Annotated[int, "Page of the document, from 0."]
+TableIndex = Annotated[int, "Table on the page, from 0, in reading order."]
 RegionIndex = Annotated[int, "Chart region on the page, from 0."]
 BOX = {
     "left_px": "Box, left edge, pixels of the rendered page (origin top left).",
@@ -163,6 +164,24 @@ class BlockContent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellContent(Flagged):
+    """What a cell of a table says."""
+
+    row_index: Annotated[int, "Row of the table, from 0; the first row of a cell that spans several."]
+    column_index: Annotated[int, "Column of the table, from 0; the first column of a cell that spans several."]
+    row_span: Annotated[int, "Rows that the cell covers."]
+    column_span: Annotated[int, "Columns that the cell covers."]
+    is_header: Annotated[bool, "The cell names its column or its row."]
+    text: Annotated[str, "Text of the cell as printed, without markup; empty for an empty cell."]
+    header: Annotated[str | None, "Header of the cell's column, its levels joined by ` | `; null for header rows and without one."]
+    row_label: Annotated[str | None, "Text of the row's first cell; null for that cell itself, and where it is empty."]
+    value: Annotated[float | None, "The text as a number in `unit`, multiplier applied; null when it is none."]
+    unit: Annotated[str | None, "Unit of the value: from its own text, else from the header; never invented."]
+    scale: Annotated[float | None, "Multiplier applied (1000 for `1.2k` or a header `in thousands`); 1 when none."]
+    time: Annotated[datetime | None, "The text as a date (its start), UTC; null when it is a number or no date."]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChartData:
     """What a chart says of itself, and how far to trust its points."""
 
@@ -259,6 +278,31 @@ class ChartPointRecord(Record, PointContent):
     lineage: Lineage
     page_index: PageIndex
     region_index: RegionIndex
+    reading: Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRecord(Record, Flagged):
+    lineage: Lineage
+    page_index: PageIndex
+    table_index: TableIndex
+    reading: Reading
+    block_index: Annotated[int, "The block of `blocks` that the table is."]
+    caption: Annotated[str | None, "Text of the caption before or after it; null without one."]
+    num_rows: Annotated[int, "Rows, those of the header included."]
+    num_columns: Annotated[int, "Columns."]
+    num_header_rows: Annotated[int, "Rows of the header, at the top; 0 where none is known."]
+    continued_on_page: Annotated[int | None, "page_index of the next page, where the first table goes on with it; else null."]
+    bbox_px: PixelBox = None
+    box_origin: Annotated[str | None, "text_layer (aligned with the PDF's own words) or engine; null without a box."] = None
+    confidence: Annotated[float | None, "0..1, the engine's own figure for the table; null where it has none."] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableCellRecord(Record, CellContent):
+    lineage: Lineage
+    page_index: PageIndex
+    table_index: TableIndex
     reading: Reading
 
 

@@ -29,6 +29,8 @@ from schemas.records import (
     Reading,
     Record,
     RunRecord,
+    TableCellRecord,
+    TableRecord,
 )
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -47,6 +49,8 @@ RECORDS: dict[str, type[Record]] = {
     "blocks": BlockRecord,
     "charts": ChartRecord,
     "chart_points": ChartPointRecord,
+    "tables": TableRecord,
+    "table_cells": TableCellRecord,
     "failures": FailureRecord,
     "deletions": DeletionRecord,
     "runs": RunRecord,
@@ -101,7 +105,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
 
 COLUMNS: dict[str, list[Column]] = {table: list(record_columns(record)) for table, record in RECORDS.items()}
 
-TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "failures")
+TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "failures")
 """The tables a shard commits, `documents` last in time (see pipeline.lake.commit); `deletions` and `runs` are written apart."""
 
 PARTITIONED = (*TABLES, "deletions")

@@ -30,6 +30,7 @@ from pipeline.lake.paths import (
 )
 from pipeline.lake.shard_progress import ShardProgress, note_commits, read_progress
 from pipeline.lake.staging import CHUNK_TABLES, StagedChunk, decode
+from pipeline.lake.table_rows import TableRows
 from pipeline.lake.table_writer import TableWriter
 from pipeline.object_store.store import Damaged, Exists, Store
 from pipeline.object_store.stored_objects import read_model, read_object
@@ -144,6 +145,7 @@ class _Rows(NamedTuple):
 def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
     """All rows of the cover's chunks; None where one of them is gone."""
     writers = {table: TableWriter(table, cover) for table in TABLES}
+    tables = TableRows()
     documents: dict[int, DocumentCounts] = defaultdict(DocumentCounts)
     strangers = []
     bytes_of: dict[int, set[str]] = defaultdict(set)
@@ -160,11 +162,15 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
         staged = documents[name.source_index].add(staged)
         for table in CHUNK_TABLES:
             writers[table].add(staged.tables[table])
+        known, cells = tables.add(staged.tables["blocks"])
+        writers["tables"].add(known)
+        writers["table_cells"].add(cells)
     # a local file that got other bytes, and its old time, between two runs: pages of both are no document
     mixed = {index for index, ids in bytes_of.items() if len(ids) > 1}
     strangers += [name for name in map(ChunkName.parse, cover.chunks) if name.source_index in mixed and name not in strangers]
     if strangers:
         raise Strangers(strangers)
+    writers["tables"].add(tables.finish())
     found = sorted(documents.items())
     records = [counts.record(shard.recipe_ids) for _, counts in found]
     writers["documents"].add(to_table("documents", [record.row() for record in records]))

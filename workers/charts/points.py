@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 from schemas.answers import ChartAnswer
 from schemas.page import Word
 from schemas.records import PointContent
-from workers.labels.axis_units import AxisUnit, axis_unit, is_same_unit
+from workers.labels.axis_units import AxisUnit, axis_unit
 from workers.labels.numbers import decimal_convention, parse_number, plain_digits, times
+from workers.labels.quantities import Quantity, read_quantity
 from workers.labels.times import parse_time
 
 Axis = Literal["y", "y2"]
@@ -16,15 +17,6 @@ Axis = Literal["y", "y2"]
 
 _POINT_KINDS = ("scatter", "bubble")
 _HORIZONTAL = re.compile(r"horizontal|barh", re.IGNORECASE)
-
-
-class NumberReading(NamedTuple):
-    value: float
-    unit: str | None
-    scale: float
-    is_ambiguous: bool
-    is_approximate: bool = False
-    """`~5`, `>5`, `50+`."""
 
 
 class _Cell(NamedTuple):
@@ -70,16 +62,9 @@ class ChartReader:
     def points(self) -> list[PointContent]:
         return [self._point(index, cell) for index, cell in enumerate(self._cells)]
 
-    def reading(self, text: str | None, axis: Axis) -> NumberReading | None:
+    def reading(self, text: str | None, axis: Axis) -> Quantity | None:
         """A number on an axis, in its unit. The axis' multiplier counts unless the text has its own (`1.2k`) or another unit."""
-        number = parse_number(text, decimal=self._decimal) if text else None
-        if number is None:
-            return None
-        unit, axis_scale = self._units[axis]
-        is_other = number.unit is not None and (number.is_percent if unit is None else not is_same_unit(number.unit, unit))
-        scale = number.scale if number.scale != 1.0 or is_other else axis_scale
-        value = number.value if number.scale != 1.0 else times(number.value, scale)
-        return NumberReading(value, number.unit or unit, scale, number.is_ambiguous, number.is_approximate)
+        return read_quantity(text, self._units[axis], decimal=self._decimal) if text else None
 
     def _read_cells(self) -> Iterator[_Cell]:
         answer = self._answer
@@ -152,7 +137,7 @@ class ChartReader:
             flags=flags,
         )
 
-    def _is_estimated(self, text: str | None, found: NumberReading) -> bool | None:
+    def _is_estimated(self, text: str | None, found: Quantity) -> bool | None:
         """With nothing printed, all is read off the axis (a value may look like a tick); so is `~2.4`, unless `>50` is what the
         text layer has. Else the text layer knows."""
         if self._answer.printed == "none" or (found.is_approximate and (text or "").lstrip()[:1] in "~≈≃∼≅"):
