@@ -21,6 +21,8 @@ VIEWS = (
     "current_documents",
     "current_pages",
     "current_blocks",
+    "current_tables",
+    "current_table_cells",
     "current_charts",
     "current_chart_points",
     "open_failures",

@@ -83,6 +83,27 @@ JOIN blocks
     AND current_pages.attempt = blocks.attempt
     AND current_pages.recipe_id = blocks.recipe_id;
 
+-- Tables and their cells follow the page that was chosen, too.
+CREATE OR REPLACE VIEW current_tables AS
+SELECT tables.*, REGEXP_EXTRACT(tables.uri, '[^/]*$', 0) AS name
+FROM current_pages
+JOIN tables
+    ON current_pages.source_id = tables.source_id
+    AND current_pages.page_index = tables.page_index
+    AND current_pages.plan_id = tables.plan_id
+    AND current_pages.attempt = tables.attempt
+    AND current_pages.recipe_id = tables.recipe_id;
+
+CREATE OR REPLACE VIEW current_table_cells AS
+SELECT table_cells.*, REGEXP_EXTRACT(table_cells.uri, '[^/]*$', 0) AS name
+FROM current_pages
+JOIN table_cells
+    ON current_pages.source_id = table_cells.source_id
+    AND current_pages.page_index = table_cells.page_index
+    AND current_pages.plan_id = table_cells.plan_id
+    AND current_pages.attempt = table_cells.attempt
+    AND current_pages.recipe_id = table_cells.recipe_id;
+
 -- A region that the newest reading of all regions of its document no longer found is gone, with what was read of it; a page on which
 -- that reading failed keeps what it had.
 CREATE OR REPLACE VIEW current_charts AS

@@ -1,15 +1,27 @@
--- Tables that have a word in their first row, as Markdown and as HTML.
+-- Tables that have a word in their header, cell by cell: each row's label, the column's header, the text and its typed value.
 -- $word = '': the word
 -- $name = '': the document's name, or part of it
 SELECT
     documents.name,
-    blocks.page_index,
-    blocks.block_index,
-    blocks.text,
-    blocks.html
-FROM current_blocks AS blocks
-JOIN current_documents AS documents ON documents.document_id = blocks.document_id
-WHERE blocks.kind = 'table'
-    AND LOWER(SPLIT_PART(blocks.text, CHR(10), 1)) LIKE LOWER(CONCAT('%', $word, '%'))
+    cells.page_index,
+    cells.table_index,
+    cells.row_index,
+    cells.row_label,
+    cells.header,
+    cells.text,
+    cells.value,
+    cells.unit
+FROM current_table_cells AS cells
+JOIN current_documents AS documents ON documents.document_id = cells.document_id
+JOIN (
+    SELECT document_id, page_index, table_index
+    FROM current_table_cells
+    WHERE is_header AND LOWER(text) LIKE LOWER(CONCAT('%', $word, '%'))
+    GROUP BY document_id, page_index, table_index
+) AS found
+    ON found.document_id = cells.document_id
+    AND found.page_index = cells.page_index
+    AND found.table_index = cells.table_index
+WHERE NOT cells.is_header
     AND LOWER(documents.name) LIKE LOWER(CONCAT('%', $name, '%'))
-ORDER BY documents.uri, blocks.page_index, blocks.block_index
+ORDER BY documents.uri, cells.page_index, cells.table_index, cells.row_index, cells.column_index

@@ -23,6 +23,10 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
     def time(year: int) -> datetime:
         return datetime(year, 1, 1, tzinfo=UTC)
 
+    def place(row_index: int, column_index: int) -> dict[str, int]:
+        return {"row_index": row_index, "column_index": column_index, "row_span": 1, "column_span": 1}
+
+    table = {"page_index": 0, "table_index": 0, "recipe_id": "o1"}
     chart = {"page_index": 0, "region_index": 0, "recipe_id": "c1"}
     return {
         "documents": [
@@ -62,6 +66,15 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
                 text=TABLE,
                 **box(0, 60, 90, 99),
             ),
+        ],
+        "tables": [
+            row("tables", **key("v2", 2), **table, block_index=1, num_rows=2, num_columns=2, num_header_rows=1),
+        ],
+        "table_cells": [
+            row("table_cells", **key("v2", 2), **table, **place(0, 0), is_header=True, text="Year"),
+            row("table_cells", **key("v2", 2), **table, **place(0, 1), is_header=True, text="Sales"),
+            row("table_cells", **key("v2", 2), **table, **place(1, 0), text="2024", header="Year", value=2024.0),
+            row("table_cells", **key("v2", 2), **table, **place(1, 1), text="1.5", header="Sales", row_label="2024", value=1.5),
         ],
         "charts": [
             row("charts", **key("v2", 2), **chart, status="ok", kind="line", title="Sales by year", series=["EU"], num_points=2)

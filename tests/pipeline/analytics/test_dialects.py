@@ -20,7 +20,7 @@ from pipeline.analytics.questions import find_question, questions
 from pipeline.cli import app
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED, arrow_schema, to_table
-from tests.pipeline.analytics.made_lake import TABLE, made_rows
+from tests.pipeline.analytics.made_lake import made_rows
 from tests.pipeline.written_lake import DAY, row, write_lake
 
 
@@ -187,7 +187,11 @@ ANSWERS: dict[str, list[Asked]] = {
         Asked(("block_index",), [], {"right": "0.3"}),
     ],
     "tables_with_word": [
-        Asked(("name", "page_index", "text"), [("a.pdf", 0, TABLE)], {"word": "sales"}),
+        Asked(
+            ("name", "page_index", "row_label", "header", "text", "value"),
+            [("a.pdf", 0, None, "Year", "2024", 2024.0), ("a.pdf", 0, "2024", "Sales", "1.5", 1.5)],
+            {"word": "sales"},
+        ),
         Asked(("name",), [], {"word": "2024"}),
     ],
     "changed_pages": [
