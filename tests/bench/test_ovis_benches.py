@@ -30,6 +30,7 @@ def test_without_a_gpu_the_real_sizes_are_refused(capsys):
     assert "no CUDA device here" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_engine_benchmark_compares_equal_tokens(capsys, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     assert engine.main(["--requests", "6", "--slots", "3"]) == 0

@@ -24,6 +24,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_the_script_makes_every_committed_file_in_about_its_size(made: Path, name: str) -> None:
     # Bytes differ between library versions and AES salts are random, so sizes are compared.

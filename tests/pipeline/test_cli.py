@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from pipeline import cli, runner
+from pipeline import cli, preview, runner
 from pipeline.config import all_settings
 from pipeline.doctor import Finding, available_memory_bytes, examine
 from pipeline.lake.lease import LeaseHeld
@@ -104,7 +104,7 @@ def test_plan_tells_a_scheduler_by_its_exit_code_whether_there_is_work(pagefold,
         "num_bytes": 0,
         "num_shards": 0,
     }
-    monkeypatch.setattr(runner, "plan", lambda *_: PlanReport(**(counts | report), recipes={}))
+    monkeypatch.setattr(preview, "plan", lambda *_: PlanReport(**(counts | report), recipes={}))
     assert (pagefold("plan", "in", "out")[0], pagefold("plan", "in", "out", "--exit-code", "--json")[0]) == codes
 
 
@@ -317,7 +317,7 @@ def test_a_bug_of_a_run_is_a_sentence_that_names_the_log_with_its_traceback(page
 
 
 def test_a_bug_of_a_command_without_a_log_gets_one(pagefold, monkeypatch):
-    monkeypatch.setattr(runner, "plan", lambda *_, **__: [][1])
+    monkeypatch.setattr(preview, "plan", lambda *_, **__: [][1])
     code, out, err = pagefold("plan", "in", "out")
     assert (code, out) == (1, "")
     assert err.startswith("pagefold: unexpected IndexError: list index out of range; ")
@@ -329,7 +329,7 @@ def test_a_bug_where_no_log_can_be_written_is_on_stderr(pagefold, monkeypatch):
         raise OperatorError("There is no temporary folder to write to.")
 
     monkeypatch.setattr(report, "RunLog", nowhere)
-    monkeypatch.setattr(runner, "plan", lambda *_, **__: [][1])
+    monkeypatch.setattr(preview, "plan", lambda *_, **__: [][1])
     code, _, err = pagefold("plan", "in", "out")
     assert code == 1
     assert err.splitlines()[-1].endswith("Its traceback stands above: no log can be written.")
@@ -387,7 +387,7 @@ def test_plan_says_what_would_be_done(pagefold, monkeypatch):
         num_unfinished_sources=5,
         tasks_left_out=("chart",),
     )
-    monkeypatch.setattr(runner, "plan", lambda *_: plan)
+    monkeypatch.setattr(preview, "plan", lambda *_: plan)
     code, out, _ = pagefold("plan", "in", "out", "--set", "render.dpi_max=200")
     assert code == 0
     for part in (
@@ -412,6 +412,7 @@ def test_failures_are_listed_with_what_to_do_and_harmless_to_the_terminal(pagefo
     assert [(row["kind"], row["page_index"]) for row in rows] == [("bad_json", 1)]
 
 
+@pytest.mark.slow
 def test_status_of_an_idle_output(pagefold, lake):
     code, out, _ = pagefold("status", lake)
     assert code == 0
@@ -629,6 +630,7 @@ def in_a_process(code: str, stdout: int | None = None, stderr: int | None = subp
     return subprocess.run([sys.executable, "-c", code], stdout=stdout, stderr=stderr, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_a_finished_run_whose_summary_meets_a_full_disk_is_finished(flags):
@@ -640,6 +642,7 @@ def test_a_finished_run_whose_summary_meets_a_full_disk_is_finished(flags):
     )
 
 
+@pytest.mark.slow
 def test_a_finished_run_whose_summary_nobody_reads_is_finished():
     reader, writer = os.pipe()
     os.close(reader)
@@ -651,6 +654,7 @@ def test_a_finished_run_whose_summary_nobody_reads_is_finished():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 def test_another_command_that_meets_a_full_disk_says_so_in_a_sentence():
     with open("/dev/full", "w") as full:
@@ -658,6 +662,7 @@ def test_another_command_that_meets_a_full_disk_says_so_in_a_sentence():
     assert (done.returncode, done.stderr) == (1, "pagefold: No space left on device: standard output, or what it goes to.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 def test_a_run_whose_progress_meets_a_full_disk_is_finished():
     with open("/dev/full", "w") as full:
@@ -676,6 +681,7 @@ def test_a_run_whose_progress_meets_a_full_disk_is_finished():
     assert (done.returncode, done.stdout.startswith("Finished")) == (0, True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 def test_a_run_whose_log_meets_a_full_disk_is_finished():
     done = in_a_process(

@@ -262,6 +262,7 @@ def test_of_unpacking_it_costs_its_page(
     assert (failure["kind"], failure["stage"], failure["task"]) == ("internal_error", "render", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_of_drawing_it_costs_its_page_and_the_render_process(
     error: Exception, front: Front, clean: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch
@@ -408,6 +409,7 @@ def test_what_is_raised_around_the_pages_costs_the_chunk(error: Exception, drawn
     assert {row["kind"] for row in rows["failures"]} == {"internal_error"}
 
 
+@pytest.mark.slow
 def test_the_driver_logs_each_traceback_once_wherever_it_was_met(
     front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -439,6 +441,7 @@ def test_a_store_that_is_gone_still_ends_the_run(drawn: list[pa.Table], reader: 
         reader.run(drawn)
 
 
+@pytest.mark.slow
 def test_what_is_staged_says_by_which_version(drawn: list[pa.Table], reader: Reader) -> None:
     reader.run(drawn)
 

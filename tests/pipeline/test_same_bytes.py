@@ -143,6 +143,7 @@ def test_a_version_of_which_the_lake_has_other_bytes_is_changed(probing: ProbeDo
     assert (chunk.document.document_id, [failure.kind for failure in chunk.failures]) == (None, [FailureKind.changed])
 
 
+@pytest.mark.slow
 def test_honest_bytes_are_read_after_all_whoever_has_them(tmp_path: Path) -> None:
     poisoned, honest = make_source("a", size_bytes=1), make_source("b", size_bytes=1)
     failed = [SourceFailure(kind=FailureKind.changed, task=None, page_index=page, region_index=None) for page in (4, 5)]

@@ -115,6 +115,7 @@ class ListedFiles(LocalFileSystem):
         return super().glob(path.removeprefix("listed://"), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_query_beside_a_writer_lists_documents_first_and_what_it_takes_rows_from_last(lake, tmp_path, view):
     """A shard's files are written with `documents` last: who lists it first finds the rows of each document that it found."""

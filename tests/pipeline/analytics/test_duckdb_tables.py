@@ -93,6 +93,7 @@ def test_a_bucket_is_read_through_the_standard_variables(tmp_path, s3):
     assert run_query(f"{s3}/else/where", "SELECT count(*) n FROM pages").to_pylist() == [{"n": 0}]
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_one_sentence(s3):
     with pytest.raises(StoreError, match="the bucket not-there does not exist"):
         run_query("s3://not-there/x", "SELECT 1")

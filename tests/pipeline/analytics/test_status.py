@@ -91,6 +91,7 @@ def test_a_run_at_work_says_how_far_it_is_and_when_it_may_end(
     assert said in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "state", "code"),
     [
@@ -118,6 +119,7 @@ def test_the_living_are_told_from_the_dead(
     assert f'"state": "{state}"' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_runs_without_an_end_were_killed_but_for_the_one_at_work(out: Path) -> None:
     leave_lease(out)
     rows = {words[0]: words[1] for line in shown(out).splitlines() if (words := line.split())[:1] in ([RUN], ["r0"])}

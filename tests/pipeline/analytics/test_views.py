@@ -67,6 +67,7 @@ def lake() -> Lake:
 PAGES = "SELECT page_index, plan_id, attempt, status FROM current_pages"
 
 
+@pytest.mark.slow
 def test_an_empty_lake_has_empty_views(lake):
     for view in ("current_documents", "current_pages", "current_blocks", "current_charts", "current_chart_points", "open_failures"):
         assert lake.ask(f"SELECT * FROM {view}") == []
@@ -384,6 +385,7 @@ def test_a_duplicate_does_not_close_what_is_wrong_with_the_bytes(lake):
     assert lake.ask("SELECT uri, status FROM current_documents") == [("a.pdf", "failed"), ("b.pdf", "failed")]
 
 
+@pytest.mark.slow
 def test_a_source_that_could_not_be_fetched_and_turns_out_a_duplicate_has_no_open_failure(lake):
     lake.document("v1", 1, document_id="d")
     lake.document("w1", 1, uri="b.pdf", bytes_seen=False)

@@ -84,6 +84,7 @@ def swept(store: Store, **changes: Any) -> Any:
     return sweep(store, **{"min_age_s": -2, "in_tables": False, "ttl_s": 30, "run_id": "gc"} | changes)
 
 
+@pytest.mark.slow
 def test_garbage_goes_and_all_else_stays(store: Store) -> None:
     before = paths(store)
 

@@ -57,6 +57,7 @@ def acquire(store: Store, run_id: str = "run-1", ttl_s: float = TTL_S) -> Lease:
     return Lease.acquire(store, owner="host", run_id=run_id, ttl_s=ttl_s)
 
 
+@pytest.mark.slow
 def test_a_lease_is_refused_while_another_holds_it(store: Store) -> None:
     with acquire(store, "run-1") as held:
         held.check()

@@ -81,6 +81,7 @@ def _remove_log(err):
     shutil.rmtree(log.parent)
 
 
+@pytest.mark.slow
 def test_a_bug_says_so_in_a_sentence_there_and_is_a_death_here(capfd):
     with pytest.raises(Died, match="exit code 1"):
         call(divide)

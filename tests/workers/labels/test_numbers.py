@@ -230,6 +230,7 @@ def test_a_number_formatted_in_a_locale_is_read_back(value, locale, digits, minu
     assert not number.is_ambiguous
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(max_size=30), st.text("0123456789.,-–+ '%€$kKMeE×^()/½万億兆١٬٫²\u00a0", max_size=20)))
 @settings(max_examples=400, deadline=None)
 def test_no_text_makes_the_parser_raise_or_give_nan(text):

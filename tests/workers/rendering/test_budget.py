@@ -101,6 +101,7 @@ def test_slow_pages_count_by_what_they_take_beyond_the_usual(clock: Clock, fetch
     assert first == (3, "its pages took 24 s more than 5 s each: the rest is left unread")
 
 
+@pytest.mark.slow
 def test_a_long_document_of_usual_pages_costs_nothing(clock: Clock, fetch: FetchSettings) -> None:
     budget = RenderBudget(LIMITS, fetch, "r1")
 

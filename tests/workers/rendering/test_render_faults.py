@@ -94,6 +94,7 @@ def test_a_page_that_hangs_costs_that_page(faulty: Renderer, pdf_of: Callable[..
     assert "0.5 s" in hung.failure.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["regions-raise", "regions-crash"])
 def test_a_fault_in_the_search_for_regions_costs_the_regions_only(faulty: Renderer, pdf_of: Callable[..., Path], act: str) -> None:
     broken, after = faulty.render(pdf_of(act, "after"), [0, 1])
@@ -188,6 +189,7 @@ def test_a_home_is_no_place_of_a_program(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert command[-1] == "/in"
 
 
+@pytest.mark.slow
 def test_no_secret_reaches_the_render_process(faulty: Renderer, pdf_of: Callable[..., Path]) -> None:
     environ, argv = faulty.render(pdf_of("environ", "argv"), [0, 1])
 

@@ -298,6 +298,7 @@ def test_an_answer_of_the_store_has_its_kind(
     assert entries(fetcher) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["status", "reset"])
 def test_a_passing_trouble_is_no_failure(fetcher: Fetcher, bucket: str, s3_faults: Proxy, no_sleep: None, action: Any) -> None:
     source = put(bucket)
@@ -428,6 +429,7 @@ def test_a_large_object_is_read_in_blocks(fetcher: Fetcher, bucket: str, monkeyp
 # The cache
 
 
+@pytest.mark.slow
 def test_two_threads_that_want_one_object_download_it_once(fetcher: Fetcher, bucket: str, s3_faults: Proxy) -> None:
     source = put(bucket)
     s3_faults.requests.clear()

@@ -69,6 +69,7 @@ def test_repetition_without_words_is_a_loop_when_no_page_has_so_much() -> None:
     assert find_loop("Contents " + "." * 7000) is not None
 
 
+@pytest.mark.slow
 def test_looking_for_a_loop_is_bounded() -> None:
     generator = random.Random(1)
     text = "".join(generator.choice("ab") for _ in range(2_000_000))

@@ -72,6 +72,7 @@ def test_a_table_is_lines_of_tabs():
     assert plain_rows([["**a**", "b\nc"], ["# of x", ""]]) == "a\tb c\n# of x"
 
 
+@pytest.mark.slow
 def test_unpaired_marks_cost_no_time():
     import time
 

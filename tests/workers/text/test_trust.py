@@ -124,6 +124,7 @@ def test_ink_without_words_is_what_the_layer_leaves_out():
     assert uncovered_ink(rgb, words) == pytest.approx(0.475 - 0.1125)
 
 
+@pytest.mark.slow
 def test_a_thin_rule_is_no_ink():
     rgb = np.full((640, 640, 3), 255, dtype=np.uint8)
     rgb[100:102] = 0

@@ -84,6 +84,7 @@ async def test_a_blank_page_has_no_blocks(engine):
     assert OcrAnswer.model_validate_json(completion.text).blocks == []
 
 
+@pytest.mark.slow
 async def test_an_empty_image_has_no_blocks_and_no_confidence(engine):
     completion = await engine.read(request(drawn([])))
     assert completion.failure is None
@@ -119,6 +120,7 @@ def test_a_printed_caret_is_no_cell_that_goes_on_from_above():
     assert ocr_content(answer, page, is_literal=True).text_plain == "a\tb\n^\tc"
 
 
+@pytest.mark.slow
 async def test_pixels_are_read_where_there_is_no_layer(engine):
     completion = await engine.read(request(drawn(LINES)))
     answer = OcrAnswer.model_validate_json(completion.text)
@@ -133,6 +135,7 @@ async def test_pixels_are_read_where_there_is_no_layer(engine):
     assert bottom < 0.56
 
 
+@pytest.mark.slow
 async def test_a_garbage_layer_is_not_believed(engine):
     garbage = layer_of(["\ue000\ue001 \ue002\ue003", "\ue004 \ue005"], num_unmapped=6)
     completion = await engine.read(request(drawn(LINES), text_layer=garbage))

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 LEFT_OUT = {"onnxruntime", "pymupdf.layout", "pymupdf4llm"}
 
 
@@ -26,6 +28,7 @@ def test_what_is_left_out_is_not_barred_for_good() -> None:
     )
 
 
+@pytest.mark.slow
 def test_boxes_of_characters_are_the_same_with_and_without_the_models() -> None:
     asked = "print(pymupdf.TOOLS.unset_quad_corrections())"
 

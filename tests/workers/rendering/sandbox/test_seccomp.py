@@ -69,11 +69,13 @@ def test_each_image_format_needs_listed_calls_only(strict: Renderer, tmp_path: P
     assert last_words(strict, path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir()))
 def test_each_example_needs_listed_calls_only(strict: Renderer, name: str) -> None:
     assert not any("died" in words for words in last_words(strict, EXAMPLES / name))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED_DATA / "manifest.jsonl").exists(), reason="no shared data beside the checkout")
 def test_each_format_of_the_shared_data_needs_listed_calls_only(strict: Renderer) -> None:
     """The smallest of each folder and suffix, and of each outcome that its manifest expects; half a megabyte at most."""
@@ -87,6 +89,7 @@ def test_each_format_of_the_shared_data_needs_listed_calls_only(strict: Renderer
     assert len(paths) >= 40
 
 
+@pytest.mark.slow
 def test_the_list_says_each_call_once_and_the_same_for_both_machines() -> None:
     entries = re.findall(r"(\w+) (\d+|-) (\d+|-)(?= |$)", syscall_filter._LISTED, re.MULTILINE)
 

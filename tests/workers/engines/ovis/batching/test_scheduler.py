@@ -248,6 +248,7 @@ def test_other_pixels_never_share_blocks(world):
     assert [sequence.new_tokens for sequence in pair] == [world.best_at_each_step(sequence, has_grammar=False) for sequence in pair]
 
 
+@pytest.mark.slow
 def test_slots_are_refilled_so_that_few_steps_are_run_in_vain(world):
     rng = random.Random(3)
     requests = [world.request(seed, num_text=50, num_new=rng.randrange(20, 120)) for seed in range(40)]

@@ -75,6 +75,7 @@ def test_every_check_passes_on_checkpoints_of_other_shapes(made, shape):
     assert [str(row) for row in rows if not row.ok] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "part", "field", "value", "found_by"),
     [
@@ -104,6 +105,7 @@ def test_a_size_that_was_not_read_from_the_checkpoint_would_be_found(made, tmp_p
     assert "arrays that no check compares" in failed  # those of what was taken out
 
 
+@pytest.mark.slow
 @needs_data
 def test_every_check_of_the_reference_data_passes_its_gate():
     rows = list(conformance.Conformance(SHARED).rows())
@@ -111,6 +113,7 @@ def test_every_check_of_the_reference_data_passes_its_gate():
     assert [str(row) for row in rows if not row.ok] == []
 
 
+@pytest.mark.slow
 @needs_data
 def test_a_wrong_number_a_missing_image_and_a_missing_array_are_each_found(tmp_path, capsys):
     # given reference data with one token changed and one image gone
