@@ -23,6 +23,9 @@ FLAGS: dict[str, str] = {
     "exif_unreadable": "the image's EXIF data could not be read; it was not rotated",
     # the engine `classic`
     "text_layer_untrusted": "the page has a text layer that cannot be believed; its pixels were read",
+    "text_layer_mended": "words of the text layer whose characters had no meaning, or a wrong one, are as the pixels show them",
+    "characters_lost": "words of the text layer keep characters without a meaning (U+FFFD, private use): pixels gave none",
+    "untrusted_text_kept": "the text layer cannot be believed, and no OCR could replace it: it is the page's text",
     "ocr_added": "the text layer leaves out what only a picture shows; OCR of the rest was added",
     "hidden_text_layer": "the text is an invisible layer (an earlier OCR's)",
     "low_confidence_lines_dropped": "lines recognised below `engine.classic.min_confidence` were left out",

@@ -73,7 +73,7 @@ async def read_file(engine: Engine, renderer: Renderer, path: Path) -> Read:
 
 async def read_page(engine: Engine, page: RenderedPage) -> tuple[str, set[str], list[str]]:
     completion = await engine.read(request_of(page))
-    flags = {*completion.flags, *([completion.failure.kind] if completion.failure else [])}
+    flags = {*completion.flags, *([completion.failure.kind.value] if completion.failure else [])}
     if not completion.text:
         return "", flags, []
     answer = parse_answer("ocr", completion.text, is_complete=True).answer

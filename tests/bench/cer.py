@@ -136,7 +136,7 @@ class Reader:
         for page in self.renderer.render(sample.path, sample.pages):
             completion = await self.engine.read(request_of(page))
             seconds.append(completion.engine_s)
-            if completion.failure is not None:
+            if completion.failure is not None and not completion.text:
                 if completion.failure.kind is not FailureKind.unsupported_script:
                     raise RuntimeError(f"{sample.path.name}: {completion.failure}")
                 return None, seconds

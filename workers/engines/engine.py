@@ -75,6 +75,7 @@ class Completion:
     """The answer's text is that of the page, character by character; False: it is Markdown."""
     flags: tuple[str, ...] = field(default=())
     failure: Failure | None = None
+    """With the stop reason `stop`, `text` is kept beside it: the best there is, and not all that is right."""
     num_tries: int = 1
     """Requests sent over the wire, retries included."""
     engine_s: float | None = None

@@ -118,7 +118,8 @@ def _judge_contained(request: Request, completion: Completion) -> _Try:
 
 def _judge(request: Request, completion: Completion) -> _Try:
     if completion.failure is not None:
-        return _Try(completion, failure=completion.failure)
+        is_part = bool(completion.text) and completion.stop_reason == "stop"
+        return _Try(completion, _parsed(request, completion.text, is_complete=True) if is_part else None, completion.failure)
     if completion.stop_reason in ("cancelled", "error"):
         return _Try(completion, failure=_failure(FailureKind.engine_error, f"stop reason {completion.stop_reason}", completion))
     is_complete = completion.stop_reason == "stop"

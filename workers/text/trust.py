@@ -97,9 +97,9 @@ def uncovered_ink(rgb: npt.NDArray[np.uint8], words: Sequence[Word]) -> float:
 _CELL_PX = 16
 _INK = 48
 _INKED = 0.13
-_LATIN = frozenset("abcdefghijklmnopqrstuvwxyzı")
-_COMMON = frozenset("aeiounrstlı")
-_VOWELS = frozenset("aeiouyı")
+LATIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzı")
+COMMON_LETTERS = frozenset("aeiounrstlı")
+VOWELS = frozenset("aeiouyı")
 _TOGETHER = frozenset(
     {
         "CJK",
@@ -124,10 +124,10 @@ def _gibberish(texts: Iterable[str]) -> str:
     if len(words) >= MIN_WORDS and (num_mixed := sum(map(_is_mixed, words))) > MAX_MIXED * len(words):
         return f"{_percent(num_mixed, len(words))} of its words mix scripts: glyphs mapped to wrong letters"
     letters = Counter(unicodedata.normalize("NFKD", "".join(words).lower()))
-    num_latin = sum(map(letters.__getitem__, _LATIN))
+    num_latin = sum(map(letters.__getitem__, LATIN_LETTERS))
     if num_latin < MIN_LATIN:
         return ""
-    common, vowels = sum(map(letters.__getitem__, _COMMON)), sum(map(letters.__getitem__, _VOWELS))
+    common, vowels = sum(map(letters.__getitem__, COMMON_LETTERS)), sum(map(letters.__getitem__, VOWELS))
     if common < MIN_COMMON * num_latin or vowels < MIN_VOWELS * num_latin:
         return (
             f"its Latin letters are those of no language ({_percent(vowels, num_latin)} vowels, "

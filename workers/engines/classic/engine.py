@@ -26,7 +26,8 @@ from schemas.answers import (
 from schemas.failure import Failure, FailureKind
 from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
-from workers.engines.classic.legible import READ_SCORE, legible
+from workers.engines.classic.legible import READ_SCORE, Legible, legible
+from workers.engines.classic.mending import mend
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
 from workers.engines.classic.reading_order.pieces import around
@@ -87,6 +88,8 @@ class ClassicEngine:
     def _from_text_layer(self, request: Request, words: Sequence[Word]) -> Completion:
         image, regions = request.image, request.regions
         pixels = _pixels(image)
+        words, num_mended, num_lost = mend(words, pixels, self._read_lines)
+        flags = ("text_layer_mended",) * bool(num_mended) + ("characters_lost",) * bool(num_lost)
         uncovered = uncovered_ink(pixels, words)
         if uncovered > MIN_UNCOVERED and uncovered > MIN_UNCOVERED_SHARE * uncovered_ink(pixels, []):
             found = legible(self._ocr_page(pixels).lines, pixels, self._settings.min_confidence)
@@ -95,24 +98,20 @@ class ClassicEngine:
                 blocks = blocks_in_order([*words, *_as_words(lines, upright=False)], image.width_px, image.height_px, regions)
                 scores = [None] * len(words) + [line.confidence for line in lines]
                 boxes = [word.box for word in words] + [line.box for line in lines]
-                return _answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=("ocr_added",)))
+                return _answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=(*flags, "ocr_added")))
         blocks = blocks_in_order(words, image.width_px, image.height_px, regions)
-        return _answered(blocks, [word.box for word in words], [None] * len(words), image, Completion(text_origin="text_layer"))
+        completion = Completion(text_origin="text_layer", flags=flags)
+        return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
 
     def _from_pixels(self, image: PageImage, words: Sequence[Word], trust: Trust) -> Completion:
         pixels = _pixels(image)
         page = self._ocr_page(pixels)
         found = legible(page.lines, pixels, self._settings.min_confidence)
         flags = ["text_layer_untrusted"] if words else []
-        if found.is_foreign and trust.is_hidden:
-            blocks = blocks_in_order(words, image.width_px, image.height_px)
-            hidden = Completion(text_origin="text_layer", flags=("hidden_text_layer",))
-            return _answered(blocks, [word.box for word in words], [None] * len(words), image, hidden)
-        if found.is_foreign:
-            message = (
-                f"{found.read_share:.0%} of what looks like text could be read: a script that PP-OCR does not know, or illegible"
-            )
-            failure = Failure(stage="read", kind=FailureKind.unsupported_script, message=message, task="ocr")
+        failure = _unsupported(found) if found.is_foreign else None
+        if words and (failure or not found.lines):
+            return _kept(words, image, trust, failure)
+        if failure:
             return Completion(stop_reason="error", failure=failure, text_origin="ocr", flags=tuple(flags))
         if found.num_faint:
             flags.append("low_confidence_lines_dropped")
@@ -124,12 +123,31 @@ class ClassicEngine:
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
         return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", flags=tuple(flags)))
 
+    def _read_lines(self, crops: list[Pixels]) -> list[tuple[str, float]]:
+        if self._ocr is None:
+            raise RuntimeError("ClassicEngine.start() was not awaited")
+        return self._ocr.read_lines(crops)
+
     def _ocr_page(self, pixels: Pixels) -> OcrPage:
         if self._ocr is None:
             raise RuntimeError("ClassicEngine.start() was not awaited")
         page = self._ocr.read(pixels)
         check_time()
         return page
+
+
+def _unsupported(found: Legible) -> Failure:
+    message = f"{found.read_share:.0%} of what looks like text could be read: a script that PP-OCR does not know, or illegible"
+    return Failure(stage="read", kind=FailureKind.unsupported_script, message=message, task="ocr")
+
+
+def _kept(words: Sequence[Word], image: PageImage, trust: Trust, failure: Failure | None) -> Completion:
+    """The text of a layer that is not believed and that no OCR can replace; with the failure beside it, for another engine to mend.
+    An earlier OCR's layer is no failure: nothing else is wrong with it."""
+    flags = ("hidden_text_layer",) if trust.is_hidden else ("text_layer_untrusted", "untrusted_text_kept")
+    completion = Completion(text_origin="text_layer", flags=flags, failure=None if trust.is_hidden else failure)
+    blocks = blocks_in_order(words, image.width_px, image.height_px)
+    return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
 
 
 def _pixels(image: PageImage) -> Pixels:

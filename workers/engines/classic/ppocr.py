@@ -119,6 +119,11 @@ class PpOcr:
         ]
         return OcrPage(lines, upright_width, upright_height, rotation)
 
+    def read_lines(self, crops: list[Pixels]) -> list[tuple[str, float]]:
+        """Texts and scores of upright lines, each RGB pixels of its own."""
+        texts, scores = self._texts([np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops])
+        return [(_composed(text), float(score)) for text, score in zip(texts, scores, strict=True)]
+
     def _detect(self, bgr: Pixels) -> tuple[npt.NDArray[np.float64], list[Pixels]]:
         """Corners of the lines, and their pixels."""
         if max(bgr.shape[:2]) <= STRIP_ASPECT * min(bgr.shape[:2]):

@@ -10,13 +10,14 @@ import pytest
 from schemas.answers import OcrAnswer
 from schemas.failure import FailureKind
 from schemas.page import Box, PageImage, RenderedPage, TextLayer, Word
-from schemas.settings import ClassicSettings, EngineSettings
+from schemas.settings import ClassicSettings, EngineSettings, ReadSettings
 from workers.engines.classic import describe, make, ppocr
 from workers.engines.classic.engine import _answered
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
 from workers.engines.classic.reading_order.columns import TextBlock
 from workers.engines.engine import Completion, EngineStartError, Prompt, Request
+from workers.reading.asking import ask
 from workers.text.content import ocr_content
 from workers.text.languages import languages_of
 
@@ -235,6 +236,52 @@ async def test_hidden_text_is_better_than_none_where_the_script_is_not_known(eng
     assert refused.failure is not None
     assert refused.failure.kind is FailureKind.unsupported_script
     assert (kept.failure, kept.text_origin, kept.flags) == (None, "text_layer", ("hidden_text_layer",))
+
+
+async def test_a_layer_that_no_ocr_can_replace_is_kept_beside_the_failure(engine, monkeypatch):
+    # given a layer of another script a quarter of whose characters have no meaning
+    foreign = ppocr.OcrPage([line_of(",", 0.89, top=60 * i) for i in range(4)], 840, 440)
+    monkeypatch.setattr(engine._ocr, "read", lambda pixels: foreign)
+    lines = ["सभी मनु\ufffd को गौरव", "और अ\ufffdकार के मामले"]
+    layer = layer_of(lines, num_unmapped=8)
+
+    asked = request(drawn(LINES), text_layer=layer)
+    outcome = await ask(engine.read, asked, ReadSettings(), takes_prefix=False)
+
+    assert outcome.failure is not None
+    assert outcome.failure.kind is FailureKind.unsupported_script
+    assert outcome.completion.flags == ("text_layer_untrusted", "untrusted_text_kept")
+    assert outcome.parsed is not None
+    assert " ".join(texts(outcome.completion)) == " ".join(lines)
+
+
+async def test_a_layer_is_kept_where_the_ocr_finds_nothing(engine, monkeypatch):
+    monkeypatch.setattr(engine._ocr, "read", lambda pixels: ppocr.OcrPage([], 840, 440))
+    layer = layer_of(["\ue001\ue002 words", "that are odd"], num_unmapped=8)
+
+    completion = await engine.read(request(drawn(LINES), text_layer=layer))
+
+    assert completion.failure is None
+    assert "untrusted_text_kept" in completion.flags
+    assert "words that are odd" in " ".join(texts(completion))
+
+
+async def test_lost_ligatures_are_read_from_the_page(engine):
+    lines = ["The office of the first pilot", "files all final figures", "for fishing in the staff room"]
+    layer = layer_of([line.replace("ffi", "\ufffd").replace("fi", "\ufffd").replace("ff", "\ufffd") for line in lines])
+    places = iter(layer.words)
+    words = []
+    for row, line in enumerate(lines):  # where they are drawn: 14 pt Helvetica at 144 dpi
+        left = 80.0
+        for text in line.split():
+            width = 2 * pymupdf.get_text_length(text, fontsize=14)
+            words.append(next(places)._replace(left=left, top=70 + 60 * row, right=left + width, bottom=108 + 60 * row))
+            left += width + 2 * pymupdf.get_text_length(" ", fontsize=14)
+
+    completion = await engine.read(request(drawn(lines), text_layer=layer.model_copy(update={"words": words})))
+
+    assert " ".join(texts(completion)) == " ".join(lines)
+    assert completion.flags == ("text_layer_mended",)
 
 
 @pytest.mark.parametrize(
