@@ -5,12 +5,12 @@ Views are those of `views.sql`, which has no dialect.
 """
 
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline.analytics.dictionary import columns_of
+from pipeline.analytics.quick_views import view_texts
 from pipeline.lake.opening import open_store
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED
@@ -73,11 +73,8 @@ def _tables(dialect: str, root: str, since: str, present: set[str]) -> Iterator[
 
 def view_statements(dialect: str) -> list[str]:
     """The views of `views.sql`, one statement each, without comments. Spark's are temporary, as the tables below them are."""
-    text = files("pipeline.analytics").joinpath("views.sql").read_text("utf-8")
-    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
-    statements = [statement.strip() for statement in code.split(";") if statement.strip()]
     kind = "CREATE OR REPLACE TEMPORARY VIEW" if dialect == "spark" else "CREATE OR REPLACE VIEW"
-    return [statement.replace("CREATE OR REPLACE VIEW", kind, 1) for statement in statements]
+    return [f"{kind} {view} AS\n{text}" for view, text in view_texts().items()]
 
 
 def _athena_table(table: str, root: str, since: str) -> str:

@@ -63,7 +63,7 @@ def query(
     text, values = _sql_text(sql, file), values_of(param)
     from pipeline.analytics.duckdb_tables import connect, rows_of
 
-    with closing(connect(output)) as connection:
+    with closing(connect(output, text)) as connection:
         shape.show(rows_of(connection, text, values))
 
 
@@ -89,7 +89,7 @@ def ask(
     text = find_question(question).sql("duckdb", values_of(param))
     from pipeline.analytics.duckdb_tables import connect, rows_of
 
-    with closing(connect(output)) as connection:
+    with closing(connect(output, text)) as connection:
         shape.show(rows_of(connection, text))
 
 

@@ -15,6 +15,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.server", ["--pages", "400"], False),
     ("tests.bench.scale", [], False),
     ("tests.bench.planning", [], False),
+    ("tests.bench.views", [], False),
     ("tests.bench.regions", [], True),
     ("tests.bench.chart_checks", [], True),
     ("tests.bench.sweep_render", [], True),

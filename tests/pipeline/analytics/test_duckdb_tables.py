@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.analytics.duckdb_tables import VIEWS, connect, nullable_schema, run_query
+from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
+from pipeline.analytics.lake_files import nullable_schema
 from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, arrow_schema

@@ -1,21 +1,26 @@
 """The rules of `current_*` and `open_failures`, one by one, on hand-written rows."""
 
 from collections import defaultdict
-from importlib.resources import files
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
 
+from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.quick_views import named_in, view_texts
 from schemas.tables import COLUMNS, PARTITIONED, to_table
-from tests.pipeline.written_lake import DAY, row
+from tests.pipeline.written_lake import DAY, row, write_lake
 
 
 class Lake:
-    """Rows by table, in DuckDB with the views over them."""
+    """Rows by table, asked twice: with the views of `views.sql` as they stand, and as `pagefold query` has them over files."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._num_asked = 0
         self.rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def document(self, source: str, plan: int, *, uri: str = "a.pdf", bytes_seen: bool = True, **values: Any) -> None:
@@ -26,8 +31,8 @@ class Lake:
     def page(self, source: str, plan: int, page: int, status: str, *, uri: str = "a.pdf", **values: Any) -> None:
         self._add("pages", source, plan, uri, {"page_index": page, "status": status, "recipe_id": "o1"} | values)
 
-    def block(self, source: str, plan: int, page: int, text: str, **values: Any) -> None:
-        self._add("blocks", source, plan, "a.pdf", {"page_index": page, "text": text, "recipe_id": "o1"} | values)
+    def block(self, source: str, plan: int, page: int, text: str, *, uri: str = "a.pdf", **values: Any) -> None:
+        self._add("blocks", source, plan, uri, {"page_index": page, "text": text, "recipe_id": "o1"} | values)
 
     def chart(self, source: str, plan: int, page: int, region: int, status: str, *, recipe: str = "c1", **values: Any) -> None:
         key = {"page_index": page, "region_index": region, "status": status, "recipe_id": recipe}
@@ -45,13 +50,32 @@ class Lake:
         self.rows["deletions"].append(row("deletions", **key | values))
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        found = self._plain(sql)
+        with closing(connect(str(self._written()), sql)) as connection:
+            quick = sorted(connection.execute(sql).fetchall(), key=str)
+        assert quick == found
+        return found
+
+    def _written(self) -> Path:
+        """The rows as files, one for each plan and table, as commits leave them."""
+        self._num_asked += 1
+        root = self._folder / str(self._num_asked)
+        root.mkdir()
+        for plan in sorted({item["plan_id"] for rows in self.rows.values() for item in rows}):
+            of_plan = {table: [item for item in rows if item["plan_id"] == plan] for table, rows in self.rows.items()}
+            write_lake(root, {table: rows for table, rows in of_plan.items() if rows}, name=f"{plan}-00000")
+        return root
+
+    def _plain(self, sql: str) -> list[tuple[Any, ...]]:
         connection = duckdb.connect()
         for table in COLUMNS:
             rows = to_table(table, self.rows[table])
             if table in PARTITIONED:
                 rows = rows.append_column("ingest_date", pa.array([DAY] * rows.num_rows, pa.date32()))
             connection.register(table, rows)
-        connection.execute(files("pipeline.analytics").joinpath("views.sql").read_text())
+        for view, text in view_texts().items():
+            if view in named_in(sql):
+                connection.execute(f"CREATE VIEW {view} AS {text}")
         return sorted(connection.execute(sql).fetchall(), key=str)
 
     def _add(self, table: str, source: str, plan: int, uri: str, values: dict[str, Any]) -> None:
@@ -60,8 +84,8 @@ class Lake:
 
 
 @pytest.fixture
-def lake() -> Lake:
-    return Lake()
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path)
 
 
 PAGES = "SELECT page_index, plan_id, attempt, status FROM current_pages"
@@ -473,3 +497,68 @@ def test_charts_of_pages_that_a_later_reading_left_unread_are_kept(lake):
     lake.failure("v1", 2, "over_budget", 4)
 
     assert lake.ask("SELECT page_index, plan_id FROM current_charts") == [(6, "000001")]
+
+
+# Names, and versions beside one another
+
+
+def test_every_view_has_the_name_and_the_uri_of_what_was_read(lake):
+    uri = "s3://b/in/a folder/b.pdf"
+    lake.document("v1", 1, uri=uri, name="b.pdf")
+    lake.page("v1", 1, 0, "ok", uri=uri)
+    lake.failure("v1", 1, "bad_json", 1, uri=uri)
+    for view in ("current_documents", "current_pages", "open_failures", "current_sources", "source_contents"):
+        assert lake.ask(f"SELECT name, uri FROM {view}") == [("b.pdf", uri)]
+    for view in ("current_blocks", "current_charts", "current_chart_points", "page_versions"):
+        assert {"name", "uri"} <= {name for (name, *_) in lake.ask(f"DESCRIBE {view}")}
+
+
+CHANGES = "SELECT version, page_index, change, previous_text_plain, text_plain FROM page_versions"
+
+
+def test_versions_of_a_document_are_compared_page_by_page(lake):
+    lake.document("v1", 1)
+    for page, text in enumerate(["kept", "old", "gone", None]):
+        lake.page("v1", 1, page, "failed" if text is None else "ok", text_plain=text)
+    lake.document("v2", 2)
+    for page, text in enumerate(["kept", "new"]):
+        lake.page("v2", 2, page, "ok", text_plain=text)
+    lake.page("v2", 2, 3, "ok", text_plain="read at last")
+    lake.page("v2", 2, 4, "ok", text_plain="more")
+    lake.document("w1", 1, uri="b.pdf")
+    lake.page("w1", 1, 0, "ok", uri="b.pdf", text_plain="alone")
+    assert lake.ask(CHANGES) == [
+        (2, 0, "same", "kept", "kept"),
+        (2, 1, "changed", "old", "new"),
+        (2, 2, "removed", "gone", None),
+        (2, 3, "unread", None, "read at last"),
+        (2, 4, "added", None, "more"),
+    ]
+
+
+def test_a_version_whose_bytes_were_read_under_another_name_is_compared_by_them(lake):
+    duplicates(lake)
+    lake.document("w2", 3, uri="b.pdf", document_id="e")
+    lake.page("w2", 3, 0, "ok", uri="b.pdf", document_id="e", text_plain="other")
+    assert lake.ask("SELECT uri, version, change, text_plain FROM page_versions") == [("b.pdf", 2, "unread", "other")]
+
+
+# A lake in which most documents were read once
+
+
+def test_a_lake_of_single_readings_and_repeated_ones_shows_both(lake):
+    for number in range(5):
+        lake.document(f"s{number}", 1, uri=f"{number}.pdf")
+        lake.page(f"s{number}", 1, 0, "ok", uri=f"{number}.pdf", text_plain="first")
+        lake.block(f"s{number}", 1, 0, "first", uri=f"{number}.pdf")
+    lake.document("s1", 2, uri="1.pdf")
+    lake.page("s1", 2, 0, "ok", uri="1.pdf", attempt=1, text_plain="second")
+    lake.block("s1", 2, 0, "second", uri="1.pdf", attempt=1)
+    lake.document("t3", 2, uri="3.pdf")
+    lake.page("t3", 2, 0, "ok", uri="3.pdf", text_plain="other bytes")
+    expected = [("0.pdf", "first"), ("1.pdf", "second"), ("2.pdf", "first"), ("3.pdf", "other bytes"), ("4.pdf", "first")]
+    assert lake.ask("SELECT uri, text_plain FROM current_pages") == expected
+    assert lake.ask("SELECT uri, text FROM current_blocks") == [pair for pair in expected if pair[0] != "3.pdf"]
+    assert lake.ask("SELECT uri, status, num_pages_ok FROM current_documents") == [
+        (f"{number}.pdf", "ok", 1) for number in range(5)
+    ]
