@@ -88,7 +88,10 @@ KINDS: dict[FailureKind, KindInfo] = {
     FailureKind.engine_error: KindInfo("the engine failed on this request", "look at the message, then `pagefold retry`"),
     FailureKind.engine_timeout: KindInfo("the engine did not answer in time", "raise `engine.timeout_s`", True),
     FailureKind.crashed_worker: KindInfo("the reader process died on this page, twice", "report it; `pagefold retry` once mended"),
-    FailureKind.unsupported_script: KindInfo("the engine does not read this page's script", "use the engine `server` or `ovis`"),
+    FailureKind.unsupported_script: KindInfo(
+        "the engine does not read this page's script or language",
+        "install what the message names (tesseract with the language's data), or use the engine `server` or `ovis`",
+    ),
     FailureKind.refused: KindInfo("the model declined to answer", "another model"),
     FailureKind.truncated: KindInfo("the answer hit its length limit; what was read is kept", "raise `read.max_output_tokens`"),
     FailureKind.repeated: KindInfo("the answer fell into a loop and stayed there", "another model or resolution"),

@@ -30,6 +30,7 @@ FLAGS: dict[str, str] = {
     "hidden_text_layer": "the text is an invisible layer (an earlier OCR's)",
     "low_confidence_lines_dropped": "lines recognised below `engine.classic.min_confidence` were left out",
     "other_script_lines_dropped": "lines in a script that the engine does not read were left out",
+    "read_by_tesseract": "Tesseract read the page, for PP-OCR lacks the letters of its script or language",
     "read_rotated_90": "the page was turned by 90 degrees to be read",
     "read_rotated_180": "the page was turned by 180 degrees to be read",
     "read_rotated_270": "the page was turned by 270 degrees to be read",

@@ -132,8 +132,21 @@ class RegionSettings(Section):
 
 
 class ClassicSettings(Section):
-    num_threads: int = Field(1, ge=1, description="Threads of each actor's OCR; with N actors on M cores, about M / N.")
+    num_threads: int = Field(
+        1, ge=1, description="Threads of each reader's OCR. Readers scale better than threads, and there is one for each core."
+    )
     min_confidence: float = Field(0.5, ge=0, le=1, description="Recognised lines below this are left out and flagged.")
+    tesseract_languages: list[str] | None = Field(
+        None,
+        description="Languages, as the program `tesseract` names its data (`ara`, `hin`), by which it may read pages that PP-OCR "
+        "lacks the letters for. All that are installed by default; `[]`: such pages are refused.",
+    )
+    models_dir: Path | None = Field(
+        None,
+        description="Folder with PP-OCR models of one's own, on every machine that reads: ONNX files with `det`, `rec` or `cls` in "
+        "their names, and a `.txt` with the characters where the recognition model does not hold them. What is not there is "
+        "rapidocr's.",
+    )
 
 
 class ServerSettings(Section):

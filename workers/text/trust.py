@@ -57,7 +57,7 @@ def judge(layer: TextLayer | None, width_px: int, height_px: int) -> Trust:
         return Trust(False, f"{_percent(num_outside, len(words))} of its words have no place on the page")
     if len(words) >= MIN_WORDS and (num_stacked := _num_stacked(words, boxes)) > MAX_STACKED * len(words):
         return Trust(False, f"{_percent(num_stacked, len(words))} of its words lie on top of others")
-    if complaint := _gibberish(word.text for word in words):
+    if complaint := gibberish(word.text for word in words):
         return Trust(False, complaint)
     if layer.num_hidden > MAX_HIDDEN * num_chars:
         return Trust(
@@ -118,8 +118,8 @@ _TOGETHER = frozenset(
 """Scripts written together in one word."""
 
 
-def _gibberish(texts: Iterable[str]) -> str:
-    """What is wrong with the letters, language aside; "" when nothing is."""
+def gibberish(texts: Iterable[str]) -> str:
+    """What is wrong with the letters of these words, language aside; "" when nothing is."""
     words = [text for text in texts if any(map(str.isalpha, text))]
     if len(words) >= MIN_WORDS and (num_mixed := sum(map(_is_mixed, words))) > MAX_MIXED * len(words):
         return f"{_percent(num_mixed, len(words))} of its words mix scripts: glyphs mapped to wrong letters"

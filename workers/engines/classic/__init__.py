@@ -1,7 +1,12 @@
-"""No GPU and no weights to fetch: the PDF's own text layer where it can be believed, else PP-OCR."""
+"""No GPU and no weights to fetch: the PDF's own text layer where it can be believed, else PP-OCR; Tesseract, where it is installed,
+for scripts that PP-OCR lacks."""
+
+from typing import Any
 
 from schemas.settings import EngineSettings
-from workers.engines.classic.ppocr import MODELS, model_paths, rapidocr_version
+from workers.engines.classic.models import MODELS, fingerprints, model_paths, rapidocr_version
+from workers.engines.classic.scripts import USED
+from workers.engines.classic.tesseract import find_tesseract, fingerprint
 from workers.engines.engine import Engine, EngineInfo
 
 READING_VERSION = 3
@@ -11,6 +16,16 @@ scripts of what follows 0.1.0."""
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
+    classic = settings.classic
+    options: dict[str, Any] = {
+        "models": sorted(MODELS.values()),
+        "min_confidence": classic.min_confidence,
+        "reading_version": READING_VERSION,
+    }
+    if classic.models_dir:
+        options["own_models"] = fingerprints(classic.models_dir)
+    if used := _tesseract_data(classic.tesseract_languages):
+        options["tesseract"] = used
     return EngineInfo(
         name="classic",
         model=MODELS["Rec"].removesuffix(".onnx"),
@@ -18,18 +33,26 @@ def describe(settings: EngineSettings) -> EngineInfo:
         tasks=("ocr",),
         takes_prompts=False,
         sees_regions=True,
-        options={
-            "models": sorted(MODELS.values()),
-            "min_confidence": settings.classic.min_confidence,
-            "reading_version": READING_VERSION,
-        },
+        options=options,
     )
+
+
+def _tesseract_data(languages: list[str] | None) -> dict[str, str]:
+    """What of an installed Tesseract may have a part in an answer: its version, and its data by language."""
+    tesseract = find_tesseract()
+    if tesseract is None or languages == []:
+        return {}
+    used = [name for name in tesseract.languages if name in USED and (languages is None or name in languages)]
+    if not used:
+        return {}
+    data = {name: fingerprint(tesseract.data[name]) for name in [*used, "osd"] if name in tesseract.data}
+    return {"version": tesseract.version, **data}
 
 
 def check(settings: EngineSettings, *, runs_here: bool) -> None:
     """Raises EngineStartError where rapidocr or one of its models is missing on this machine."""
     if runs_here:
-        model_paths()
+        model_paths(settings.classic.models_dir)
 
 
 def make(settings: EngineSettings) -> Engine:

@@ -26,11 +26,14 @@ from schemas.answers import (
 from schemas.failure import Failure, FailureKind
 from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
-from workers.engines.classic.legible import READ_SCORE, Legible, legible
+from workers.engines.classic.legible import Legible, legible
+from workers.engines.classic.letters import language_lacking
 from workers.engines.classic.mending import mend
-from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, PpOcr
+from workers.engines.classic.other_scripts import OtherScripts, Reading, Unread
+from workers.engines.classic.ppocr import READ_SCORE, OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
 from workers.engines.classic.reading_order.pieces import around
+from workers.engines.classic.tesseract import find_tesseract
 from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
 from workers.engines.engine import Completion, EngineStartError, Request
 from workers.text.languages import languages_of
@@ -50,13 +53,19 @@ class ClassicEngine:
         self._settings = settings.classic
         self._timeout_s = settings.timeout_s
         self._ocr: PpOcr | None = None
+        self._others = OtherScripts(None, None)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="classic")
 
     async def start(self) -> None:
         try:
-            self._ocr = await asyncio.get_running_loop().run_in_executor(self._thread, PpOcr, self._settings.num_threads)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
         except ImportError as error:
             raise EngineStartError(f"The engine `classic` cannot load its OCR: {error}.") from error
+
+    def _load(self) -> None:
+        self._ocr = PpOcr(self._settings.num_threads, self._settings.models_dir)
+        languages = self._settings.tesseract_languages
+        self._others = OtherScripts(None if languages == [] else find_tesseract(), languages)
 
     async def read(self, request: Request) -> Completion:
         if request.task != "ocr":
@@ -108,7 +117,17 @@ class ClassicEngine:
         page = self._ocr_page(pixels)
         found = legible(page.lines, pixels, self._settings.min_confidence)
         flags = ["text_layer_untrusted"] if words else []
-        failure = _unsupported(found) if found.is_foreign else None
+        language, failure = None, None
+        lacking = None if found.is_foreign else self._lacking(found)
+        if found.is_foreign or lacking:
+            other = self._others.read(pixels, page, lacking)
+            check_time()
+            if isinstance(other, Unread):
+                failure = _unsupported(found, other)
+            else:
+                page, language = other.page, other.language
+                found = self._sure(other)
+                flags.append("read_by_tesseract")
         if words and (failure or not found.lines):
             return _kept(words, image, trust, failure)
         if failure:
@@ -119,9 +138,19 @@ class ClassicEngine:
             flags.append("other_script_lines_dropped")
         if page.rotation:
             flags.append(f"read_rotated_{page.rotation}")
-        blocks = blocks_in_order(_as_words(found.lines, upright=True), page.width_px, page.height_px)
+        as_words = _as_words(found.lines, upright=True) if "read_by_tesseract" not in flags else _tight_words(found.lines)
+        blocks = blocks_in_order(as_words, page.width_px, page.height_px)
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
-        return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", flags=tuple(flags)))
+        return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", flags=tuple(flags)), language)
+
+    def _lacking(self, found: Legible) -> str | None:
+        """The language whose letters PP-OCR left out of what it read."""
+        dictionary = self._ocr.dictionary if self._ocr else frozenset()
+        return language_lacking(" ".join(line.text for line in found.lines), dictionary)
+
+    def _sure(self, other: Reading) -> Legible:
+        kept = [line for line in other.page.lines if line.confidence >= self._settings.min_confidence]
+        return Legible(kept, len(other.page.lines) - len(kept), 0, False, 1.0)
 
     def _read_lines(self, crops: list[Pixels]) -> list[tuple[str, float]]:
         if self._ocr is None:
@@ -136,9 +165,9 @@ class ClassicEngine:
         return page
 
 
-def _unsupported(found: Legible) -> Failure:
-    message = f"{found.read_share:.0%} of what looks like text could be read: a script that PP-OCR does not know, or illegible"
-    return Failure(stage="read", kind=FailureKind.unsupported_script, message=message, task="ocr")
+def _unsupported(found: Legible, unread: Unread) -> Failure:
+    message = f"{found.read_share:.0%} of what looks like text could be read: {unread.reason}"
+    return Failure(stage="read", kind=FailureKind.unsupported_script, message=message[:500], task="ocr")
 
 
 def _kept(words: Sequence[Word], image: PageImage, trust: Trust, failure: Failure | None) -> Completion:
@@ -171,6 +200,14 @@ def _as_words(lines: Sequence[OcrLine], *, upright: bool) -> list[Word]:
     ]
 
 
+def _tight_words(lines: Sequence[OcrLine]) -> list[Word]:
+    """The same of lines whose boxes end where their letters do."""
+    return [
+        Word(line.text, *line.upright, block=-1 - index, line=0, size_px=0.9 * min(line.upright.width, line.upright.height))
+        for index, line in enumerate(lines)
+    ]
+
+
 def _inset(box: Box, by: float) -> Box:
     return Box(box.left + by, box.top + by / 2, box.right - by, box.bottom - by / 2)
 
@@ -180,11 +217,17 @@ def _is_covered(box: Box, words: Sequence[Word]) -> bool:
 
 
 def _answered(
-    blocks: Sequence[TextBlock], boxes: Sequence[Box], scores: Sequence[float | None], image: PageImage, completion: Completion
+    blocks: Sequence[TextBlock],
+    boxes: Sequence[Box],
+    scores: Sequence[float | None],
+    image: PageImage,
+    completion: Completion,
+    language: str | None = None,
 ) -> Completion:
-    """The completion with its text and confidence; `boxes` and `scores` are those of the words the blocks were made of."""
+    """The completion with its text and confidence; `boxes` and `scores` are those of the words the blocks were made of. `language`:
+    where more than the script is known."""
     answer = OcrAnswer(
-        languages=languages_of("\n".join(block.text for block in blocks)),
+        languages=[language] if language else languages_of("\n".join(block.text for block in blocks)),
         blocks=[_block(block, [boxes[i] for i in block.members], _mean(block.members, scores, boxes), image) for block in blocks],
     )
     everything = [index for block in blocks for index in block.members]

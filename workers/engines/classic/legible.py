@@ -18,13 +18,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from workers.engines.classic.ppocr import OcrLine, Pixels
-from workers.text.trust import script_of
+from workers.engines.classic.ppocr import READ_DENSITY, READ_SCORE, OcrLine, Pixels
+from workers.text.trust import gibberish, script_of
 
-READ_SCORE = 0.75
-READ_DENSITY = 0.5
-"""Characters per line height; Latin has 2 and more, Chinese 1.1, wide-spaced capitals 0.6."""
 MIN_READ_SHARE = 0.4
+SURE_SCORE = 0.85
+"""Mean score from which letters of no language are believed: a list of part numbers, and not Hebrew read as Latin (0.73)."""
 MIN_BANDS = 6
 MIN_READ_BANDS = 0.3
 MIN_TEXT_ASPECT = 2.5
@@ -53,12 +52,19 @@ def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> 
     foreign = [line for line in lines if _is_foreign(line)]
     kept = [line for line in lines if line.confidence >= min_confidence and not _is_foreign(line)]
     is_foreign = share < MIN_READ_SHARE and area > MIN_TEXT_AREA * pixels.shape[0] * pixels.shape[1]
+    if not is_foreign and _mean_score(kept) < SURE_SCORE:
+        is_foreign = bool(gibberish(word for line in kept for word in line.text.split()))
     if not is_foreign and len(kept) < MIN_BANDS:
         bands = _bands(pixels)
         num_read = sum(any(line.box.top < bottom and line.box.bottom > top for line in kept) for top, bottom in bands)
         if len(bands) >= MIN_BANDS and num_read < MIN_READ_BANDS * len(bands):
             is_foreign, share = True, num_read / len(bands)
     return Legible(kept, len(lines) - len(kept) - len(foreign), len(foreign), is_foreign, share)
+
+
+def _mean_score(lines: Sequence[OcrLine]) -> float:
+    num_chars = sum(len(line.text) for line in lines)
+    return sum(line.confidence * len(line.text) for line in lines) / num_chars if num_chars else 1.0
 
 
 def _bands(pixels: Pixels) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 _VERSION, _PATH_BENEATH = 1, 1
 _PR_SET_NO_NEW_PRIVS = 38
+EXECUTE = 1 << 0
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _HANDLED = (1 << 13) - 1
 """All accesses to files that the first version knows; later ones (linking, truncating) go with writing, which is refused."""
@@ -22,10 +23,11 @@ def is_available() -> bool:
     return sys.platform == "linux" and _syscall(_CREATE_RULESET, None, 0, _VERSION) >= 1
 
 
-def read_only_below(places: Iterable[str]) -> bool:
+def read_only_below(places: Iterable[str], also: int = 0) -> bool:
     """Refuse whatever is not reading `places` (folders with all below them, or files; what is not there is left out).
 
-    False where the kernel has no Landlock, or has it switched off: then nothing is refused.
+    `also`: EXECUTE, for a process that becomes another program. False where the kernel has no Landlock, or has it switched off:
+    then nothing is refused.
     """
     if not is_available():
         return False
@@ -35,20 +37,20 @@ def read_only_below(places: Iterable[str]) -> bool:
         return False
     try:
         for place in places:
-            _allow(ruleset, place)
+            _allow(ruleset, place, also)
         ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0)
         return _syscall(_RESTRICT_SELF, ruleset, 0) == 0
     finally:
         os.close(ruleset)
 
 
-def _allow(ruleset: int, place: str) -> None:
+def _allow(ruleset: int, place: str, also: int) -> None:
     try:
         descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
     try:
-        access = _READ_FILE | _READ_DIR if os.path.isdir(place) else _READ_FILE
+        access = also | (_READ_FILE | _READ_DIR if os.path.isdir(place) else _READ_FILE)
         rule = ctypes.create_string_buffer(struct.pack("=Qi", access, descriptor), 12)
         _syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
     finally:

@@ -11,7 +11,7 @@ from schemas.answers import OcrAnswer
 from schemas.failure import FailureKind
 from schemas.page import Box, PageImage, RenderedPage, TextLayer, Word
 from schemas.settings import ClassicSettings, EngineSettings, ReadSettings
-from workers.engines.classic import describe, make, ppocr
+from workers.engines.classic import describe, make, models, ppocr
 from workers.engines.classic.engine import _answered
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
@@ -62,14 +62,14 @@ def texts(completion):
 
 @pytest.fixture(scope="module")
 def engine():
-    engine = make(SETTINGS)
+    engine = make(EngineSettings(classic=ClassicSettings(tesseract_languages=[])))
     asyncio.run(engine.start())  # loading takes half a second; each test then reads on a loop of its own
     yield engine
     asyncio.run(engine.close())
 
 
 async def test_a_model_missing_from_the_wheel_is_an_operators_sentence_and_no_download(monkeypatch):
-    monkeypatch.setitem(ppocr.MODELS, "Rec", "PP-OCRv9_rec_huge.onnx")
+    monkeypatch.setitem(models.MODELS, "Rec", "PP-OCRv9_rec_huge.onnx")
     with pytest.raises(EngineStartError, match=r"lacks PP-OCRv9_rec_huge\.onnx"):
         await make(SETTINGS).start()
 
@@ -374,7 +374,7 @@ def test_a_page_of_usual_shape_is_read_as_a_whole(engine, monkeypatch):
 
 
 async def test_seconds_of_requests_that_wait_for_each_other_sum_to_what_they_took(monkeypatch):
-    monkeypatch.setattr("workers.engines.classic.engine.PpOcr", lambda num_threads: None)
+    monkeypatch.setattr("workers.engines.classic.engine.PpOcr", lambda *_: None)
     engine = make(SETTINGS)
     await engine.start()
     monkeypatch.setattr(engine, "_from_text_layer", lambda image, words: (time.sleep(0.02), Completion())[1])
