@@ -15,6 +15,7 @@ from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, PageImage, Regi
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS
+from workers.rendering.pages.forms import tick_boxes, with_ticks
 from workers.rendering.pages.glyphs import dingbat_glyphs
 from workers.rendering.pages.image_pages import full_image, is_one_color
 from workers.rendering.pages.mupdf import pymupdf
@@ -153,11 +154,13 @@ class ShownPage:
             return PdfText(), []
 
     def part_unseen(self) -> None:
-        """Words that the page as drawn does not show go apart. A fault in looking leaves the text as it is."""
+        """Words that the page as drawn does not show go apart; ticks of its form come in. A fault in looking leaves the text as it
+        is."""
         try:
             pictures = [image.box_pt for image in self.images if not image.is_speck]
             order = partial(drawing_order, self._list)
             self.text = without_unseen(self.text, self._pixels(), self.x, self.y, pictures, order)
+            self.text = with_ticks(self.text, tick_boxes(self.page), self.page_pt)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 (see above)

@@ -91,7 +91,28 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     spans = page.extractDICT()
     has_symbols = any(is_symbol_font(span["font"]) for line in _lines(spans) for span in line["spans"])
     text = None if has_symbols else join_words(page.extractWORDS(), spans, page_pt)
-    return read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {}) if text is None else text
+    if text is None:
+        text = read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {})
+    text.words = down_lines(text.words)
+    return text
+
+
+def down_lines(words: list[Word]) -> list[Word]:
+    """Glyphs of a column of Chinese or Japanese share their line: MuPDF gives each a line of its own."""
+    joined: list[Word] = []
+    for word in words:
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and before.style & word.style & DOWN
+            and before.block == word.block
+            and abs(before.left - word.left) < 0.5 * word.size_px
+            and -0.5 * word.size_px < word.top - before.bottom < 0.5 * word.size_px
+        ):
+            joined.append(word._replace(line=before.line))
+        else:
+            joined.append(word)
+    return joined
 
 
 def _lines(page: dict[str, Any]) -> Iterator[dict[str, Any]]:

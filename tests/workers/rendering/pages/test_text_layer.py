@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box
-from workers.rendering.pages.text_layer import clean_text, read_words
+from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box, Word
+from workers.rendering.pages.text_layer import clean_text, down_lines, read_words
 
 PAGE = Box(0, 0, 100, 100)
 NAN = float("nan")
@@ -150,3 +150,20 @@ def test_what_a_font_of_symbols_shows_is_read(font: str, chars: str, glyphs: dic
     (word,) = read_words(line_of(span_of(*letters(chars), font=font)), PAGE, glyphs).words
 
     assert word.text == expected
+
+
+def test_glyphs_of_a_column_share_their_line() -> None:
+    # given what MuPDF makes of vertical Japanese: a line for each glyph; two columns are two blocks
+    glyphs = [
+        Word(text, left, top, left + 10, top + 10, block, line, 10.0, DOWN)
+        for block, left in ((0, 40.0), (1, 20.0))
+        for line, (text, top) in enumerate(zip("すべて", (10.0, 20.0, 30.0), strict=True))
+    ]
+
+    assert [(word.block, word.line) for word in down_lines(glyphs)] == [(0, 0)] * 3 + [(1, 0)] * 3
+
+
+def test_lines_that_run_down_beside_each_other_stay_two() -> None:
+    words = [Word("one", 10, 10, 20, 40, 0, 0, 10.0, DOWN), Word("two", 30, 10, 40, 40, 0, 1, 10.0, DOWN)]
+
+    assert down_lines(words) == words

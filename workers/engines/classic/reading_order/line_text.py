@@ -1,10 +1,18 @@
 """Words of a line into running text: spaces, directions, scripts written without spaces."""
 
 import re
+import statistics
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 
 from schemas.page import Word
+
+RAISED_DIGITS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+MIN_SPACED = 4
+"""Single letters in a row that may be a word whose letters are set apart."""
+MAX_SPACING = 0.7
+"""In font sizes: letters farther apart are headings of columns, or answers to choose from."""
 
 _CJK = re.compile(r"[\u2e80-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 """Chinese and Japanese, their punctuation and full-width forms: no spaces between words. Korean has them."""
@@ -46,12 +54,14 @@ def letters_of(text: str) -> str:
 
 
 def join_words(words: Sequence[Word]) -> str:
-    """Words of one line. Between two CJK characters a space counts only when it is as wide as half a character."""
+    """Words of one line. Between two CJK characters a space counts only when it is as wide as half a character; a superscript and
+    letters that are set apart (`A N N U A L`) belong to what is before them."""
     text = ""
     end: Word | None = None
-    for word in words:
+    spaced = _spaced_letters(words)
+    for place, word in enumerate(words):
         part = letters_of(word.text)
-        if end is not None and part and not _is_tight(text, part, end, word):
+        if end is not None and part and place not in spaced and not _is_tight(text, part, end, word):
             text += " "
         text += part
         end = word
@@ -64,8 +74,43 @@ def ends_with_leader(line: str) -> bool:
 
 
 def _is_tight(text: str, part: str, before: Word, after: Word) -> bool:
-    gap = max(before.left, after.left) - min(before.right, after.right)
-    return bool(text) and is_cjk(text[-1]) and is_cjk(part[0]) and gap < 0.5 * after.size_px
+    gap = _gap(before, after)
+    if not text:
+        return False
+    if part[0] in RAISED_DIGITS and len(part) <= 3:
+        return gap < 0.25 * after.size_px and not text[-1].isspace()
+    return is_cjk(text[-1]) and is_cjk(part[0]) and gap < 0.5 * after.size_px
+
+
+def _gap(before: Word, after: Word) -> float:
+    return max(before.left, after.left) - min(before.right, after.right)
+
+
+def _spaced_letters(words: Sequence[Word]) -> set[int]:
+    """Places of letters that belong to the word before them: in a row of single letters and signs, evenly apart. A wider gap ends a
+    word of such letters."""
+    joined: set[int] = set()
+    start = 0
+    while start < len(words):
+        end = start
+        while end < len(words) and len(words[end].text) <= (1 if end == start else 2) and not is_cjk(words[end].text[:1]):
+            end += 1
+        run = words[start:end]
+        if sum(len(word.text) == 1 for word in run) >= MIN_SPACED and sum(word.text.isalpha() for word in run) >= MIN_SPACED:
+            joined |= _evenly_apart(run, start)
+        start = max(end, start + 1)
+    return joined
+
+
+def _evenly_apart(run: Sequence[Word], start: int) -> set[int]:
+    gaps = [_gap(before, after) for before, after in pairwise(run)]
+    usual = statistics.median(gaps)
+    size = max(run[0].size_px, 1.0)
+    if not 0 < usual <= MAX_SPACING * size:
+        return set()
+    inside = [place for place, gap in enumerate(gaps, start + 1) if gap < usual + 0.12 * size]
+    is_even = sum(abs(gap - usual) < 0.12 * size for gap in gaps) >= 0.6 * len(gaps)
+    return set(inside) if is_even else set()
 
 
 def is_unspaced(before: str, after: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import groupby, pairwise
 
-from schemas.page import BOLD, Box, Word
+from schemas.page import ACROSS, BOLD, DOWN, UP, Box, Word
 from workers.engines.classic.reading_order.line_text import has_rtl, is_cjk, is_rtl, join_words
 
 WORD_GAP = 1.8
@@ -57,12 +57,18 @@ def without_doubles(words: Sequence[Word]) -> Placed:
 
 
 def by_direction(words: Placed) -> tuple[Placed, Placed, Placed]:
-    """Words of lines that run across the page, down it (Chinese or Japanese columns; a page lying on its side), and up it."""
+    """Words of lines that run across the page, down it (Chinese or Japanese columns; a page lying on its side), and up it.
+
+    As the PDF says; where it does not (an OCR's), the shape of the line's longest word decides.
+    """
     across: Placed = []
     down: Placed = []
     up: Placed = []
     for _, group in groupby(words, key=lambda item: (item[1].block, item[1].line)):
         line = list(group)
+        if (given := line[0][1].style) & (ACROSS | DOWN | UP):
+            (across if given & ACROSS else down if given & DOWN else up).extend(line)
+            continue
         longest = max((word for _, word in line), key=lambda word: len(word.text))
         if len(longest.text) < 2 or longest.bottom - longest.top < 1.5 * (longest.right - longest.left):
             across += line
