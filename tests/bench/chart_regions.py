@@ -115,7 +115,7 @@ def verdict(chart: Placed, scene: Scene, regions: Sequence[Box]) -> str:
     if share < 0.3:
         return "none"
     others = [other for other in scene.charts if other is not chart]
-    if any(_share(other, best) > 0.34 for other in others):
+    if any(_share(other, best) > 0.5 for other in others):
         return "shared"
     if share < 1:
         return "cut"

@@ -1,8 +1,8 @@
 """Charts as vector PDFs with their data, by several plotting libraries, from a seed: `python make_charts.py OUT --seed 7`.
 
-A script of its own: run it in an environment with matplotlib, reportlab, altair with vl-convert-python, plotly 5 with kaleido 0.2.1,
-and pygal with cairosvg, where gnuplot and R are programs; what is not there is left out, and said. OUT gets NAME.pdf, NAME.csv
-(`series,x,y`) and meta.json, as `../shared/charts` has them. `panels` in meta.json: boxes of a figure's panels, shares of the page.
+A script of its own: run it in an environment with matplotlib, reportlab, altair with vl-convert-python, plotly 5 with kaleido
+0.2.1, and pygal with cairosvg, where gnuplot and R are programs; what is not there is left out, and said. OUT gets NAME.pdf,
+NAME.csv (`series,x,y`) and meta.json, as `../shared/charts` has them. `panels` in meta.json: boxes of panels, shares of the page.
 """
 
 import argparse
@@ -16,9 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-GROUPS = [("North", "South", "East", "West", "Centre"), ("Laptops", "Phones", "Tablets", "Monitors", "Cables", "Printers"),
-          ("Oak", "Birch", "Cedar", "Elm"), ("Very often", "Often", "Sometimes", "Hardly ever", "Never"),
-          ("2017", "2018", "2019", "2020", "2021", "2022", "2023")]  # fmt: skip
+GROUPS = [
+    ("North", "South", "East", "West", "Centre"),
+    ("Laptops", "Phones", "Tablets", "Monitors", "Cables", "Printers"),
+    ("Oak", "Birch", "Cedar", "Elm"),
+    ("Very often", "Often", "Sometimes", "Hardly ever", "Never"),
+    ("2017", "2018", "2019", "2020", "2021", "2022", "2023"),
+]
 SERIES = [("Gas", "Hydro", "Wind"), ("Plan", "Actual"), ("Lisbon", "Oslo", "Turin", "Graz"), ("men", "women")]
 TITLES = ["Units sold by product", "Survey of members", "Output per region, in GWh", "Rainfall and river level", None]
 Y_LABELS = ["Units", "GWh", "Revenue (k$)", "Share", "level"]
@@ -56,8 +60,17 @@ class Chart:
 
     @property
     def traits(self) -> dict[str, Any]:
-        form = {"grouped": "bar_grouped", "stacked": "bar_stacked", "neg": "bar", "log": "line", "round": "bar", "gradient": "bar",
-                "hatched": "bar_grouped", "donut": "pie", "3d": "bar"}.get(self.kind, self.kind)  # fmt: skip
+        form = {
+            "grouped": "bar_grouped",
+            "stacked": "bar_stacked",
+            "neg": "bar",
+            "log": "line",
+            "round": "bar",
+            "gradient": "bar",
+            "hatched": "bar_grouped",
+            "donut": "pie",
+            "3d": "bar",
+        }.get(self.kind, self.kind)
         traits = {"type": form, "title": self.title, "y": None if form == "pie" else self.y_label}
         return {name: value for name, value in traits.items() if value} | ({"logy": 1} if self.kind == "log" else {})
 
@@ -105,8 +118,15 @@ def matplotlib_charts(out: Out, dice: random.Random) -> None:
                 shift = (index - (len(chart.series) - 1) / 2) * width
                 hatch = ("//", "..", "xx", "\\\\")[index] if chart.kind == "hatched" else None
                 fill = "white" if hatch else None
-                axes.bar([place + shift for place in places], values, width, label=name or None, hatch=hatch, color=fill,
-                         edgecolor="black" if hatch else None)  # fmt: skip
+                axes.bar(
+                    [place + shift for place in places],
+                    values,
+                    width,
+                    label=name or None,
+                    hatch=hatch,
+                    color=fill,
+                    edgecolor="black" if hatch else None,
+                )
             elif chart.kind == "stacked":
                 axes.bar(places, values, 0.7, bottom=base, label=name or None)
                 base = [one + other for one, other in zip(base, values, strict=True)]
@@ -116,8 +136,14 @@ def matplotlib_charts(out: Out, dice: random.Random) -> None:
                 axes.set_xlabel(chart.y_label)
             elif chart.kind == "round":
                 for place, value in zip(places, values, strict=True):
-                    bar = FancyBboxPatch((place - 0.3, 0), 0.6, value, boxstyle="round,pad=0,rounding_size=0.15", fc="C2",
-                                         mutation_aspect=max(values) / 5)  # fmt: skip
+                    bar = FancyBboxPatch(
+                        (place - 0.3, 0),
+                        0.6,
+                        value,
+                        boxstyle="round,pad=0,rounding_size=0.15",
+                        fc="C2",
+                        mutation_aspect=max(values) / 5,
+                    )
                     axes.add_patch(bar)
                 axes.set_xlim(-0.6, len(places) - 0.4)
                 axes.set_ylim(0, 1.15 * max(values))
@@ -139,10 +165,14 @@ def matplotlib_charts(out: Out, dice: random.Random) -> None:
             figure, axes = plt.subplots(figsize=(dice.uniform(4.5, 7), dice.uniform(3, 4.5)), layout="constrained")
             drawn(chart, axes)
             if len(chart.series) > 1:
-                where: dict[str, Any] = dice.choice((
-                    {"loc": "best"}, {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}, {"loc": "center right", "bbox_to_anchor": (-0.2, 0.5)},
-                    {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25), "ncols": 4},
-                ))  # fmt: skip
+                where: dict[str, Any] = dice.choice(
+                    (
+                        {"loc": "best"},
+                        {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)},
+                        {"loc": "center right", "bbox_to_anchor": (-0.2, 0.5)},
+                        {"loc": "upper center", "bbox_to_anchor": (0.5, -0.25), "ncols": 4},
+                    )
+                )
                 axes.legend(**where)
             save(f"mpl{number}_{kind}", figure, chart.traits, chart.rows)
     for number, (down, across) in enumerate(((1, 2), (2, 2), (2, 1))):
@@ -198,8 +228,16 @@ def reportlab_charts(out: Out, dice: random.Random) -> None:
     from reportlab.lib import colors
 
     palette = [colors.steelblue, colors.orange, colors.seagreen, colors.firebrick, colors.purple, colors.gold]
-    forms = {"bar": VerticalBarChart, "grouped": VerticalBarChart, "stacked": VerticalBarChart, "barh": HorizontalBarChart,
-             "line": HorizontalLineChart, "3d": VerticalBarChart3D, "pie": Pie, "neg": VerticalBarChart}  # fmt: skip
+    forms = {
+        "bar": VerticalBarChart,
+        "grouped": VerticalBarChart,
+        "stacked": VerticalBarChart,
+        "barh": HorizontalBarChart,
+        "line": HorizontalLineChart,
+        "3d": VerticalBarChart3D,
+        "pie": Pie,
+        "neg": VerticalBarChart,
+    }
     for number, kind in enumerate(forms):
         chart = Chart(kind, dice, 1 if kind in ("bar", "barh", "pie", "neg", "3d") else None)
         width, height = dice.randint(360, 480), dice.randint(220, 300)
@@ -238,7 +276,7 @@ def reportlab_charts(out: Out, dice: random.Random) -> None:
         renderPDF.drawToFile(sheet, str(out.folder / f"{name}.pdf"))
         traits = chart.traits
         traits.pop("y", None)
-        rows = [row for row in chart.rows]
+        rows = chart.rows
         out.add(name, "reportlab", traits, rows)
 
 
@@ -260,13 +298,22 @@ def altair_charts(out: Out, dice: random.Random) -> None:
         data = [
             {"s": name, "x": int(x) if kind in ("step", "line", "area", "log") else x, "v": value} for name, x, value in chart.rows
         ]
-        x: dict[str, Any] = {"field": "x", "type": "quantitative" if kind in ("step", "line", "area", "log") else "nominal",
-                             "title": None, "scale": {"zero": False}, "axis": {"format": "d"}}  # fmt: skip
+        x: dict[str, Any] = {
+            "field": "x",
+            "type": "quantitative" if kind in ("step", "line", "area", "log") else "nominal",
+            "title": None,
+            "scale": {"zero": False},
+            "axis": {"format": "d"},
+        }
         if x["type"] == "nominal":
             x = {"field": "x", "type": "nominal", "title": None, "sort": None}
         y: dict[str, Any] = {"field": "v", "type": "quantitative", "title": chart.y_label}
-        spec: dict[str, Any] = {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "data": {"values": data},
-                                "width": dice.randint(200, 380), "height": dice.randint(160, 280)}  # fmt: skip
+        spec: dict[str, Any] = {
+            "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+            "data": {"values": data},
+            "width": dice.randint(200, 380),
+            "height": dice.randint(160, 280),
+        }
         if chart.title:
             spec["title"] = chart.title
         colour = {
@@ -278,11 +325,29 @@ def altair_charts(out: Out, dice: random.Random) -> None:
         encoding: dict[str, Any] = {"x": x, "y": y}
         if len(chart.series) > 1:
             encoding["color"] = colour
-        mark: Any = {"barh": "bar", "stacked": "bar", "log": {"type": "line", "point": True}, "area": "area", "line": "line",
-                     "step": {"type": "line", "interpolate": "step-after"}, "panels": "bar", "heat": "rect",
-                     "round": {"type": "bar", "cornerRadius": 8}, "pie": {"type": "arc", "innerRadius": dice.choice((0, 40))},
-                     "gradient": {"type": "bar", "color": {"gradient": "linear", "x1": 1, "y1": 1, "x2": 1, "y2": 0, "stops": [
-                         {"offset": 0, "color": "white"}, {"offset": 1, "color": "darkgreen"}]}}}.get(kind, "bar")  # fmt: skip
+        mark: Any = {
+            "barh": "bar",
+            "stacked": "bar",
+            "log": {"type": "line", "point": True},
+            "area": "area",
+            "line": "line",
+            "step": {"type": "line", "interpolate": "step-after"},
+            "panels": "bar",
+            "heat": "rect",
+            "round": {"type": "bar", "cornerRadius": 8},
+            "pie": {"type": "arc", "innerRadius": dice.choice((0, 40))},
+            "gradient": {
+                "type": "bar",
+                "color": {
+                    "gradient": "linear",
+                    "x1": 1,
+                    "y1": 1,
+                    "x2": 1,
+                    "y2": 0,
+                    "stops": [{"offset": 0, "color": "white"}, {"offset": 1, "color": "darkgreen"}],
+                },
+            },
+        }.get(kind, "bar")
         if kind == "barh":
             encoding = {"x": y, "y": x}
         elif kind == "pie":
@@ -315,16 +380,27 @@ def plotly_charts(out: Out, dice: random.Random) -> None:
             elif kind == "barh":
                 figure.add_bar(y=chart.x, x=values, orientation="h")
             elif kind in ("line", "log", "step", "area"):
-                figure.add_scatter(x=[int(x) for x in chart.x], y=values, name=name, mode=dice.choice(("lines", "lines+markers")),
-                                   line_shape="hv" if kind == "step" else "linear", stackgroup="a" if kind == "area" else None)  # fmt: skip
+                figure.add_scatter(
+                    x=[int(x) for x in chart.x],
+                    y=values,
+                    name=name,
+                    mode=dice.choice(("lines", "lines+markers")),
+                    line_shape="hv" if kind == "step" else "linear",
+                    stackgroup="a" if kind == "area" else None,
+                )
             else:
                 pattern = {"marker_pattern_shape": ("/", ".", "x", "+")[index]} if kind == "hatched" else {}
                 figure.add_bar(x=chart.x, y=values, name=name, **pattern)
         figure.update_layout(
-            title=chart.title, yaxis_title=None if kind == "barh" else chart.y_label, barmode="stack" if kind == "stacked" else "group",
-            template=dice.choice(("plotly", "plotly_white", "simple_white", "ggplot2")), width=dice.randint(560, 760), height=dice.randint(380, 500),
-            yaxis_type="log" if kind == "log" else None, legend=dice.choice(({}, {"x": -0.3}, {"orientation": "h", "y": -0.15})),
-        )  # fmt: skip
+            title=chart.title,
+            yaxis_title=None if kind == "barh" else chart.y_label,
+            barmode="stack" if kind == "stacked" else "group",
+            template=dice.choice(("plotly", "plotly_white", "simple_white", "ggplot2")),
+            width=dice.randint(560, 760),
+            height=dice.randint(380, 500),
+            yaxis_type="log" if kind == "log" else None,
+            legend=dice.choice(({}, {"x": -0.3}, {"orientation": "h", "y": -0.15})),
+        )
         name = f"plo{number}_{kind}"
         figure.write_image(str(out.folder / f"{name}.pdf"))
         traits = chart.traits
@@ -337,8 +413,15 @@ def pygal_charts(out: Out, dice: random.Random) -> None:
     import cairosvg
     import pygal
 
-    forms = {"bar": pygal.Bar, "grouped": pygal.Bar, "stacked": pygal.StackedBar, "barh": pygal.HorizontalBar, "line": pygal.Line,
-             "pie": pygal.Pie, "neg": pygal.Bar}  # fmt: skip
+    forms = {
+        "bar": pygal.Bar,
+        "grouped": pygal.Bar,
+        "stacked": pygal.StackedBar,
+        "barh": pygal.HorizontalBar,
+        "line": pygal.Line,
+        "pie": pygal.Pie,
+        "neg": pygal.Bar,
+    }
     for number, (kind, form) in enumerate(forms.items()):
         chart = Chart(kind, dice, 1 if kind in ("bar", "barh", "pie", "neg") else None)
         config = {"width": dice.randint(560, 760), "height": dice.randint(360, 480), "title": chart.title, "explicit_size": True}
@@ -370,8 +453,12 @@ def gnuplot_charts(out: Out, dice: random.Random) -> None:
             " ".join([f'"{x}"' if is_bar else x, *(f"{chart.values[each][i]:.6g}" for each in chart.series)])
             for i, x in enumerate(chart.x)
         )
-        lines = [f"set terminal pdfcairo size {dice.uniform(4, 6):.1f},{dice.uniform(2.8, 4):.1f}", f'set output "{out.folder / name}.pdf"',
-                 f"$data << EOD\n{table}\nEOD", f'set ylabel "{chart.y_label}"']  # fmt: skip
+        lines = [
+            f"set terminal pdfcairo size {dice.uniform(4, 6):.1f},{dice.uniform(2.8, 4):.1f}",
+            f'set output "{out.folder / name}.pdf"',
+            f"$data << EOD\n{table}\nEOD",
+            f'set ylabel "{chart.y_label}"',
+        ]
         if chart.title:
             lines.append(f'set title "{chart.title}"')
         if dice.random() < 0.5:
@@ -427,9 +514,14 @@ def r_charts(out: Out, dice: random.Random) -> None:
 
 
 MAKERS: dict[str, Callable[[Out, random.Random], None]] = {
-    "matplotlib": matplotlib_charts, "reportlab": reportlab_charts, "altair": altair_charts, "plotly": plotly_charts,
-    "pygal": pygal_charts, "gnuplot": gnuplot_charts, "R": r_charts,
-}  # fmt: skip
+    "matplotlib": matplotlib_charts,
+    "reportlab": reportlab_charts,
+    "altair": altair_charts,
+    "plotly": plotly_charts,
+    "pygal": pygal_charts,
+    "gnuplot": gnuplot_charts,
+    "R": r_charts,
+}
 
 
 def main() -> None:

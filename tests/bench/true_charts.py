@@ -96,7 +96,7 @@ def shown(path: Path, page_index: int = 0) -> tuple[ShownPage, RenderedPage]:
     drawn = ShownPage(pymupdf.open(path)[page_index], RenderSettings())
     settings = RegionSettings()
     regions = [
-        drawn.region(index, found.rect_pt, found.origin, found.dpi, settings)
+        drawn.region(index, found, settings)
         for index, found in enumerate(find_regions(drawn.view(), settings))
     ]
     page = RenderedPage(

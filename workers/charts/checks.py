@@ -7,8 +7,8 @@ from typing import NamedTuple
 from schemas.answers import ChartAnswer
 from schemas.page import Word
 from schemas.records import PointContent
-from workers.charts.scales import AxisRange
 from workers.labels.number_words import PERCENT
+from workers.labels.scales import AxisRange
 from workers.text.agreement import tokens_of
 
 MAX_LABELS = 200

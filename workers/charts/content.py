@@ -9,9 +9,10 @@ from typing import Literal
 from schemas.answers import ChartAnswer
 from schemas.page import Box, Region, RenderedPage
 from schemas.records import ChartData, Flagged, PointContent
+from workers.charts.axes import axis_ranges
 from workers.charts.checks import LabelsFound, labels_found, sums_to_whole, values_in_range
 from workers.charts.points import Axis, ChartReader
-from workers.charts.scales import AxisRange, axis_ranges
+from workers.labels.scales import AxisRange
 from workers.text.trust import judge
 
 ON_AXES = ("bar", "line", "area", "scatter", "bubble", "histogram", "waterfall", "combo", "candlestick", "box")

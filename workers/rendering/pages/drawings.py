@@ -9,6 +9,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +24,10 @@ MAX_CELLS = 1000
 THIN_PT = 2.0
 MARKER_PT = 12.0
 WHITE = 0.97
+MAX_CLIPS = 100
+MIN_STEPS = 4
+ROUND_SHARE = 0.5
+"""Of its box's outline: so much of a bar with round corners is straight."""
 
 Shape = Literal["rule", "box", "slanted", "curve"]
 
@@ -35,7 +40,9 @@ class Mark(NamedTuple):
     fill: tuple[float, ...] | None
     """Colour, None when only stroked."""
     length_pt: float = 0.0
-    """Of its slanted segments or curves."""
+    """Of its slanted segments or curves; of a staircase all."""
+    colour: tuple[float, ...] | None = None
+    """Of its fill, else of its stroke."""
 
     @property
     def is_inked(self) -> bool:
@@ -50,12 +57,27 @@ class Marks:
         self.kept: list[Mark] = []
         self.num_paths = 0
         self.stride = 1
+        self._clips: list[Box] = []
+        """What is seen inside the clip or group of each level, outermost first."""
 
     def add(self, path: Mapping[str, Any]) -> None:
+        level = min(int(path.get("level") or 0), MAX_CLIPS)
+        if path.get("type") in ("clip", "group"):
+            del self._clips[level:]
+            outer = self._clips[-1] if self._clips else self.page_box
+            scissor = path.get("scissor")
+            seen = outer.intersection(Box(*scissor)) if scissor is not None and all(map(math.isfinite, scissor)) else outer
+            self._clips += [outer] * (level - len(self._clips)) + [seen]
+            return
         self.num_paths += 1
         if self.num_paths % self.stride:
             return
-        self.kept.extend(mark for mark in marks_of(path, self.page_box))
+        clip = self._clips[level - 1] if 0 < level <= len(self._clips) else None
+        for mark in marks_of(path, self.page_box):
+            if clip is None:
+                self.kept.append(mark)
+            elif (box := mark.box.intersection(clip)).right >= box.left and box.bottom >= box.top:
+                self.kept.append(mark._replace(box=box))
         if len(self.kept) > MAX_MARKS:
             self.kept = self.kept[::2]
             self.stride *= 2
@@ -64,7 +86,7 @@ class Marks:
 def page_marks(page: pymupdf.Page, page_box: Box) -> Marks:
     """The page's visible marks, backgrounds and page frames left out. `page_box`: the unrotated page."""
     marks = Marks(page_box)
-    page.get_cdrawings(callback=marks.add)
+    page.get_cdrawings(extended=True, callback=marks.add)
     return marks
 
 
@@ -77,37 +99,68 @@ def marks_of(path: Mapping[str, Any], page_box: Box) -> Iterator[Mark]:
         fill = None
     if fill is None and (stroke is None or path.get("stroke_opacity", 1) == 0):
         return
+    if fill is not None and _is_hatch(path["items"]):
+        return
+    colour = fill if fill is not None else stroke
     slanted_pt = curved_pt = 0.0
     rules: list[Mark] = []
+    steps: list[tuple[Sequence[float], Sequence[float]]] = []
     for item in path["items"][:MAX_ITEMS]:
         kind = item[0]
         if kind == "re":
-            yield from _box_mark(Box(*item[1]), fill, page_box)
+            yield from _box_mark(Box(*item[1]), fill, page_box, colour)
         elif kind == "qu":
             points = item[1]
-            yield from _box_mark(_hull(points), fill, page_box)
+            yield from _box_mark(_hull(points), fill, page_box, colour)
         elif kind == "l":
             start, end = item[1], item[2]
             width, height = abs(start[0] - end[0]), abs(start[1] - end[1])
             if min(width, height) <= 0.02 * max(width, height):
-                rules.append(Mark(_hull((start, end)), "rule", None))
+                rules.append(Mark(_hull((start, end)), "rule", None, 0.0, colour))
+                steps.append((start, end))
             else:
                 slanted_pt += math.hypot(width, height)
         elif kind == "c":
             curved_pt += math.dist(item[1], item[4])
     box = Box(*path["rect"])
-    if curved_pt or slanted_pt:
+    straight_pt = sum(rule.box.width + rule.box.height for rule in rules)
+    if curved_pt and not slanted_pt and fill is not None and straight_pt >= ROUND_SHARE * 2 * (box.width + box.height):
+        yield from _box_mark(box, fill, page_box, colour)  # a box with round corners
+    elif curved_pt or slanted_pt:
         clipped = box.intersection(page_box)
         if clipped.right > clipped.left or clipped.bottom > clipped.top:
-            yield Mark(clipped, "curve" if curved_pt > slanted_pt else "slanted", fill, curved_pt + slanted_pt)
+            shape: Shape = "curve" if curved_pt > slanted_pt else "slanted"
+            yield Mark(clipped, shape, fill, curved_pt + slanted_pt, colour)
+    elif fill is None and _is_staircase(steps):
+        yield Mark(box.intersection(page_box), "slanted", None, straight_pt, colour)
     elif fill is not None and rules:
-        yield from _box_mark(box, fill, page_box)
+        yield from _box_mark(box, fill, page_box, colour)
     else:
         for rule in rules:
-            yield from _box_mark(rule.box, None, page_box)
+            yield from _box_mark(rule.box, None, page_box, colour)
 
 
-def _box_mark(box: Box, fill: tuple[float, ...] | None, page_box: Box) -> Iterator[Mark]:
+def _is_hatch(items: Sequence[Any]) -> bool:
+    """Lines apart from each other that are filled, which has no area: the tile of a pattern, drawn where the pattern is defined
+    and not where it is seen (MuPDF's line art device does not place tiles)."""
+    return (
+        len(items) >= 3
+        and all(item[0] == "l" for item in items[:MAX_ITEMS])
+        and all(math.dist(one[2], other[1]) > 0.1 for one, other in pairwise(items[:MAX_ITEMS]))
+    )
+
+
+def _is_staircase(steps: Sequence[tuple[Sequence[float], Sequence[float]]]) -> bool:
+    """One line of at least MIN_STEPS treads that goes on to one side, up and down: a step line, or a histogram's outline."""
+    if len(steps) < 2 * MIN_STEPS:
+        return False
+    treads = [(start, end) for start, end in steps if abs(start[0] - end[0]) > abs(start[1] - end[1])]
+    is_joined = all(math.dist(one[1], other[0]) < 0.1 for one, other in pairwise(steps))
+    is_onward = all(one[1][0] <= other[0][0] + 0.1 for one, other in pairwise(treads))
+    return is_joined and is_onward and len(treads) >= MIN_STEPS and len({round(start[1]) for start, _ in treads}) >= 3
+
+
+def _box_mark(box: Box, fill: tuple[float, ...] | None, page_box: Box, colour: tuple[float, ...] | None) -> Iterator[Mark]:
     """A rectangle or a straight line: a rule when thin; nothing when off the page, or the page's frame, panel or column rule."""
     box = Box(min(box.left, box.right), min(box.top, box.bottom), max(box.left, box.right), max(box.top, box.bottom))
     box = box.intersection(page_box)
@@ -117,7 +170,7 @@ def _box_mark(box: Box, fill: tuple[float, ...] | None, page_box: Box) -> Iterat
     is_line = min(box.width, box.height) <= THIN_PT
     if (max(across, down) > 0.96 and is_line) or (across > 0.9 and (down > 0.88 or (down > 0.55 and not is_line))):
         return
-    yield Mark(box, "rule" if min(box.width, box.height) <= THIN_PT else "box", fill)
+    yield Mark(box, "rule" if min(box.width, box.height) <= THIN_PT else "box", fill, 0.0, colour)
 
 
 def _hull(points: Sequence[Sequence[float]]) -> Box:
@@ -144,7 +197,7 @@ def clusters(marks: Sequence[Mark], page_box: Box) -> list[tuple[Box, list[Mark]
     for mark in marks:
         left, top, _, _ = _cells(mark.box, page_box, cell)
         groups.setdefault(parts.part_at(top, left), []).append(mark)
-    found = [(_around(group), group) for group in groups.values()]
+    found = [(around_marks(group), group) for group in groups.values()]
     return _merge_overlapping(found)
 
 
@@ -189,7 +242,7 @@ class _Parts:
         return run
 
 
-def _around(marks: Sequence[Mark]) -> Box:
+def around_marks(marks: Sequence[Mark]) -> Box:
     return Box(
         min(mark.box.left for mark in marks),
         min(mark.box.top for mark in marks),
@@ -251,7 +304,7 @@ def evidence(box: Box, marks: Sequence[Mark], num_words_in: Callable[[Box], int]
         or sum(mark.length_pt for mark in open_lines if mark.fill is None) >= 0.5 * side,
         has_pie=len(blobs) >= 2 and len({mark.fill for mark in blobs}) >= 2,
         has_markers=len(small) >= 6 and _spread(small),
-        has_heatmap=_are_cells(bars),
+        has_heatmap=_are_cells(bars, 12, 4) or _are_cells([mark for mark in inked if num_words_in(mark.box) <= 1], 6, 5),
     )
 
 
@@ -271,13 +324,14 @@ def _are_bars(boxes: Sequence[Box], num_needed: int, num_lengths: int, *, by_wid
     return False
 
 
-def _are_cells(bars: Sequence[Mark]) -> bool:
-    """Many boxes of one size in four colours or more."""
+def _are_cells(bars: Sequence[Mark], num_needed: int, num_colours: int) -> bool:
+    """Many boxes of one size in several colours."""
     sizes = Counter((round(mark.box.width), round(mark.box.height)) for mark in bars)
     if not sizes:
         return False
     size, count = sizes.most_common(1)[0]
-    return count >= 12 and len({mark.fill for mark in bars if (round(mark.box.width), round(mark.box.height)) == size}) >= 4
+    fills = {mark.fill for mark in bars if (round(mark.box.width), round(mark.box.height)) == size}
+    return count >= num_needed and len(fills) >= num_colours and min(size) >= MARKER_PT
 
 
 def _spread(boxes: Sequence[Box]) -> bool:

@@ -2,35 +2,34 @@
 
 A candidate that is no chart costs one model call; a chart that is missed is lost data: in doubt it is a candidate. What is
 left out, and measured in tests/bench/regions.py: backgrounds, scans of the whole page, photographs, icons, ruled tables, boxes
-around text, underlines, frames.
+around text, underlines, frames. Which lines around a drawing are its own is decided in `region_labels`.
 """
 
 import math
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from schemas.page import Box, Word
 from schemas.settings import RegionSettings
-from workers.rendering.pages.drawings import Mark, clusters, evidence, page_marks
+from workers.rendering.pages.drawings import Mark, around_marks, clusters, evidence, page_marks
+from workers.rendering.pages.groups import joined_clusters, with_legends
 from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.page_lines import Line, PageText, around, contains_centre
+from workers.rendering.pages.panels import panels
+from workers.rendering.pages.region_labels import captions_of, with_labels
 from workers.rendering.pages.resolution import PlacedImage
+from workers.rendering.pages.rulers import rulers
 
 SWATCH_PT = 24.0
 """Colour samples of a legend are no larger."""
-LEGEND_PT = 60.0
-"""A legend stands no farther from its chart."""
 GLYPH_PX = 20.0
 """Height the smallest text of a drawn chart shall get. As `RenderSettings.glyph_px`: tick labels are what a chart is read by."""
 DPI_MIN, DPI_MAX = 96.0, 300.0
 IMAGE_DPI_MAX = 600.0
 """Beyond, pixels are a scanner's boast; the renderer caps the area anyway."""
-NEAR_EM = 2.5
-"""Title, labels, legend and caption stand within this many of their own heights of what they name."""
 PAGE_SHARE = 0.85
 """An image or cluster of more than this share of the page is its background, or its scan."""
 TEXT_SHARE = 0.3
@@ -39,17 +38,18 @@ RULED_TEXT_SHARE = 0.22
 """The same where most marks are rules: a bar chart of the bench has 0.18, its ruled tables 0.25 and more."""
 FIGURE_WORDS = 150
 """A page with fewer words that drawings fill may be one large chart."""
+LEGEND_REACH_PT = 140.0
+PANEL_PT = 48.0
+"""Parts this large are told apart, whatever size a region needs to be kept."""
+LETTER_PT = 14.0
+MIN_LETTERS = 10
+"""So many outlined letters stand for labels where the chart has no words."""
 SHOT_DPI = 72
 """At which photographs are told from charts."""
+SAME_CORE, SAME_REGION = 0.1, 0.5
+"""Of the smaller of two boxes: drawings that share more are one; so are regions, whose labels may mingle."""
 FLAT_SHARE = 0.12
 """Charts have a plain ground: the commonest of 4,096 colours covers this much of them and more; photographs have less."""
-
-NUMBER = re.compile(
-    r"[-–−+±~<>≤≥(]*[$€£¥₹]?\d[\d.,'’:/–٫٬\u202f ]*(?:[eE×x^][-−+\d]+)?\s?[%‰°٪]?(?:[kKmMbB]|bn|Mio|Mrd|兆|億|亿|万|%)?\)?"
-)
-CAPTION = re.compile(
-    r"(fig|chart|graph|diagram|abb|grafik|gráf|gráfico|figur|schaubild|plate|图|圖|図|рис|диаграм|شكل|चित्र|आकृति)", re.IGNORECASE
-)
 
 
 class FoundRegion(NamedTuple):
@@ -60,20 +60,6 @@ class FoundRegion(NamedTuple):
     origin: Literal["image", "drawing"]
     dpi: float
     """Native resolution: an image's pixel density, or what makes a drawing's smallest text legible."""
-
-
-class Line(NamedTuple):
-    """Words that stand together on one line of the page."""
-
-    box: Box
-    text: str
-    num_words: int
-    num_numbers: int
-    block: int
-
-    @property
-    def is_prose(self) -> bool:
-        return self.num_words > 4 and self.num_numbers * 2 < self.num_words
 
 
 class Candidate(NamedTuple):
@@ -98,87 +84,28 @@ def find_regions(view: PageView, settings: RegionSettings) -> list[FoundRegion]:
     if not settings.enabled:
         return []
     page_box = Box(0, 0, view.page.rect.width, view.page.rect.height)
-    text = _Text(view.words)
+    text = PageText(view.words)
     images = _image_candidates(view, page_box, settings)
     drawings, others = _drawing_candidates(view.page, page_box, text, settings)
-    cores = _merged([*images, *drawings])
+    cores = _merged([*images, *drawings], SAME_CORE)
     if not cores:
         return []
-    free = [line for line in text.lines if not any(_contains_centre(other, line.box) for other in others)]
-    captions = _captions(free, [core.box for core in cores])
-    widened = [core._replace(box=_with_labels(core.box, free, captions, page_box)) for core in cores]
-    merged = [candidate for candidate in _merged(widened) if min(candidate.box.width, candidate.box.height) >= settings.min_side_pt]
-    largest = sorted(merged, key=lambda candidate: -candidate.box.area)[: settings.max_per_page]
+    free = [line for line in text.lines if not any(contains_centre(other, line.box) for other in others)]
+    boxes = [core.box for core in cores]
+    widened = with_labels(boxes, free, captions_of(free, boxes), page_box)
+    candidates = [core._replace(box=box) for core, box in zip(cores, widened, strict=True)]
+    large = [each for each in _merged(candidates, SAME_REGION) if min(each.box.width, each.box.height) >= settings.min_side_pt]
+    largest = sorted(large, key=lambda candidate: -candidate.box.area)[: settings.max_per_page]
     found = [
         FoundRegion(
-            _with_margin(candidate.box, settings.margin, page_box),
-            _around([core.box for core in cores if _contains_centre(candidate.box, core.box)] or [candidate.box]),
+            _with_margin(candidate.box, settings.margin, page_box, text.lines, [other.box for other in largest]),
+            around([core.box for core in cores if contains_centre(candidate.box, core.box)] or [candidate.box]),
             candidate.origin,
             _dpi(candidate, view.words),
         )
         for candidate in largest
     ]
     return sorted(found, key=lambda region: (round(region.rect_pt.top), region.rect_pt.left))
-
-
-class _Text:
-    """The words of a page, and what is asked of them again and again; most pages ask for little."""
-
-    def __init__(self, words: Sequence[Word]) -> None:
-        self.words = words
-
-    @cached_property
-    def lines(self) -> list[Line]:
-        return label_lines(self.words)
-
-    @cached_property
-    def _boxes(self) -> np.ndarray[Any, Any]:
-        """left, top, right, bottom, one row each."""
-        return np.array([word[1:5] for word in self.words], dtype=float).reshape(-1, 4).T
-
-    @cached_property
-    def _centres(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        left, top, right, bottom = self._boxes
-        return (left + right) / 2, (top + bottom) / 2
-
-    def num_words_in(self, box: Box) -> int:
-        """By their centres."""
-        x, y = self._centres
-        return int(((x >= box.left) & (x <= box.right) & (y >= box.top) & (y <= box.bottom)).sum())
-
-    def share_of(self, box: Box) -> float:
-        """Share of the box that words cover."""
-        left, top, right, bottom = self._boxes
-        widths = np.minimum(right, box.right) - np.maximum(left, box.left)
-        heights = np.minimum(bottom, box.bottom) - np.maximum(top, box.top)
-        return float((widths.clip(0) * heights.clip(0)).sum()) / max(box.area, 1.0)
-
-
-def label_lines(words: Iterable[Word]) -> list[Line]:
-    """Words by MuPDF's lines, cut where the gap is wider than two heights: tick labels of two charts may share a line."""
-    groups: list[list[Word]] = []
-    for word in words:
-        last = groups[-1][-1] if groups else None
-        reach = 2 * min(word.bottom - word.top, word.right - word.left + 8)
-        if last is not None and (last.block, last.line) == (word.block, word.line) and _gap(last.box, word.box) <= max(reach, 6):
-            groups[-1].append(word)
-        else:
-            groups.append([word])
-    return [
-        Line(
-            _around([word.box for word in group]),
-            " ".join(word.text for word in group),
-            len(group),
-            sum(is_number(word.text) for word in group),
-            group[0].block,
-        )
-        for group in groups
-    ]
-
-
-def is_number(text: str) -> bool:
-    """Digits of any script with the signs, separators and units that tick and value labels carry."""
-    return NUMBER.fullmatch(text) is not None
 
 
 def _image_candidates(view: PageView, page_box: Box, settings: RegionSettings) -> list[Candidate]:
@@ -229,119 +156,91 @@ def _looks_drawn(view: PageView, box_pt: Box, page_box: Box) -> bool:
     return FLAT_SHARE <= share < 0.995
 
 
+class _Charts:
+    """Which of a page's drawings may be charts."""
+
+    def __init__(self, page_box: Box, text: PageText, min_side_pt: float) -> None:
+        self._page_box, self._text, self._min_side_pt = page_box, text, min_side_pt
+
+    def is_chart(self, box: Box, marks: Sequence[Mark]) -> bool:
+        text, page_box = self._text, self._page_box
+        if max(box.width, box.height) < 0.7 * self._min_side_pt or min(box.width, box.height) < 0.3 * self._min_side_pt:
+            return False
+        if box.area > PAGE_SHARE * page_box.area and len(text.words) > FIGURE_WORDS:
+            return False
+        num_rules = sum(mark.shape == "rule" for mark in marks)
+        if text.share_of(box) > (RULED_TEXT_SHARE if 2 * num_rules > len(marks) else TEXT_SHARE):
+            return False
+        seen = evidence(box, marks, text.num_words_in)
+        if not seen.any:
+            return bool(rulers(box, marks, text.words))
+        near = Box(box.left - 30, box.top - 20, box.right + 30, box.bottom + 30)
+        labels = [line for line in text.lines if not line.is_prose and contains_centre(near, line.box)]
+        num_numbers = sum(line.num_numbers for line in labels)
+        if not text.words:  # text drawn as outlines: nothing to find numbers in
+            return seen.has_bars or seen.has_pie or len(marks) >= 10
+        if not any(near.intersection(line.box).area > 0 for line in text.lines) and _num_letters(marks) >= MIN_LETTERS:
+            return True
+        is_named = (seen.has_pie and (num_numbers >= 1 or len(labels) >= 2 or self._has_legend(box))) or (
+            seen.has_heatmap and len(labels) >= 5
+        )
+        return num_numbers >= 3 or is_named
+
+    def _has_legend(self, box: Box) -> bool:
+        """At least three short lines, one below the other, beside it."""
+        near = Box(box.left - LEGEND_REACH_PT, box.top, box.right + LEGEND_REACH_PT, box.bottom)
+        lines = [line for line in self._text.lines if line.num_words <= 3 and contains_centre(near, line.box)]
+        lefts = Counter(round(line.box.left / 2) for line in lines)
+        return max(lefts.values(), default=0) >= 3
+
+    def is_pie(self, box: Box, marks: Sequence[Mark]) -> bool:
+        return evidence(box, marks, self._text.num_words_in).has_pie
+
+
+def _num_letters(marks: Sequence[Mark]) -> int:
+    """Small dark shapes that may be letters drawn as outlines."""
+    return sum(
+        mark.shape in ("curve", "slanted")
+        and mark.fill is not None
+        and max(mark.fill, default=1.0) < 0.5
+        and max(mark.box.width, mark.box.height) <= LETTER_PT
+        for mark in marks
+    )
+
+
 def _drawing_candidates(
-    page: pymupdf.Page, page_box: Box, text: _Text, settings: RegionSettings
+    page: pymupdf.Page, page_box: Box, text: PageText, settings: RegionSettings
 ) -> tuple[list[Candidate], list[Box]]:
     """Clusters of drawings that may be charts, legends included; and the boxes of the other clusters with text in them."""
     unrotated = Box(*(page.rect * page.derotation_matrix).normalize())
     marks = _displayed(page_marks(page, unrotated).kept, page)
     if not marks:
         return [], []
-    charts: list[Box] = []
+    kinds = _Charts(page_box, text, settings.min_side_pt)
+    parts = _Charts(page_box, text, min(settings.min_side_pt, PANEL_PT))
+    charts: list[tuple[Box, Sequence[Mark]]] = []
     tables: list[Box] = []
-    swatches: list[Box] = []
-    for box, group in clusters(marks, page_box):
+    swatches: list[tuple[Box, Sequence[Mark]]] = []
+    for box, group in joined_clusters(clusters(marks, page_box), text):
         if max(max(mark.box.width, mark.box.height) for mark in group) <= SWATCH_PT and min(box.width, box.height) <= SWATCH_PT:
-            swatches.append(box)
-        elif _is_chart(box, group, page_box, text, settings.min_side_pt):
-            charts.append(box)
+            swatches.append((box, group))
+        elif kinds.is_chart(box, group):
+            charts.extend(panels(box, group, text.lines, parts.is_chart, parts.is_pie))
         elif text.num_words_in(box) >= 6 and box.area <= PAGE_SHARE * page_box.area:
             tables.append(box)
     if not charts and len(text.words) <= FIGURE_WORDS:  # a page that is one figure, its axes taken for the page's frame
-        whole = _around([mark.box for mark in marks])
-        if _is_chart(whole, marks, page_box, text, settings.min_side_pt):
-            charts.append(whole)
-    return [Candidate(_with_legend(box, swatches, charts), "drawing", None) for box in charts], tables
+        whole = around_marks(marks)
+        if kinds.is_chart(whole, marks):
+            charts.extend(panels(whole, marks, text.lines, parts.is_chart, parts.is_pie))
+    return [Candidate(box, "drawing", None) for box in with_legends(charts, swatches)], tables
 
 
-def _is_chart(box: Box, marks: Sequence[Mark], page_box: Box, text: _Text, min_side_pt: float) -> bool:
-    if max(box.width, box.height) < 0.7 * min_side_pt or min(box.width, box.height) < 0.3 * min_side_pt:
-        return False
-    if box.area > PAGE_SHARE * page_box.area and len(text.words) > FIGURE_WORDS:
-        return False
-    num_rules = sum(mark.shape == "rule" for mark in marks)
-    if text.share_of(box) > (RULED_TEXT_SHARE if 2 * num_rules > len(marks) else TEXT_SHARE):
-        return False
-    seen = evidence(box, marks, text.num_words_in)
-    if not seen.any:
-        return False
-    near = Box(box.left - 30, box.top - 20, box.right + 30, box.bottom + 30)
-    labels = [line for line in text.lines if not line.is_prose and _contains_centre(near, line.box)]
-    num_numbers = sum(line.num_numbers for line in labels)
-    if not text.words:  # text drawn as outlines: nothing to find numbers in
-        return seen.has_bars or seen.has_pie or len(marks) >= 10
-    return num_numbers >= 3 or (seen.has_pie and (num_numbers >= 1 or len(labels) >= 2))
-
-
-def _with_legend(box: Box, swatches: Sequence[Box], charts: Sequence[Box]) -> Box:
-    """The box with the colour samples beside it, which no other chart holds."""
-    whole = box
-    for swatch in swatches:
-        if _gap(box, swatch) <= LEGEND_PT and not any(_gap(other, swatch) < _gap(box, swatch) for other in charts):
-            whole = whole.union(swatch)
-    return whole
-
-
-def _captions(lines: Sequence[Line], cores: Sequence[Box]) -> dict[int, tuple[Box, Box]]:
-    """Blocks that begin as captions do: their box, and the core each belongs to, the nearest; of two, the one above."""
-    boxes: dict[int, Box] = {}
-    for line in lines:
-        if CAPTION.match(line.text) or line.block in boxes:
-            boxes[line.block] = boxes.get(line.block, line.box).union(line.box)
-    owners = {}
-    for block, box in boxes.items():
-        near = [core for core in cores if box.left < core.right and box.right > core.left]
-        if near:
-            owners[block] = box, min(near, key=lambda core: _gap(core, box) + (20 if core.top > box.top else 0))
-    return owners
-
-
-def _with_labels(box: Box, lines: Sequence[Line], captions: Mapping[int, tuple[Box, Box]], page_box: Box) -> Box:
-    """The box with the lines around it that belong to it: labels, legend, title, and a caption as a whole; no running text."""
-    core = box
-    num_in_block = Counter(line.block for line in lines)
-    prose = {line.block for line in lines if line.is_prose and num_in_block[line.block] > 1}
-    limit = Box(box.left - 90, box.top - 80, box.right + 110, box.bottom + 110).intersection(page_box)
-    for caption, _ in captions.values():  # nothing beyond a caption belongs to the chart
-        if caption.right < box.left or caption.left > box.right:
-            continue
-        if caption.top >= box.bottom - 2:
-            limit = limit._replace(bottom=min(limit.bottom, caption.bottom + 1))
-        elif caption.bottom <= box.top + 2:
-            limit = limit._replace(top=max(limit.top, caption.top - 1))
-    rest = [line for line in lines if (captions[line.block][1] == core if line.block in captions else _is_label(line, core, prose))]
-    for _ in range(4):
-        near = [
-            line for line in rest if _gap(box, line.box) <= NEAR_EM * min(_height(line), 14) and _contains_centre(limit, line.box)
-        ]
-        wider = box
-        for line in near:
-            wider = wider.union(line.box)
-        if wider == box:
-            break
-        box = wider
-    return box.intersection(page_box)
-
-
-def _is_label(line: Line, core: Box, prose: Collection[int]) -> bool:
-    """No line of a paragraph; a sentence of its own only where it is shorter than the chart, as titles are."""
-    if line.block in prose:
-        return False
-    length, side = (line.box.height, core.height) if line.box.height > line.box.width else (line.box.width, core.width)
-    return not line.is_prose or length <= 0.9 * side
-
-
-def _height(line: Line) -> float:
-    """Of its letters; a line written upwards is higher than it is wide."""
-    return min(line.box.width, line.box.height) if line.num_words > 1 or line.box.height > 2 * line.box.width else line.box.height
-
-
-def _merged(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Candidates that overlap by a tenth of the smaller are one; an image stays an image, whatever is drawn upon it."""
+def _merged(candidates: Sequence[Candidate], most_shared: float) -> list[Candidate]:
+    """Candidates that overlap by more than this share of the smaller are one; an image stays one, whatever is drawn upon it."""
     done: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda candidate: -candidate.box.area):
         whole = candidate
-        while other := next((other for other in done if _overlaps(whole.box, other.box)), None):
+        while other := next((other for other in done if _overlaps(whole.box, other.box, most_shared)), None):
             done.remove(other)
             origin: Literal["image", "drawing"] = "image" if "image" in (whole.origin, other.origin) else "drawing"
             dpi = max(whole.dpi or 0.0, other.dpi or 0.0) or None
@@ -350,19 +249,34 @@ def _merged(candidates: Sequence[Candidate]) -> list[Candidate]:
     return done
 
 
-def _overlaps(one: Box, other: Box) -> bool:
-    return one.intersection(other).area > 0.1 * min(one.area, other.area)
+def _overlaps(one: Box, other: Box, most_shared: float) -> bool:
+    return one.intersection(other).area > most_shared * min(one.area, other.area)
 
 
-def _with_margin(box: Box, margin: float, page_box: Box) -> Box:
+def _with_margin(box: Box, margin: float, page_box: Box, lines: Sequence[Line], others: Sequence[Box]) -> Box:
+    """The box and a share of each side, less where running text or another region would come in."""
     across, down = margin * box.width, margin * box.height
-    return Box(box.left - across, box.top - down, box.right + across, box.bottom + down).intersection(page_box)
+    wide = Box(box.left - across, box.top - down, box.right + across, box.bottom + down)
+    foreign = [line.box for line in lines if line.is_prose] + [other for other in others if other is not box]
+    left, top, right, bottom = wide
+    for other in foreign:
+        if wide.intersection(other).area <= 0:
+            continue
+        if other.top >= box.bottom:
+            bottom = min(bottom, other.top)
+        elif other.bottom <= box.top:
+            top = max(top, other.bottom)
+        elif other.left >= box.right:
+            right = min(right, other.left)
+        elif other.right <= box.left:
+            left = max(left, other.right)
+    return Box(left, top, right, bottom).intersection(page_box)
 
 
 def _dpi(candidate: Candidate, words: Sequence[Word]) -> float:
     if candidate.dpi is not None:
         return min(max(candidate.dpi, DPI_MIN), IMAGE_DPI_MAX)
-    sizes = sorted(word.size_px or 0.8 * (word.bottom - word.top) for word in words if _contains_centre(candidate.box, word.box))
+    sizes = sorted(word.size_px or 0.8 * (word.bottom - word.top) for word in words if contains_centre(candidate.box, word.box))
     if not sizes:
         return 200.0
     smallest = sizes[len(sizes) // 20]  # the 5th percentile: one tiny exponent does not decide
@@ -375,21 +289,3 @@ def _displayed(marks: Sequence[Mark], page: pymupdf.Page) -> Sequence[Mark]:
         return marks
     matrix = page.rotation_matrix
     return [mark._replace(box=Box(*(pymupdf.Rect(*mark.box) * matrix).normalize())) for mark in marks]
-
-
-def _contains_centre(box: Box, other: Box) -> bool:
-    return box.left <= (other.left + other.right) / 2 <= box.right and box.top <= (other.top + other.bottom) / 2 <= box.bottom
-
-
-def _gap(one: Box, other: Box) -> float:
-    """Distance between two boxes, 0 where they meet."""
-    across = max(other.left - one.right, one.left - other.right, 0.0)
-    down = max(other.top - one.bottom, one.top - other.bottom, 0.0)
-    return max(across, down)
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    whole = boxes[0]
-    for box in boxes[1:]:
-        whole = whole.union(box)
-    return whole

@@ -15,8 +15,9 @@ from schemas.settings import RegionSettings, RenderSettings
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
 from workers.rendering.pages import drawings
+from workers.rendering.pages.page_lines import is_number, label_lines
 from workers.rendering.pages.pdf_pages import ShownPage
-from workers.rendering.pages.regions import FoundRegion, PageView, find_regions, is_number, label_lines
+from workers.rendering.pages.regions import FoundRegion, PageView, find_regions
 
 SETTINGS = RegionSettings()
 CHART = pymupdf.Rect(100, 200, 440, 420)

@@ -6,8 +6,9 @@ import pytest
 
 from schemas.answers import ChartAnswer
 from schemas.page import Word
+from workers.charts.axes import axis_ranges, scales
 from workers.charts.points import ChartReader
-from workers.charts.scales import axis_ranges, joined_labels, scales
+from workers.labels.scales import joined_labels
 
 SIZE = 10.0
 

@@ -1,0 +1,76 @@
+"""The axes of a chart, as the words of its region print them, and what they span."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from schemas.page import Word
+from workers.charts.points import Axis, ChartReader
+from workers.labels.scales import AxisRange, Scale, Tick, joined_labels, longest_rows, placed, power_tick
+
+MAX_WORDS = 5_000
+"""A region with more words is no chart that a check could help."""
+OFFSET = re.compile(r"[×x]?1e([+-]?\d{1,2})|[×x]\s?10\^?([-−]?\d{1,2})")
+"""What plotting libraries print once, at the end of an axis, for all its ticks."""
+
+
+def axis_ranges(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizontal: bool) -> list[AxisRange]:
+    """What the axis may span: of every scale that may be its own. Empty: unknown.
+
+    Where an axis prints a multiplier at its end (`1e6`), values may be answered with it or without. An end is open where a label
+    with digits that is no tick goes on with the row (`3,0003,500`, two labels that touch).
+    """
+    labels = joined_labels(words)
+    ranges = [_open(scale, labels, is_horizontal) for scale in scales(words, reader, axis, is_horizontal=is_horizontal)]
+    offsets = {float(10.0 ** int((match.group(1) or match.group(2)).replace("−", "-")))
+               for word in words if (match := OFFSET.fullmatch(word.text))}  # fmt: skip
+    return [*ranges, *(AxisRange(span.low * offset, span.high * offset) for offset in offsets for span in ranges)]
+
+
+def scales(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizontal: bool) -> list[Scale]:
+    """Scales that may be the axis' own, as printed.
+
+    Ticks like 102, 103, 104 are read both ways, as numbers and as powers of ten. With a second axis the outermost on its side:
+    `y2` lies right of `y` (above, on horizontal charts). Without one, all of them: the region may hold panels.
+    """
+    if len(words) > MAX_WORDS:
+        return []
+    labels = joined_labels(words)
+    ticks = [tick for label in labels if (tick := _tick(label, reader, axis, is_horizontal))]
+    powers = [tick for label in labels if (tick := power_tick(label, is_horizontal))]
+    found = [*longest_rows(ticks), *longest_rows(powers)]
+    rows = [scale for scale in found if not reader.are_names(tick.text for tick in scale.ticks)]
+    if not reader.has_y2 or not rows:
+        return rows
+    places = [scale.across for scale in rows]
+    size = max(scale.ticks[0].size for scale in rows)
+    if axis == "y2" and max(places) - min(places) < 2 * size:
+        return []  # one scale only: the first axis'
+    wanted = max(places) if (axis == "y2") != is_horizontal else min(places)  # a horizontal chart's first axis is the lowest row
+    return [scale for scale in rows if abs(scale.across - wanted) < 2 * size]
+
+
+def _open(scale: Scale, labels: Sequence[Word], is_horizontal: bool) -> AxisRange:
+    """The scale's range, without an end where the row of labels goes on with what could not be read."""
+    low, high = scale.range
+    first, last = scale.ticks[0], scale.ticks[-1]
+    step = (last.along - first.along) / (len(scale.ticks) - 1)
+    texts = {tick.text for tick in scale.ticks}
+    for label in labels:
+        if label.text in texts or not any(char.isdigit() for char in label.text):
+            continue
+        other = placed(0.0, label, is_horizontal)
+        if min(abs(one - two) for one, two in zip(other.edges, first.edges, strict=True)) > 0.5 * first.size:
+            continue
+        if 0 < other.along - last.along < 2.2 * step:
+            high = math.inf
+        elif 0 < first.along - other.along < 2.2 * step:
+            low = -math.inf
+    return AxisRange(low, high)
+
+
+def _tick(word: Word, reader: ChartReader, axis: Axis, is_horizontal: bool) -> Tick | None:
+    reading = reader.reading(word.text, axis)
+    if reading is None or not math.isfinite(reading.value):
+        return None
+    return placed(reading.value, word, is_horizontal)
