@@ -95,10 +95,7 @@ def shown(path: Path, page_index: int = 0) -> tuple[ShownPage, RenderedPage]:
     """The page as it is drawn for reading, with its regions."""
     drawn = ShownPage(pymupdf.open(path)[page_index], RenderSettings())
     settings = RegionSettings()
-    regions = [
-        drawn.region(index, found, settings)
-        for index, found in enumerate(find_regions(drawn.view(), settings))
-    ]
+    regions = [drawn.region(index, found, settings) for index, found in enumerate(find_regions(drawn.view(), settings))]
     page = RenderedPage(
         page_index=page_index,
         image=PageImage.from_rgb(*drawn.size, drawn.drawn.pixels),
