@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.page import ACROSS, BOLD, DOWN, FAR_PX, INVISIBLE, ITALIC, MONO, UP, Box, TextLayer, Word
+from workers.rendering.pages import rtl_lines
 from workers.rendering.pages.glyphs import is_symbol_font, raised, symbol_of, with_symbols
 from workers.rendering.pages.mupdf import pymupdf
 
@@ -90,7 +91,8 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     """
     spans = page.extractDICT()
     has_symbols = any(is_symbol_font(span["font"]) for line in _lines(spans) for span in line["spans"])
-    text = None if has_symbols else join_words(page.extractWORDS(), spans, page_pt)
+    has_rtl = any(rtl_lines.has_rtl(span["text"]) for line in _lines(spans) for span in line["spans"])
+    text = None if has_symbols or has_rtl else join_words(page.extractWORDS(), spans, page_pt)
     if text is None:
         text = read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {})
     text.words = down_lines(text.words)
@@ -228,10 +230,13 @@ def _take(looks: list[tuple[int, "_Look"]], num_chars: int) -> list[tuple[int, "
 def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, int] | None = None) -> PdfText:
     """The same, character by character, from PyMuPDF's `extractRAWDICT`."""
     text = PdfText()
+    mixed: list[range] = []
     for block in raw["blocks"]:
         for line_index, line in enumerate(block.get("lines", ())):
+            start = len(text.words)
             word: list[_Char] = []
             base = _base(line)
+            is_mixed = line["dir"][0] > 0.99 and _is_mixed(line)
             for span in line["spans"]:
                 look = _look(text, span, line, base)
                 is_symbols = is_symbol_font(span["font"])
@@ -239,15 +244,32 @@ def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, in
                     letter, bbox = char["c"], char["bbox"]
                     if is_symbols:
                         letter = symbol_of(letter, span["font"], symbol_glyphs or {})
-                    if letter.isspace():
+                    if letter.isspace() and not is_mixed:
                         if word:
                             _end_word(text, word, block["number"], line_index, page_pt)
                             word = []
                     elif math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
                         word.append(_Char(letter, bbox, look))
-            if word:
-                _end_word(text, word, block["number"], line_index, page_pt)
+            groups = rtl_lines.word_groups([char.text for char in word], [char.bbox for char in word]) if is_mixed and word else []
+            for part in [[word[place] for place in group] for group in groups] or [word]:
+                if part:
+                    _end_word(text, part, block["number"], line_index, page_pt)
+            if is_mixed:
+                mixed.append(range(start, len(text.words)))
+    _mirror(text.words, mixed)
     return text
+
+
+def _is_mixed(line: dict[str, Any]) -> bool:
+    return rtl_lines.is_mixed("".join(char["c"] for span in line["spans"] for char in span["chars"]))
+
+
+def _mirror(words: list[Word], lines: Sequence[range]) -> None:
+    """Brackets of right-to-left lines as they are meant, where the page has them as they look."""
+    if rtl_lines.are_mirrored(["".join(words[place].text for place in line) for line in lines]):
+        for line in lines:
+            for place in line:
+                words[place] = words[place]._replace(text=rtl_lines.mirrored(words[place].text))
 
 
 def _end_word(text: PdfText, chars: list[_Char], block: int, line: int, page_pt: Box) -> None:
