@@ -63,6 +63,8 @@ class Footnote(Block):
 class Table(Block):
     table: list[list[str | None]]
     """Rows of cells; None continues the cell on the left, "^" the one above."""
+    num_header_rows: int | None = Field(None, ge=0)
+    """Rows at its top that are its head, for engines that know."""
 
 
 class Figure(Block):

@@ -74,7 +74,8 @@ def _block(
     html = None
     if isinstance(block, Table):
         grid = grid_of(block.table)
-        text, plain, html = _table_markdown(grid, is_literal), _table_plain(grid, is_literal), to_html(grid)
+        text, plain = _table_markdown(grid, is_literal), _table_plain(grid, is_literal)
+        html = to_html(grid, block.num_header_rows or 0)
         if grid.is_ragged:
             flags["ragged_table"] = None
         if grid.is_span_outside:

@@ -76,13 +76,14 @@ def _continues(row: list[str | None], column: int, width: int) -> bool:
     return len(places) == width and all(place is None or place == ABOVE for place in places) and after is not None
 
 
-def to_html(grid: Grid) -> str:
-    """`<table>` with rowspan and colspan; text is escaped, Markdown inside it stays as it is."""
+def to_html(grid: Grid, num_header_rows: int = 0) -> str:
+    """`<table>` with rowspan and colspan, `<th>` in its head; text is escaped, Markdown inside it stays as it is."""
     by_row: dict[int, list[str]] = {row: [] for row in range(len(grid.rows))}
     for cell in grid.cells:
         spans = f' rowspan="{cell.num_rows}"' * (cell.num_rows > 1) + f' colspan="{cell.num_columns}"' * (cell.num_columns > 1)
         text = html.escape(cell.text, quote=False).replace("\n", "<br>")
-        by_row[cell.row].append(f"<td{spans}>{text}</td>")
+        tag = "th" if cell.row < num_header_rows else "td"
+        by_row[cell.row].append(f"<{tag}{spans}>{text}</{tag}>")
     return "<table>" + "".join(f"<tr>{''.join(row)}</tr>" for row in by_row.values()) + "</table>"
 
 

@@ -33,11 +33,11 @@ from workers.engines.classic.other_scripts import OtherScripts, Reading, Unread
 from workers.engines.classic.ppocr import READ_SCORE, OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
 from workers.engines.classic.reading_order.pieces import around
+from workers.engines.classic.rules import find_rules
 from workers.engines.classic.tesseract import find_tesseract
 from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
 from workers.engines.engine import Completion, EngineStartError, Request
 from workers.text.languages import languages_of
-from workers.text.tables import ABOVE
 from workers.text.trust import Trust, judge, uncovered_ink
 
 MIN_UNCOVERED = 0.1
@@ -104,11 +104,11 @@ class ClassicEngine:
             found = legible(self._ocr_page(pixels).lines, pixels, self._settings.min_confidence)
             lines = [line for line in found.lines if line.confidence >= READ_SCORE and not _is_covered(line.box, words)]
             if lines:
-                blocks = blocks_in_order([*words, *_as_words(lines, upright=False)], image.width_px, image.height_px, regions)
+                blocks = _blocks([*words, *_as_words(lines, upright=False)], pixels, regions, is_scan=True)
                 scores = [None] * len(words) + [line.confidence for line in lines]
                 boxes = [word.box for word in words] + [line.box for line in lines]
                 return _answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=(*flags, "ocr_added")))
-        blocks = blocks_in_order(words, image.width_px, image.height_px, regions)
+        blocks = _blocks(words, pixels, regions, is_scan=False)
         completion = Completion(text_origin="text_layer", flags=flags)
         return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
 
@@ -139,7 +139,8 @@ class ClassicEngine:
         if page.rotation:
             flags.append(f"read_rotated_{page.rotation}")
         as_words = _as_words(found.lines, upright=True) if "read_by_tesseract" not in flags else _tight_words(found.lines)
-        blocks = blocks_in_order(as_words, page.width_px, page.height_px)
+        upright = np.rot90(pixels, -page.rotation // 90)
+        blocks = _blocks(as_words, upright, (), is_scan=True)
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
         return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", flags=tuple(flags)), language)
 
@@ -175,8 +176,16 @@ def _kept(words: Sequence[Word], image: PageImage, trust: Trust, failure: Failur
     An earlier OCR's layer is no failure: nothing else is wrong with it."""
     flags = ("hidden_text_layer",) if trust.is_hidden else ("text_layer_untrusted", "untrusted_text_kept")
     completion = Completion(text_origin="text_layer", flags=flags, failure=None if trust.is_hidden else failure)
-    blocks = blocks_in_order(words, image.width_px, image.height_px)
+    blocks = _blocks(words, _pixels(image), (), is_scan=True)
     return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
+
+
+def _blocks(words: Sequence[Word], pixels: Pixels, regions: Sequence[Region], *, is_scan: bool) -> list[TextBlock]:
+    """`pixels`: the page as its words lie on it."""
+    height, width = pixels.shape[:2]
+    boxes = np.array([word.box for word in words], dtype=float).reshape(-1, 4)
+    size = float(np.median([word.size_px for word in words])) if words else 1.0
+    return blocks_in_order(words, width, height, regions, find_rules(pixels, boxes, size, is_scan=is_scan))
 
 
 def _pixels(image: PageImage) -> Pixels:
@@ -267,11 +276,7 @@ def _block(block: TextBlock, boxes: Sequence[Box], confidence: float | None, ima
         case "chart":
             return Chart(chart=text, box=box, confidence=confidence)
         case "table":
-            return Table(table=[[_cell(text) for text in row] for row in block.rows], box=box, confidence=confidence)
+            rows = [list(row) for row in block.rows]
+            return Table(table=rows, num_header_rows=block.num_header_rows, box=box, confidence=confidence)
         case "paragraph":
             return Paragraph(paragraph=text, box=box, confidence=confidence)
-
-
-def _cell(text: str) -> str:
-    """A printed caret is no mark of a cell that goes on from above."""
-    return f"{ABOVE} " if text == ABOVE else text

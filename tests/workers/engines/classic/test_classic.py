@@ -12,10 +12,8 @@ from schemas.failure import FailureKind
 from schemas.page import Box, PageImage, RenderedPage, TextLayer, Word
 from schemas.settings import ClassicSettings, EngineSettings, ReadSettings
 from workers.engines.classic import describe, make, models, ppocr
-from workers.engines.classic.engine import _answered
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
-from workers.engines.classic.reading_order.columns import TextBlock
 from workers.engines.engine import Completion, EngineStartError, Prompt, Request
 from workers.reading.asking import ask
 from workers.text.content import ocr_content
@@ -110,15 +108,6 @@ async def test_marks_in_a_text_layer_are_characters_of_the_page(engine):
     content = ocr_content(answer, page, is_literal=completion.is_literal)
     assert content.text_plain.split() == " ".join(lines).split()
     assert (content.text_layer_agreement, completion.is_literal) == (1.0, True)
-
-
-def test_a_printed_caret_is_no_cell_that_goes_on_from_above():
-    block = TextBlock("table", "", Box(0, 0, 1, 1), (0,), (("a", "b"), ("^", "c")))
-    completion = _answered([block], [Box(0, 0, 9, 9)], [None], PageImage(width_px=9, height_px=9), Completion())
-
-    answer = OcrAnswer.model_validate_json(completion.text)
-    page = RenderedPage(page_index=0, image=PageImage(width_px=9, height_px=9))
-    assert ocr_content(answer, page, is_literal=True).text_plain == "a\tb\n^\tc"
 
 
 @pytest.mark.slow

@@ -1,11 +1,17 @@
 """Tables without rules: rows of pieces whose cells line up in columns."""
 
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 
-from workers.engines.classic.reading_order.line_text import is_rtl
-from workers.engines.classic.reading_order.pieces import Piece
+from workers.engines.classic.reading_order.found_table import FoundCell, FoundTable, table_of
+from workers.engines.classic.reading_order.line_ends import Vocabulary
+from workers.engines.classic.reading_order.pieces import Piece, Placed, around
+from workers.engines.classic.reading_order.ruling import Rule
+from workers.engines.classic.reading_order.table_columns import columns_of, placed
+from workers.engines.classic.reading_order.table_lines import lines_of
+from workers.engines.classic.reading_order.table_rows import RowLine, grouped
 from workers.engines.classic.time_limit import check_time
 
 MAX_LOOKS, MAX_LOOKS_OF_ALL = 24, 100_000
@@ -96,16 +102,38 @@ def _spanning(pieces: list[Piece], rows: list[list[Piece]]) -> set[int]:
     return {id(piece) for piece, count in zip(pieces, over.tolist(), strict=True) if count >= 0.5 * num_others}
 
 
-def table_cells(rows: list[list[Piece]]) -> tuple[tuple[str, ...], ...]:
-    intervals = _intervals(rows)
-    if is_rtl("".join(p.text for row in rows for p in row)):
-        intervals.reverse()
-    table = []
-    for row in rows:
-        cells: list[list[str]] = [[] for _ in intervals]
-        for piece in row:
-            overlaps = [min(piece.box.right, right) - max(piece.box.left, left) for left, right in intervals]
-            nearest = overlaps.index(max(overlaps))
-            cells[next((i for i, o in enumerate(overlaps) if o > 0), nearest)].append(piece.text)
-        table.append(tuple(" ".join(cell) for cell in cells))
-    return tuple(table)
+def table_in(rows: list[list[Piece]], vocabulary: Vocabulary) -> FoundTable | None:
+    words = [item for row in rows for piece in row for item in piece.words]
+    return aligned_table(words, (), vocabulary)
+
+
+def aligned_table(words: Placed, across: Sequence[Rule], vocabulary: Vocabulary) -> FoundTable | None:
+    """The words as a table, by the white between its columns; None where there is none. `across`: rules in its area."""
+    lines = [line for line in lines_of(words) if line]
+    size = statistics.median(line[0].size for line in lines) if lines else 1.0
+    columns = columns_of(lines, size)
+    if len(columns) < 2:
+        return None
+    placed_lines = placed(lines, columns, across)
+    width = columns[-1][1] - columns[0][0]
+    parts = [rule.place for rule in across if rule.length > 0.6 * width]
+    rows = grouped(placed_lines, parts)
+    box = around([word.box for _, word in words])
+    cells = [cell for row, group in enumerate(rows) for cell in _cells(row, group, len(columns))]
+    return table_of(cells, box, [index for index, _ in words], vocabulary)
+
+
+def _cells(row: int, lines: Sequence[RowLine], num_columns: int) -> list[FoundCell]:
+    """Of one row: what stands in its columns, spans that overlap joined, and empty cells."""
+    spans: list[tuple[int, int]] = []
+    for first, last in sorted({span for line in lines for span in line.cells}):
+        if spans and first <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(last, spans[-1][1])
+        else:
+            spans.append((first, last))
+    taken = {column for first, last in spans for column in range(first, last + 1)}
+    cells = [FoundCell(row, column, 1, 1, []) for column in range(num_columns) if column not in taken]
+    for first, last in spans:
+        texts = [atoms for line in lines for span, atoms in sorted(line.cells.items()) if first <= span[0] and span[1] <= last]
+        cells.append(FoundCell(row, first, 1, last - first + 1, texts))
+    return cells

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from schemas.page import Box, Region, Word
-from workers.engines.classic.reading_order.aligned_tables import table_cells, table_spans
+from workers.engines.classic.reading_order.aligned_tables import table_in, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
 from workers.engines.classic.reading_order.figures import part_figures
+from workers.engines.classic.reading_order.found_table import FoundTable, Rows
 from workers.engines.classic.reading_order.gutters import find_gutter
 from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
 from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl
@@ -26,8 +27,11 @@ from workers.engines.classic.reading_order.pieces import (
     turned_right,
     without_doubles,
 )
+from workers.engines.classic.reading_order.ruling import Rules
+from workers.engines.classic.reading_order.tables_of_page import TableRow, table_rows, tables_of_page
 from workers.engines.classic.time_limit import check_time
 
+_NO_RULES = Rules()
 CAPTION_GAP = 0.2
 """A caption stands no farther from its figure, in heights of the figure."""
 MAX_CONFLICT = 0.05
@@ -42,18 +46,21 @@ class TextBlock:
     box: Box
     members: tuple[int, ...]
     """Positions of its words in what was given."""
-    rows: tuple[tuple[str, ...], ...] = ()
-    """Cells of a table, "" where empty."""
+    rows: Rows = ()
+    """Cells of a table: "" where empty, None continues the cell on the left, "^" the one above."""
+    num_header_rows: int = 0
 
 
-def blocks_in_order(words: Sequence[Word], width: float, height: float, regions: Sequence[Region] = ()) -> list[TextBlock]:
+def blocks_in_order(
+    words: Sequence[Word], width: float, height: float, regions: Sequence[Region] = (), rules: Rules = _NO_RULES
+) -> list[TextBlock]:
     """Blocks of the page in the order a reader takes. Every word is in exactly one block, but for words printed twice.
 
-    `width` and `height` are the page's, in the unit of the words' boxes. `regions` may hold figures or charts: the words of each
-    that does are one block.
+    `width` and `height` are the page's, in the unit of the boxes of words and rules. `regions` may hold figures or charts: the
+    words of each that does are one block.
     """
     figures, kept = part_figures(without_doubles(words), regions)
-    blocks = _text_blocks(kept, words, width, height) if kept else []
+    blocks = _text_blocks(kept, words, width, height, rules) if kept else []
     for figure in figures:
         place = _place_of(figure.box, blocks)
         blocks.insert(place, TextBlock(figure.kind, figure.text, figure.box, figure.members))
@@ -82,13 +89,18 @@ def _place_of(figure: Box, blocks: Sequence[TextBlock]) -> int:
     return min((index for index, _ in across), default=len(blocks))
 
 
-def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float) -> list[TextBlock]:
+def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float, rules: Rules) -> list[TextBlock]:
     straight, down, up = by_direction(kept)
     vocabulary = Vocabulary(word.text for _, word in kept)
-    blocks = _read(straight, height, vocabulary)
-    for aside, turn in ((down, turned_left), (up, turned_right)):
+    is_turned = len(straight) < max(len(down), len(up))
+    blocks = _read(straight, height, vocabulary, _NO_RULES if is_turned else rules)
+    for aside, turn, turned_rules in (
+        (down, turned_left, rules.turned_left(width)),
+        (up, turned_right, rules.turned_right(height)),
+    ):
         turned = [(index, turn(word, width, height)) for index, word in aside]
-        found = [replace(block, box=around([words[i].box for i in block.members])) for block in _read(turned, width, vocabulary)]
+        found = _read(turned, width, vocabulary, turned_rules if len(aside) > len(straight) else _NO_RULES)
+        found = [replace(block, box=around([words[i].box for i in block.members])) for block in found]
         blocks = found + blocks if len(aside) > len(straight) else blocks + found
     if len(straight) < len(kept):  # a note up the margin is no title, however large
         largest = max((straight, down, up), key=len)
@@ -97,18 +109,21 @@ def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: floa
     return blocks
 
 
-def _read(words: Placed, height: float, vocabulary: Vocabulary) -> list[TextBlock]:
-    head, body, foot = _margins(pieces_of(words), height)
-    paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column)]
+def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules) -> list[TextBlock]:
+    tables = tables_of_page(words, rules, vocabulary)
+    in_tables = {index for table in tables for index in table.members}
+    pieces = pieces_of([item for item in words if item[0] not in in_tables])
+    head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
+    paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary)]
     blocks = []
     outlines = [_outline(paragraph, vocabulary) for paragraph in paragraphs]
     for paragraph, outline, kind in zip(paragraphs, outlines, kinds_of(outlines, height), strict=True):
-        members = tuple(index for row in paragraph.rows for piece in row for index, _ in piece.words)
-        box = around([piece.box for row in paragraph.rows for piece in row])
-        if paragraph.cells:
-            text = "\n".join("\t".join(row) for row in paragraph.cells)
-            blocks.append(TextBlock("table", text, box, members, paragraph.cells))
+        if (table := paragraph.table) is not None:
+            text = "\n".join("\t".join(cell or "" for cell in row) for row in table.rows)
+            blocks.append(TextBlock("table", text, table.box, table.members, table.rows, table.num_header_rows))
         else:
+            members = tuple(index for row in paragraph.rows for piece in row for index, _ in piece.words)
+            box = around([piece.box for row in paragraph.rows for piece in row])
             blocks.append(TextBlock(kind, outline.text, box, members))
     return blocks
 
@@ -198,22 +213,36 @@ def _bands(spanning: list[Piece], beside: list[Piece]) -> list[list[Piece]]:
 
 @dataclass(frozen=True)
 class Lines:
-    """Rows of pieces that belong together; a table has `cells`."""
+    """Rows of pieces that belong together."""
 
     rows: tuple[tuple[Piece, ...], ...]
-    cells: tuple[tuple[str, ...], ...] = ()
+    table: FoundTable | None = None
 
 
-def _paragraphs(column: list[Piece]) -> list[Lines]:
+def _paragraphs(column: list[Piece], vocabulary: Vocabulary) -> list[Lines]:
+    """Tables found before columns were cut stand between what is above and below their middle."""
     check_time()
+    found = {id(piece.table): piece for piece in column if isinstance(piece, TableRow)}
+    rest = [piece for piece in column if not isinstance(piece, TableRow)]
+    result: list[Lines] = []
+    for row in sorted(found.values(), key=lambda row: row.table.box.top):
+        middle = (row.table.box.top + row.table.box.bottom) / 2
+        result += _text_paragraphs([piece for piece in rest if piece.box.bottom <= middle], vocabulary)
+        result.append(Lines(((row,),), row.table))
+        rest = [piece for piece in rest if piece.box.bottom > middle]
+    return result + _text_paragraphs(rest, vocabulary)
+
+
+def _text_paragraphs(column: list[Piece], vocabulary: Vocabulary) -> list[Lines]:
     rows = _rows(column)
     result: list[Lines] = []
     start = 0
     for first, end in table_spans(rows):
-        result += _split(rows[start:first])
-        cells = table_cells(rows[first:end])
-        result.append(Lines(tuple(map(tuple, rows[first:end])), cells))
-        start = end
+        table = table_in(rows[first:end], vocabulary)
+        if table is not None:
+            result += _split(rows[start:first])
+            result.append(Lines(tuple(map(tuple, rows[first:end])), table))
+            start = end
     return result + _split(rows[start:])
 
 
@@ -283,5 +312,5 @@ def _outline(lines: Lines, vocabulary: Vocabulary) -> Paragraph:
     num_chars = sum(len(piece.text) for piece in pieces)
     size = sum(piece.size_px * len(piece.text) for piece in pieces) / max(num_chars, 1)
     return Paragraph(
-        join_lines(texts, vocabulary), box, size, all(piece.is_bold for piece in pieces), len(lines.rows), bool(lines.cells)
+        join_lines(texts, vocabulary), box, size, all(piece.is_bold for piece in pieces), len(lines.rows), lines.table is not None
     )

@@ -1,0 +1,78 @@
+"""Tables of a page, sought before its columns are cut: drawn ones first."""
+
+import statistics
+from dataclasses import dataclass
+from functools import cached_property
+
+from schemas.page import Box
+from workers.engines.classic.reading_order.found_table import FoundTable
+from workers.engines.classic.reading_order.line_ends import Vocabulary
+from workers.engines.classic.reading_order.pieces import Piece, Placed
+from workers.engines.classic.reading_order.ruled_grids import ruled_grids
+from workers.engines.classic.reading_order.ruled_tables import ruled_table
+from workers.engines.classic.reading_order.ruling import Rules
+from workers.engines.classic.time_limit import check_time
+
+MAX_STRIPS = 60
+MAX_FRAME = 12
+"""A drawing of more cells that is no table is a chart or a diagram, and so is what lies in it; of fewer, a frame around other things."""
+
+
+@dataclass(frozen=True)
+class TableRow(Piece):
+    """A strip of a found table, as high as its rows are on average: columns are cut around it as around lines of text."""
+
+    table: FoundTable
+    place: Box
+    size: float
+
+    @cached_property
+    def box(self) -> Box:
+        return self.place
+
+    @cached_property
+    def size_px(self) -> float:
+        return self.size
+
+    @cached_property
+    def text(self) -> str:
+        return ""
+
+    @property
+    def is_bold(self) -> bool:
+        return False
+
+
+def tables_of_page(words: Placed, rules: Rules, vocabulary: Vocabulary) -> list[FoundTable]:
+    """Of words in the page's own direction. No word is in two of them."""
+    if not words or not rules.across:
+        return []
+    size = max(statistics.median(word.size_px for _, word in words), 1.0)
+    tables: list[FoundTable] = []
+    charts: list[Box] = []
+    rest = words
+    for grid in sorted(ruled_grids(rules, size), key=lambda grid: -grid.box.area):
+        check_time()
+        if any(_lies_in(grid.box, box) for box in charts):
+            continue
+        table = ruled_table(grid, rest, size, vocabulary)
+        if table is not None:
+            tables.append(table)
+            taken = set(table.members)
+            rest = [item for item in rest if item[0] not in taken]
+        elif len(grid.cells) > MAX_FRAME:
+            charts.append(grid.box)
+    return tables
+
+
+def _lies_in(box: Box, other: Box) -> bool:
+    return box.intersection(other).area > 0.8 * box.area
+
+
+def table_rows(table: FoundTable, words: Placed) -> list[Piece]:
+    members = set(table.members)
+    size = statistics.median(word.size_px for index, word in words if index in members)
+    count = min(len(table.rows), MAX_STRIPS)
+    left, top, right, bottom = table.box
+    height = (bottom - top) / count
+    return [TableRow((), table, Box(left, top + i * height, right, top + (i + 1) * height), size) for i in range(count)]
