@@ -68,3 +68,9 @@ def test_markdown_has_a_spanned_text_once_and_escapes_pipes():
 )
 def test_tables_written_as_text_become_rows(text, rows):
     assert rows_of_table_text(text) == rows
+
+
+def test_rows_of_the_head_are_marked_in_html():
+    grid = grid_of([["a", None], ["b", "c"]])
+
+    assert to_html(grid, 1) == '<table><tr><th colspan="2">a</th></tr><tr><td>b</td><td>c</td></tr></table>'

@@ -24,7 +24,7 @@ from schemas.answers import (
     Title,
 )
 from schemas.failure import Failure, FailureKind
-from schemas.page import Box, PageImage, Word
+from schemas.page import Box, PageImage, Region, Word
 from schemas.settings import EngineSettings
 from workers.engines.classic.legible import Legible, legible
 from workers.engines.classic.letters import language_lacking

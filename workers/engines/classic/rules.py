@@ -14,7 +14,9 @@ from workers.engines.classic.reading_order.ruling import Rule, Rules
 STEP = 7
 """Levels of grey (of 255) between two pixels at the edge of the faintest shading that counts, where a renderer drew the page."""
 STEP_SCANNED = 40
+PAPER = 250
 SEAM = 30
+"""Levels of grey: what is fainter, and has the same shade on both sides, is a seam between two parts of a background."""
 MIN_ACROSS = 2.2
 """In font sizes: the shortest rule across. A bar of a letter is shorter, but for headings."""
 MIN_DOWN = 1.1
@@ -32,8 +34,8 @@ _Edges = npt.NDArray[np.int64]
 def find_rules(pixels: np.ndarray[Any, np.dtype[np.uint8]], words: npt.NDArray[np.float64], size: float, *, is_scan: bool) -> Rules:
     """Rules of a page, in its pixels.
 
-    `pixels`: height x width x RGB. `words`: left, top, right, bottom, a row each; a stroke of a letter inside one is no rule. `size`: the
-    usual font size.
+    `pixels`: height x width x RGB. `words`: left, top, right, bottom, a row each; a stroke of a letter inside one is no rule.
+    `size`: the usual font size.
     """
     gray = _gray(pixels)
     step = STEP_SCANNED if is_scan else STEP
@@ -75,13 +77,13 @@ def _edges(gray: Gray, step: int, min_length: float, max_gap: float) -> _Edges:
 
 
 def _is_seam(gray: Gray, place: int, start: int, end: int) -> bool:
-    """Faint, and on both sides the same shade: where a background is painted line by line, its parts meet so."""
+    """Faint, and on both sides the same shade, not the paper's: where a background is painted line by line, its parts meet so."""
     inside = slice(start, min(end, start + 400))
     step = np.abs(gray[place, inside].astype(np.int16) - gray[place - 1, inside]).mean()
     if step > SEAM:
         return False
     above, below = gray[max(place - 3, 0), inside], gray[min(place + 2, len(gray) - 1), inside]
-    return float(np.median(np.abs(above.astype(np.int16) - below))) < STEP - 2
+    return float(np.median(above)) < PAPER and float(np.median(np.abs(above.astype(np.int16) - below))) < STEP - 2
 
 
 def _are_letters(edges: _Edges, words: npt.NDArray[np.float64], core: tuple[float, float], most: float) -> npt.NDArray[np.bool_]:

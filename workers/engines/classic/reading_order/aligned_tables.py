@@ -9,13 +9,16 @@ from workers.engines.classic.reading_order.found_table import FoundCell, FoundTa
 from workers.engines.classic.reading_order.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed, around
 from workers.engines.classic.reading_order.ruling import Rule
+from workers.engines.classic.reading_order.table_areas import area_lines, areas_of
 from workers.engines.classic.reading_order.table_columns import columns_of, placed
-from workers.engines.classic.reading_order.table_lines import lines_of
+from workers.engines.classic.reading_order.table_lines import is_value, lines_of
 from workers.engines.classic.reading_order.table_rows import RowLine, grouped
 from workers.engines.classic.time_limit import check_time
 
 MAX_LOOKS, MAX_LOOKS_OF_ALL = 24, 100_000
 """Times a piece of a page is looked at in search of tables, all tries together (the shared data needs 19), and that all are."""
+MAX_TERSE = 6
+"""Words in a cell of a table without values."""
 MAX_SAMPLE = 100
 """Rows that are asked whether a cell spans several of theirs."""
 
@@ -61,8 +64,16 @@ def _is_table(rows: list[list[Piece]]) -> bool:
     is_regular = num_several >= 3 and num_several >= 0.7 * len(rows) and 2 <= num_columns <= 24 and num_too_many <= 0.2 * len(rows)
     if not is_regular or fill >= 0.8:  # justified lines with wide gaps are fuller
         return False
+    if not any(is_value(p.text) for row in rows for p in row[1:]) and not _is_terse(rows):
+        return False
     inside = [[p for row in rows for p in row if p.box.left >= start and p.box.right <= end] for start, end in intervals]
     return sum(map(_is_aligned, inside)) >= 0.7 * num_columns
+
+
+def _is_terse(rows: list[list[Piece]]) -> bool:
+    """A few words in each cell, nearly all rows with several: words alone make no table of what stands side by side."""
+    num_several = sum(len(row) > 1 for row in rows)
+    return len(rows) >= 4 and num_several >= 0.8 * len(rows) and all(len(p.words) <= MAX_TERSE for row in rows for p in row)
 
 
 def _is_aligned(cells: list[Piece]) -> bool:
@@ -105,6 +116,23 @@ def _spanning(pieces: list[Piece], rows: list[list[Piece]]) -> set[int]:
 def table_in(rows: list[list[Piece]], vocabulary: Vocabulary) -> FoundTable | None:
     words = [item for row in rows for piece in row for item in piece.words]
     return aligned_table(words, (), vocabulary)
+
+
+def aligned_tables(words: Placed, across: Sequence[Rule], vocabulary: Vocabulary) -> list[FoundTable]:
+    """Tables of values in what may be a whole page, a column of it, or a few lines."""
+    tables = []
+    for area in areas_of(area_lines(words), across):
+        check_time()
+        table = aligned_table(area.words, area.rules, vocabulary)
+        if table is not None and _is_filled(table):
+            tables.append(table)
+    return tables
+
+
+def _is_filled(table: FoundTable) -> bool:
+    """Most rows have two cells and more with text; no column is long text."""
+    num_several = sum(sum(bool(text) for text in row) > 1 for row in table.rows)
+    return num_several >= 2 and num_several >= 0.5 * len(table.rows)
 
 
 def aligned_table(words: Placed, across: Sequence[Rule], vocabulary: Vocabulary) -> FoundTable | None:

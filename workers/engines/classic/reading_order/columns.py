@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from schemas.page import Box, Region, Word
-from workers.engines.classic.reading_order.aligned_tables import table_in, table_spans
+from workers.engines.classic.reading_order.aligned_tables import aligned_tables, table_in, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
 from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.found_table import FoundTable, Rows
@@ -114,7 +114,7 @@ def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules) ->
     in_tables = {index for table in tables for index in table.members}
     pieces = pieces_of([item for item in words if item[0] not in in_tables])
     head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
-    paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary)]
+    paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules)]
     blocks = []
     outlines = [_outline(paragraph, vocabulary) for paragraph in paragraphs]
     for paragraph, outline, kind in zip(paragraphs, outlines, kinds_of(outlines, height), strict=True):
@@ -219,9 +219,14 @@ class Lines:
     table: FoundTable | None = None
 
 
-def _paragraphs(column: list[Piece], vocabulary: Vocabulary) -> list[Lines]:
-    """Tables found before columns were cut stand between what is above and below their middle."""
+def _paragraphs(column: list[Piece], vocabulary: Vocabulary, rules: Rules) -> list[Lines]:
+    """Tables found before columns were cut stand between what is above and below their middle; others are sought here."""
     check_time()
+    words = [item for piece in column for item in piece.words]
+    found_here = aligned_tables(words, rules.across, vocabulary)
+    in_tables = {index for table in found_here for index in table.members}
+    column = [left for piece in column if (left := _without(piece, in_tables)) is not None]
+    column += [row for table in found_here for row in table_rows(table, words)]
     found = {id(piece.table): piece for piece in column if isinstance(piece, TableRow)}
     rest = [piece for piece in column if not isinstance(piece, TableRow)]
     result: list[Lines] = []
@@ -231,6 +236,14 @@ def _paragraphs(column: list[Piece], vocabulary: Vocabulary) -> list[Lines]:
         result.append(Lines(((row,),), row.table))
         rest = [piece for piece in rest if piece.box.bottom > middle]
     return result + _text_paragraphs(rest, vocabulary)
+
+
+def _without(piece: Piece, members: set[int]) -> Piece | None:
+    """The piece, or what is left of it."""
+    if isinstance(piece, TableRow) or not any(index in members for index, _ in piece.words):
+        return piece
+    rest = tuple(item for item in piece.words if item[0] not in members)
+    return Piece(rest) if rest else None
 
 
 def _text_paragraphs(column: list[Piece], vocabulary: Vocabulary) -> list[Lines]:

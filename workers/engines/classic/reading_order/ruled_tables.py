@@ -2,7 +2,7 @@
 
 import statistics
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from workers.engines.classic.reading_order.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Placed
 from workers.engines.classic.reading_order.ruled_grids import GridCell, RuledGrid
 from workers.engines.classic.reading_order.table_columns import columns_of, gaps
-from workers.engines.classic.reading_order.table_lines import Line, is_number, lines_of, text_of
+from workers.engines.classic.reading_order.table_lines import Line, is_number, is_value, lines_of, text_of
 from workers.engines.classic.reading_order.table_rows import RowLine, grouped
 
 MIN_FILLED = 0.4
@@ -20,6 +20,8 @@ MIN_FILLED = 0.4
 MIN_FULL = 0.8
 SLIVER = 0.8
 """In font sizes: a narrower cell holds no text."""
+MIN_LABELLED = 0.6
+"""Share of rows with text in the first column, where lines are taken for rows."""
 BLANK = 0.7
 """In font sizes: a gap right across a row, so much more than the usual one, parts what a rule should have."""
 
@@ -152,11 +154,22 @@ def _groups(cells: Sequence[FoundCell]) -> list[float]:
         return []
     rows = _row_lines(cells)
     numeric = [cell for cell in several if cell.column > 0 and _is_numeric(cell)]
-    if max((len(cell.lines) for cell in numeric), default=0) >= 0.5 * max(len(cell.lines) for cell in cells):
+    most = max(len(cell.lines) for cell in cells)
+    if max((len(cell.lines) for cell in numeric), default=0) >= 0.5 * most or _are_in_step(cells):
         groups = grouped(rows, num_head=0)
+        have_labels = sum(any(first == 0 for line in group for first, _ in line.cells) for group in groups)
+        if have_labels < MIN_LABELLED * len(groups):  # a value in the middle of two beside it
+            return []
     else:
         groups = _spaced_groups(rows, min(cell.column for cell in cells))
     return [2 * max(line.bottom for line in group) for group in groups]
+
+
+def _are_in_step(cells: Sequence[FoundCell]) -> bool:
+    """Three columns and more have the same number of lines, three and more: wrapped text does not."""
+    counts = Counter(len(cell.lines) for cell in cells if cell.lines)
+    count, num_columns = counts.most_common(1)[0]
+    return count >= 3 and num_columns >= max(3, 0.6 * counts.total())
 
 
 def _row_lines(cells: Sequence[FoundCell]) -> list[RowLine]:
@@ -186,7 +199,7 @@ def _spaced_groups(rows: Sequence[RowLine], first_column: int) -> list[list[RowL
 
 def _is_numeric(cell: FoundCell) -> bool:
     texts = [text_of([line]) for line in cell.lines]
-    return sum(map(is_number, texts)) >= 0.8 * len(texts)
+    return sum(map(is_value, texts)) >= 0.8 * len(texts)
 
 
 def _without_slivers(cells: Sequence[FoundCell], grid: RuledGrid, size: float) -> list[FoundCell]:
@@ -220,6 +233,10 @@ def _compact(cells: Sequence[FoundCell]) -> list[FoundCell]:
 
 
 def _kept(ranges: Sequence[tuple[int, int]]) -> list[int]:
-    """Places where a cell begins and another ends, and the first."""
-    starts, ends = {start for start, _ in ranges}, {end for _, end in ranges}
-    return sorted(place for place in starts if place in ends or place == min(starts))
+    """The first place, and those where a cell begins with another that ends between it and the one before."""
+    starts, ends = sorted({start for start, _ in ranges}), sorted({end for _, end in ranges})
+    kept = starts[:1]
+    for start in starts[1:]:
+        if bisect_right(ends, start) > bisect_right(ends, kept[-1]):
+            kept.append(start)
+    return kept

@@ -88,9 +88,9 @@ def _without_slight(columns: Columns, lines: Sequence[Line]) -> Columns:
     for index, line in enumerate(lines):
         for atom in line:
             middle = (atom.box.left + atom.box.right) / 2
-            column = max(bisect_right(lefts, middle) - 1, 0)
-            if middle <= columns[column][1]:
-                texts[column][index] = f"{texts[column].get(index, '')} {atom.text}".strip()
+            place = max(bisect_right(lefts, middle) - 1, 0)
+            if middle <= columns[place][1]:
+                texts[place][index] = f"{texts[place].get(index, '')} {atom.text}".strip()
     merged: Columns = [columns[0]]
     joins_next = _is_sign(texts[0], _AHEAD)
     for index, column in enumerate(columns[1:], 1):

@@ -18,7 +18,7 @@ _NUMBER = re.compile(
     r"[(\[<>≤≥~±+\-–−*†‡^]*\s*[$€£¥₹]?\s*[(\-–−+]?\s*\d[\d.,'’:/–\-\u202f\u00a0 ]*\s*[%‰°*†‡a-e)\]]*"
     r"|[-–—−.…·]{1,3}|n/?a\.?|N/?A\.?|n\.a\.|\(?[A-Z]{1,3}\)?|[$€£¥₹%]"
 )
-_LEADER = re.compile(r"[.·…_]{3,}")
+_LEADER = re.compile(r"[.·…_]{3,}|[-–—=]{5,}")
 _DIGITS = re.compile(r"\d")
 _NO_WORDS = Vocabulary(())
 _YEAR = re.compile(r"(19|20)\d\d")
@@ -78,7 +78,12 @@ def is_leader(text: str) -> bool:
 
 
 def lines_of(words: Placed) -> list[Line]:
-    """Lines of the area from top to bottom: words whose middles lie within each other's height."""
+    """Lines of the area from top to bottom."""
+    return [atoms for row in rows_of(words) if (atoms := atoms_of(row))]
+
+
+def rows_of(words: Placed) -> list[Placed]:
+    """Words whose middles lie within each other's height, from top to bottom."""
     rows: list[Placed] = []
     middle = height = 0.0
     for item in sorted(words, key=lambda item: item[1].top + item[1].bottom):
@@ -92,10 +97,11 @@ def lines_of(words: Placed) -> list[Line]:
         else:
             rows.append([item])
             middle, height = at, word.bottom - word.top
-    return [_atoms(row) for row in rows]
+    return rows
 
 
-def _atoms(row: Placed) -> Line:
+def atoms_of(row: Placed) -> Line:
+    """Of one line, from left to right; a leader is none."""
     atoms: list[Placed] = []
     right = 0.0
     for item in sorted(row, key=lambda item: item[1].left):

@@ -4,7 +4,8 @@ import statistics
 from dataclasses import dataclass
 from functools import cached_property
 
-from schemas.page import Box
+from schemas.page import Box, Word
+from workers.engines.classic.reading_order.aligned_tables import aligned_tables
 from workers.engines.classic.reading_order.found_table import FoundTable
 from workers.engines.classic.reading_order.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed
@@ -15,7 +16,7 @@ from workers.engines.classic.time_limit import check_time
 
 MAX_STRIPS = 60
 MAX_FRAME = 12
-"""A drawing of more cells that is no table is a chart or a diagram, and so is what lies in it; of fewer, a frame around other things."""
+"""A drawing of more cells that is no table is a chart or a diagram, and so is what lies in it; of fewer, a frame around others."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TableRow(Piece):
 
 def tables_of_page(words: Placed, rules: Rules, vocabulary: Vocabulary) -> list[FoundTable]:
     """Of words in the page's own direction. No word is in two of them."""
-    if not words or not rules.across:
+    if not words:
         return []
     size = max(statistics.median(word.size_px for _, word in words), 1.0)
     tables: list[FoundTable] = []
@@ -62,7 +63,13 @@ def tables_of_page(words: Placed, rules: Rules, vocabulary: Vocabulary) -> list[
             rest = [item for item in rest if item[0] not in taken]
         elif len(grid.cells) > MAX_FRAME:
             charts.append(grid.box)
-    return tables
+    rest = [item for item in rest if not any(_is_in(item[1], box) for box in charts)]
+    return tables + aligned_tables(rest, rules.across, vocabulary)
+
+
+def _is_in(word: Word, box: Box) -> bool:
+    x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
+    return box.left <= x <= box.right and box.top <= y <= box.bottom
 
 
 def _lies_in(box: Box, other: Box) -> bool:
