@@ -1,4 +1,4 @@
-"""In what order, and where. From Python: `pipeline.run(input, output, settings)` returns the run's summary."""
+"""The order of the work and the place where it runs. From Python, `pipeline.run(input, output, settings)` returns the summary."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ __all__ = ["retry", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imported on first use: `pagefold --help` shall not wait for Arrow."""
+    """The two functions are imported on first use, so that `pagefold --help` does not wait for Arrow."""
     if name in __all__:
         from importlib import import_module
 

@@ -1,8 +1,8 @@
-"""Tells a bug that hits everything from one that hits some pages, so that it ends the run and not the bucket.
+"""The breaker ends a run in which a bug hits every page, before the bug turns the whole bucket into failures.
 
-Fed with the receipts of a run. Pages in a row that failed as `internal_error`, with none read in between, are a streak. While one
-lasts, the shards that hold its chunks are not committed; when it is too long, the run ends and its chunks are taken back, so that
-these pages stay open.
+It follows the receipts of a run. Pages in a row that failed as `internal_error`, with none read in between, are a streak. While a
+streak lasts, the shards of its chunks are not committed. A streak that becomes too long ends the run, and the run removes its
+chunks, so that their pages stay open.
 """
 
 from collections import Counter
@@ -12,31 +12,31 @@ from schemas.failure import FailureKind
 from schemas.receipt import AskTrouble, Receipt
 
 _DOCUMENTS_MIN = 8
-"""Documents that a bug must meet before it is taken for one that hits everything (fewer where the limit is lower)."""
+"""Documents that a bug must hit before it counts as one that hits every page (fewer where the limit is lower)."""
 
 
 class Breaker:
     def __init__(self, max_in_a_row: int) -> None:
         self._max = max_in_a_row
         self._streak: dict[tuple[str, int, str], int] = {}
-        """Of each chunk (plan_id, shard_index, name) the pages that met a bug."""
+        """Number of pages that met a bug, by chunk: (plan_id, shard_index, name)."""
         self._pages: Counter[str] = Counter()
-        """The same, by uri."""
+        """Number of pages that met a bug, by the document's uri."""
 
     @property
     def streak(self) -> list[tuple[str, int, str]]:
-        """plan_id, shard_index and name of each chunk in it."""
+        """(plan_id, shard_index, name) of each chunk in the streak."""
         return list(self._streak)
 
     def holds(self, shard_index: int) -> bool:
-        """Not to be committed yet: a chunk of it may be taken back."""
+        """True while the shard must not be committed, because one of its chunks may still be removed."""
         return any(index == shard_index for _, index, _ in self._streak)
 
     def add(self, receipt: Receipt) -> list[int]:
-        """Gives the shards that are not held, of those that the receipt concerns: its own, and those that were held before it.
+        """Takes in a receipt. Gives the shards that may be committed after it: its own and those held before, less those held now.
 
-        Raises BugEverywhere where the streak has become too long. One document counts for an eighth of the limit at most, so
-        that a few bad ones beside each other do not stop a lake, however many pages they have.
+        Raises BugEverywhere if the streak has become too long. One document counts for an eighth of the limit at most, so that a
+        few bad documents in a row do not end the run, however many pages they have.
         """
         concerned = {receipt.shard_index, *(index for _, index, _ in self._streak)}
         if receipt.num_ok + receipt.num_partial + receipt.num_charts:
@@ -49,7 +49,7 @@ class Breaker:
         return sorted(index for index in concerned if not self.holds(index))
 
     def end(self) -> list[int]:
-        """The streak is over, and was not too long: gives the shards that it held."""
+        """Ends the streak and gives the shards that it held."""
         held = sorted({index for _, index, _ in self._streak})
         self._streak.clear()
         self._pages.clear()

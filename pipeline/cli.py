@@ -1,6 +1,6 @@
 """The command `pagefold`. Each command resolves the settings, calls one function and prints what it gave.
 
-Heavy modules are imported inside the commands: `pagefold --help` shall not wait for Arrow or Ray.
+Heavy modules are imported inside the commands, so that `pagefold --help` does not wait for Arrow or Ray.
 """
 
 import sys
@@ -63,7 +63,7 @@ def main() -> NoReturn:
             app()
         finally:
             flush_stdout()
-    except Exception as error:  # noqa: BLE001 - told in a sentence, and written to a log
+    except Exception as error:  # noqa: BLE001 - shown in a sentence, and written to a log
         if (code := exit_code(error)) is None:
             fail_by_bug(error)
         fail(sentence(error), code)

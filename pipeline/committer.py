@@ -1,4 +1,4 @@
-"""Commits documents while a run lasts: compaction in Ray tasks, manifests from here, deletions in a thread."""
+"""The committer commits documents during a run: Ray tasks compact, the driver writes manifests, a thread deletes staged chunks."""
 
 import time
 from collections import deque
@@ -18,20 +18,20 @@ from schemas.plan import CommittedCounts, Plan
 from schemas.settings import OutputSettings, Settings
 
 _MAX_COMPACTIONS = 2
-"""At once: each is a process of some 200 MB, and a run that goes on may find a hundred shards that only wait for theirs."""
+"""Compactions at once. Each is a process of some 200 MB, and a resumed run may find a hundred shards that wait for compaction."""
 _PART_OF_RUN = 1 / 20
 _LEAD = 0.75
-"""Share of the promised time after which a part is begun: reading its chunks and writing its files take some of it."""
+"""Share of the promised time after which a compaction starts. The rest is for reading its chunks and writing its files."""
 _LOOK_EVERY_S = 1.0
 
 
 class Done(NamedTuple):
-    """A part that was committed."""
+    """A part of a shard that was committed: some of its documents."""
 
     shard_index: int
     num_documents: int
     is_last: bool
-    """Its shard is committed as a whole now."""
+    """True if the whole shard is committed now."""
     compact_s: float
     counts: CommittedCounts
 
@@ -47,19 +47,20 @@ class Committer:
         check_lease: Callable[[], None],
         is_held: Callable[[int], bool] = lambda shard_index: False,
     ) -> None:
-        """`is_held`: says of a shard that nothing of it may be committed yet."""
+        """`is_held`: True for a shard of which nothing may be committed yet."""
         self._plan, self._progress, self._store, self._settings = plan, progress, store, settings
         self._run_id, self._check, self._is_held = run_id, check_lease, is_held
         self._task = ray.remote(num_cpus=0, max_retries=3)(_compact)
         self._waiting: deque[int] = deque()
-        """Shard indexes; so are the values below."""
+        """Indexes of shards that wait for a compaction."""
         self._running: dict[Any, int] = {}
+        """Shard index of each running compaction task."""
         self._cleaner = ThreadPoolExecutor(1)
         self._started_s = self._looked_s = time.monotonic()
         self.num_shards = 0
-        """Committed as a whole."""
+        """Shards that were committed completely."""
         self.num_strangers = 0
-        """Staged chunks that were none of the plan's and were removed."""
+        """Staged chunks that did not belong to the plan and were removed."""
 
     def __enter__(self) -> "Committer":
         return self
@@ -68,7 +69,7 @@ class Committer:
         self._cleaner.shutdown(wait=kind is None, cancel_futures=kind is not None)
 
     def look(self, *, is_end: bool = False) -> None:
-        """Begin what is due: shards that are complete, and documents that have waited long enough (at the end: all that wait)."""
+        """Starts compactions for documents that have waited long enough; at the end, for all that wait."""
         now = time.monotonic()
         due_s = _LEAD * max(self._settings.output.commit_every_s, _PART_OF_RUN * (now - self._started_s))
         is_time = is_end or now - self._looked_s >= _LOOK_EVERY_S
@@ -79,7 +80,8 @@ class Committer:
                     self.start(shard)
 
     def start(self, shard: ShardProgress) -> None:
-        """Commit the documents of the shard that are whole. Nothing happens where that is at work already."""
+        """Queues the shard, so that its completely read documents are committed. Does nothing if it is queued or at work
+        already."""
         index = shard.shard_index
         if shard.is_committed or self._is_held(index) or index in self._waiting or index in self._running.values():
             return
@@ -90,7 +92,7 @@ class Committer:
         while self._waiting and len(self._running) < _MAX_COMPACTIONS:
             self._check()
             shard = self._progress[self._waiting.popleft()]
-            if self._is_held(shard.shard_index):  # since; it is begun again when it is free
+            if self._is_held(shard.shard_index):  # held since it was queued; it is started again when it is free
                 continue
             task = self._task.remote(self._store, Shard.whole_of(self._plan, shard), shard.chunks(), self._settings.output)
             self._running[task] = shard.shard_index
@@ -104,7 +106,7 @@ class Committer:
         return bool(self._running)
 
     def finished(self, timeout_s: float) -> Iterator[Done]:
-        """Commit what is compacted by now (or, where nothing is, within `timeout_s`); gives each part that was committed."""
+        """Waits up to `timeout_s` for a compaction, commits what it made, and gives each part that was committed."""
         if not self._running:
             return
         done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
@@ -115,14 +117,14 @@ class Committer:
                 self._remove(shard, strangers)
             else:
                 yield self._commit(shard, compacted, compact_s)
-            if shard.is_complete and not shard.is_committed:  # the last documents came while a part was at work
+            if shard.is_complete and not shard.is_committed:  # its last documents came during the compaction
                 self.start(shard)
             self._fill()
 
     def _result(self, task: Any) -> tuple[Compacted | None, Sequence[ChunkName], float]:
         try:
             result: tuple[Compacted | None, Sequence[ChunkName], float] = ray.get(task)
-        except RayTaskError as error:  # as a whole it says its traceback
+        except RayTaskError as error:  # its message is a whole traceback
             if isinstance(error.cause, StoreError):
                 raise error.cause from None
             raise
@@ -132,7 +134,7 @@ class Committer:
         self._check()
         before = shard.num_committed
         counts = CommittedCounts()
-        if compacted is None:  # a run that was thought dead has committed it, and counts it
+        if compacted is None:  # a run that was taken for dead has committed these documents, and counts them
             note_commits(self._store, self._plan, shard)
         else:
             counts = compacted.counts or counts
@@ -144,7 +146,7 @@ class Committer:
         return Done(shard.shard_index, shard.num_committed - before, shard.is_committed, compact_s, counts)
 
     def _remove(self, shard: ShardProgress, names: Sequence[ChunkName]) -> None:
-        """Staged chunks that are not the plan's own: their pages are read again."""
+        """Deletes staged chunks that do not belong to the plan, so that their pages are read again."""
         self._check()
         self._store.delete([staged_path(self._plan.plan_id, shard.shard_index, str(name)) for name in names])
         shard.remove(names)
@@ -154,7 +156,7 @@ class Committer:
 def _compact(
     store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings
 ) -> tuple[Compacted | None, Sequence[ChunkName], float]:
-    """What was compacted, the chunks that are strangers, and the seconds it took."""
+    """Gives what was compacted, the chunks that do not belong to the plan, and the seconds it took."""
     started = time.monotonic()
     try:
         return compact(store, shard, names, settings), (), time.monotonic() - started

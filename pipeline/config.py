@@ -1,4 +1,4 @@
-"""Settings, resolved once: flags over environment over TOML over defaults. An unknown name ends the command.
+"""Settings are resolved once: flags win over the environment, TOML and defaults, in this order. An unknown name ends the command.
 
 --set render.dpi_max=200                 a flag, any setting
 PAGEFOLD_RENDER__DPI_MAX=200             the environment; lists as JSON or `a,b`, as with --set
@@ -29,14 +29,14 @@ ENV_PREFIX = "PAGEFOLD_"
 DEFAULT_FILE = Path("pagefold.toml")
 
 _KUBERNETES = re.compile(r"PAGEFOLD_(SERVICE_(HOST|PORT)|PORT)(_|$)")
-"""What Kubernetes puts into every pod's environment where a Service is called `pagefold`: none of ours."""
+"""Variables that Kubernetes sets in every pod beside a Service called `pagefold`. They are no settings of ours."""
 
 
 class Setting(NamedTuple):
     """One leaf of `Settings`."""
 
     name: str
-    """Dotted: `render.dpi_max`."""
+    """Dotted name, such as `render.dpi_max`."""
     info: FieldInfo
 
     @property
@@ -58,7 +58,7 @@ class Setting(NamedTuple):
 
 
 def all_settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Setting]:
-    """Every leaf, in the order of `schemas.settings`."""
+    """Every setting, in the order of `schemas.settings`."""
     for name, info in model.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from all_settings(info.annotation, f"{prefix}{name}.")
@@ -69,10 +69,10 @@ def all_settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterato
 def resolve(
     flags: Mapping[str, Any] | None = None, assignments: Sequence[str] = (), file: Path | None = None, directory: Path | None = None
 ) -> Settings:
-    """All settings. `flags` by dotted name (None: not given); `assignments` as given to `--set`, the later one wins.
+    """Resolves all settings. `flags` has values by dotted name (None: not given); of `assignments` (`--set`) the later one wins.
 
-    Without `file`, `pagefold.toml` in `directory` (the working directory) is read where it is present.
-    Raises OperatorError naming the setting, and for an unknown one the closest there is.
+    Without `file`, `pagefold.toml` in `directory` (default: the working directory) is read if it exists.
+    Raises OperatorError with the setting's name, and for an unknown name with the closest known one.
     """
     given = [(name, value) for name, value in (flags or {}).items() if value is not None]
     given += [_assignment(text) for text in assignments]
@@ -80,7 +80,7 @@ def resolve(
     toml = _read_toml(file, directory or Path())
 
     class Layers(Settings, BaseSettings):
-        """Settings, once more, with somewhere to come from."""
+        """The same settings as a pydantic-settings model, which knows sources."""
 
         model_config = SettingsConfigDict()
 
@@ -103,21 +103,21 @@ def resolve(
 
 
 def dump(settings: Settings) -> dict[str, Any]:
-    """For people and for `runs.settings_json`: plain JSON values, secrets as stars, those in URLs too."""
+    """The settings as plain JSON values for people and for `runs.settings_json`. Secrets are stars, passwords in URLs too."""
     return settings.model_dump(mode="json")
 
 
 def changed(settings: Settings) -> dict[str, Any]:
-    """Dotted names and values of what is not at its default; secrets as stars."""
+    """Values of the settings that are not at their default, by dotted name. Secrets are stars."""
     flat = dict(_flat(dump(settings)))
     defaults = dict(_flat(dump(Settings())))
     return {name: value for name, value in flat.items() if value != defaults[name]}
 
 
 def parse_value(setting: Setting, text: str) -> Any:
-    """What `text` means for this setting; Pydantic checks the type. `null` unsets; lists are JSON or `a,b`.
+    """The value that `text` stands for; Pydantic checks its type later. `null` unsets a setting; lists are JSON or `a,b`.
 
-    A password may hold a comma, or anything else: a text that is no JSON list is one password.
+    A list of passwords must be JSON. Any other text is one password, because a password may hold a comma.
     """
     if setting.is_list and setting.is_secret:
         return _passwords(text)
@@ -152,7 +152,7 @@ def _passwords(text: str) -> list[Any]:
 
 
 def _read_environment() -> dict[str, Any]:
-    """Not pydantic-settings' own source: it drops names it does not know, where we would rather stop, and wants lists as JSON."""
+    """Settings from the environment. pydantic-settings' own source is not used: it ignores unknown names and wants JSON lists."""
     known = {setting.env: setting for setting in all_settings()}
     given = []
     for name, text in sorted(os.environ.items()):
@@ -188,12 +188,12 @@ def _unknown(what: str, name: str, known: list[str]) -> str:
 
 
 def _same_ending(name: str, known: list[str]) -> list[str]:
-    """`dpi_max` is close to `render.dpi_max`, however the letters count."""
+    """Known names with the same last part: `dpi_max` finds `render.dpi_max`, which get_close_matches does not."""
     return [candidate for candidate in known if re.split(r"\.|__", candidate)[-1].lower() == re.split(r"\.|__", name)[-1].lower()]
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, in words, without the value (it may be a password)."""
+    """The first error in words, without the value, because the value may be a password."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""`pagefold demo`: the examples that come along, read on this machine alone, and what came of it."""
+"""`pagefold demo` reads the packaged examples on this machine and prints what it found."""
 
 import os
 from collections.abc import Iterable
@@ -33,13 +33,13 @@ _TEXT_CELLS = 60
 
 
 def demo_settings() -> Settings:
-    """The engine without GPU and weights, and a private Ray with a small object store, whatever the environment names."""
+    """Settings with the engine `classic` and a private Ray with a small object store, even if the environment names a cluster."""
     os.environ.pop("RAY_ADDRESS", None)
     return resolve({"engine.name": "classic", "ray.object_store_bytes": 160 * MEBI})
 
 
 def print_demo(console: Console, output: str, summary: Summary) -> None:
-    """From DuckDB, as any reader of the tables would see it."""
+    """Prints the results of ready queries through DuckDB, which any reader of the tables can repeat."""
     connection = connect(output)
     if summary.status == "nothing_to_do":
         console.print("Nothing to do: all examples are read. This is what is in the tables:")
@@ -79,7 +79,7 @@ def _explained(kind: str, page_index: int | None) -> tuple[str, str]:
 
 
 def _shortened(text: str) -> str:
-    """By its width on the terminal: a Chinese character takes two cells."""
+    """The beginning of the text, cut by its width on the terminal, where a Chinese character takes two cells."""
     line = Text(clean_message(text))
     line.truncate(_TEXT_CELLS, overflow="ellipsis")
     return line.plain

@@ -1,4 +1,4 @@
-"""`pagefold doctor`: would a run work here? Each finding is one check with its figures."""
+"""`pagefold doctor` checks whether a run would work on this machine. Each finding is one check with its figures."""
 
 import asyncio
 import os
@@ -39,12 +39,12 @@ DISK_MIN_BYTES = 1024**3
 class Finding(NamedTuple):
     check: str
     verdict: Literal["ok", "warn", "fail"]
-    """warn: a run works, with less than it could have."""
+    """`warn`: a run works, but something that it should have is missing."""
     detail: str
 
 
 def examine(settings: Settings, input: str | None, output: str | None, *, with_ray: bool) -> Iterator[Finding]:
-    """Everything that can be told without work; with input and output, those too; Ray only when asked (it takes seconds)."""
+    """All checks of this machine and the engine, then of input and output if given, and of Ray if asked, which takes seconds."""
     yield from _python()
     yield from _machine(settings)
     if cluster_address(settings.ray) is None:
@@ -84,7 +84,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
 
 
 def _ray_folder(settings: RaySettings) -> Finding:
-    """What stops a private Ray before it starts."""
+    """Whether a private Ray's folder has room, and a path short enough for sockets."""
     if sentence := sockets_text() or room_text(settings):
         return Finding("ray's folder", "fail", sentence)
     folder = temporary_folder()
@@ -92,7 +92,7 @@ def _ray_folder(settings: RaySettings) -> Finding:
 
 
 def available_memory_bytes() -> int | None:
-    """Of the machine or of the control group, whichever is less; None where neither says."""
+    """Available memory of the machine or limit of its control group, whichever is less; None if neither is known."""
     found = []
     for path, parse in _MEMORY_FILES.items():
         try:
@@ -127,7 +127,7 @@ def _models() -> Iterator[Finding]:
 def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
     try:
         info = describe_engine(settings)
-        if settings.name != "ovis":  # its own checks, below, say more
+        if settings.name != "ovis":  # its own checks, below, say more than this one
             check_engine(settings, runs_here=runs_here)
     except EngineStartError as error:
         yield Finding(f"engine {settings.name}", "fail", str(error))

@@ -1,7 +1,7 @@
-"""The whole run on one screen: sources in, receipts out, everything between streams.
+"""The whole run on one screen: sources go in, receipts come out, and everything between streams.
 
-One row is a bundle of chunks, up to K pages in all: pixels travel once and nothing needs a shuffle. Committing is not Ray Data's:
-see `pipeline.lake.commit`.
+One row is a bundle of chunks with up to K pages in all, so that pixels travel once and nothing needs a shuffle. Ray Data does not
+commit: see `pipeline.lake.commit`.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,13 +30,13 @@ class Context:
     run_id: str
     store: Store
     num_cpus: int
-    """Of the whole cluster."""
+    """CPUs of the whole cluster."""
     known: Mapping[str, str] = field(default_factory=dict)
-    """See `schemas.plan.Plan`."""
+    """The plan's `known`: see `schemas.plan.Plan`."""
 
 
 def build(work: Dataset, context: Context) -> Dataset:
-    """Compose the run. Lazy: nothing starts until the receipts are consumed."""
+    """Composes the run. It is lazy: nothing starts until the receipts are consumed."""
     rendering = RenderSetup.of(context.settings, context.run_id)
     probing = ProbeSetup(rendering=rendering, known=context.known)
     reading = ReadSetup.of(context.settings, context.recipes, context.run_id, context.store)
@@ -49,15 +49,16 @@ def build(work: Dataset, context: Context) -> Dataset:
 
 
 def _stage(stage: Callable[[Setup], Any], setup: Setup) -> dict[str, Any]:
-    """A stage's class and what each of its processes is given; Ray takes any arguments, so their types are checked here."""
+    """Arguments of `map_batches` for a stage's class and its setup. Ray takes any arguments, so this signature checks their
+    types."""
     return {"fn": stage, "fn_constructor_args": (setup,)}
 
 
-# A batch is a block as it is: some sources for probing, then a bundle.
+# A batch is a whole block: some sources for probing, one bundle for the later stages.
 _PLAIN: dict[str, Any] = {"batch_size": None, "batch_format": "pyarrow", "zero_copy_batch": True}
 
-# The pools ask Ray for no CPU: their sizes are the bound. With whole CPUs too few processes ran (14 pages/s against 23 on 2 cores),
-# and with fractions a cluster of one CPU waits for ever, without a word, for the whole one that a task of Ray Data's own wants.
+# The pools ask Ray for no CPU; their sizes bound them. With whole CPUs too few processes ran (14 pages/s against 23 on 2 cores).
+# With fractions a cluster of one CPU waits for ever, without a message, because a task of Ray Data's own wants a whole CPU.
 _NO_CPU = {"num_cpus": 0}
 
 
@@ -68,9 +69,9 @@ def on_cpu(num_workers: int) -> dict[str, Any]:
 
 
 def on_gpu(settings: Settings) -> dict[str, Any]:
-    """A pool that grows from `min_actors` to `max_actors`; each has many chunks in flight, so that the engine's batches stay
-    full (33.3 s with one in flight, 5.2 s with 16). Ray restarts a dead process without end: begin markers see to it that a
-    poison page does not bring it down for ever (see `pipeline.lake.begin_markers`)."""
+    """A pool that grows from `min_actors` to `max_actors` processes. Each has many chunks in flight, so that the engine's batches
+    stay full (33.3 s with one in flight, 5.2 s with 16). Ray restarts a dead process again and again; begin markers stop a page
+    that kills every process which reads it (see `pipeline.lake.begin_markers`)."""
     engine = settings.engine
     return (
         _PLAIN
@@ -96,13 +97,13 @@ def _renders(context: Context) -> int:
 
 
 def configure() -> None:
-    """Ray Data's switches for this process: no bars of its own, rows in any order, no error is dropped."""
+    """Sets Ray Data's switches for this process: no progress bars, rows in any order, no error is dropped."""
     data = ray.data.DataContext.get_current()
     data.enable_progress_bars = False
     data.print_on_execution_start = False
-    data.memory_usage_poll_interval_s = None  # it starts a thread for every task, to log what is sampled better from outside
+    data.memory_usage_poll_interval_s = None  # else every task starts a thread that samples memory, only for a log
     data.max_errored_blocks = 0
-    data.target_max_block_size = 1  # byte: each row is a block, else one process would render all chunks of a document
+    data.target_max_block_size = 1  # byte: makes each row a block, else one process would render all chunks of a document
     data.execution_options.preserve_order = False
     data.execution_options.verbose_progress = False
-    data.issue_detectors_config.detectors = []  # its advice on memory is not for fixed pools
+    data.issue_detectors_config.detectors = []  # their advice on memory does not apply to fixed pools

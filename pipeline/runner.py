@@ -139,7 +139,7 @@ class _Run:
             self._patiently(lambda: probe_store(self.store))
         ttl_s = self.settings.output.lease_ttl_s
         owner, tell = socket.gethostname(), self.progress.heartbeat
-        with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, tell=tell) as lease:
+        with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, beat=tell) as lease:
             self.observer.started(self.run_id, self.info.name, lease)
             return self._run_under(lease, choose, look)
 

@@ -1,7 +1,8 @@
-"""Temporary folders of this program: removed by their process at its end, or by the next start where it was killed.
+"""Temporary folders of this program. A process removes its folder at its end; the folder of a killed process is removed by the
+next.
 
-The process holds a lock (flock) on a file inside, which the kernel lets go of when it dies: no process id is compared, which
-another process, or another container over the same folder, could have.
+A process holds a lock (flock) on a file in its folder, and the kernel releases the lock when the process dies. Process ids are not
+compared, because another process, or a container with the same folder, may have the same id.
 """
 
 import contextlib
@@ -16,17 +17,18 @@ from pathlib import Path
 
 PREFIX = "pagefold-"
 RAY_PREFIX = "pf-"
-"""Short: the paths of Ray's sockets must fit into 107 bytes."""
+"""Short, because the paths of Ray's sockets must fit into 107 bytes."""
 _OWNER, _KEPT = "owner", "kept"
 _SOON_S = 0.3
 _KEPT_FOR_S = 7 * 24 * 3600.0
-"""What was kept for a person (`keep`) is removed by a start after so long."""
+"""Seconds after which the next start removes a folder that was kept for a person (`keep`)."""
 
 
 class Scratch:
-    """A new folder below `base` (the system's temporary folder), for this user alone. What killed processes left there is removed.
+    """A new folder below `base` (default: the system's temporary folder) for this user alone. Folders of dead processes are
+    removed.
 
-    Raises OSError where none can be made.
+    Raises OSError if no folder can be made.
     """
 
     def __init__(self, prefix: str = PREFIX, base: str | None = None) -> None:
@@ -36,7 +38,7 @@ class Scratch:
         self._owner = _claim(self.folder)
 
     def remove(self) -> None:
-        """A process that still writes there (Ray's, for a moment) leaves it to the next start."""
+        """Removes the folder, or leaves it to the next start if a process (one of Ray's, for a moment) still writes there."""
         with contextlib.suppress(OSError):
             if not _remove(self.folder):
                 time.sleep(_SOON_S)
@@ -44,7 +46,7 @@ class Scratch:
         self._owner.close()
 
     def keep(self) -> None:
-        """Leave it to a person, for a week."""
+        """Keeps the folder for a week, so that a person can read it."""
         with contextlib.suppress(OSError):
             os.utime(self.folder / _OWNER)
             (self.folder / _OWNER).rename(self.folder / _KEPT)
@@ -60,7 +62,7 @@ def sweep(base: str) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """A folder without either file is none of ours, or its process has not claimed it yet."""
+    """Removes the folder if its process is dead. A folder without either file is not ours, or its process has not locked it yet."""
     with contextlib.suppress(OSError):
         if folder.stat().st_uid != os.getuid():
             return
@@ -74,7 +76,8 @@ def _sweep(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> bool:
-    """All in it, and then the file that says whose it was: what could not be removed is found again. True if nothing is left."""
+    """Removes the folder; True if nothing is left. The owner file goes last, so that the next start finds what could not be
+    removed."""
     for entry in list(os.scandir(folder)):
         if entry.name in (_OWNER, _KEPT):
             continue
@@ -90,7 +93,7 @@ def _remove(folder: Path) -> bool:
 
 
 def _claim(folder: Path) -> BufferedWriter:
-    """The lock is held before the file has the name that `sweep` looks for."""
+    """Makes the locked owner file. It gets the name that `sweep` looks for only after it is locked."""
     unnamed = folder / f".{_OWNER}"
     file = unnamed.open("wb")
     fcntl.flock(file, fcntl.LOCK_EX)
@@ -100,7 +103,7 @@ def _claim(folder: Path) -> BufferedWriter:
 
 @contextlib.contextmanager
 def scratch(prefix: str = PREFIX, base: str | None = None) -> Iterator[Path]:
-    """The folder, gone when the context closes."""
+    """A folder that is removed when the context closes."""
     made = Scratch(prefix, base)
     try:
         yield made.folder

@@ -1,4 +1,4 @@
-"""What each stage's processes are given once, as they start: their part of the settings, and what the run knows."""
+"""What the processes of each stage get when they start: their part of the settings, and what the run knows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from workers.rendering.bounds import Bounds
 
 @dataclass(frozen=True, kw_only=True)
 class RenderSetup:
-    """What a process that renders is given."""
+    """What a process that renders gets."""
 
     fetch: FetchSettings
     render: RenderSettings
@@ -24,7 +24,7 @@ class RenderSetup:
 
     @classmethod
     def of(cls, settings: Settings, run_id: str) -> "RenderSetup":
-        """Regions are looked for only where charts are asked for."""
+        """The setup for a run. Regions are searched only if charts are asked for."""
         is_chart_asked = "chart" in settings.read.tasks
         return cls(
             fetch=settings.fetch,
@@ -38,16 +38,16 @@ class RenderSetup:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeSetup:
-    """What a process that probes is given: it opens files as one that renders does."""
+    """What a process that probes gets. It opens files in the same way as a process that renders."""
 
     rendering: RenderSetup
     known: Mapping[str, str] = field(default_factory=dict)
-    """See `schemas.plan.Plan`."""
+    """The plan's `known`: see `schemas.plan.Plan`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadSetup:
-    """What a process that reads is given."""
+    """What a process that reads gets."""
 
     engine: EngineSettings
     read: ReadSettings
@@ -60,7 +60,7 @@ class ReadSetup:
 
     @classmethod
     def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store) -> "ReadSetup":
-        """Raises EngineStartError where the engine's settings name a file that cannot be read here."""
+        """The setup for a run. Raises EngineStartError if the engine's settings name a file that cannot be read here."""
         return cls(
             engine=portable(settings.engine),
             read=settings.read,

@@ -1,4 +1,4 @@
-"""How a run is told to stop: SIGTERM and Ctrl-C."""
+"""SIGTERM and Ctrl-C, which ask a run to stop."""
 
 import contextlib
 import signal
@@ -10,24 +10,24 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(Exception):
-    """What is staged stays, the same command goes on."""
+    """A signal ended the run. What is staged stays, and the same command goes on."""
 
 
 class Stop:
-    """A request to stop, to be looked at between two steps."""
+    """A request to stop, which the run checks between two steps."""
 
     def __init__(self, *, is_second_raised: bool = False) -> None:
         self._is_second_raised = is_second_raised
         self._reason: str | None = None
         self.is_urgent = False
-        """Asked more than once: what may be left undone is left."""
+        """True after a second signal: the run skips what need not be done."""
 
     @property
     def is_asked(self) -> bool:
         return self._reason is not None
 
     def check(self) -> None:
-        """Raises Interrupted once a signal came."""
+        """Raises Interrupted if a signal came."""
         if self._reason is not None:
             raise Interrupted(self._reason)
 
@@ -40,7 +40,7 @@ class Stop:
 
 @contextlib.contextmanager
 def signals_raise() -> Iterator[None]:
-    """Both signals raise Interrupted wherever the run is: for listing and planning."""
+    """Makes both signals raise Interrupted wherever the run is. This is safe while it lists and plans."""
 
     def interrupt(number: int, _: FrameType | None) -> None:
         raise Interrupted(_name(number))
@@ -51,10 +51,10 @@ def signals_raise() -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_noted(*, is_second_raised: bool = False) -> Iterator[Stop]:
-    """Both signals are noted only, however often they come: an exception out of the middle of Ray's own code leaves it in disorder.
-    Where no Ray is at work, a second one may raise KeyboardInterrupt.
+    """Makes both signals only set the Stop, however often they come, because an exception in the middle of Ray's code breaks Ray.
+    With `is_second_raised` a second signal raises KeyboardInterrupt, for work without Ray.
 
-    To be entered once Ray has started: it brings a SIGTERM handler of its own, in C++, that aborts the process.
+    Enter this context after Ray has started: Ray installs a SIGTERM handler of its own, in C++, that aborts the process.
     """
     stop = Stop(is_second_raised=is_second_raised)
     with _handled_by(stop._note):
@@ -63,7 +63,7 @@ def signals_noted(*, is_second_raised: bool = False) -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Only in the main thread; elsewhere signals are not ours."""
+    """Handles both signals, and restores the handlers after. Does nothing outside the main thread, which alone may set handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,7 @@
-"""The Ray-facing side of each stage: plain rows in, plain rows out, typed objects and worker calls in between.
+"""The stages as Ray calls them: plain rows come in and go out, with typed objects and calls of workers in between.
 
-A row is a bundle of chunks, of up to K pages in all. Probing makes the bundles; every later stage gives exactly one row for one,
-whatever happened to its chunks.
+A row is a bundle of chunks with up to K pages in all. Probing makes the bundles. Every later stage gives exactly one row for each
+row, whatever happened to its chunks.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from pipeline.cluster.readiness import told_while_starting
+from pipeline.cluster.readiness import reporting_its_start
 from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
 from pipeline.lake.paths import staged_path
 from pipeline.lake.staging import encode_chunk
@@ -28,7 +28,7 @@ from pipeline.object_store.store import Exists
 from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
 from pipeline.planning.recipes import check_as_planned
 from pipeline.reporting.json_log import event, log_in_actor
-from pipeline.reporting.receipts import receipt_of, tell_slow_pages
+from pipeline.reporting.receipts import receipt_of, report_slow_pages
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
@@ -47,7 +47,7 @@ from workers.sources.listing import local_path
 Answer = TypeVar("Answer")
 
 WORKS = TypeAdapter(list[Work])
-"""The row that enters the graph, as JSON: sources that may have the same bytes; mostly one."""
+"""The row that enters the graph, as JSON: a source, or several that may have the same bytes."""
 _JSONS = pa.list_(pa.string())
 BUNDLE = pa.schema([pa.field("chunks", _JSONS, nullable=False), pa.field("spent", _JSONS, nullable=False)])
 RENDERED = pa.schema(
@@ -61,7 +61,7 @@ RECEIPTS = pa.schema([pa.field("receipts", pa.list_(pa.string()), nullable=False
 
 
 class _Rendering:
-    """What probing and rendering share: a fetcher and a sandboxed renderer, one of each per process."""
+    """What probing and rendering share: each process has one fetcher and one sandboxed renderer."""
 
     def __init__(self, setup: RenderSetup) -> None:
         log_in_actor(setup.log, sys.stderr, run_id=setup.run_id)
@@ -70,15 +70,14 @@ class _Rendering:
         self.budget = RenderBudget(setup.render, setup.fetch, setup.run_id)
 
     def contained(self, error: Exception, stage: Stage, source: Source) -> PageError:
-        """What an exception costs the page or the document. After a bug the render process is ended, for nobody knows where it
-        stands."""
+        """The failure that an exception becomes. After a bug the render process is ended, because its state is unknown."""
         own = _file_error(error, source) if isinstance(error, OSError) else page_error(error, stage)
         if own is not error:
             self.renderer.close()
         return own
 
     def spent(self, before: Spent) -> Spent:
-        """With what was fetched, and told, since."""
+        """`before`, with what was fetched and reported since."""
         counts = self.fetcher.take_counts()
         return before.model_copy(
             update={
@@ -91,7 +90,7 @@ class _Rendering:
 
 
 class ProbeDocuments(_Rendering):
-    """Fetch, sniff, open and count: from planned sources to their chunks, bundled."""
+    """Fetches planned sources, opens them, counts their pages, and gives their chunks in bundles."""
 
     def __init__(self, setup: ProbeSetup) -> None:
         super().__init__(setup.rendering)
@@ -109,7 +108,7 @@ class ProbeDocuments(_Rendering):
             )
 
     def _probed(self, works: list[Work]) -> Iterator[tuple[Chunk, Spent, int]]:
-        """Each chunk, what it has cost so far, and K."""
+        """Gives each chunk, what it has cost so far, and K, the pages that a bundle may have."""
         started = time.monotonic()
         for work, found in zip(works, self.probe(works), strict=True):
             spent = self.spent(Spent(probe_s=time.monotonic() - started))
@@ -119,18 +118,18 @@ class ProbeDocuments(_Rendering):
             started = time.monotonic()
 
     def probe(self, works: list[Work]) -> Iterator[list[Chunk]]:
-        """The chunks of each of `works`, in the order of the plan: of those with the same bytes the first is read."""
+        """Gives the chunks of each work, in the order of the plan. Of works with the same bytes only the first is read."""
         read: dict[str, str] = {}
         for work in works:
             yield self._probe(work, read)
 
     def _probe(self, work: Work, read: dict[str, str]) -> list[Chunk]:
-        """`read`: source_id by document_id, of the works before; told of this one."""
+        """The chunks of one work. `read` has the source_id by document_id of the works before; this work is added."""
         document, duplicate_of = Document(), None
         stage: Stage = "fetch"
         try:
             with self.fetcher.open(work.planned.source) as fetched:
-                if work.planned.document_id not in (None, fetched.document_id):  # a file whose size and time were restored
+                if work.planned.document_id not in (None, fetched.document_id):  # other bytes with the same size and time
                     raise PageError(FailureKind.changed, "the lake has other bytes of this version: write it anew to have it read")
                 document = Document(document_id=fetched.document_id, version_id=fetched.version_id, file=fetched.file)
                 same = self._known.get(fetched.document_id) or read.get(fetched.document_id)
@@ -147,7 +146,7 @@ class ProbeDocuments(_Rendering):
             failed = self.contained(error, stage, work.planned.source)
             if work.is_done:
                 return []
-            if failed.kind is FailureKind.changed:  # whose bytes were hashed, nobody knows
+            if failed.kind is FailureKind.changed:  # the hash may be that of other bytes
                 document, duplicate_of = Document(), None
             if duplicate_of is None:
                 return list(failed_chunks(work, document, failed, stage))
@@ -155,7 +154,7 @@ class ProbeDocuments(_Rendering):
 
 
 class RenderPages(_Rendering):
-    """From chunks to their pages' pixels, text layers and regions."""
+    """Draws the pages of chunks: pixels, text layers and regions."""
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
         for row in batch.to_pylist():
@@ -172,7 +171,7 @@ class RenderPages(_Rendering):
         return now_spent, [page.body for page in pages], [page.buffers for page in pages]
 
     def render(self, chunk: Chunk) -> list[Packed]:
-        """One for each page."""
+        """Gives one packed page for each page of the chunk, drawn or failed."""
         if chunk.blocked is not None:
             return list(map(pack, _failed(chunk.pages, chunk.blocked)))
         if not chunk.pages:
@@ -186,7 +185,7 @@ class RenderPages(_Rendering):
             return list(map(pack, _failed(chunk.pages, self.contained(error, "fetch", chunk.source).failure("fetch"))))
 
     def _draw(self, source: Source, fetched: Fetched, page_index: int) -> tuple[Packed, bool]:
-        """The page, or why it could not be drawn: its neighbours are. True where it took the render process down."""
+        """Gives the page, drawn or failed, and whether it ended the render process. A failure costs no other page."""
         try:
             (packed,) = self.renderer.draw(fetched.path, [page_index], fetched.file)
         except Exception as error:  # noqa: BLE001 - the border of a page
@@ -196,7 +195,7 @@ class RenderPages(_Rendering):
 
 
 def _file_error(error: OSError, source: Source) -> PageError:
-    """Of a file that was there when it was fetched, or of what is done with it."""
+    """The failure for an OSError: `gone` if it names the local source itself, else `fetch_failed`."""
     is_local = not source.uri.startswith("s3://") and error.filename is not None
     is_gone = isinstance(error, FileNotFoundError | NotADirectoryError)
     if is_gone and is_local and os.fspath(error.filename) == local_path(source.uri):
@@ -211,7 +210,7 @@ def _failed(pages: list[int], failure: Failure) -> list[RenderedPage]:
 
 
 def unpacked(bounds: Bounds, body: str, pages: list[str], buffers: list[list[bytes]]) -> RenderedChunk:
-    """A chunk with its pages."""
+    """A chunk with its pages, from the columns of a rendered row."""
     chunk = Chunk.model_validate_json(body)
     packed = map(Packed, pages, buffers)
     return RenderedChunk(chunk=chunk, pages=[_understood(*each, bounds) for each in zip(packed, chunk.pages, strict=True)])
@@ -225,21 +224,21 @@ def _understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage
 
 
 class ReadPages:
-    """From pixels to records, staged where they stay. Many chunks at once in one process, so that the engine's batches never drain
-    at a chunk's border."""
+    """Reads pages into records and stages them in the output. A process reads many chunks at once, so that the engine's batches
+    never drain at the border of a chunk."""
 
     def __init__(self, setup: ReadSetup) -> None:
         engine, run_id = setup.engine, setup.run_id
-        self._loop = asyncio.new_event_loop()  # the engine's own, so that it starts, and fails to start, here and now
+        self._loop = asyncio.new_event_loop()  # of its own, so that an engine that fails to start fails in this constructor
         threading.Thread(target=self._loop.run_forever, daemon=True, name="engine").start()
         self._started_s = time.monotonic()
         self._name = f"{socket.gethostname()}-{os.getpid()}-{token_hex(3)}"
         self._slow_page_s = setup.log.slow_page_s
         log_in_actor(setup.log, sys.stderr, run_id=run_id, reader=self._name)
-        with told_while_starting(run_id) as runs_on:
+        with reporting_its_start(run_id) as runs_on:
             started = make_engine(engine)
             runs_on.append(self._run(started.start()).result())
-        info = describe_engine(engine)  # after it has loaded, so that what was loaded is what was planned
+        info = describe_engine(engine)  # after loading, so that it describes the files that were loaded
         check_as_planned(info, setup.recipes)
         event("engine_ready", engine=engine.name, runs_on=runs_on[-1], seconds=round(time.monotonic() - self._started_s, 3))
         self._reader = PageReader(
@@ -258,7 +257,7 @@ class ReadPages:
         self._store = setup.store
         self._begins = Begins(setup.store, run_id)
         self._gate = _Gate()
-        gc.freeze()  # all that is loaded by now: looking at it again and again took a fifth of this process's CPU
+        gc.freeze()  # the collector took a fifth of this process's CPU for objects that stay for ever
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
         receipts = [await asyncio.wrap_future(self._run(self._receipts(row))) for row in batch.to_pylist()]
@@ -274,9 +273,9 @@ class ReadPages:
         chunk = Chunk.model_validate_json(body)
         try:
             records = await self.read(unpacked(self._bounds, body, pages, buffers))
-        except Exception as error:  # noqa: BLE001 - the border of a chunk: what stands around its pages
+        except Exception as error:  # noqa: BLE001 - the border of a chunk
             records = self._reader.failed_chunk(chunk, page_failure(error, "read"))
-        tell_slow_pages(chunk, records, self._slow_page_s)
+        report_slow_pages(chunk, records, self._slow_page_s)
         started = time.monotonic()
         records = await asyncio.to_thread(self.stage, chunk, records)
         now = time.monotonic()
@@ -292,8 +291,8 @@ class ReadPages:
         ).model_dump_json()
 
     def stage(self, chunk: Chunk, records: ChunkRecords) -> ChunkRecords:
-        """The first answer is final: what stands already is left as it is. Gives the records as they are staged: a chunk that
-        cannot be encoded has all its pages failed."""
+        """Stages the records and gives them. The first answer is final, so an object that exists already is left as it is. If the
+        records cannot be encoded, all pages of the chunk are staged as failed."""
         try:
             encoded = encode_chunk(chunk, records, self._run_id, self._recipe_ids)
         except Exception as error:  # noqa: BLE001 - the border of a chunk
@@ -305,7 +304,7 @@ class ReadPages:
         return records
 
     async def read(self, rendered: RenderedChunk) -> ChunkRecords:
-        """Read the chunk; alone and page by page if it was begun twice and never ended."""
+        """Reads the chunk. A chunk that was begun twice and never ended is read alone and page by page."""
         if not any(page.image for page in rendered.pages):
             return await self._reader.read_chunk(rendered)
         marker, unfinished = await self._begin(rendered.chunk, rendered.chunk.name)
@@ -325,7 +324,7 @@ class ReadPages:
                 update={"pages": [page.page_index], "failures": rendered.chunk.failures if position == 0 else []}
             )
             marker, unfinished = await self._begin(chunk, f"{rendered.chunk.name}.page-{page.page_index}")
-            is_poison = unfinished >= SUSPECT_AFTER  # once may be another's doing: a node that was lost, a process that was due
+            is_poison = unfinished >= SUSPECT_AFTER  # a first death may have another cause, such as a lost node
             if is_poison:
                 failure = Failure(
                     stage="read",
@@ -344,11 +343,11 @@ class ReadPages:
 
 
 _LINGER_S = 1.0
-"""Between one that read alone and the next: its answer is staged and leaves this process before another may end it."""
+"""Pause after a chunk that was read alone, so that its receipt has left the process before the next chunk may crash it."""
 
 
 class _Gate:
-    """Many readers, or one alone. The one that waits holds back those that come after it."""
+    """Lets in many readers, or one alone. A reader that waits to be alone holds back those that come after it."""
 
     def __init__(self) -> None:
         self._turnstile = asyncio.Lock()

@@ -1,1 +1,1 @@
-"""Which Ray a run uses."""
+"""The Ray that a run uses: a private one, or a cluster's."""

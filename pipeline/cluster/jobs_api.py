@@ -1,4 +1,4 @@
-"""Ray's Jobs API, as far as it is needed: plain HTTP, so that whoever submits needs neither Ray nor its dashboard's packages."""
+"""The part of Ray's Jobs API that `pagefold submit` needs, in plain HTTP, so that the submitting machine needs no Ray."""
 
 import hashlib
 import os
@@ -16,20 +16,20 @@ from schemas.masking import masked, masked_url
 _TIMEOUT_S = 30.0
 _ENDED = {"SUCCEEDED", "FAILED", "STOPPED"}
 _TOKEN, _TOKEN_PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
-"""Ray's own names for what a cluster with token authentication wants, and for the file that holds it."""
+"""Ray's environment variables for the token of a cluster with token authentication, and for the file that holds the token."""
 
 
 class Job(Frozen, extra="ignore"):
     submission_id: str | None = None
-    """None for a driver that came another way."""
+    """None for a driver that was not submitted through the Jobs API."""
     status: str
     message: str | None = None
     driver_exit_code: int | None = None
-    """None while it runs, and where it was killed."""
+    """None while the job runs, and after it was killed."""
 
     @property
     def reason(self) -> str | None:
-        """Why it is where it is, in a line; None where its log says it."""
+        """The first line of Ray's reason for the status; None if the driver exited by itself; its log has the reason then."""
         return None if self.driver_exit_code is not None else (self.message or "").strip().partition("\n")[0] or None
 
     @property
@@ -38,11 +38,11 @@ class Job(Frozen, extra="ignore"):
 
 
 class Unreachable(Exception):
-    """The head did not answer, or is in trouble. Half a sentence."""
+    """The head did not answer, or answered with a server error. The message is a clause without capital and full stop."""
 
 
 def _token() -> str | None:
-    """As Ray looks for it. Raises OperatorError where the file cannot be read: Ray's own tools end there, too."""
+    """Finds the token in Ray's own order. Raises OperatorError if its file cannot be read, as Ray's own tools do."""
     path = os.environ.get(_TOKEN_PATH)
     if (token := os.environ.get(_TOKEN)) or not path:
         return token
@@ -53,7 +53,7 @@ def _token() -> str | None:
 
 
 class JobsApi:
-    """The jobs of one cluster. Raises Unreachable, and OperatorError where asking again would not help."""
+    """The jobs of one cluster. Every method raises Unreachable if a later try may succeed, and OperatorError if it would not."""
 
     def __init__(self, address: str, transport: httpx.BaseTransport | None = None) -> None:
         parts = urlsplit(address)
@@ -68,7 +68,7 @@ class JobsApi:
         return self._parsed(TypeAdapter(list[Job]), self._asked("GET", "/api/jobs/"))
 
     def job(self, submission_id: str) -> Job | None:
-        """None: the cluster knows of no such job."""
+        """The job, or None if the cluster does not know it."""
         reply = self._asked("GET", f"/api/jobs/{submission_id}", may_be_missing=True)
         return None if reply.status_code == 404 else self._parsed(TypeAdapter(Job), reply)
 
@@ -78,7 +78,7 @@ class JobsApi:
         return "" if reply.status_code == 404 else str(reply.json().get("logs") or "")
 
     def submit(self, submission_id: str, entrypoint: str, runtime_env: dict[str, Any], metadata: dict[str, str]) -> None:
-        """Also well where that job is there already: the reply to an earlier request may have been lost."""
+        """Submits the job. A job that is there already is no error, because the reply to an earlier try may have been lost."""
         body = {"entrypoint": entrypoint, "submission_id": submission_id, "runtime_env": runtime_env, "metadata": metadata}
         try:
             self._asked("POST", "/api/jobs/", json=body)
@@ -87,7 +87,7 @@ class JobsApi:
                 raise
 
     def upload(self, package: bytes) -> str:
-        """URI of a zip for a runtime environment. The same bytes are sent once."""
+        """Uploads a zip for a runtime environment, unless the cluster has the same bytes, and gives its URI."""
         name = f"_ray_pkg_{hashlib.sha256(package).hexdigest()[:20]}.zip"
         path = f"/api/packages/gcs/{name}"
         if self._asked("GET", path, may_be_missing=True).status_code == 404:

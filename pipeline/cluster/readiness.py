@@ -1,7 +1,7 @@
-"""What reader processes tell the driver before their first receipt: that they load their engine, and when it is ready and on what.
+"""Reader processes report to the driver that they load their engine, and when the engine is ready and on which device.
 
-It goes through the key-value store that every Ray has. That is an internal of Ray: where it is missing nothing is told, and the
-run goes on all the same.
+The reports come before a reader's first receipt. They go through the key-value store that every Ray has. This store is an internal
+of Ray; without it the driver gets no reports, and the run goes on all the same.
 """
 
 import contextlib
@@ -17,31 +17,33 @@ from schemas.frozen import Frozen
 _NAMESPACE = b"pagefold"
 _LOOK_EVERY_S = 1.0
 _SAY_LOADING_AFTER_S = 2.0
-"""An engine that is there sooner needs no word about loading."""
+"""Loading is mentioned only once it has lasted this long."""
 
 
 class Reader(Frozen):
-    """One reader process, in its own words."""
+    """The last report of one reader process."""
 
     state: Literal["loading", "ready"]
     process: str
-    """Another one under the same name: Ray has started it anew."""
+    """Host and process id. If it changes under the same name, Ray has restarted the reader."""
     runs_on: str = ""
     load_s: float = 0.0
 
 
 @contextlib.contextmanager
-def told_while_starting(run_id: str) -> Iterator[list[str | None]]:
-    """Around the start of an engine, in the reader's process; what it runs on goes into the list."""
+def reporting_its_start(run_id: str) -> Iterator[list[str | None]]:
+    """Wraps the start of an engine in the reader's process. The caller appends what the engine runs on to the list."""
     process, started = f"{os.uname().nodename}:{os.getpid()}", time.monotonic()
     runs_on: list[str | None] = []
-    _tell(run_id, Reader(state="loading", process=process))
+    _report(run_id, Reader(state="loading", process=process))
     yield runs_on
-    _tell(run_id, Reader(state="ready", process=process, runs_on="".join(filter(None, runs_on)), load_s=time.monotonic() - started))
+    _report(
+        run_id, Reader(state="ready", process=process, runs_on="".join(filter(None, runs_on)), load_s=time.monotonic() - started)
+    )
 
 
 class Readers:
-    """The driver's view: looks now and then, and tells the observer what has changed."""
+    """The driver's side: it reads the reports every second and passes changes on to the observer."""
 
     def __init__(self, run_id: str, observer: Observer) -> None:
         self._run_id, self._observer = run_id, observer
@@ -84,7 +86,9 @@ class Readers:
         return ", ".join(parts)
 
     def forget(self) -> None:
-        """At the end: a last look, for a short run may be over before the next; and a cluster's store outlives the run."""
+        """Reads the reports a last time, because a short run ends before the next look. Then deletes them, because a cluster's
+        store
+        outlives the run."""
         self._look(time.monotonic())
         with contextlib.suppress(Exception):
             for name in self._known:
@@ -92,7 +96,8 @@ class Readers:
 
 
 def _kv() -> Any:
-    """Raises where this process has joined no Ray (asking it would start one)."""
+    """Ray's key-value store. Raises RuntimeError if this process has joined no Ray, because any use of the store would start
+    one."""
     import ray
 
     if not ray.is_initialized():
@@ -100,8 +105,8 @@ def _kv() -> Any:
     return import_module("ray.experimental.internal_kv")
 
 
-def _tell(run_id: str, reader: Reader) -> None:
-    with contextlib.suppress(Exception):  # nobody to tell
+def _report(run_id: str, reader: Reader) -> None:
+    with contextlib.suppress(Exception):  # without the store nobody gets the report
         import ray
 
         store = _kv()

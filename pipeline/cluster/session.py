@@ -1,4 +1,4 @@
-"""Which Ray a run uses: the one this process has joined, a cluster's, or a private one that ends with the run."""
+"""The Ray that a run uses: the one that this process has joined, a cluster's, or a private one that ends with the run."""
 
 import contextlib
 import os
@@ -22,35 +22,35 @@ from workers.engines.registry import check_engine
 from workers.sources.cache import Cache
 
 MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
-"""Of a Unix socket's path."""
+"""Longest path of a Unix socket."""
 _INSIDE = "r"
-"""Ray opens the folder that it is given to everybody; the one around it is this user's alone."""
+"""Name of the folder that Ray gets. Ray makes it readable by everybody, so it lies in a folder that only this user may enter."""
 _BELOW_BYTES = len("/pf-12345678/r/session_2026-01-31_12-00-00_123456_1234567/sockets/plasma_store")
 SHARED_MEMORY = "/dev/shm"
 ROOM_MIN_BYTES = 256 * MEBI
-"""For a private Ray's logs and sessions."""
+"""Free space that a private Ray needs for its logs and sessions."""
 FULL_BYTES = 4 * MEBI
-"""With less, a disk counts as full."""
+"""A disk with less free space counts as full."""
 _FULL_FOR_S = 3.0
 _CONNECT_S = 10.0
 
 
 def cluster_address(settings: RaySettings) -> str | None:
-    """None: a private Ray."""
+    """The address of the cluster to join; None for a private Ray."""
     return settings.address or os.environ.get("RAY_ADDRESS")
 
 
 def keep_to_loopback(settings: RaySettings) -> None:
-    """A private Ray listens on 127.0.0.1 only. Ray reads the switch when it is imported, so call this first: `_node_ip_address`
-    of `ray.init` is turned back into the machine's own address."""
+    """Makes a private Ray listen on 127.0.0.1 only. Call it before Ray is imported, because Ray reads the switch then. The argument
+    `_node_ip_address` of `ray.init` does not help: Ray replaces a loopback address by the machine's own."""
     if cluster_address(settings) is None:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
 @contextlib.contextmanager
 def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
-    """Gives the number of CPUs that Ray has. Raises OperatorError where the cluster cannot be joined, and DiskFull instead of what
-    a full disk under a private Ray broke."""
+    """Joins or starts Ray and gives its number of CPUs. Raises OperatorError if the cluster cannot be joined, and DiskFull in place
+    of any error that a full disk below a private Ray has caused."""
     keep_to_loopback(settings)
     import ray
 
@@ -79,7 +79,7 @@ def _joined(address: str) -> Iterator[None]:
 
 
 def _refusal(address: str, error: BaseException) -> str:
-    """Ray tells a wrong token, or none, in the traceback that its error's cause quotes."""
+    """Why the cluster could not be joined. Ray names a wrong or missing token only in the text of the error's cause."""
     cause: BaseException | None = error
     while cause is not None:
         if "AuthenticationError" in f"{type(cause).__name__}: {cause}":
@@ -91,7 +91,7 @@ def _refusal(address: str, error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _private(settings: RaySettings) -> Iterator[None]:
-    """A Ray in a temporary folder of its own, which goes with it; or stays, for its logs, where something unforeseen ends it."""
+    """A Ray in a temporary folder of its own. The folder is removed at the end, or kept for its logs after an unforeseen error."""
     import ray
 
     try:
@@ -126,8 +126,8 @@ def _private(settings: RaySettings) -> Iterator[None]:
 
 
 def forget_fetched(settings: Settings) -> None:
-    """Empty the cache of fetched objects that a private Ray filled, where nobody named one: it was of use to this run alone. What
-    another run has open stays."""
+    """Empties the cache of fetched objects after a run with a private Ray and no `fetch.cache_dir`, because only this run used it.
+    Objects that another run has open stay."""
     if cluster_address(settings.ray) is not None or settings.fetch.cache_dir is not None:
         return
     cache = Cache(None, 0)
@@ -136,8 +136,8 @@ def forget_fetched(settings: Settings) -> None:
 
 
 class RoomLeft:
-    """On the disk of a private Ray's folder. Where there is none, Ray's processes die and are started anew, for ever and without a
-    word (measured: ten minutes, and no end)."""
+    """Watches the free space on the disk of a private Ray's folder. On a full disk Ray's processes die and are restarted for ever,
+    without a message (measured for ten minutes)."""
 
     def __init__(self, settings: RaySettings, observer: Observer) -> None:
         self._folder = temporary_folder() if cluster_address(settings) is None else None
@@ -145,9 +145,9 @@ class RoomLeft:
         self._full_since: float | None = None
 
     def check(self) -> None:
-        """Costs nothing. Says so where there is none, and raises DiskFull once there has been none for a while.
+        """Reports a full disk at once, and raises DiskFull when the disk has been full for some seconds. It is cheap.
 
-        Said at once: Ray may end this whole process before, or while it is shut down, without a word.
+        The report does not wait for the error, because Ray may end this whole process before, without a message.
         """
         if self._folder is None or shutil.disk_usage(self._folder).free >= FULL_BYTES:
             self._full_since = None
@@ -160,12 +160,12 @@ class RoomLeft:
 
 
 def temporary_folder() -> str:
-    """Where a private Ray puts its sessions. Raises OSError where there is none to write to."""
+    """The folder in which a private Ray puts its sessions. Raises OSError if no temporary folder can be written to."""
     return os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
 
 
 def check_start(settings: Settings) -> None:
-    """What would stop every run with these settings here, known before anything is listed, planned or started.
+    """Checks for what would stop every run with these settings on this machine, before anything is listed, planned or started.
 
     Raises EngineStartError and OperatorError.
     """
@@ -183,7 +183,7 @@ def check_start(settings: Settings) -> None:
 
 
 def _refuse_dead(address: str | None) -> None:
-    """Raises OperatorError where nothing listens at `host:port`. Other forms of address are Ray's to look up."""
+    """Raises OperatorError if nothing listens at `host:port`. Other forms of address are left to Ray."""
     if not (parts := re.fullmatch(r"([\w.-]+):(\d+)", address or "")) or _is_joined():
         return
     try:
@@ -193,13 +193,13 @@ def _refuse_dead(address: str | None) -> None:
 
 
 def check_room(settings: RaySettings) -> None:
-    """Before a plan is made. Raises OperatorError where a private Ray would soon meet a full disk."""
+    """Raises OperatorError if a private Ray would soon fill the disk. A run calls this before it makes a plan."""
     if cluster_address(settings) is None and not _is_joined() and (sentence := room_text(settings)):
         raise OperatorError(sentence)
 
 
 def sockets_text() -> str | None:
-    """Why Ray's sockets cannot lie in the temporary folder; None: they can."""
+    """Why Ray's sockets cannot lie in the temporary folder, in a sentence; None if they can."""
     folder = temporary_folder()
     most, length = MAX_SOCKET_BYTES - _BELOW_BYTES, len(os.fsencode(folder))
     if length <= most:
@@ -208,7 +208,7 @@ def sockets_text() -> str | None:
 
 
 def room_text(settings: RaySettings) -> str | None:
-    """Why there is too little room for a private Ray; None: there is enough."""
+    """Why a private Ray has too little room, in a sentence; None if it has enough."""
     try:
         folder = temporary_folder()
         free = shutil.disk_usage(folder).free
@@ -223,7 +223,7 @@ def room_text(settings: RaySettings) -> str | None:
 
 
 def is_full(error: BaseException) -> bool:
-    """Did a full disk break it? By the error, what it was raised from, and what is free where a private Ray writes."""
+    """True if a full disk caused the error, by the error and its causes, or by the free space where a private Ray writes."""
     from ray.exceptions import OutOfDiskError
 
     link: BaseException | None = error
@@ -243,13 +243,14 @@ def full_text() -> str:
 
 
 def _is_joined() -> bool:
-    """This process has a Ray already."""
+    """True if this process has joined a Ray already."""
     ray = sys.modules.get("ray")
     return ray is not None and ray.is_initialized()
 
 
 def check_gpus(settings: Settings, observer: Observer) -> None:
-    """Without it readers would wait for a GPU for ever, and without a word. Raises OperatorError where none can come."""
+    """Raises OperatorError if a private Ray has too few GPUs; on a cluster, which may grow, it says that readers wait for one.
+    Without this check the readers would wait for ever, without a message."""
     import ray
 
     there = float(ray.cluster_resources().get("GPU", 0))
@@ -273,7 +274,7 @@ def _refuse_gpus(settings: Settings, there: float) -> None:
 
 
 def _num_gpus_here() -> float | None:
-    """As a Ray on this machine will count them; None where this version of Ray counts elsewhere."""
+    """The number of GPUs that a Ray on this machine will count; None if this version of Ray counts them in another module."""
     try:
         from ray._private.accelerators import get_accelerator_manager_for_resource
 

@@ -1,4 +1,4 @@
-"""A run as a job of a Ray cluster: what is sent, under which name, and what became of it."""
+"""A run as a job of a Ray cluster: what is sent, under which id, and how the job ended."""
 
 import hashlib
 import io
@@ -24,31 +24,31 @@ from workers.engines.registry import portable
 
 _POLL_S = 2.0
 _PATIENCE_S = 300.0
-"""How long a head may be out of reach, one time, while its job is followed."""
+"""Seconds without an answer of the head after which following its job ends."""
 _PACKAGES = ("pipeline", "schemas", "workers")
 _LEFT_OUT = {"__pycache__", "examples"}
 _OF_HERE = ("ray.address", "watch.")
-"""Settings that say nothing to a job: it finds its cluster by RAY_ADDRESS, which Ray sets."""
+"""Settings that are not sent, because they mean nothing to a job: Ray sets RAY_ADDRESS for it, and it does not watch."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is sent."""
+    """The job as it is sent to the cluster."""
 
     entrypoint: str
     env: Mapping[str, str]
     code: bytes | None
-    """A zip of these packages; None: the cluster has its own."""
+    """A zip of this process's packages; None if the job runs the pagefold that the cluster has."""
 
     @property
     def base_id(self) -> str:
-        """The same for the same run with the same code; it says nothing of the environment, which may hold keys."""
+        """An id that is equal for the same command with the same code. The environment is left out, because it may hold keys."""
         digest = hashlib.sha256(self.entrypoint.encode() + (self.code or b"")).hexdigest()
         return f"pagefold-{digest[:12]}"
 
 
 def make_submission(input: str, output: str, settings: Settings, env: Mapping[str, str], *, with_code: bool) -> Submission:
-    """`pagefold run` with every setting that is not at its default. Secret ones travel in the environment."""
+    """A job that runs `pagefold run` with every setting that is not at its default. Secret settings travel in the environment."""
     for place in (input, output):
         if not place.startswith("s3://"):
             raise OperatorError(f"A cluster does not see {place} on this machine: IN and OUT are s3://bucket/prefix here.")
@@ -60,7 +60,7 @@ def make_submission(input: str, output: str, settings: Settings, env: Mapping[st
     for name, value in changed(settings).items():
         if name.startswith(_OF_HERE):
             continue
-        if known[name].is_secret or MASK in str(value):  # a URL with a password: command lines are shown, environments are not
+        if known[name].is_secret or MASK in str(value):  # MASK: a URL with a password; Ray shows command lines to everybody
             secrets[known[name].env] = _secret(settings, name)
         else:
             words += ["--set", f"{name}={_text(value)}"]
@@ -68,7 +68,7 @@ def make_submission(input: str, output: str, settings: Settings, env: Mapping[st
 
 
 def _text(value: Any) -> str:
-    """As `--set` reads it."""
+    """The value in the form that `--set` reads."""
     return "null" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
@@ -82,7 +82,7 @@ def _secret(settings: Settings, name: str) -> str:
 
 
 def zipped_code() -> bytes:
-    """The three packages and their version, as this process runs them: the same code gives the same bytes."""
+    """A zip of the three packages that this process runs, with their version. The same code gives the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for package in _PACKAGES:
@@ -108,7 +108,7 @@ def _walk(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def send(api: JobsApi, submission: Submission, metadata: dict[str, str]) -> tuple[str, bool]:
-    """The job's id, and whether it is new: one that is still at work on the very same run is joined, not started again."""
+    """Submits the job and gives (its id, True). If a job is still at work on the same run, gives (that job's id, False) instead."""
     prefix = f"{submission.base_id}-"
     try:
         earlier = [(job, job.submission_id) for job in api.jobs() if job.submission_id and job.submission_id.startswith(prefix)]
@@ -127,11 +127,11 @@ def send(api: JobsApi, submission: Submission, metadata: dict[str, str]) -> tupl
 
 
 def follow(api: JobsApi, submission_id: str, show: Callable[[str], None]) -> Job:
-    """Show what the job prints until it has ended. Raises Unreachable once the head has not answered for minutes."""
+    """Shows what the job prints until it has ended. Raises Unreachable if the head does not answer for five minutes."""
     num_shown, seen_s = 0, time.monotonic()
     while True:
         try:
-            job = api.job(submission_id)  # first: what it printed before its end is in the log by then
+            job = api.job(submission_id)  # before the log, so that the log of an ended job is complete
             log = api.log(submission_id)
         except Unreachable:
             if time.monotonic() - seen_s > _PATIENCE_S:
@@ -150,7 +150,7 @@ def follow(api: JobsApi, submission_id: str, show: Callable[[str], None]) -> Job
 
 
 def exit_code_of(job: Job) -> int:
-    """As the run itself ended; a job that was stopped, or died, is incomplete: the same command goes on."""
+    """The exit code of the run inside the job. A job that was stopped or died is incomplete: the same command goes on."""
     if job.status == "SUCCEEDED":
         return EXIT_FINISHED
     return EXIT_OPERATOR if job.status == "FAILED" and job.driver_exit_code == EXIT_OPERATOR else EXIT_INCOMPLETE

@@ -1,4 +1,4 @@
-"""Arguments and flags that several commands share, and the settings they come to."""
+"""Arguments and flags that several commands share, and the settings that result from them."""
 
 from collections.abc import Mapping
 from pathlib import Path

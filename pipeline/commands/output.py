@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def ask_before_closing(output: str, settings: "Settings", yes: bool) -> None:
-    """On a terminal, and unless `yes`: where an unfinished plan would be closed, ask first. A refusal ends the command."""
+    """Asks before an unfinished plan is closed, if stdin and stderr are a terminal and not `yes`. A refusal ends the command."""
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     from pipeline.preview import about_to_close
@@ -50,7 +50,7 @@ def do(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: boo
 
 @contextlib.contextmanager
 def printing_the_end() -> Iterator[None]:
-    """A run that is over ends as it did, even where a full disk or a closed pipe takes none of what is printed of it."""
+    """Keeps the exit code of a finished run, even if a full disk or a closed pipe prevents printing its summary."""
     try:
         yield
         flush_stdout()
@@ -58,12 +58,12 @@ def printing_the_end() -> Iterator[None]:
         _forget_stdout()
         with contextlib.suppress(OSError):
             sys.stderr.write(f"pagefold: the run is over, but its summary could not be printed: {error.strerror}.\n")
-    except SystemExit:  # what rich makes of a closed pipe
+    except SystemExit:  # rich raises it for a closed pipe
         _forget_stdout()
 
 
 def flush_stdout() -> None:
-    """Now, and not when Python ends, which would make it exit code 120 without a word. Raises OSError."""
+    """Flushes stdout and raises OSError if that fails. Python's own flush at exit would end with exit code 120 and no message."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -77,7 +77,7 @@ def _forget_stdout() -> None:
 
 
 def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool) -> "tuple[Summary, Path | None]":
-    """Do the work with its progress on stderr and Ray's noise in a log file; the file is kept where the run did not end well."""
+    """Does the work with progress on stderr and Ray's output in a log file. The file is kept if the run did not end well."""
     from pipeline.reporting.terminal import RunLog, quiet_ray
     from pipeline.reporting.watchers import watched
 
@@ -99,7 +99,7 @@ def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quie
 
 
 def console() -> "Console":
-    """On stdout; into a file or a pipe 120 columns wide, unless COLUMNS says otherwise (rich: 80)."""
+    """A console on stdout. In a file or a pipe it is 120 columns wide (rich's default: 80), unless COLUMNS is set."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120

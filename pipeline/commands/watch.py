@@ -63,7 +63,7 @@ def watch(
         "watch.every_s": every_s,
         "log.format": log_format,
         "run.fail_above": fail_above,
-        "input.allow_empty": True,  # an empty drop folder is what a watch waits at
+        "input.allow_empty": True,  # a watch may begin at an empty drop folder
     }
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)
     from pipeline.lake.lease import is_held, read_lease
@@ -78,14 +78,14 @@ def watch(
         try:
             lease = read_lease(open_store(output, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries))
         except StoreError:
-            return True  # the run will say what is wrong
+            return True  # the run meets the same error and reports it
         return lease is None or not is_held(*lease)
 
-    def tell(woken: "Woken") -> None:
+    def show(woken: "Woken") -> None:
         try:
             sys.stdout.write(_json_line(woken) if as_json else _line(woken))
             sys.stdout.flush()
-        except OSError as error:  # a disk that is full for a while ends no watch
+        except OSError as error:  # a disk that is full for a while must not end the watch
             say(f"a line could not be printed: {error.strerror}")
 
     def say(text: str) -> None:
@@ -108,7 +108,7 @@ def watch(
             timeout_s=settings.fetch.timeout_s,
             max_tries=settings.fetch.max_tries,
         )
-    work = Actions(lambda: Apart(run_once, input, output, settings, quiet), is_lease_free, tell, say)
+    work = Actions(lambda: Apart(run_once, input, output, settings, quiet), is_lease_free, show, say)
     try:
         code = keep_watch(input, settings, work, queue=events, max_runs=max_runs)
     except KeyboardInterrupt:
@@ -117,7 +117,7 @@ def watch(
 
 
 def run_once(input: str, output: str, settings: "Settings", quiet: bool) -> "Summary":
-    """What `pagefold run` does, in the process of this call."""
+    """Does what `pagefold run` does, in the calling process."""
     from pipeline import runner
 
     summary, _ = observed(lambda observer: runner.run(input, output, settings, observer=observer), settings, quiet)

@@ -1,1 +1,1 @@
-"""What lies in the output."""
+"""The files of the output and how they come about: plans, staged chunks, commits, the lease."""

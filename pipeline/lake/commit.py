@@ -1,13 +1,12 @@
-"""How documents become final: staged chunks that exactly cover them, compacted into one Parquet file a table, then a manifest
-created with If-None-Match.
+"""The commit: staged chunks that exactly cover documents are compacted into one Parquet file per table, then a manifest is created
+with If-None-Match, and the documents are final.
 
-A shard is committed as a whole, or in parts while its last documents are still read: part after part, each of documents that no
-part before it holds.
+A shard is committed as a whole, or in parts while its last documents are still read. Each part holds documents that no part before
+it holds.
 
-A run that was paused may wake at any step, long after another has gone on in its place, and more may be staged by then. So the
-order is: rows of the chunks are read; the cover, create-only, says which chunks count, and where another stands already its chunks
-are read instead; only where no manifest stands yet are files written. Staged chunks are deleted only once the manifest exists, so
-whoever writes the files, and however late, writes the same bytes.
+A paused run may wake at any step, when another run has taken its place and more chunks are staged. Both must write the same bytes,
+so the order is: read the rows of the chunks; create the cover, the list of the chunks that count, or read the chunks of the cover
+that exists already; write the files only if there is no manifest yet. Staged chunks are deleted only once the manifest exists.
 """
 
 import contextlib
@@ -43,18 +42,18 @@ from schemas.tables import TABLES, to_table
 
 @dataclass(frozen=True)
 class Shard:
-    """What compaction needs of a plan; small enough to send along."""
+    """The part of a plan that compaction needs. It is small enough to be sent to a Ray task."""
 
     plan_id: str
     shard_index: int
     ingest_date: date
     recipe_ids: dict[str, str]
     planned: list[PlannedSource]
-    """By source_index."""
+    """The shard's sources, by source_index."""
     number: int = 0
-    """Of the part that is to be committed."""
+    """Number of the part that is to be committed."""
     is_last: bool = True
-    """With this part all of the shard is committed."""
+    """True if the whole shard is committed with this part."""
 
     @classmethod
     def of(cls, plan: Plan, shard_index: int, number: int = 0, *, is_last: bool = True) -> "Shard":
@@ -70,7 +69,7 @@ class Shard:
 
     @classmethod
     def whole_of(cls, plan: Plan, progress: ShardProgress) -> "Shard":
-        """Of the documents that are whole now."""
+        """The next part of a shard: its documents that are completely staged now."""
         return cls.of(plan, progress.shard_index, progress.next_part, is_last=progress.is_complete)
 
 
@@ -80,17 +79,18 @@ class Compacted(NamedTuple):
     files: list[CommittedFile]
     sources: list[CommittedSource]
     source_indexes: tuple[int, ...] = ()
-    """In their shard."""
+    """Indexes of the sources in their shard."""
     part: int | None = None
-    """None: the shard's last."""
+    """Number of the part; None for the shard's last."""
     chunks: tuple[str, ...] = ()
-    """Names of the staged chunks that it is made of."""
+    """Names of the staged chunks that the files are made of."""
     counts: CommittedCounts | None = None
 
 
 class Strangers(Exception):
-    """Staged chunks that are not of the plan (another source, version, attempt or recipe than it has in their place), or not of one
-    document with the others of their source."""
+    """Staged chunks that do not belong to the plan: their source, version, attempt or recipe is another, or the chunks of one
+    source
+    are of different bytes."""
 
     def __init__(self, names: list[ChunkName]) -> None:
         super().__init__(names)
@@ -98,9 +98,9 @@ class Strangers(Exception):
 
 
 def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> Compacted | None:
-    """Write the files of the documents that `names` cover (or of those of the cover that stands already), `documents` last.
+    """Writes the files of the documents that `names` cover, or that the cover of this part names if it exists; `documents` last.
 
-    None: the part is committed, or its plan abandoned, and nothing was written; or the lake was removed meanwhile.
+    Gives None if the part is committed already, its plan is abandoned, or the lake was removed meanwhile.
     Raises Strangers, Damaged, StoreError.
     """
     cover = Cover(
@@ -139,11 +139,11 @@ def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: Ou
 class _Rows(NamedTuple):
     writers: dict[str, TableWriter]
     documents: list[tuple[int, DocumentCounts]]
-    """By source_index, in its order."""
+    """(source_index, counts), sorted."""
 
 
 def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
-    """All rows of the cover's chunks; None where one of them is gone."""
+    """All rows of the cover's chunks; None if one of the chunks is gone."""
     writers = {table: TableWriter(table, cover) for table in TABLES}
     tables = TableRows()
     documents: dict[int, DocumentCounts] = defaultdict(DocumentCounts)
@@ -165,7 +165,7 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
         known, cells = tables.add(staged.tables["blocks"])
         writers["tables"].add(known)
         writers["table_cells"].add(cells)
-    # a local file that got other bytes, and its old time, between two runs: pages of both are no document
+    # A local file may get other bytes and its old time between two runs; pages of both must not make one document.
     mixed = {index for index, ids in bytes_of.items() if len(ids) > 1}
     strangers += [name for name in map(ChunkName.parse, cover.chunks) if name.source_index in mixed and name not in strangers]
     if strangers:
@@ -183,7 +183,7 @@ def read_staged(store: Store, path: str) -> StagedChunk:
 
 
 def _is_ours(staged: StagedChunk, shard: Shard, name: ChunkName) -> bool:
-    """Is the chunk the plan's own: source, version, attempt, tasks and recipes? A name alone promises none of it."""
+    """True if source, version, attempt, tasks and recipes of the chunk are the plan's. Its name alone does not show that."""
     chunk = staged.chunk
     if name.source_index >= len(shard.planned):
         return False
@@ -198,20 +198,20 @@ def _is_ours(staged: StagedChunk, shard: Shard, name: ChunkName) -> bool:
 
 
 def _cover(store: Store, shard: Shard, cover: Cover) -> Cover:
-    """The first one made is the part's."""
+    """Creates the part's cover and gives it, or gives the one that exists already: the first cover counts."""
     path = cover_path(shard.plan_id, shard.shard_index, shard.number)
     try:
         store.create(path, cover.model_dump_json().encode())
     except Exists:
-        with contextlib.suppress(FileNotFoundError):  # deleted since: then the part is committed, which is looked at next
+        with contextlib.suppress(FileNotFoundError):  # deleted since: the part is committed, as `_is_closed` finds next
             folder = store.uri(staging_prefix(shard.plan_id, shard.shard_index))
             return read_model(store, path, Cover, "a cover", f"remove all of {folder}, and its documents are read again")
     return cover
 
 
 def _stands(store: Store, shard: Shard) -> bool:
-    """False once the part's cover is gone: it was committed, or the lake was removed, and perhaps made anew, while the rows were
-    compacted by a worker whose run is dead. Its files are nobody's then."""
+    """True while the part's cover exists. Without it the part was committed, or the lake was removed, while a worker of a dead run
+    compacted the rows. The worker must not write its files then."""
     try:
         store.get(cover_path(shard.plan_id, shard.shard_index, shard.number))
     except FileNotFoundError:
@@ -220,7 +220,7 @@ def _stands(store: Store, shard: Shard) -> bool:
 
 
 def _is_closed(store: Store, shard: Shard) -> bool:
-    """Is the part committed, or all of its shard, or its plan abandoned?"""
+    """True if the part or its whole shard is committed, or its plan is abandoned."""
     paths = (
         manifest_path(shard.ingest_date, shard.plan_id, shard.shard_index, shard.number),
         manifest_path(shard.ingest_date, shard.plan_id, shard.shard_index),
@@ -236,7 +236,8 @@ def _is_closed(store: Store, shard: Shard) -> bool:
 def write_manifest(
     store: Store, plan: Plan, shard_index: int, run_id: str, compacted: Compacted, check: Callable[[], None]
 ) -> bool:
-    """The commit. `check` raises if the lease is gone. False: another run committed it first, with the same files."""
+    """Commits what was compacted. `check` raises if the lease is gone. False if another run committed it first, with the same
+    files."""
     manifest = Manifest(
         plan_id=plan.plan_id,
         shard_index=shard_index,
@@ -262,15 +263,15 @@ def write_manifest(
 def commit_whole(
     store: Store, plan: Plan, pending: Iterable[int], run_id: str, settings: OutputSettings, check: Callable[[], None]
 ) -> CommittedCounts:
-    """Commit all documents that are whole; gives what they came to.
+    """Commits all documents that are completely staged, and gives their counts.
 
-    For a plan that is about to be closed: its other documents are planned anew, and rows that no manifest commits would then be
-    there twice.
+    A run calls this before it closes a plan. Its other documents are planned again; without this commit, rows of the complete ones
+    could be in the tables twice.
     """
     counts = CommittedCounts()
     for progress in read_progress(store, plan, pending).values():
         check()
-        with contextlib.suppress(Strangers):  # then nothing is written, and its documents are planned anew
+        with contextlib.suppress(Strangers):  # nothing is written then, and the documents are planned again
             left = progress.num_waiting + 1
             while 0 < progress.num_waiting < left:
                 left = progress.num_waiting
@@ -283,7 +284,7 @@ def commit_whole(
 def _commit_part(
     store: Store, plan: Plan, progress: ShardProgress, run_id: str, settings: OutputSettings, check: Callable[[], None]
 ) -> CommittedCounts:
-    """One part of what waits, or what the cover of that part says it is."""
+    """Commits the documents that wait, or those that an existing cover of this part names."""
     index, names = progress.shard_index, progress.chunks()
     compacted = compact(store, Shard.whole_of(plan, progress), names, settings)
     if compacted is None:
@@ -297,7 +298,8 @@ def _commit_part(
 
 
 def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable[[], None]) -> None:
-    """What the plan found to be gone, as rows and a manifest. Of the plan alone, so that doing it twice is doing it once."""
+    """Writes what the plan found to be gone as rows and a manifest. Both depend on the plan alone, so a second call changes
+    nothing."""
     records = [
         DeletionRecord(
             uri=change.uri,
@@ -334,8 +336,9 @@ def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable
 
 
 def delete_staging(store: Store, plan: Plan, shard_index: int, compacted: Compacted | None = None) -> None:
-    """After the commit: of a part its chunks and its cover, else all of the shard's. What a zombie stages later is never read, and
-    `pagefold gc` removes it."""
+    """Deletes staged chunks after their commit: those of a part with its cover, else all of the shard. Chunks that a worker of a
+    dead
+    run stages later are never read, and `pagefold gc` removes them."""
     if compacted is not None and compacted.part is not None:
         chunks = [staged_path(plan.plan_id, shard_index, name) for name in compacted.chunks]
         store.delete([*chunks, cover_path(plan.plan_id, shard_index, compacted.part)])

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.lake.staging import StagedChunk
-from pipeline.lake.unread_pages import for_each_page, told_once, unread_pages
+from pipeline.lake.unread_pages import for_each_page, unread_pages, with_one_row
 from schemas.failure import FailureKind
 from schemas.page import Chunk
 from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
@@ -18,27 +18,28 @@ from schemas.source import Document
 
 @dataclass
 class DocumentCounts:
-    """A document's row, gathered from its chunks in page order. Counts only: a shard may have ten thousand chunks, and a table
-    of no rows takes 60 kB."""
+    """A document's row, gathered from its chunks in page order. It keeps counts and no tables, because a shard may have ten
+    thousand
+    chunks and even an empty table takes 60 kB."""
 
     first: Chunk | None = None
     run_id: str = ""
     document: Document = field(default_factory=Document)
-    """Of the chunk that opened it and knows most: a blocked one (the source is gone by now) knows nothing."""
+    """From the chunk that knows the most pages. A chunk whose source was gone by then knows nothing."""
     pages: Counter[str] = field(default_factory=Counter)
-    """By status."""
+    """Number of pages by status."""
     charts: Counter[str] = field(default_factory=Counter)
-    """By status."""
+    """Number of charts by status."""
     num_chart_candidates: int = 0
     num_chart_points: int = 0
     origins: dict[tuple[int, int], str | None] = field(default_factory=dict)
-    """Of charts, by page and region."""
+    """Region origins of charts, by (page_index, region_index)."""
     failures: list[dict[str, Any]] = field(default_factory=list)
     unread: list[dict[str, Any]] = field(default_factory=list)
-    """Of pages that were left unread, one for each: their document cost too much. They have one row in all."""
+    """One failure for each page that was left unread because its document cost too much. In the table they share one row."""
 
     def add(self, staged: StagedChunk) -> StagedChunk:
-        """The chunk with the rows that land."""
+        """Counts the chunk, and gives it with the rows that go into the tables."""
         tables = staged.tables
         if self.first is None:
             self.first, self.run_id, self.document = staged.chunk, staged.run_id, staged.chunk.document
@@ -50,7 +51,7 @@ class DocumentCounts:
         for row in tables["charts"].select(["page_index", "region_index", "region_origin"]).to_pylist():
             self.origins[row["page_index"], row["region_index"]] = row["region_origin"]
         self.num_chart_points += tables["chart_points"].num_rows
-        landing = told_once(staged, is_told=bool(self.unread))
+        landing = with_one_row(staged, has_row=bool(self.unread))
         for row in landing.tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist():
             self.failures.append(row | {"version": staged.version if row["kind"] == FailureKind.internal_error else None})
         self.unread += unread_pages(staged)
@@ -117,7 +118,7 @@ class DocumentCounts:
 
 
 def total(documents: Sequence[DocumentCounts]) -> CommittedCounts:
-    """What these documents came to."""
+    """The counts of these documents together."""
     pages: Counter[str] = sum((counts.pages for counts in documents), Counter())
     charts: Counter[str] = sum((counts.charts for counts in documents), Counter())
     return CommittedCounts(
@@ -149,7 +150,7 @@ def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | No
 
 
 def _status(pages: Counter[str], num_failures: int, charts: Counter[str]) -> DocumentStatus:
-    """Derived, never set by hand: a document with any failure is not plain `ok`."""
+    """The status is derived from the counts. A document with any failure is not `ok`."""
     if num_failures == 0 and not pages["failed"] and not pages["partial"]:
         return "ok"
     has_something = any(pages[status] for status in ("ok", "blank", "partial")) or any(

@@ -1,15 +1,15 @@
-"""What no run will read again, and how it is removed: `pagefold gc`.
+"""`pagefold gc` removes what no run will read again.
 
 Below `_pagefold/`, where the role of a run may delete:
-- staged chunks and covers of shards that a manifest commits, and of closed plans (only the newest plan can be open); but staged
-  chunks of a plan that was abandoned are kept for `output.keep_answers_days`, for a later plan takes them over;
-- what a worker of a lake that was removed and made anew has staged into it: its plan is not there;
-- begin markers: they count within one run, so none counts while no run is at work;
-- snapshots of manifests that have changed since, which nobody looks at;
+- staged chunks and covers of shards that a manifest commits, and of closed plans (only the newest plan can be open). Staged chunks
+  of an abandoned plan are kept for `output.keep_answers_days`, because a later plan may take them over;
+- staged chunks of plans that are not there: a worker wrote them after its lake was removed and made again;
+- begin markers, if no run is at work, because they count within one run only;
+- snapshots of manifests that have changed since, which no run reads;
 - probes of a start that was killed.
 
-In the tables, and only where asked: files of a closed plan's shards that no manifest commits. A run that was thought dead and woke
-between two writes leaves them. Whatever has another name is left alone: plans, manifests and rows of `runs` are history.
+In the tables, and only with `--tables`: files of a closed plan's shards that no manifest commits. A run that was taken for dead
+leaves them if it wakes between two writes. Everything else stays: plans, manifests and rows of `runs` are history.
 """
 
 import socket
@@ -41,7 +41,7 @@ from schemas.errors import OperatorError
 from schemas.tables import TABLES
 
 _BATCH = 500
-"""Objects deleted between two looks at the lease."""
+"""Objects deleted between two checks of the lease."""
 
 What = Literal["staged chunk", "cover", "begin marker", "snapshot", "probe", "table file"]
 
@@ -54,7 +54,7 @@ class Garbage(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What was found and what became of it."""
+    """The garbage that was found, and how much of it was removed."""
 
     output: str
     is_dry_run: bool
@@ -62,17 +62,17 @@ class Sweep:
     num_removed: int = 0
     num_bytes_removed: int = 0
     message: str | None = None
-    """Why it ended early."""
+    """Why the sweep ended early; None if it did not."""
 
 
 def check_output(store: Store) -> None:
-    """A mistyped OUT shall not become one, nor be called idle. Raises OperatorError."""
+    """Raises OperatorError if the place holds no plan, so that a mistyped OUT is neither created nor reported as idle."""
     if not list_plan_numbers(store):
         raise OperatorError(f"{store.root} holds no plan of pagefold: is it the right place?")
 
 
 def find_garbage(store: Store, *, before: datetime, is_idle: bool, keep_answers: timedelta = timedelta()) -> Iterator[Garbage]:
-    """All garbage last written before that moment. `is_idle`: no run is at work; while one is, its begin markers count.
+    """All garbage that was last written before the moment `before`. `is_idle`: no run is at work, so begin markers are garbage too.
     `keep_answers`: how much longer staged chunks of abandoned plans are kept."""
     numbers = list_plan_numbers(store)
     manifests = list_manifests(store)
@@ -109,7 +109,7 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool, keep_answers:
 
 
 def look(store: Store, *, min_age_s: float, keep_answers: timedelta = timedelta()) -> Sweep:
-    """What `sweep` would find; takes no lease and removes nothing."""
+    """Gives what `sweep` would find. It takes no lease and removes nothing."""
     check_output(store)
     held = read_lease(store)
     is_idle = held is None or not is_held(*held)
@@ -121,9 +121,9 @@ def look(store: Store, *, min_age_s: float, keep_answers: timedelta = timedelta(
 def sweep(
     store: Store, *, min_age_s: float, in_tables: bool, ttl_s: float, run_id: str, keep_answers: timedelta = timedelta()
 ) -> Sweep:
-    """Remove it, under the lease: no run is at work meanwhile. Killed in the middle, the same call goes on.
+    """Removes the garbage under the lease, so that no run is at work meanwhile. After a kill the same call goes on.
 
-    Raises LeaseHeld while a run is at work, LeaseLost, StoreError; OperatorError where OUT is no output.
+    Raises LeaseHeld while a run is at work, LeaseLost, StoreError; OperatorError if OUT is no output.
     """
     check_output(store)
     found: list[Garbage] = []

@@ -1,8 +1,8 @@
-"""One run at a time: a lease in the output, renewed by a thread, fenced by clocks that need not agree.
+"""The lease lets one run at a time work on an output. A thread of the holder renews it; the clocks of machines need not agree.
 
-Age is the store's `Date` minus the lease's `Last-Modified`: one clock, the store's. The holder trusts its own steady clock and
-stops at 2/3 of the TTL after its last renewal, so it has stopped before anybody may take over. A holder that was killed on the
-machine of its successor is known to be dead, and need not be waited for.
+The lease's age is the store's `Date` minus its `Last-Modified`, so one clock measures it, the store's. The holder stops at 2/3 of
+the TTL after its last renewal by its own steady clock, so it has stopped before anybody may take over. A holder that died on the
+machine of its successor is known to be dead, and the successor need not wait.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from schemas.lease import Heartbeat, LeaseBody
 LEASE = "_pagefold/lease.json"
 _READ_AGAIN_S = 0.5
 _RESOLUTION_S = 1.0
-"""Last-Modified and Date count whole seconds: an age is trusted only beyond one more."""
+"""Last-Modified and Date count whole seconds, so an age may be wrong by one."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,21 +52,21 @@ class LeaseLost(EndsRun):
 
 
 def read_lease(store: Store) -> tuple[LeaseBody, float] | None:
-    """The lease and its age in seconds; None where there is none. For `pagefold status`."""
+    """The lease and its age in seconds; None if there is no lease."""
     found = _read(store)
     return found and (found[0], _age_s(found[1]))
 
 
 def is_held(body: LeaseBody, age_s: float) -> bool:
-    """False: released, run out, or its process is known to be dead."""
+    """False if the lease was released, has run out, or its process is known to be dead."""
     return not (body.is_released or age_s > body.ttl_s + _RESOLUTION_S or (body.process is not None and is_dead(body.process)))
 
 
 class Lease:
-    """Held while the context is open. `check` before whatever must not happen twice."""
+    """The lease is held while the context is open. Call `check` before every step that must not happen twice."""
 
-    def __init__(self, store: Store, body: LeaseBody, etag: str, since_s: float, tell: Callable[[], Heartbeat | None]) -> None:
-        self._store, self._body, self._etag, self._tell = store, body, etag, tell
+    def __init__(self, store: Store, body: LeaseBody, etag: str, since_s: float, beat: Callable[[], Heartbeat | None]) -> None:
+        self._store, self._body, self._etag, self._beat = store, body, etag, beat
         self._renewed_s = since_s
         self._lost: str | None = None
         self._stop = threading.Event()
@@ -74,11 +74,11 @@ class Lease:
 
     @classmethod
     def acquire(
-        cls, store: Store, *, owner: str, run_id: str, ttl_s: float, tell: Callable[[], Heartbeat | None] = lambda: None
+        cls, store: Store, *, owner: str, run_id: str, ttl_s: float, beat: Callable[[], Heartbeat | None] = lambda: None
     ) -> "Lease":
-        """`tell` gives what each renewal says of the run, for `pagefold status`; called on a thread of its own.
+        """Takes the lease. `beat` gives the heartbeat that each renewal writes for `pagefold status`; the lease's thread calls it.
 
-        Raises LeaseHeld while another holder's lease is younger than its TTL and its process not known to be dead.
+        Raises LeaseHeld while another holder's lease is younger than its TTL and its process is not known to be dead.
         """
         store = store.limited(timeout_s=ttl_s / 6, max_tries=2)  # two tries fit between two renewals
         since_s = steady_s()
@@ -86,7 +86,7 @@ class Lease:
         found = _read(store)
         if found is None:
             try:
-                return cls(store, body, store.create(LEASE, _encode(body)), since_s, tell)
+                return cls(store, body, store.create(LEASE, _encode(body)), since_s, beat)
             except Exists:
                 found = _read(store)
                 if found is None:
@@ -105,7 +105,7 @@ class Lease:
             _log.warning("run %s on %s left its lease behind: taken over", current.run_id, current.owner, extra=about)
         body = body.model_copy(update={"epoch": current.epoch + 1})
         try:
-            return cls(store, body, store.replace(LEASE, _encode(body), versioned.etag), since_s, tell)
+            return cls(store, body, store.replace(LEASE, _encode(body), versioned.etag), since_s, beat)
         except Conflict:
             winner = _read(store)
             raise LeaseHeld(winner[0] if winner else current, 0.0) from None
@@ -116,11 +116,11 @@ class Lease:
 
     @property
     def age_s(self) -> float:
-        """Since it was last renewed, by the holder's clock."""
+        """Seconds since the last renewal, by the holder's clock."""
         return steady_s() - self._renewed_s
 
     def check(self) -> None:
-        """Raises LeaseLost. Costs nothing: it asks the clock, not the store."""
+        """Raises LeaseLost if the lease is lost. It is cheap: it asks the clock, not the store."""
         if self._lost is None and self.age_s > self._body.ttl_s * 2 / 3:
             self._lost = "it was not renewed in time (the store did not answer, or this process was paused)"
         if self._lost is not None:
@@ -131,7 +131,7 @@ class Lease:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Mark it released, so that the next run starts at once. Not deleted: few stores can delete on a condition."""
+        """Marks the lease as released, so that the next run starts at once. Few stores could delete it on a condition."""
         self._stop.set()
         self._thread.join()
         with contextlib.suppress(LeaseLost, Conflict, StoreError):
@@ -145,7 +145,7 @@ class Lease:
                 pause_s = self._body.ttl_s / 4
             except StoreError as error:
                 _log.warning("the lease could not be renewed, trying again: %s", error)
-                pause_s = self._body.ttl_s / 20  # `check` counts the time
+                pause_s = self._body.ttl_s / 20  # `check` ends this when it has lasted too long
             except LeaseLost:
                 return
             except Conflict:
@@ -154,13 +154,14 @@ class Lease:
 
     def _heartbeat(self) -> Heartbeat | None:
         try:
-            return self._tell()
-        except Exception:  # noqa: BLE001 (a run must not lose its lease over what is merely told)
-            _log.exception("how far the run is cannot be told")
+            return self._beat()
+        except Exception:  # noqa: BLE001 (a run must not lose its lease over a missing heartbeat)
+            _log.exception("the lease is renewed without a heartbeat")
             return None
 
     def _write(self, *, is_released: bool = False) -> None:
-        """Called by one thread at a time: the keeper, then, once it has ended, whoever leaves the context."""
+        """Renews or releases the lease. One thread at a time calls this: the keeper, then, after its end, the one that leaves the
+        context."""
         self.check()
         since_s = steady_s()
         body = self._body.model_copy(update={"nonce": token_hex(16), "is_released": is_released, "heartbeat": self._heartbeat()})
@@ -170,18 +171,20 @@ class Lease:
             found = _read(self._store)
             if found is None or (found[0].run_id, found[0].epoch) != (body.run_id, body.epoch):
                 raise
-            # An earlier renewal that seemed to fail arrived after all.
+            # An earlier renewal seemed to fail and has arrived after all.
             self._etag = self._store.replace(LEASE, _encode(body), found[1].etag)
         self._body, self._renewed_s = body, since_s
 
 
 def steady_s() -> float:
-    """Seconds on a clock that nobody sets and that counts while the machine sleeps (CLOCK_MONOTONIC does not on Linux)."""
+    """Seconds on a clock that nobody sets and that goes on while the machine sleeps (on Linux CLOCK_MONOTONIC does not)."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _read(store: Store, *, is_last: bool = False) -> tuple[LeaseBody, Versioned] | None:
-    """`is_last`: what does not parse is no lease. Before, it is read once more: nobody shall remove a lease that came broken."""
+    """The lease as it is stored; None if there is none. A lease that does not parse is read once more (`is_last`) before it is
+    called
+    broken, so that nobody removes a good lease because of one broken transfer."""
     try:
         versioned = store.get_versioned(LEASE)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""What the manifests say is done, by source and by document: the only memory that runs share.
+"""The ledger knows what is done, by source and by document, from the manifests, which are the only memory that runs share.
 
-Answers belong to the bytes: what was read of one source holds for every other with the same document_id. What went wrong before
-there were bytes (gone, throttled, denied) belongs to the source. Plain objects with slots, fed from JSON as it is: a lake of a
-million sources is read at the start of every run.
+Answers belong to the bytes: what was read of one source holds for every other source with the same document_id. A failure before
+there were bytes (gone, throttled, denied) belongs to the source. The ledger uses plain objects with slots and unvalidated JSON,
+because every run begins by reading it, and a lake may have a million sources.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from schemas.source import Source
 from workers.sources.listing import Listing
 
 Asked = frozenset[tuple[str, str | None]]
-"""(recipe_id, page range) under which all of it was read. Page range None: every page."""
+"""Pairs of (recipe_id, page range) under which all of a source was read. The page range None means every page."""
 
 _NOTHING: Asked = frozenset()
 
@@ -32,15 +32,15 @@ class Answers:
     def __init__(self) -> None:
         self.whole = _NOTHING
         self.failures: tuple[SourceFailure, ...] = ()
-        """Those that no later commit has read again."""
+        """Failures whose pages no later commit has read again."""
         self.first: SourceState | None = None
-        """Who read it first: what its duplicates are linked to."""
+        """The source that was read first, to which the duplicates are linked."""
         self.is_claimed = False
-        """The plan that is being made reads it."""
+        """True if the plan that is being made reads it."""
 
 
 class SourceState:
-    """One source at one version, over all commits so far."""
+    """What all commits so far say about one source at one version."""
 
     __slots__ = (
         *("uri", "etag", "size_bytes", "last_modified", "num_pages", "attempt", "document_id"),
@@ -50,16 +50,16 @@ class SourceState:
     def __init__(self, uri: str, etag: str, size_bytes: int, last_modified: str) -> None:
         self.uri, self.etag, self.size_bytes, self.last_modified = uri, etag, size_bytes, last_modified
         self.attempt = -1
-        """The highest so far, under any recipe: a further one gets the next, so keys never repeat."""
+        """The highest attempt so far, under any recipe. The next attempt gets the next number, so that keys never repeat."""
         self.document_id: str | None = None
         self.num_pages: int | None = None
         self.of_bytes: Answers | None = None
-        """Shared with every source of the same bytes."""
+        """Answers for the bytes, shared with every source that has the same bytes."""
         self.of_source: Answers | None = None
         self.older: SourceState | None = None
-        """The version of the same uri that counted before this one."""
+        """The version of the same uri that was the newest before this one."""
         self.is_listed = False
-        """The listing that is being planned has this uri; told to the newest version."""
+        """True if the listing that is being planned has this uri. Only the newest version is marked."""
 
     @property
     def source(self) -> Source:
@@ -86,27 +86,27 @@ def missing_tasks(whole: Asked, recipe_ids: Mapping[Task, str], page_range: str 
 
 
 class Ledger:
-    """All source states, later commits over earlier ones."""
+    """All source states. Later commits win over earlier ones."""
 
     def __init__(self, manifests: Iterable[Manifest] = ()) -> None:
         self._newest: dict[str, SourceState] = {}
         self._documents: dict[str, Answers] = {}
         self._deleted: set[str] = set()
         self._wholes: dict[Asked, Asked] = {}
-        """One object for each combination: most sources have the same."""
+        """One shared object for each combination, because most sources have the same."""
         self.asked_before: dict[tuple[str, str], dict[Task, str]] = {}
         """See `pipeline.planning.carry_over.asked_before`."""
         self.plan_of_recipe: dict[str, str] = {}
-        """The last plan that asked under a recipe: where the recipe itself can be read."""
+        """The last plan under each recipe_id. The recipe itself can be read there."""
         self.files: dict[str, int] = {}
-        """Size in bytes by path, of the table files that commits name."""
+        """Size in bytes of each table file that commits name, by path."""
         self.counts: dict[str, CommittedCounts] = {}
-        """By plan_id, what is committed of it; commits of older versions do not say."""
+        """What is committed of each plan, by plan_id. Commits of older versions have no counts."""
         for manifest in manifests:
             self.add(manifest.model_dump(mode="json"))
 
     def add(self, commit: Mapping[str, Any]) -> None:
-        """A manifest as JSON has it, or what a snapshot keeps of one. In the order of plans and shards."""
+        """Takes in a manifest as plain JSON, or what a snapshot keeps of it. The order of calls is that of plans and shards."""
         recipe_ids, page_range = commit["recipe_ids"], commit.get("page_range")
         for recipe_id in recipe_ids.values():
             self.plan_of_recipe[recipe_id] = commit["plan_id"]
@@ -129,18 +129,18 @@ class Ledger:
         return state
 
     def newest_of(self, uri: str) -> SourceState | None:
-        """The version that counts, as in the view `current_sources`: the last whose bytes were read."""
+        """The version that counts, as in the view `current_sources`: the last one whose bytes were read."""
         return self._newest.get(uri)
 
     def newest(self) -> Iterator[SourceState]:
-        """Of each uri."""
+        """The newest version of each uri."""
         return iter(self._newest.values())
 
     def documents(self) -> Iterator[tuple[str, Answers]]:
         return iter(self._documents.items())
 
     def is_deleted(self, uri: str) -> bool:
-        """The last that was noticed of it is that it was no longer listed."""
+        """True if the source was no longer listed when a run last looked."""
         return uri in self._deleted
 
     def _add(self, committed: Mapping[str, Any], recipe_ids: Mapping[str, str], page_range: str | None) -> None:
@@ -196,7 +196,7 @@ def _still_open(failures: Sequence[SourceFailure], committed: Mapping[str, Any])
 
 
 def _covers(committed: Mapping[str, Any], failure: SourceFailure) -> bool:
-    """Did the commit read again what had failed?"""
+    """True if the commit has read again what had failed."""
     if failure.task is not None and failure.task not in committed["tasks"]:
         return False
     if committed["pages"] is None:
@@ -208,8 +208,8 @@ def _covers(committed: Mapping[str, Any], failure: SourceFailure) -> bool:
 
 
 def disappearances(ledger: Ledger, listing: Listing) -> list[Disappearance]:
-    """What the lake knows below the input and the listing no longer has; and what it has again. The listing has come to its end,
-    and its uris are marked in the ledger."""
+    """Sources that the lake knows below the input and that the listing no longer has, and deleted ones that it has again. Call this
+    after the listing has ended and its uris are marked in the ledger."""
     found = []
     for state in ledger.newest():
         was_deleted = ledger.is_deleted(state.uri)
@@ -231,7 +231,7 @@ def list_manifests(store: Store) -> list[tuple[ManifestName, str]]:
 
 
 def load_ledger(store: Store, listed: Listed | None = None) -> Ledger:
-    """`listed` where the manifests have been listed already."""
+    """The ledger of all manifests. `listed`: the manifests, if they have been listed already."""
     ledger = Ledger()
     for commit in read_commits(store, list_manifests(store) if listed is None else listed):
         ledger.add(commit)

@@ -1,7 +1,7 @@
-"""Table files that manifests name and that are not there, or have another size: noticed and told, never acted upon.
+"""Table files that manifests name and that are missing or have another size are reported; nothing is done about them.
 
-Deleting old partitions is a way to keep a lake small, so a date of which no file is left is told apart and in one line. What a
-manifest committed stays done either way: nothing is read again because its file is gone.
+Deleting old partitions is a way to keep a lake small, so a date without any file left is reported in one line. What a manifest
+commits stays done: nothing is read again because its file is gone.
 """
 
 from collections.abc import Mapping
@@ -13,42 +13,42 @@ from pipeline.lake.paths import MANIFESTS
 from pipeline.object_store.store import Store
 
 _AT_ONCE = 8
-"""Tables listed side by side; most have less than a thousand files, which is one request."""
+"""Tables listed at once. Most have fewer than a thousand files, which is one request."""
 
 
 @dataclass(frozen=True)
 class MissingFiles:
     dates: tuple[str, ...] = ()
-    """Dates of which no file is left, in their order."""
+    """Dates of which no file is left, sorted."""
     paths: tuple[str, ...] = ()
-    """Of all other dates, in their order."""
+    """Missing files of all other dates, sorted."""
 
     def __bool__(self) -> bool:
         return bool(self.dates or self.paths)
 
     @property
     def sentences(self) -> list[str]:
-        """Each half a sentence or more, without its full stop."""
-        told = []
+        """What is missing and what to do, in up to two sentences, each without capital and full stop."""
+        found = []
         if self.dates:
             first, last, many = self.dates[0], self.dates[-1], len(self.dates) > 1
             dates = f"{len(self.dates)} dates ({first} to {last})" if many else first
-            told.append(f"all table files of {dates} are gone, as after old partitions were deleted: they are not read again")
+            found.append(f"all table files of {dates} are gone, as after old partitions were deleted: they are not read again")
         if self.paths:
             first, many = self.paths[0], len(self.paths) > 1
             files = f"{len(self.paths)} table files that manifests name are" if many else "a table file that a manifest names is"
             which = "the first is " if many else ""
-            told.append(
+            found.append(
                 f"{files} missing or of another size, {which}{first}: restore {'them' if many else 'it'}, or remove its manifest "
                 f"{_manifest(first)} to have its sources read again"
             )
-        return told
+        return found
 
 
 def find_missing(store: Store, named: Mapping[str, int]) -> MissingFiles:
-    """`named`: size in bytes by path, as manifests have it, read before this call: a file lies there before its manifest does.
+    """Compares the tables with `named`, the size in bytes by path from manifests. It costs one listing of each table.
 
-    Costs one listing of each table.
+    Read the manifests before this call: a file is written before its manifest, so none of theirs can be missing for that reason.
     """
     by_table = {table: set(paths) for table, paths in groupby(sorted(named), key=lambda path: path.partition("/")[0])}
 

@@ -1,4 +1,4 @@
-"""From the output's name to its store, and what is asked of a store before a run believes it."""
+"""Opens the store that the output's name stands for, and checks that the store keeps its promises before a run uses it."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +13,9 @@ from schemas.settings import Settings
 
 
 def open_store(output: str, *, timeout_s: float = 60, max_tries: int = 5, unsafe_single_writer: bool = False) -> Store:
-    """`s3://bucket/prefix` or a local folder, made when the first object is written. Raises StoreError.
+    """The store for `s3://bucket/prefix` or a local folder, which is made when the first object is written. Raises StoreError.
 
-    unsafe_single_writer: conditions are looked up before writing instead of being left to the store.
+    With `unsafe_single_writer` conditions are checked before writing instead of being left to the store.
     """
     if output.startswith("s3://"):
         from pipeline.object_store.s3_store import S3Store
@@ -31,10 +31,11 @@ _CLOCKS_APART_S = 30
 
 
 def probe_store(store: Store) -> None:
-    """Racing creates and replaces must have one winner each, and an old ETag must lose. Raises StoreError with a clear sentence.
-    Sweeps what killed runs left half-written.
+    """Checks that of racing creates and replaces exactly one wins, and that an old ETag loses. Raises StoreError with a clear
+    sentence.
+    It also removes what killed runs left half-written.
 
-    A store that looks before it writes, but not in one step, may pass by luck: the race is run twice.
+    The race is run twice, because a store that checks and writes in two steps may pass once by luck.
     """
     paths = [f"{PROBES}{uuid4().hex}" for _ in range(2)]
     store.sweep()
@@ -43,7 +44,7 @@ def probe_store(store: Store) -> None:
             broken = [condition for path in paths for condition in _broken_conditions(store, path, pool)]
         versioned = store.get_versioned(paths[0])
     finally:
-        with suppress(StoreError):  # of no interest beside the first one
+        with suppress(StoreError):  # the first error matters more
             store.delete(paths)
     if broken:
         raise StoreError(

@@ -1,4 +1,4 @@
-"""Names of everything below the output root. Engines skip names that start with `_`."""
+"""The names of all objects below the output's root. Query engines skip names that start with `_`."""
 
 import contextlib
 import math
@@ -16,7 +16,7 @@ SNAPSHOTS = "_pagefold/snapshots/"
 RUNS = "runs/"
 
 _PLAN_ID = r"(\d{6}(?:\.[0-9a-f]{8})?)"
-"""A plan's number, and digits of its own: see `schemas.plan.Plan.plan_id`."""
+"""A plan's number and its random digits: see `schemas.plan.Plan.plan_id`."""
 _MANIFEST = re.compile(
     rf"_pagefold/manifests/(\d{{4}}-\d\d-\d\d)/{_PLAN_ID}-(\d{{5}}|abandoned|deletions)(?:\.part-(\d{{5}}))?\.json"
 )
@@ -34,13 +34,13 @@ class ManifestName(NamedTuple):
     ingest_date: str
     plan_id: str
     shard_index: int | None
-    """None: the plan was abandoned. DELETIONS: what the plan found to be gone."""
+    """None in the manifest that abandons the plan; DELETIONS in that of what the plan found to be gone."""
     part: int | None = None
-    """Of a shard that is committed in parts; None: the whole shard, or its last part."""
+    """Number of the part, in a shard that is committed in parts; None for the whole shard, and for its last part."""
 
     @property
     def order(self) -> tuple[str, int, float]:
-        """Later commits count over earlier ones: by plan, then shard, then part."""
+        """Sort key: by plan, then shard, then part. Later commits win over earlier ones."""
         return self.plan_id, -1 if self.shard_index is None else self.shard_index, math.inf if self.part is None else self.part
 
     @property
@@ -49,11 +49,11 @@ class ManifestName(NamedTuple):
 
 
 DELETIONS = -1
-"""In the place of a shard's index."""
+"""Stands in place of a shard's index."""
 
 
 class ChunkName(NamedTuple):
-    """What the name of a staged chunk says; positions count the document's selected pages."""
+    """The parts of a staged chunk's name. `first` and `last` are positions among the document's selected pages."""
 
     source_index: int
     first: int
@@ -62,7 +62,7 @@ class ChunkName(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "ChunkName":
-        """Raises ValueError where the text is no chunk's name."""
+        """Raises ValueError if the text is no name of a chunk."""
         match = _CHUNK.fullmatch(text)
         if match is None:
             raise ValueError(f"not the name of a chunk: {text}")
@@ -77,12 +77,12 @@ class ChunkName(NamedTuple):
 
 
 def plan_number(plan_id: str) -> str:
-    """Six digits: what the plan's own file is called by, so that no two plans have the same."""
+    """The first six digits of a plan_id. They name the plan's file, so that no two plans have the same number."""
     return plan_id[:6]
 
 
 def plan_path(plan_id: str) -> str:
-    """Of a plan_id, or of its number alone."""
+    """The path of a plan's file, by plan_id or by its number alone."""
     return f"{PLANS}{plan_number(plan_id)}.json"
 
 
@@ -92,24 +92,24 @@ def plan_number_of(path: str) -> str | None:
 
 
 def next_plan_id(last: str | None) -> str:
-    """The number after that of `last`, and eight hex digits that no other plan has. A lake that was removed and made anew counts
-    from 1 again: what a dead run's worker still writes is then not taken for the new plan's."""
+    """The number after that of `last`, and eight random hex digits. A lake that was removed and made again counts from 1 again; the
+    digits keep what a dead run's worker still writes apart from the new plan."""
     return f"{int(plan_number(last or '0')) + 1:06d}.{token_hex(4)}"
 
 
 def manifest_path(ingest_date: date, plan_id: str, shard_index: int | None, part: int | None = None) -> str:
-    """shard_index None names the manifest that abandons the plan, DELETIONS that of its disappearances."""
+    """The path of a manifest. shard_index None is the manifest that abandons the plan, DELETIONS that of its disappearances."""
     shard = {None: "abandoned", DELETIONS: "deletions"}.get(shard_index) or f"{shard_index:05d}"
     return f"{MANIFESTS}{ingest_date.isoformat()}/{plan_id}-{shard}{_part(part)}.json"
 
 
 def plan_manifests_prefix(ingest_date: date, plan_id: str) -> str:
-    """Of all manifests of a plan."""
+    """The prefix of all manifests of a plan."""
     return f"{MANIFESTS}{ingest_date.isoformat()}/{plan_id}-"
 
 
 def shard_manifests_prefix(ingest_date: date, plan_id: str, shard_index: int) -> str:
-    """Of the manifests of one shard, and of its parts."""
+    """The prefix of the manifests of one shard and its parts."""
     return f"{plan_manifests_prefix(ingest_date, plan_id)}{shard_index:05d}"
 
 
@@ -127,7 +127,7 @@ def manifest_name(path: str) -> ManifestName | None:
 
 
 def snapshot_path(ingest_date: str, digest: str) -> str:
-    """`digest` is of the names of the manifests that it sums up: where one was added or removed, no snapshot has that name."""
+    """The path of a snapshot. `digest` is that of the manifests' names, so a date whose manifests have changed has no snapshot."""
     return f"{SNAPSHOTS}{ingest_date}.{digest}.json.zst"
 
 
@@ -140,7 +140,7 @@ def staged_path(plan_id: str, shard_index: int, chunk: str) -> str:
 
 
 def cover_path(plan_id: str, shard_index: int, number: int = 0) -> str:
-    """Which of its staged chunks the files of a shard, or of one part of it, are made of. `number` counts the parts from 0."""
+    """The path of a cover, the list of staged chunks that a part of a shard is made of. `number` counts the parts from 0."""
     return f"{staging_prefix(plan_id, shard_index)}cover{_part(number or None)}.json"
 
 
@@ -164,7 +164,7 @@ def begins_prefix(plan_id: str, shard_index: int) -> str:
 
 
 def staged_shard(path: str) -> tuple[str, int] | None:
-    """(plan_id, shard_index) of a staged chunk or a cover; None for anything else. So is the one below."""
+    """(plan_id, shard_index) of a staged chunk or a cover; None for anything else."""
     return _shard(_STAGED.fullmatch(path))
 
 
@@ -187,7 +187,7 @@ def _shard(match: re.Match[str] | None) -> tuple[str, int] | None:
 
 
 def table_prefix(table: str, ingest_date: str, plan_id: str) -> str:
-    """Of the files that a plan has in a table."""
+    """The prefix of the files that a plan has in a table."""
     return f"{table}/ingest_date={ingest_date}/{plan_id}-"
 
 

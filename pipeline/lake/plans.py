@@ -1,4 +1,4 @@
-"""Plans in the output: written once, read again, closed."""
+"""Plans in the output: a plan is written once, read again by later runs, and closed."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,13 +28,13 @@ from schemas.tables import TABLES
 
 @dataclass(frozen=True)
 class Unfinished:
-    """The newest plan, with shards that no manifest commits yet."""
+    """The newest plan, if something of it is not committed yet."""
 
     plan: Plan
     pending: list[int]
-    """Shard indexes."""
+    """Indexes of the shards that no manifest commits."""
     owes_disappearances: bool = False
-    """What it found to be gone is not committed either."""
+    """True if what the plan found to be gone is not committed."""
 
 
 def write_plan(
@@ -51,7 +51,7 @@ def write_plan(
     known: Mapping[str, str] | None = None,
     disappearances: Sequence[Disappearance] = (),
 ) -> Plan:
-    """Create the plan. Raises StoreError when another run made the plan of this number first."""
+    """Creates the plan. Raises StoreError if another run has made a plan of this number first."""
     now = datetime.now(UTC)
     plan = Plan(
         plan_id=next_plan_id(last_plan_id),
@@ -78,18 +78,20 @@ def write_plan(
 
 
 def list_plan_numbers(store: Store) -> list[str]:
-    """Six digits each, in their order."""
+    """The numbers of all plans, six digits each, sorted."""
     return sorted(number for stored in store.list(PLANS) if (number := plan_number_of(stored.path)))
 
 
 def read_plan(store: Store, plan_id: str) -> Plan:
-    """By its id, or its number alone. Raises FileNotFoundError, StoreError."""
+    """The plan with this id, or this number alone. Raises FileNotFoundError, StoreError."""
     remedy = "remove it: what it has committed stays, and its other sources are planned anew"
     return read_model(store, plan_path(plan_id), Plan, "a plan", remedy)
 
 
 def find_unfinished(store: Store, numbers: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
-    """Only the newest plan can be: a new one is made after the one before it was finished or abandoned."""
+    """The unfinished plan; None if there is none. Only the newest can be unfinished, because a new plan is made after the one
+    before
+    was finished or abandoned."""
     if not numbers:
         return None
     manifests = list_manifests(store) if listed is None else listed
@@ -106,13 +108,14 @@ def find_unfinished(store: Store, numbers: Sequence[str], listed: Listed | None 
 
 
 def _committed(manifests: Iterable[tuple[ManifestName, str]]) -> dict[int | None, str]:
-    """Path by shard index, of what is committed as a whole."""
+    """Manifest paths by shard index, of shards that are committed completely."""
     return {name.shard_index: path for name, path in manifests if name.part is None}
 
 
 def _are_all(store: Store, committed: Mapping[int | None, str]) -> bool:
-    """True if nothing of the plan is left, as one of its manifests has it: a plan of a hundred thousand sources takes seconds to
-    read. What the plan found to be gone is committed before its shards."""
+    """True if every shard of the plan is committed. The number of shards comes from a manifest, because a plan of a hundred
+    thousand
+    sources takes seconds to read. Disappearances need no check, because they are committed before the shards."""
     last = max(index for index in committed if index is not None)
     num_shards = read_manifest(store, committed[last]).num_shards
     return num_shards is not None and len(committed.keys() - {DELETIONS}) == num_shards
@@ -124,12 +127,12 @@ def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], numbers: 
 
 
 def is_superseded(store: Store, plan: Plan, numbers: Sequence[str]) -> bool:
-    """True if it was made by a run whose lease was gone: then the plan before it may hold the same sources."""
+    """True if a run whose lease was gone has made the plan. The plan before it may hold the same sources then."""
     return len(numbers) > 1 and read_plan(store, numbers[-2]).epoch > plan.epoch
 
 
 def abandon(store: Store, plan: Plan, run_id: str) -> None:
-    """Close the plan as it is. What its shards committed stays; its other sources are free to be planned anew."""
+    """Closes the plan as it is. What its shards have committed stays; its other sources can be planned again."""
     manifest = Manifest(
         plan_id=plan.plan_id,
         shard_index=-1,
@@ -143,7 +146,7 @@ def abandon(store: Store, plan: Plan, run_id: str) -> None:
 
 
 def refuse_tables_of_no_plan(store: Store) -> None:
-    """Where plans and manifests were removed and tables stay, every document would be there twice. Raises OperatorError."""
+    """Raises OperatorError if the tables hold files although no plan exists, because a run would then read every document twice."""
     for table in TABLES:
         for stored in store.list(f"{table}/"):
             raise OperatorError(

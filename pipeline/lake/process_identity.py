@@ -1,4 +1,4 @@
-"""Which process holds something, told so that another process of the same machine can see that it is dead."""
+"""The identity of a process, from which another process on the same machine can see that the first one is dead."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def this_process() -> str | None:
-    """Host, boot, process-id namespace, id and start time; None where /proc does not tell (not Linux)."""
+    """Host, boot id, process-id namespace, process id and start time; None without /proc (not Linux)."""
     place = _place()
     try:
         started = _started(os.getpid())
@@ -16,10 +16,10 @@ def this_process() -> str | None:
 
 
 def is_dead(process: str) -> bool:
-    """True only when it surely is: it ran on this machine, since this boot, in our namespace, and is there no more.
+    """True only if the process is surely dead: it ran on this machine, since this boot, in our namespace, and no longer exists.
 
-    A container with a process-id namespace of its own is never judged from outside, nor one of another machine. A process that
-    cannot be looked at is not taken for dead: too many open files here, or a /proc that hides what others run.
+    False for processes of other machines and of containers with a namespace of their own, which cannot be seen from here, and for a
+    process that cannot be examined: too many files are open, or /proc hides other users' processes.
     """
     before, _, started = process.rpartition("/")
     place, _, pid = before.rpartition("/")
@@ -34,16 +34,16 @@ def is_dead(process: str) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """Its start time, in clock ticks since boot; None for a process that is dead and not yet waited for.
+    """The process's start time in clock ticks since boot; None for a zombie, which is dead and not yet waited for.
 
-    Raises FileNotFoundError, ProcessLookupError where /proc has no such process; another OSError where it cannot be read.
+    Raises FileNotFoundError or ProcessLookupError if /proc has no such process, another OSError if it cannot be read.
     """
     state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return None if state in "ZX" else fields[18]
 
 
 def _is_unknown(pid: int) -> bool:
-    """A second witness: under `hidepid` the process of another user is not in /proc, and yet the kernel knows it."""
+    """True if the kernel knows no such process. With `hidepid` /proc does not show processes of other users that exist."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

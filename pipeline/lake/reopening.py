@@ -1,4 +1,4 @@
-"""Staged chunks taken back, so that their pages are open again: what the breaker does to a bug that hits everything."""
+"""Staged chunks are deleted, so that their pages are open again, after the breaker has found a bug that hits every page."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,15 +12,15 @@ from schemas.plan import Plan
 
 
 def reopen(store: Store, plan: Plan, streak: Iterable[tuple[str, int, str]], progress: Mapping[int, ShardProgress]) -> None:
-    """Delete the chunks of the streak, and those that were in flight when it ended and hold nothing but bugs. What was read stays.
+    """Deletes the chunks of the streak, and chunks that were in flight at its end and hold nothing but bugs. What was read stays.
 
-    Only once the stream has ended: what is staged later is not seen.
+    Call it after the stream has ended, because it does not see what is staged later.
     """
     store.delete([*(staged_path(*chunk) for chunk in streak), *_broken_since(store, plan, progress)])
 
 
 def _broken_since(store: Store, plan: Plan, progress: Mapping[int, ShardProgress]) -> Iterator[str]:
-    """Paths of chunks whose receipt never came."""
+    """Paths of chunks whose receipt never came and that hold nothing but bugs."""
     for index, shard in progress.items():
         known = {name for source in shard.sources for name in source.staged()}
         for name in list_staged(store, plan, index):

@@ -1,4 +1,4 @@
-"""How far a shard is: which of its chunks are staged, which of its documents are whole, and which of these are committed."""
+"""The progress of a shard: its staged chunks, its whole documents (all their chunks are staged), and its committed documents."""
 
 import time
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ class Coverage:
     def complete(self) -> list[ChunkName] | None:
         """The chunks that cover the source exactly, in page order; None while some are missing.
 
-        A source that went away between two runs may have been staged under two page counts by a run that was thought dead;
-        the largest count that is covered is taken: pages rather than the failure to fetch them.
+        A source that went away between two runs may be staged under two page counts, one by a run that was taken for dead. The
+        largest count that is covered wins, because pages are worth more than the failure to fetch them.
         """
         for num_selected, names in sorted(self._names.items(), reverse=True):
             if num_selected == 0 and names:
@@ -44,14 +44,14 @@ class Coverage:
         return None
 
     def staged(self) -> list[ChunkName]:
-        """What a run that goes on need not read again: of the page count that is furthest."""
+        """The chunks that a resumed run need not read again: those of the page count that has the most chunks."""
         groups = sorted(filter(None, self._names.values()), key=lambda names: (-len(names), min(names)))
         return sorted(groups[0]) if groups else []
 
 
 def _tiling(names: Iterable[ChunkName], num_selected: int) -> list[ChunkName] | None:
-    """Names that stand one behind the other from the first position to the last; where some overlap, the longer ones. None where
-    there are no such names."""
+    """Names that follow each other from the first position to the last; of names that begin at one position, the longest. None if
+    a position is missing."""
     tiling: list[ChunkName] = []
     longest = {name.first: name for name in sorted(names)}
     while num_selected and (position := tiling[-1].last + 1 if tiling else 0) < num_selected:
@@ -66,19 +66,19 @@ class ShardProgress:
         self.shard_index = shard_index
         self.sources = [Coverage() for _ in plan.shards[shard_index]]
         self.next_part = 0
-        """Number of the next part to be committed. Parts are committed one after the other, so whoever knows all parts before it
-        knows which documents are left."""
+        """Number of the next part. Parts are committed one after the other, so all parts before it show which documents are
+        left."""
         self.is_committed = False
-        """All of it."""
+        """True if the whole shard is committed."""
         self._incomplete = set(range(len(self.sources)))
         self._committed: set[int] = set()
         self._whole_since: dict[int, float] = {}
-        """Steady seconds, by source_index, of documents that are whole and not committed."""
+        """Since when each document is whole and not committed, in `time.monotonic` seconds by source_index."""
         for name in staged:
             self.add(name)
 
     def add(self, name: ChunkName) -> bool:
-        """True when it completes its source."""
+        """Notes a staged chunk. True if it completes its source."""
         coverage = self.sources[name.source_index]
         coverage.add(name)
         if name.source_index in self._incomplete and coverage.complete() is not None:
@@ -88,7 +88,7 @@ class ShardProgress:
         return False
 
     def remove(self, names: Iterable[ChunkName]) -> None:
-        """Chunks that are not what their names promise: they count as not staged."""
+        """Makes chunks count as not staged, because they are not what their names promise."""
         for name in names:
             coverage = self.sources[name.source_index]
             coverage.remove(name)
@@ -97,7 +97,7 @@ class ShardProgress:
                 self._whole_since.pop(name.source_index, None)
 
     def commit(self, source_indexes: Iterable[int], part: int | None) -> None:
-        """Note what a part (None: the last) has committed."""
+        """Notes what a part (None: the last) has committed."""
         for index in source_indexes:
             self._committed.add(index)
             self._incomplete.discard(index)
@@ -107,7 +107,7 @@ class ShardProgress:
 
     @property
     def is_complete(self) -> bool:
-        """Every document is whole."""
+        """True if every document is whole."""
         return not self._incomplete
 
     @property
@@ -120,29 +120,29 @@ class ShardProgress:
 
     @property
     def num_waiting(self) -> int:
-        """Documents that are whole and not committed."""
+        """Number of documents that are whole and not committed."""
         return len(self._whole_since)
 
     @property
     def num_pages_waiting(self) -> int:
-        """Pages that are staged and not committed."""
+        """Number of pages that are staged and not committed."""
         open_sources = (coverage for index, coverage in enumerate(self.sources) if index not in self._committed)
         return sum(name.num_pages for coverage in open_sources for name in coverage.staged())
 
     @property
     def waiting_s(self) -> float:
-        """How long the first of them has been whole; 0 where there is none."""
+        """Seconds for which the first waiting document has been whole; 0 if none waits."""
         return time.monotonic() - min(self._whole_since.values()) if self._whole_since else 0.0
 
     def committed_chunks(self) -> list[ChunkName]:
-        """Staged chunks that are no longer needed."""
+        """Staged chunks of committed documents, which are no longer needed."""
         return [name for index in sorted(self._committed) for name in self.sources[index].staged()]
 
     def is_source_complete(self, source_index: int) -> bool:
         return source_index not in self._incomplete
 
     def chunks(self) -> list[ChunkName]:
-        """Of the documents that are whole and not committed, in the order of their rows: by source, then page."""
+        """Chunks of the documents that are whole and not committed, in the order of their rows: by source, then page."""
         whole = (coverage for index, coverage in enumerate(self.sources) if index not in self._committed)
         return [name for coverage in whole for name in coverage.complete() or []]
 
@@ -153,7 +153,8 @@ def list_staged(store: Store, plan: Plan, shard_index: int) -> list[ChunkName]:
 
 
 def read_progress(store: Store, plan: Plan, pending: Iterable[int]) -> dict[int, ShardProgress]:
-    """By shard index, as the output has it: what is staged, and which parts are committed. One listing for all of them."""
+    """The progress of each shard by its index, from the staged chunks and manifests in the output. One listing serves all
+    shards."""
     progress = {index: ShardProgress(plan, index) for index in pending}
     for stored in store.list(f"{STAGING}{plan.plan_id}/"):
         shard, name = staged_shard(stored.path), chunk_name(stored.path)
@@ -167,7 +168,7 @@ def read_progress(store: Store, plan: Plan, pending: Iterable[int]) -> dict[int,
 
 
 def note_commits(store: Store, plan: Plan, progress: ShardProgress) -> None:
-    """Note what manifests commit of the shard, whoever wrote them."""
+    """Notes what the shard's manifests commit, whichever run wrote them."""
     for stored in store.list(shard_manifests_prefix(plan.ingest_date, plan.plan_id, progress.shard_index)):
         _note(store, plan, stored.path, progress)
 

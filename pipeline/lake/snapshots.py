@@ -1,8 +1,8 @@
-"""The manifests of a date that is over, joined in one object: reading a year is 365 requests, not one for each shard.
+"""Snapshots: the manifests of a past date joined in one object, so that reading a year takes 365 requests, not one per shard.
 
-A snapshot is named after the manifests it joins and made of nothing else, so it can be deleted, or made twice, and one that no
-longer fits (a manifest was added or removed) has another name and is not looked at. A line of JSON for each manifest after a line
-with their digest, zstd; what does not fit it is left for the manifests themselves.
+A snapshot is made of manifests alone and named after a digest of their names. It can be deleted, or made twice. When a manifest is
+added or removed the name no longer fits, and the snapshot is not used. It has a line with the digest of its content and then a line
+of JSON for each manifest, compressed with zstd. A snapshot that is damaged is not used: the manifests themselves are read.
 """
 
 import contextlib
@@ -24,18 +24,18 @@ from pipeline.object_store.stored_objects import read_object
 _log = logging.getLogger(__name__)
 
 MIN_MANIFESTS = 8
-"""A date with fewer is read as it is."""
+"""A date with fewer manifests gets no snapshot."""
 _AT_ONCE = 16
 _KEPT = ("plan_id", "recipe_ids", "page_range", "files", "counts", "sources", "disappearances")
 
 Listed = Sequence[tuple[ManifestName, str]]
-"""(name, path), in the order of plans and shards."""
+"""(name, path) of manifests, in the order of plans and shards."""
 Commit = dict[str, Any]
-"""A manifest's JSON: at least what the ledger reads of it."""
+"""A manifest's JSON, or at least the part that the ledger reads."""
 
 
 def read_commits(store: Store, listed: Listed) -> Iterator[Commit]:
-    """What the manifests say, in their order; from snapshots where there are."""
+    """The contents of the manifests, in their order, from snapshots where they exist."""
     dates = _by_date(listed)
     snapshots = {stored.path for stored in store.list(SNAPSHOTS)} if any(map(_is_worth_it, dates)) else set()
     for manifests in dates:
@@ -45,7 +45,7 @@ def read_commits(store: Store, listed: Listed) -> Iterator[Commit]:
 
 
 def write_snapshots(store: Store, listed: Listed) -> int:
-    """Of each date that is over and has none yet; gives how many were made."""
+    """Makes a snapshot of each past date that has none yet. Gives how many were made."""
     today = datetime.now(UTC).date().isoformat()
     over = [manifests for manifests in _by_date(listed) if manifests[0][0].ingest_date < today and _is_worth_it(manifests)]
     if not over:
@@ -58,19 +58,19 @@ def write_snapshots(store: Store, listed: Listed) -> int:
         commits = _read_manifests(store, [path for _, path in manifests])
         body = b"\n".join(to_json({key: commit[key] for key in _KEPT if key in commit}) for commit in commits)
         head = _digest(body).encode()
-        with contextlib.suppress(Exists):  # another run was faster: with the same bytes
+        with contextlib.suppress(Exists):  # another run was faster and wrote the same bytes
             store.create(_path(manifests), _compressed(head + b"\n" + body))
             made += 1
     return made
 
 
 def fitting(listed: Listed) -> set[str]:
-    """Paths of the snapshots that these manifests have, or would have; no other is ever looked at."""
+    """Paths of the snapshots that these manifests have, or would have. No other snapshot is ever read."""
     return {_path(manifests) for manifests in _by_date(listed)}
 
 
 def _by_date(listed: Listed) -> list[Listed]:
-    """Neighbours of one date: a date comes twice where a clock went back between two plans."""
+    """Groups of neighbours with one date. A date comes twice if a clock was set back between two plans."""
     return [list(group) for _, group in groupby(listed, key=lambda item: item[0].ingest_date)]
 
 
@@ -88,7 +88,7 @@ def _digest(body: bytes) -> str:
 
 
 def _read_snapshot(store: Store, path: str, num_manifests: int) -> Iterator[Commit] | None:
-    """None where it is not what its name promises."""
+    """The commits in a snapshot; None if its content does not match its digest or its name."""
     try:
         head, _, body = _decompressed(store.get(path)).partition(b"\n")
         if head != _digest(body).encode() or body.count(b"\n") + 1 != num_manifests:
@@ -100,7 +100,7 @@ def _read_snapshot(store: Store, path: str, num_manifests: int) -> Iterator[Comm
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    """One at a time: `split` would hold a day's manifests twice."""
+    """The lines of the body, one at a time: `split` would hold a day's manifests in memory twice."""
     start = 0
     while start <= len(body):
         end = body.find(b"\n", start)
@@ -110,7 +110,7 @@ def _lines(body: bytes) -> Iterator[bytes]:
 
 
 def _read_manifests(store: Store, paths: Sequence[str]) -> Iterator[Commit]:
-    """A few ahead, in their order: all at once would be the whole lake's history in memory."""
+    """The manifests in their order. Only a few are read ahead, because all at once would be the lake's whole history in memory."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for start in range(0, len(paths), 4 * _AT_ONCE):
             some = paths[start : start + 4 * _AT_ONCE]

@@ -1,7 +1,8 @@
-"""A staged chunk: an Arrow IPC stream of one row, with every table's rows as a list and the chunk beside them; zstd as a whole
-(a seventh of the bytes and three fifths of the CPU of compressing each of its hundreds of small buffers).
+"""A staged chunk is an Arrow IPC stream of one row, which holds the chunk and a list of rows for each table.
 
-Built in memory and created by one PUT: an exception inside a pyarrow output stream still publishes a truncated file.
+The stream is compressed with zstd as a whole, which takes a seventh of the bytes and three fifths of the CPU of compressing its
+hundreds of small buffers. It is built in memory and created by one PUT, because an exception inside a pyarrow output stream still
+publishes a truncated file.
 """
 
 import functools
@@ -18,7 +19,7 @@ from schemas.records import ChunkRecords, Record
 from schemas.tables import arrow_schema, to_table
 
 CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "failures")
-"""The tables that chunks carry rows of; `documents` is derived when a shard is committed."""
+"""The tables of which chunks carry rows. `documents` is derived when a shard is committed."""
 
 _SCHEMA = pa.schema(
     [
@@ -36,22 +37,22 @@ _SCHEMA = pa.schema(
 class StagedChunk:
     chunk: Chunk
     run_id: str
-    """The run that read it."""
+    """The run that read the chunk."""
     tables: dict[str, pa.Table]
     recipe_ids: dict[str, str] | None = None
-    """By task: what it was read under. None in chunks of older versions, which do not say."""
+    """The recipe_id of each task; None in chunks of older versions."""
     version: str | None = None
-    """Of the pagefold that read it; None in what older ones staged."""
+    """Version of the pagefold that read the chunk; None in chunks of older versions."""
 
 
 @functools.cache
 def this_version() -> str:
-    """Of the pagefold at work."""
+    """The version of the pagefold that is running."""
     return version("pagefold")
 
 
 def encode_chunk(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: Mapping[str, str] | None = None) -> bytes:
-    """The bytes to be staged. `recipe_ids` by task."""
+    """The bytes of a staged chunk. `recipe_ids` has the recipe_id of each task."""
     rows: dict[str, list[Record]] = {
         "pages": [*records.pages],
         "blocks": [*records.blocks],
@@ -77,7 +78,7 @@ def encode_staged(staged: StagedChunk) -> bytes:
 
 
 def decode(body: bytes) -> StagedChunk:
-    """Raises ValueError (pa.ArrowInvalid is one), OSError or KeyError when the bytes are no staged chunk."""
+    """Raises ValueError (pa.ArrowInvalid is one), OSError or KeyError if the bytes are no staged chunk."""
     row = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all()
     tables = {}
     for table in CHUNK_TABLES:

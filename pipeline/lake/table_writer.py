@@ -1,5 +1,5 @@
-"""A table's Parquet file, built in memory row group by row group: an exception inside a pyarrow output stream still publishes a
-truncated file."""
+"""Builds a table's Parquet file in memory, row group by row group, because an exception inside a pyarrow output stream still
+publishes a truncated file."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,7 +8,7 @@ from schemas.plan import Cover
 from schemas.tables import arrow_schema
 
 _MAX_PENDING = 100
-"""Chunks' tables that wait for their row group; more are joined, for each takes some 50 kB whatever its rows."""
+"""Chunks' tables that may wait for their row group. More are joined, because each takes some 50 kB however few rows it has."""
 
 
 class TableWriter:
@@ -19,7 +19,7 @@ class TableWriter:
         self._joined: list[pa.Table] = []
         self._pending: list[pa.Table] = []
         self._num_pending = 0
-        """Rows of both."""
+        """Number of rows in `_joined` and `_pending`."""
         self.num_rows = 0
 
     def add(self, rows: pa.Table) -> None:
@@ -35,7 +35,7 @@ class TableWriter:
             self._pending = []
 
     def finish(self) -> bytes | None:
-        """The file's bytes; None where there is no row."""
+        """The file's bytes; None if there is no row."""
         if not self.num_rows:
             return None
         self._flush()

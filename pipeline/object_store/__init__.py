@@ -1,1 +1,1 @@
-"""All that a lake asks of a bucket or a folder."""
+"""The operations that a lake needs from a bucket or a folder."""

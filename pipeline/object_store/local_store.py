@@ -1,8 +1,8 @@
-"""The store in a local folder, for one machine: `link(2)` creates, `flock` guards replacing.
+"""The store in a local folder, for one machine. `link(2)` creates files, and `flock` guards their replacement.
 
-A file appears under its name complete or not at all: it is written and synced under a name that starts with `_tmp-`, which
-listings and query engines skip. The file is synced before it gets its name and the folder after, so that a power cut leaves no
-manifest without its files. What a killed process leaves behind is swept an hour later.
+A file appears under its name complete or not at all: it is written under a name that starts with `_tmp-`, which listings and query
+engines skip. The file is synced before it gets its name, and its folder after, so that a power cut leaves no manifest without its
+files. What a killed process leaves behind is removed an hour later.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ class LocalStore:
         return os.path.join(self.root, path)
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written, and folders that have long been empty: no write takes an hour."""
+        """Removes what killed processes left half-written, and folders that have been empty for an hour. No write takes an hour."""
         oldest = (self._now() - timedelta(seconds=_SWEPT_AFTER_S)).timestamp() if os.path.isdir(self.root) else 0
         for path in self._walk(""):
             if path.rpartition("/")[2].startswith(_TEMPORARY) and not path.endswith(_LOCK):
@@ -101,7 +101,7 @@ class LocalStore:
                 with contextlib.suppress(OSError):
                     if target.stat().st_mtime < oldest:
                         target.unlink()
-        # `delete` leaves folders: another writer may be about to create in one that has just become empty
+        # `delete` leaves folders, because another writer may be about to create a file in one that has just become empty.
         for folder, _, _ in os.walk(os.path.join(self.root, "_pagefold"), topdown=False):
             with contextlib.suppress(OSError):
                 if os.stat(folder).st_mtime < oldest:
@@ -117,7 +117,7 @@ class LocalStore:
                     yield path
 
     def _raise(self, error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):  # not there yet, or deleted meanwhile
+        if not isinstance(error, FileNotFoundError):  # a folder that is not there yet, or was deleted meanwhile, is no error
             raise self._explained("list", error) from error
 
     def _target(self, path: str) -> Path:
@@ -135,7 +135,7 @@ class LocalStore:
             raise self._explained("read", error) from error
 
     def _write(self, target: Path, body: bytes, publish: Callable[[Path], None]) -> None:
-        """Write a synced temporary file beside `target` and hand it to `publish`, which gives it its name."""
+        """Writes a synced temporary file beside `target` and passes it to `publish`, which gives it its name."""
         temporary = target.parent / f"{_TEMPORARY}{uuid4().hex}"
         try:
             with _new_file(temporary) as file:
@@ -158,9 +158,9 @@ class LocalStore:
         return StoreError(f"Cannot {verb} below {self.root}: {why}.")
 
     def _now(self) -> datetime:
-        """The file system's clock, which is also that of `st_mtime`: on a network mount it is not ours.
+        """The time by the file system's clock, which also sets `st_mtime`; on a network mount it is not this machine's clock.
 
-        Who may only read gets this machine's clock, and cannot take a lease over anyway.
+        A process that may only read gets the time of this machine. It cannot take over a lease anyway.
         """
         touched = Path(self.root, f"{_TEMPORARY}{uuid4().hex}")
         try:
@@ -189,13 +189,13 @@ _LOCK = f"{_TEMPORARY}lock"
 
 
 def _new_file(path: Path) -> BinaryIO:
-    """Opened for writing; its folder is made."""
+    """Opens a new file for writing and makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("xb")
 
 
 def _etag(body: bytes) -> str:
-    """Of the content: inode and time come again under fast rewrites."""
+    """A digest of the content. Inode and time would not do, because they can repeat under fast rewrites."""
     return hashlib.sha256(body).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""The store in S3, or in anything that speaks S3 and honours If-Match and If-None-Match on PUT."""
+"""The store in S3, or in any S3-compatible service that honours If-Match and If-None-Match on PUT."""
 
 import random
 import time
@@ -90,14 +90,14 @@ class S3Store:
                 raise kind(f"{self.root}: cannot delete {errors[0].get('Key')}: {errors[0].get('Code')}.")
 
     def sweep(self) -> None:
-        """A PUT that was not finished left nothing."""
+        """Does nothing, because an unfinished PUT leaves nothing behind."""
 
     def uri(self, path: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{path}"
 
     def _put_if(self, path: str, body: bytes, etag: str | None) -> str | None:
-        """Write where that version stands (etag None: where nothing does); None where it does not."""
-        if self._unsafe:  # a store may refuse the headers, or ignore them; one writer needs no more than a look
+        """Writes if that version is there (etag None: if nothing is there), and gives the new ETag; else gives None."""
+        if self._unsafe:  # the store may refuse or ignore conditions; with one writer a check before writing is enough
             try:
                 current = self._get(path)[1]["ETag"].strip('"')
             except FileNotFoundError:
@@ -119,10 +119,11 @@ class S3Store:
         raise AssertionError("unreachable")
 
     def _own_write(self, path: str, body: bytes) -> str | None:
-        """The ETag, where botocore met its own write after a reply that was lost.
+        """The ETag if the object that was met is our own earlier write, whose reply was lost and which botocore has repeated.
 
-        Told by the bytes: those of leases, plans, manifests and begin markers differ from writer to writer, and where they do not
-        (a staged chunk) either writer's object is the same object. Nothing is told of empty bodies.
+        Equal bytes show that: leases, plans, manifests and begin markers differ from writer to writer, and for a staged chunk it
+        does
+        not matter which writer wrote the same bytes. Empty bodies show nothing.
         """
         try:
             stored, response = self._get(path)
@@ -143,7 +144,7 @@ class S3Store:
         return str(response["ETag"]).strip('"')
 
     def _get(self, path: str) -> tuple[bytes, dict[str, Any]]:
-        """Body and response; a body that breaks off is asked for again, which botocore does not do."""
+        """The body and the response. A body that breaks off is requested again, which botocore does not do."""
         for attempt in range(self._max_tries):
             try:
                 response = self._client.get_object(Bucket=self.bucket, Key=self.prefix + path)

@@ -1,7 +1,7 @@
 """One small store for local folders and S3. Paths are relative POSIX strings below the root.
 
-boto3 alone, not obstore: the lease needs the `Date` of a response, which obstore does not hand out; obstore's local store has no
-If-Match, so that half is ours anyway; and there is one credential chain for listing, fetching and storing.
+The S3 side uses boto3 and not obstore, because the lease needs the `Date` of a response, which obstore does not give, and because
+listing, fetching and storing then share one credential chain. obstore's local store has no If-Match, so it would not help there.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,25 +12,25 @@ from schemas.errors import EXIT_INCOMPLETE, EndsRun
 
 
 class StoreError(EndsRun):
-    """The output cannot be used as it is. One sentence for the operator."""
+    """The output cannot be used as it is. The message is one sentence for the operator."""
 
 
 class StoreUnavailable(StoreError):
-    """Not now: the store does not answer, or asks to come back. The same command may do later."""
+    """The store does not answer, or asks to come back later. The same command may succeed then."""
 
     exit_code = EXIT_INCOMPLETE
 
 
 class Damaged(StoreError):
-    """An object of the output is not what it was written as. The sentence names it and says what to do: going on would not help."""
+    """An object of the output is damaged. The message names it and says what to do; trying again would not help."""
 
 
 class Exists(Exception):
-    """`create` met an object that stands there already."""
+    """`create` found that the object exists already."""
 
 
 class Conflict(Exception):
-    """`replace` met another version."""
+    """`replace` found another version of the object."""
 
 
 class StoredObject(NamedTuple):
@@ -49,16 +49,18 @@ class Versioned(NamedTuple):
 
 
 class Store(Protocol):
-    """Picklable: clients are made anew in each process. All but the documented exceptions are StoreError."""
+    """A store can be pickled; each process makes its own clients. Its methods raise StoreError beside the exceptions they
+    document."""
 
     root: str
-    """As given, normalised; for messages."""
+    """The output's name in normal form, for messages."""
 
     def create(self, path: str, body: bytes) -> str:
-        """Write if nothing is there; gives the ETag. Raises Exists. A lost reply to a successful write is success."""
+        """Writes if nothing is there, and gives the ETag. Raises Exists. A write that succeeded and whose reply was lost is a
+        success."""
 
     def put(self, path: str, body: bytes) -> None:
-        """Write in one step, over whatever is there."""
+        """Writes in one step, over whatever is there."""
 
     def get(self, path: str) -> bytes:
         """Raises FileNotFoundError."""
@@ -67,20 +69,20 @@ class Store(Protocol):
         """Raises FileNotFoundError."""
 
     def replace(self, path: str, body: bytes, etag: str) -> str:
-        """Write if that version is still there; gives the new ETag. Raises Conflict. `etag` is what `create`, `replace` or
-        `get_versioned` gave (a local listing has another, cheaper one)."""
+        """Writes if that version is still there, and gives the new ETag. Raises Conflict. `etag` comes from `create`, `replace` or
+        `get_versioned`; a local listing has another, cheaper one."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """All objects whose path starts with `prefix` (no folder is implied), in the order of their paths."""
+        """All objects whose path starts with `prefix`, which need not be a folder, sorted by path."""
 
     def delete(self, paths: Iterable[str]) -> None:
-        """What is not there is no error."""
+        """Deletes the objects. A path without an object is no error."""
 
     def uri(self, path: str) -> str:
-        """`s3://…` or an absolute path."""
+        """The object's full name: `s3://…` or an absolute path."""
 
     def limited(self, *, timeout_s: float, max_tries: int) -> "Store":
-        """The same store with other limits for one request: a lease cannot wait as long as a table may."""
+        """The same store with other limits for each request, because a lease cannot wait as long as a table can."""
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written an hour ago."""
+        """Removes what killed processes left half-written an hour ago or earlier."""

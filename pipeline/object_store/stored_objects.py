@@ -1,4 +1,4 @@
-"""Reading what the output keeps as JSON or Arrow: one sentence with the path and what to do where an object is damaged."""
+"""Reads objects that the output keeps as JSON or Arrow. A damaged object is an error that names its path and what to do."""
 
 import contextlib
 import time
@@ -13,15 +13,15 @@ Parsed = TypeVar("Parsed")
 Model = TypeVar("Model", bound=BaseModel)
 
 _NOT_PARSED = (ValueError, KeyError, TypeError, OSError)
-"""What Pydantic, Arrow and JSON raise for bytes that are something else."""
+"""Exceptions of Pydantic, Arrow and JSON for bytes that they cannot parse."""
 _AGAIN_AFTER_S = 0.5
-"""A body that broke off on its way, or a store that was repairing itself, is whole when asked again."""
+"""Pause before a second try, which succeeds if the body was only cut in transfer or the store was repairing itself."""
 
 
 def read_object(store: Store, path: str, parse: Callable[[bytes], Parsed], what: str, remedy: str) -> Parsed:
-    """What `parse` makes of the object at `path`; fetched once more before it is called damaged.
+    """Gives what `parse` makes of the object at `path`. The object is fetched once more before it is called damaged.
 
-    `what` names the object (`a plan`), `remedy` says what the operator can do. Raises FileNotFoundError, Damaged.
+    `what` names the object (`a plan`), and `remedy` says what the operator can do. Raises FileNotFoundError, Damaged.
     """
     body = store.get(path)
     with contextlib.suppress(*_NOT_PARSED):
@@ -36,5 +36,5 @@ def read_object(store: Store, path: str, parse: Callable[[bytes], Parsed], what:
 
 
 def read_model(store: Store, path: str, model: type[Model], what: str, remedy: str) -> Model:
-    """The same, of a Pydantic model's JSON."""
+    """The same for the JSON of a Pydantic model."""
     return read_object(store, path, model.model_validate_json, what, remedy)

@@ -75,15 +75,15 @@ def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt
     )
 
 
-def tell_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
+def report_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
     """A line in the JSON log for each page that took longer."""
     try:
-        _tell_slow_pages(chunk, records, slow_page_s)
+        _report_slow_pages(chunk, records, slow_page_s)
     except Exception as error:  # noqa: BLE001 - the border of a chunk
         page_error(error, "encode")
 
 
-def _tell_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
+def _report_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
     for page in records.pages:
         if page.render_s + page.read_s > slow_page_s:
             event(

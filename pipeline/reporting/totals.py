@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lake.unread_pages import told_once_a_document
+from pipeline.lake.unread_pages import counted_once
 from pipeline.reporting.observer import Observer, Several, ShardCommit
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
@@ -142,10 +142,10 @@ class Counting(Several):
     def __init__(self, observer: Observer, totals: Totals) -> None:
         super().__init__(observer)
         self._totals = totals
-        self._told_unread: set[tuple[str, str]] = set()
+        self._counted_unread: set[tuple[str, str]] = set()
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
-        receipt = told_once_a_document(receipt, self._told_unread)
+        receipt = counted_once(receipt, self._counted_unread)
         self._totals.add(receipt)
         super().chunk_done(receipt, num_documents_done)
 

@@ -386,7 +386,7 @@ def test_a_figure_that_no_table_holds_is_such_a_chunk(drawn: list[pa.Table], cle
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
-@pytest.mark.parametrize("name", ["make_receipt", "_tell_slow_pages"])
+@pytest.mark.parametrize("name", ["make_receipt", "_report_slow_pages"])
 def test_what_is_told_of_a_chunk_does_not_cost_the_chunk(
     name: str, error: Exception, drawn: list[pa.Table], clean: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from pipeline.lake.ledger import load_ledger
 from pipeline.lake.paths import staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import decode, encode_chunk
-from pipeline.lake.unread_pages import told_once_a_document
+from pipeline.lake.unread_pages import counted_once
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.carry_over import _answered
 from pipeline.planning.choosing import Counts, plan_retries
@@ -138,7 +138,7 @@ def test_pages_left_unread_are_no_answers_that_a_later_plan_takes_over(tasks: li
 
 def test_a_run_counts_it_once_too(cut: list[tuple[Chunk, ChunkRecords]]) -> None:
     told: set[tuple[str, str]] = set()
-    receipts: list[Receipt] = [told_once_a_document(make_receipt(*each), told) for each in cut]
+    receipts: list[Receipt] = [counted_once(make_receipt(*each), told) for each in cut]
 
     assert [receipt.failures for receipt in receipts] == [{}, {OVER: 1}, {}, {}, {}]
     assert [[trouble.page_index for trouble in receipt.troubles] for receipt in receipts] == [[], [3], [], [], []]

@@ -12,7 +12,7 @@ from pipeline.lake.lease import LEASE, Lease
 from pipeline.object_store.local_store import LocalStore
 from pipeline.reporting.json_log import EventLog, event, json_log
 from pipeline.reporting.observer import Several
-from pipeline.reporting.receipts import tell_slow_pages
+from pipeline.reporting.receipts import report_slow_pages
 from pipeline.reporting.watchers import watched
 from schemas.lease import LeaseBody
 from schemas.settings import Settings
@@ -86,7 +86,7 @@ def test_a_slow_page_is_told_and_a_quick_one_is_not() -> None:
     slow = records.pages[1].__class__(**{**vars(records.pages[1]), "read_s": 61.0})
     records.pages[1] = slow
 
-    (line,) = logged(lambda: tell_slow_pages(chunk, records, 60))
+    (line,) = logged(lambda: report_slow_pages(chunk, records, 60))
 
     assert (line["event"], line["page_index"], line["read_s"], line["uri"]) == ("slow_page", 1, 61.0, "s3://drop/a.pdf")
 
