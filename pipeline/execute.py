@@ -135,7 +135,7 @@ class _Execution:
             for receipt in receipts:
                 if receipt is not None:
                     deaths.add(receipt)
-                    bugs.tell(receipt)
+                    bugs.report(receipt)
                     shard = self._progress[receipt.shard_index]
                     num_complete += shard.add(ChunkName.parse(receipt.name))
                     self._observer.chunk_done(receipt, num_complete)

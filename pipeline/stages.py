@@ -35,7 +35,7 @@ from schemas.page import Chunk, Packed, RenderedChunk, RenderedPage, pack
 from schemas.receipt import Spent
 from schemas.records import ChunkRecords
 from schemas.source import Document, Source
-from workers.contained import page_error, page_failure, sentence, take_told
+from workers.contained import page_error, page_failure, sentence, take_reports
 from workers.engines.registry import describe_engine, make_engine
 from workers.reading.read_pages import PageReader
 from workers.rendering.bounds import Bounds
@@ -84,7 +84,7 @@ class _Rendering:
                 "num_downloads": before.num_downloads + counts.num_downloads,
                 "num_cache_hits": before.num_cache_hits + counts.num_cache_hits,
                 "num_bytes_fetched": before.num_bytes_fetched + counts.num_bytes,
-                "told": before.told + take_told(),
+                "reports": before.reports + take_reports(),
             }
         )
 
@@ -283,7 +283,7 @@ class ReadPages:
         return receipt_of(
             chunk,
             records,
-            spent=before.model_copy(update={"told": before.told + take_told()}),
+            spent=before.model_copy(update={"reports": before.reports + take_reports()}),
             stage_s=now - started,
             reader=self._name,
             reader_s=now - self._started_s,

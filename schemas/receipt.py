@@ -1,23 +1,24 @@
-"""What a staged chunk came to, as the reader says it to the driver."""
+"""Receipts, by which readers inform the driver about staged chunks."""
 
 from schemas.failure import FailureKind, Stage, Task
 from schemas.frozen import Frozen
 
 
 class Spent(Frozen):
-    """What a chunk cost before it came to its reader. Probing and fetching count for the first chunk of a document alone."""
+    """What a chunk cost before it reached its reader. Probing and fetching count for the first chunk of a document only."""
 
     probe_s: float = 0.0
     num_downloads: int = 0
-    """Objects fetched from the store, and found in the node's cache."""
+    """Objects fetched from the store."""
     num_cache_hits: int = 0
+    """Objects found in the node's cache."""
     num_bytes_fetched: int = 0
-    told: tuple[str, ...] = ()
-    """Tracebacks that were met on the way; see `workers.contained`."""
+    reports: tuple[str, ...] = ()
+    """Reports about bugs, with tracebacks: see `workers.contained`."""
 
 
 class AskTrouble(Frozen):
-    """As much of a failure as a line of a log needs."""
+    """The part of a failure that a line of a log needs."""
 
     kind: FailureKind
     stage: Stage
@@ -28,16 +29,16 @@ class AskTrouble(Frozen):
 
 
 class Receipt(Frozen):
-    """What one staged chunk came to; travels from the reader to the driver."""
+    """A summary of one staged chunk. It travels from the reader to the driver."""
 
     shard_index: int
     name: str
-    """The chunk's."""
+    """The chunk's name."""
     uri: str
     plan_id: str = ""
     document_id: str | None = None
     num_document_pages: int = 0
-    """Pages of its document that this plan reads, in all its chunks."""
+    """Pages of the chunk's document that this plan reads, in all chunks."""
     num_ok: int = 0
     num_blank: int = 0
     num_partial: int = 0
@@ -53,11 +54,11 @@ class Receipt(Frozen):
     stage_s: float = 0.0
     spent: Spent = Spent()
     reader: str = ""
-    """The reader process, another one after each start."""
+    """Name of the reader process, a new one after each start."""
     reader_s: float = 0.0
-    """Since it started, its engine's start included."""
+    """Seconds since the reader started, its engine's start included."""
     reader_busy_s: float = 0.0
-    """Of these, with its engine at work."""
+    """Seconds of these in which its engine was at work."""
 
     @property
     def num_pages(self) -> int:

@@ -1,6 +1,6 @@
-"""The border of a page: what is raised inside costs that page, and is told once.
+"""The border of a page: an exception inside costs that page only, and is logged once.
 
-Around what is done for a page (fetch, probe, draw, read, check, encode) stands one `except Exception`, and it calls `page_error`.
+Each step for a page (fetch, probe, draw, read, check, encode) is wrapped in one `except Exception`, which calls `page_error`.
 """
 
 import contextlib
@@ -24,15 +24,15 @@ _lock = threading.Lock()
 
 
 def page_error(error: Exception, stage: Stage) -> PageError:
-    """The error as a page's own: `internal_error` with class and message, unless it is a PageError already.
+    """The error as a PageError: `internal_error` with class and message, unless it is a PageError already.
 
-    Raises `error` itself where no page can be blamed for it (EndsRun).
+    Raises `error` itself if it is no page's fault (EndsRun).
     """
     if isinstance(error, EndsRun):
         raise error
     if isinstance(error, PageError):
         return error
-    _tell(error, stage)
+    _report(error, stage)
     return PageError(FailureKind.internal_error, sentence(error))
 
 
@@ -45,16 +45,16 @@ def page_failure(
     region_index: int | None = None,
     said: object = None,
 ) -> Failure:
-    """The same as a Failure. `said`: what the engine answered, where it did; kept as evidence if it is a text."""
+    """The error as a Failure. `said`: the engine's answer, if there was one; a text is kept as evidence."""
     failure = page_error(error, stage).failure(stage, task=task, page_index=page_index, region_index=region_index)
     return failure.model_copy(update={"raw_text": said}) if isinstance(said, str) and said else failure
 
 
 def sentence(error: BaseException) -> str:
-    """Class and message, on one line."""
+    """The class and message of an error, on one line."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - an exception of somebody else's, which cannot even say what it is
+    except Exception:  # noqa: BLE001 - a library's exception may fail to give its message
         text = "(it has no message)"
     name = type(error).__name__
     return clean_message(f"{name}: {text}" if text else name)
@@ -62,7 +62,8 @@ def sentence(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def panics_raised() -> Iterator[None]:
-    """A panic of a library in Rust is no Exception to PyO3; to a page it is one."""
+    """Turns a panic of a Rust library, which PyO3 raises as a BaseException, into a RuntimeError, so that it costs one page
+    only."""
     try:
         yield
     except BaseException as error:
@@ -71,9 +72,9 @@ def panics_raised() -> Iterator[None]:
         raise RuntimeError(f"panic: {error}") from error
 
 
-def _tell(error: Exception, stage: Stage) -> None:
-    """The traceback of the first of its kind; of the others their number, ever more rarely. A kind is a class, a line of ours and a
-    stage."""
+def _report(error: Exception, stage: Stage) -> None:
+    """Logs the traceback of the first error of a kind, and later only the count, ever more rarely. A kind is a class, a line of our
+    code and a stage."""
     kind = (type(error).__name__, _place(error), stage)
     with _lock:
         _counts[kind] += 1
@@ -91,16 +92,16 @@ def _tell(error: Exception, stage: Stage) -> None:
         _untaken.append(text)
 
 
-def take_told() -> tuple[str, ...]:
-    """What was told since this was last asked: for a log in another process, for Ray keeps those of its workers to itself."""
+def take_reports() -> tuple[str, ...]:
+    """The reports since the last call, for the driver's log, because Ray keeps the logs of its workers to itself."""
     with _lock:
-        told = tuple(_untaken)
+        reports = tuple(_untaken)
         _untaken.clear()
-    return told
+    return reports
 
 
 def _place(error: Exception) -> str:
-    """File and line of the innermost frame of ours; of the innermost of all where none is ours."""
+    """File and line of the innermost frame in our code, or of the innermost frame if none is ours."""
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     ours = [place for place in frames if place[0].startswith(_OURS)]
     if not frames:

@@ -1,9 +1,9 @@
-"""Answers that a closed plan has left behind: taken over by the plan at work instead of being asked for again.
+"""The plan at work takes over answers that a closed plan has left behind, instead of asking for them again.
 
-A plan that is closed commits the documents that are whole. Of the others some pages may be staged. They are moved, page by page,
+When a plan is closed it commits its whole documents. Other documents may have some pages staged. These pages are moved one by one
 into the staging of a later plan that asks for the same pages of the same source version under the same recipes. Page, recipe and
-answer stay as they are; plan and attempt become the new plan's, so keys never repeat. Killed anywhere it goes on: a chunk is
-removed from the old plan once all that is wanted of it is staged in the new one, and what is staged already is not staged again.
+answer stay as they are; plan and attempt become the new plan's, so that keys never repeat. The move can be killed anywhere and
+repeated: a chunk is removed from the old plan once all that is wanted of it is staged in the new one, and nothing is staged twice.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ from schemas.plan import Plan, PlannedSource
 _AT_ONCE = 8
 _ASKED_AGAIN = {kind for kind, info in KINDS.items() if info.is_transient}
 _ASKED_AGAIN |= {FailureKind.crashed_worker, FailureKind.internal_error}
-"""A page that failed for such a reason has no answer yet."""
+"""A page that failed for one of these reasons is asked again."""
 _TABLES_OF: dict[Task, tuple[str, ...]] = {"ocr": ("pages", "blocks"), "chart": ("charts", "chart_points")}
 
 
@@ -40,18 +40,21 @@ class _Left(NamedTuple):
 
     path: str
     plan: Plan
+    """The closed plan."""
     planned: PlannedSource
+    """The chunk's source in the closed plan."""
     shard_index: int
-    """Of the plan at work; so is the one below."""
+    """The source's shard in the plan at work."""
     source_index: int
+    """The source's index in that shard."""
 
 
 def carry_over(store: Store, plan: Plan, progress: Mapping[int, ShardProgress], check: Callable[[], None]) -> int:
-    """Move what closed plans have left of the sources that `progress` still lacks into the staging of `plan`, and note it there.
+    """Moves staged pages of closed plans, of sources that are incomplete in `progress`, into the staging of `plan`, and notes them.
 
     Gives the number of pages. `check` raises if the lease is gone.
     """
-    if plan.redo == "all":  # asked to read again whatever is known
+    if plan.redo == "all":  # everything is to be read again
         return 0
     num_pages = 0
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -66,7 +69,7 @@ def carry_over(store: Store, plan: Plan, progress: Mapping[int, ShardProgress], 
 
 
 def asked_before(store: Store, listed: Listed) -> dict[tuple[str, str], dict[Task, str]]:
-    """recipe_id by task, by (uri, etag), of the sources of which a closed plan has left chunks behind. `listed`: the manifests."""
+    """The recipe_id of each task, by (uri, etag), for sources of which a closed plan has left chunks. `listed`: the manifests."""
     abandoned = {name.plan_id for name, _ in listed if name.shard_index is None}
     if not abandoned:
         return {}
@@ -93,7 +96,7 @@ def _staged_by_plan(store: Store) -> dict[str, list[str]]:
 
 
 def _planned(plan: Plan, path: str) -> PlannedSource | None:
-    """What the plan has in the place that the chunk is named after."""
+    """The plan's source for a staged chunk, by the chunk's path."""
     shard, name = staged_shard(path), chunk_name(path)
     if shard is None or name is None or shard[1] >= len(plan.shards) or name.source_index >= len(plan.shards[shard[1]]):
         return None
@@ -136,7 +139,7 @@ def _asks_the_same(old: Plan, before: PlannedSource, plan: Plan, now: PlannedSou
 
 
 def _read_plan(store: Store, plan_id: str) -> Plan | None:
-    with suppress(FileNotFoundError, StoreError):  # what cannot be told from its plan is asked again
+    with suppress(FileNotFoundError, StoreError):  # without its plan a chunk is of no use, and its pages are asked again
         plan = read_plan(store, plan_number(plan_id))
         return plan if plan.plan_id == plan_id else None
     return None
@@ -173,7 +176,7 @@ def _move(store: Store, plan: Plan, left: _Left, staged: StagedChunk, progress: 
 
 
 def _fits(chunk: Chunk, left: _Left, plan: Plan, planned: PlannedSource, pages: list[int]) -> bool:
-    """False where failures of the document as a whole depend on a selection of pages that is not the same."""
+    """False if the selection of pages is another and the document has failures as a whole, which may depend on the selection."""
     old = left.plan
     if (old.page_range, old.max_pages, left.planned.pages) == (plan.page_range, plan.max_pages, planned.pages):
         return True
@@ -182,7 +185,7 @@ def _fits(chunk: Chunk, left: _Left, plan: Plan, planned: PlannedSource, pages: 
 
 
 def _answered(staged: StagedChunk, *, is_retry: bool) -> set[int]:
-    """page_index of the pages that need not be asked again; in a retry of failures only of those without any."""
+    """page_index of the pages that need not be asked again. In a retry these are only pages without any failure."""
     failures = staged.tables["failures"].select(["page_index", "kind"]).to_pylist()
     failed = {row["page_index"] for row in failures}
     again = {row["page_index"] for row in failures if is_retry or row["kind"] in _ASKED_AGAIN}
@@ -195,7 +198,7 @@ def _answered(staged: StagedChunk, *, is_retry: bool) -> set[int]:
 
 
 def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each row of neighbours."""
+    """(first, last) of each run of consecutive positions."""
     first = 0
     for index, position in enumerate(positions):
         if index + 1 == len(positions) or positions[index + 1] != position + 1:
@@ -204,7 +207,7 @@ def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _of_pages(staged: StagedChunk, plan: Plan, left: _Left, pages: list[int], first: int, last: int) -> StagedChunk:
-    """The chunk of these positions, as the new plan would have staged it."""
+    """The chunk for the positions `first` to `last`, as the new plan would have staged it."""
     planned = plan.shards[left.shard_index][left.source_index]
     chosen = pages[first : last + 1]
     chunk = staged.chunk.model_copy(
@@ -239,7 +242,7 @@ def _of_pages(staged: StagedChunk, plan: Plan, left: _Left, pages: list[int], fi
 
 
 def _with(rows: pa.Table, **values: object) -> pa.Table:
-    """With these columns one value throughout."""
+    """The rows with the given columns set to one value each."""
     for name, value in values.items():
         index = rows.schema.get_field_index(name)
         field = rows.schema.field(index)

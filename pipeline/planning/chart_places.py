@@ -1,5 +1,5 @@
-"""Where on scans charts may be, as their text's answer said: charts that are asked again under another recipe need not ask for the
-text once more, only to find them."""
+"""Places of charts on scans, from the text answers in the tables. When charts alone are asked again under another recipe, the text
+need not be asked again to find them."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -25,8 +25,9 @@ _SQL = """
 
 
 def with_places(output: str, shards: list[list[PlannedSource]], recipes: Mapping[Task, Recipe]) -> list[list[PlannedSource]]:
-    """The same sources, with the places of the charts of those whose charts alone are read, and whose text was read under the ocr
-    recipe of today: so their pages will have the same pixels. Answers in Markdown tell no places."""
+    """The same sources; those whose charts alone are read get the places of their charts. The text must have been read under
+    today's
+    ocr recipe, so that the pages will have the same pixels. Answers in Markdown hold no places."""
     ocr = recipes.get("ocr")
     wanted = {item.document_id for shard in shards for item in shard if _wants(item)}
     if ocr is None or not wanted or ocr.options.get("read", {}).get("transport", "json") != "json":

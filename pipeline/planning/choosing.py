@@ -1,4 +1,4 @@
-"""What a run will do, decided and written down before any work."""
+"""The choice of the sources that a run reads, and their division into shards, before any work."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from schemas.source import Source
 
 @dataclass
 class Counts:
-    """What the listing came to; see `pipeline.reporting.summary.PlanReport`."""
+    """Counts of the listing; the fields are described in `pipeline.reporting.summary.PlanReport`."""
 
     num_listed: int = 0
     num_done: int = 0
@@ -29,16 +29,16 @@ class Counts:
     left_out: dict[str, int] = field(default_factory=dict)
     num_bytes: int = 0
     num_in_two: int = 0
-    """Sources of which only some tasks are planned, since a closed plan has left answers to these: the others come next."""
+    """Sources of which only the tasks are planned to which a closed plan has left answers. The next plan has the other tasks."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """New work that is too little for a shard of its own."""
+    """New sources that are too few for a shard of their own."""
 
     num_sources: int
     until: datetime
-    """When the oldest has waited long enough."""
+    """The time at which the oldest has waited long enough."""
 
 
 def plan_sources(
@@ -51,7 +51,7 @@ def plan_sources(
     limit: int | None,
     counts: Counts,
 ) -> list[PlannedSource]:
-    """What of the listing is to be read, in its order. Counts as it goes, and marks in the ledger what is listed."""
+    """The sources to read, in the order of the listing. It also fills `counts` and marks listed sources in the ledger."""
     chooser = _Chooser(ledger, recipes, settings, page_range, counts)
     planned: list[PlannedSource] = []
     for source, left_out in taken:
@@ -83,15 +83,15 @@ class _Chooser:
         self._ledger, self._recipes, self._settings, self._range, self._counts = ledger, recipes, settings, page_range, counts
         self._recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
         self._missing: dict[Asked, list[Task]] = {}
-        """Most sources were asked the same."""
+        """Missing tasks by what was asked before, kept because most sources were asked the same."""
 
     def choose(self, source: Source, newest: SourceState | None) -> PlannedSource | None:
-        """None: nothing is left to do. `newest` is the ledger's of the same uri."""
+        """What is to be read of the source; None if nothing. `newest` is the ledger's newest version of the same uri."""
         if newest is None:
             self._counts.num_new += 1
             return PlannedSource(source=source, tasks=list(self._recipes))
         if newest.etag != source.etag:
-            # Of a version that was read, overwritten and put back the bytes are known: it will turn out a duplicate of itself.
+            # A version that was read, overwritten and put back has known bytes, so it will become a duplicate of itself.
             self._counts.num_changed += 1
             before = self._ledger.state(source.uri, source.etag)
             return PlannedSource(source=source, tasks=list(self._recipes), attempt=before.attempt + 1 if before else 0)
@@ -114,14 +114,14 @@ class _Chooser:
         return again
 
     def _due_again(self, state: SourceState) -> list[SourceFailure]:
-        """What passes by itself, a few times; and what another version of pagefold did wrong, once for each version."""
+        """The failures to try again: transient ones a few times, and bugs (internal_error) once for each version of pagefold."""
         transient = state.transient_failures() if state.attempt + 1 < self._settings.max_transient_attempts else []
         bugs = [failure for failure in state.failures if failure.kind is FailureKind.internal_error]
         return transient + [failure for failure in bugs if failure.version != this_version()]
 
     def only_asked_before(self, planned: PlannedSource) -> PlannedSource:
-        """Of the tasks only those that a closed plan has left answers to, if there are such: with the others, whose recipe is
-        another by now, the answers could not be taken over."""
+        """The source with only the tasks to which a closed plan has left answers, if there are any. Answers are taken over only if
+        the recipes of all planned tasks are the same, and those of the other tasks have changed."""
         asked = self._ledger.asked_before.get((planned.source.uri, planned.source.etag), {})
         tasks = [task for task in planned.tasks if asked.get(task) == self._recipe_ids[task]]
         if not tasks or tasks == planned.tasks or self._settings.redo == "all":
@@ -130,7 +130,7 @@ class _Chooser:
         return planned.model_copy(update={"tasks": tasks})
 
     def claim(self, planned: PlannedSource) -> None:
-        """Other sources of the same bytes have nothing left to do."""
+        """Marks the bytes of the source as planned, so that no other source with the same bytes is planned."""
         if planned.document_id is not None:
             state = self._ledger.newest_of(planned.source.uri)
             if state is not None and state.of_bytes is not None:
@@ -146,7 +146,7 @@ class _Chooser:
 
 
 def plan_retry(state: SourceState, failures: Sequence[SourceFailure], recipes: Mapping[Task, Recipe]) -> PlannedSource | None:
-    """The least that reads all of `failures` again; None where none of their tasks is asked for."""
+    """The smallest work that reads all of `failures` again; None if none of their tasks is in `recipes`."""
     failures = [failure for failure in failures if failure.task is None or failure.task in recipes]
     if not failures:
         return None
@@ -172,7 +172,9 @@ def plan_retry(state: SourceState, failures: Sequence[SourceFailure], recipes: M
 def plan_retries(
     ledger: Ledger, recipes: Mapping[Task, Recipe], kinds: Sequence[FailureKind] | None, counts: Counts
 ) -> list[PlannedSource]:
-    """Every open failure of the given kinds (None: all), as little of each source as covers them. What is gone is left alone."""
+    """Work for every open failure of the given kinds (None: all), with as little of each source as possible. Deleted sources are
+    left
+    out."""
     planned = []
     for state in sorted(ledger.newest(), key=lambda state: state.uri):
         if ledger.is_deleted(state.uri) or (state.of_bytes is not None and state.of_bytes.is_claimed):
@@ -188,8 +190,9 @@ def plan_retries(
 
 
 def make_shards(planned: Sequence[PlannedSource], settings: PlanSettings) -> list[list[PlannedSource]]:
-    """Groups of neighbours in listing order, closed by number of sources or by their bytes. What may have the same bytes stays
-    together, whatever that makes of the limits."""
+    """Divides sources into shards, in listing order, by number of sources and bytes. Sources that may have the same bytes stay in
+    one
+    shard, even beyond these limits."""
     shards: list[list[PlannedSource]] = []
     num_bytes = 0
     for group in group_twins(planned):
@@ -205,7 +208,8 @@ def make_shards(planned: Sequence[PlannedSource], settings: PlanSettings) -> lis
 def hold_back(
     shards: list[list[PlannedSource]], ledger: Ledger, settings: PlanSettings, now: datetime
 ) -> tuple[list[list[PlannedSource]], Waiting | None]:
-    """Without the last shard where it is small and can wait: a run every few minutes shall not leave files of a row each."""
+    """The shards without the last one if it is small and can wait, so that a run every few minutes does not write files of one
+    row."""
     if not shards:
         return shards, None
     last = shards[-1]
@@ -218,10 +222,10 @@ def hold_back(
 
 
 class PageEstimate:
-    """Pages of a source: as many as it had when it was read, else by its bytes and those of what was read."""
+    """Estimates the pages of a source: the number it had when it was read, else its bytes by the average bytes per page."""
 
     BYTES_PER_PAGE = 100_000
-    """Where nothing was read yet."""
+    """The average if nothing was read yet."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

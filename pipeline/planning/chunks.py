@@ -1,4 +1,4 @@
-"""From a planned source to its chunks: names, positions, and what an earlier run has staged already."""
+"""Makes the chunks of a planned source that no earlier run has staged: their names, positions and pages."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -17,7 +17,7 @@ Extra = TypeVar("Extra")
 
 
 class Work(Frozen):
-    """A planned source on its way to the probe: the row that enters the graph."""
+    """A planned source on its way to the probe; the rows that enter the graph are made of these."""
 
     plan_id: str
     shard_index: int
@@ -27,13 +27,13 @@ class Work(Frozen):
     page_range: str | None
     max_pages: int
     staged: list[ChunkName] = []
-    """Chunks of this source that stand in staging: the first answer is final, they are not read again."""
+    """Chunks of this source that are staged. They are not read again, because the first answer is final."""
     is_done: bool = False
-    """All of it is staged: it is fetched only because others may have the same bytes."""
+    """True if all of the source is staged. It is then fetched only because other sources may have the same bytes."""
 
 
 def chunks(work: Work, document: Document) -> Iterator[Chunk]:
-    """All that is still to be read of a document that opened."""
+    """The chunks that are still to be read of a document that could be opened."""
     planned = work.planned
     pages = selected_pages(document.num_pages or 0, planned.pages, work.page_range, work.max_pages)
     if not pages:
@@ -49,13 +49,13 @@ def chunks(work: Work, document: Document) -> Iterator[Chunk]:
 
 
 def duplicate_chunk(work: Work, document: Document, duplicate_of: str) -> Chunk:
-    """All there is of a source whose bytes are read as another."""
+    """The only chunk of a source whose bytes are read as another source. It has no pages."""
     return _chunk(work, document, 0, [], 0, failures=[], duplicate_of=duplicate_of)
 
 
 def failed_chunks(work: Work, document: Document, error: PageError, stage: Stage) -> Iterator[Chunk]:
-    """What is left of a source that cannot be read: one chunk without pages, or, where an earlier run staged some of its
-    chunks, the others with every page blocked, so that its chunks still cover it."""
+    """The chunks of a source that cannot be read: one without pages. If an earlier run has staged some chunks, they are the missing
+    ones with every page blocked, so that all chunks together cover the source."""
     failure = error.failure(stage)
     if not work.staged:
         yield _chunk(work, document, 0, [], 0, failures=[failure])
@@ -80,8 +80,9 @@ def _missing(
 
 
 def _gaps(staged: Iterable[ChunkName], num_pages: int, most: int) -> Iterator[tuple[int, int]]:
-    """First and last position of chunks of at most `most` pages between those that are staged. A chunk ends at a multiple of
-    `most`, so that it is the same whatever stands before it."""
+    """(first, last) position of the missing chunks, of at most `most` pages, between those that are staged. A chunk ends at a
+    multiple
+    of `most` at the latest, so that the chunks after it are the same in every run."""
     done = {position for name in staged if name.num_selected == num_pages for position in range(name.first, name.last + 1)}
     first = 0
     while first < num_pages:
@@ -127,8 +128,8 @@ def _chunk(
 
 
 def bundles(chunks: Iterable[tuple[Chunk, Extra, int]]) -> Iterator[list[tuple[Chunk, Extra, int]]]:
-    """(chunk, what goes with it, K) -> those that share a row on their way: up to K pages in all, so that many small documents cost
-    the machinery no more than a large one. A chunk without pages counts as one."""
+    """Groups items of (chunk, extra, K) into bundles of up to K pages in all, which travel as one row, so that many small documents
+    cost no more overhead than a large one. A chunk without pages counts as one page."""
     bundle: list[tuple[Chunk, Extra, int]] = []
     num_pages = 0
     for item in chunks:
@@ -144,7 +145,9 @@ def bundles(chunks: Iterable[tuple[Chunk, Extra, int]]) -> Iterator[list[tuple[C
 
 
 def work_left(plan: Plan, shard: ShardProgress) -> Iterator[list[Work]]:
-    """Sources that may have the same bytes together, as long as one of them is not staged in full."""
+    """The sources of a shard that are not staged completely, in groups that may have the same bytes. A complete source is included
+    if
+    a source of its group comes after it, because the later one may be its duplicate."""
     for group in group_twins(plan.shards[shard.shard_index]):
         left = [index for index in group if not shard.is_source_complete(index)]
         if left:

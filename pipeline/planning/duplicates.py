@@ -1,9 +1,10 @@
-"""Objects with the same bytes are read once. The sha256 of the bytes decides, when they are fetched; what it is compared with is
-frozen in the plan: documents read before (`Plan.known`), and the other new sources of the plan that have the same size, of which
-the first in listing order is read.
+"""Objects with the same bytes are read once.
 
-A duplicate has a row in `documents` and no pages. Should the one it is linked to never be read after all (it went away first), the
-duplicate is not done, and the next run reads it.
+The sha256 of the bytes decides when an object is fetched. The plan fixes what it is compared with: documents that were read before
+(`Plan.known`), and other new sources of the plan with the same size. Of these, the first in listing order is read.
+
+A duplicate has a row in `documents` and no pages. If the source that it is linked to is never read, because it went away first, the
+duplicate is not done and the next run reads it.
 """
 
 from collections import Counter
@@ -15,13 +16,13 @@ from schemas.plan import PlannedSource
 from schemas.source import source_id
 
 MAX_COMPARED = 64
-"""New sources of one size in a plan, of which each is compared with each; of more (uncompressed scans), those that have the same
-ETag, too: one process fetches all that are compared."""
+"""Largest number of new sources of one size that are all compared. If more have one size (uncompressed scans), only those with the
+same ETag are compared, because one process fetches all that are compared."""
 _MAX_TOGETHER = 10_000
 
 
 def group_twins(planned: Sequence[PlannedSource]) -> list[list[int]]:
-    """Indexes of `planned`, in its order: sources that may have the same bytes together, where the first of them stands."""
+    """Groups of indexes of `planned`. Sources that may have the same bytes are in one group, at the place of the first of them."""
     sizes = Counter(item.source.size_bytes for item in planned if _is_open(item))
     groups: dict[object, list[int]] = {}
     for index, item in enumerate(planned):
@@ -42,8 +43,9 @@ def _is_open(item: PlannedSource) -> bool:
 def known_documents(
     ledger: Ledger, planned: Iterable[PlannedSource], recipe_ids: Mapping[Task, str], page_range: str | None
 ) -> dict[str, str]:
-    """source_id by document_id, of what a source of this plan may turn out to be: of the same size, and read in full under these
-    recipes before, or to be read by this plan."""
+    """The source_id by document_id of documents that a source of this plan may be a duplicate of: they have the size of one, and
+    they
+    were read in full under these recipes or will be read by this plan."""
     planned = list(planned)
     sizes = {item.source.size_bytes for item in planned if _is_open(item)}
     if not sizes:

@@ -1,4 +1,5 @@
-"""What a plan comes to, task by task: how many pages, and why; and, by what was spent before, tokens, GPU-hours and money."""
+"""Forecast of a plan, task by task: pages and the reasons to read them, and from earlier runs' spending tokens, GPU-hours and
+cost."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ def forecast(
     recipes: Mapping[Task, Recipe],
     settings: Settings,
 ) -> tuple[TaskForecast, ...]:
-    """For each task that the plan asks for. Reads the plans that older recipes are written down in, and the tables' amounts."""
+    """A forecast for each task of the plan. It reads older plans for their recipes, and the tables for earlier spending."""
     estimate, reasons = PageEstimate(ledger), _Reasons(store, ledger, recipes, settings)
     found = []
     for task, recipe in recipes.items():
@@ -82,7 +83,7 @@ class _Reasons:
         return "; ".join(differences(last, new))
 
     def _recipe(self, recipe_id: str) -> Recipe | None:
-        """As the last plan that asked under it has it."""
+        """The recipe, from the last plan that asked under it."""
         if recipe_id not in self._older:
             plan_id = self._ledger.plan_of_recipe[recipe_id]
             for recipe in read_plan(self._store, plan_id).recipes.values():
@@ -91,7 +92,7 @@ class _Reasons:
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
-    """`prompt_version 1 -> 2`, one for each part that is not the same."""
+    """One text such as `prompt_version 1 -> 2` for each part that differs."""
     before, after = dict(_parts(old)), dict(_parts(new))
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return [f"{name} {_shown(before.get(name))} -> {_shown(after.get(name))}" for name in names]
@@ -128,7 +129,7 @@ _SPENT: dict[Task, str] = {
         FROM charts WHERE engine = $engine AND model IS NOT DISTINCT FROM $model
     """,
 }
-"""Pages, tokens and seconds at the engine, of all that the tables have of a task."""
+"""For each task: pages, tokens and seconds at the engine, summed over the tables."""
 
 _RUNS = """
     SELECT SUM(read_s), SUM(gpu_s), SUM(cost), MAX(currency)
@@ -137,7 +138,7 @@ _RUNS = """
 
 
 def _spent(output: str, task: Task, recipe: Recipe) -> dict[str, Any]:
-    """Per page: tokens, gpu_s, cost; of a run's GPU time and cost a task has the share that it had of the time at the engine."""
+    """Tokens, gpu_s and cost per page. A task's share of a run's GPU time and cost is its share of the seconds at the engine."""
     asked = {"engine": recipe.engine, "model": recipe.model}
     connection = connect(output)
     num_pages, num_tokens, read_s = connection.execute(_SPENT[task], asked).fetchall()[0]

@@ -1,6 +1,5 @@
-"""What of a listing is taken: globs, a minimum age, markers of finished drops. What is not taken is still there, and not gone.
-
-And what is said of an input that lists nothing at all.
+"""Decides which listed sources are taken: by globs, a minimum age and markers of finished drops. Sources that are left out do not
+count as deleted. The module also explains an input that lists nothing at all.
 """
 
 import os
@@ -24,12 +23,12 @@ LeftOut = Literal["excluded", "too_young", "unmarked", "marker"]
 class Taken(NamedTuple):
     source: Source
     left_out: LeftOut | None
-    """Why it is not read; None: it may be."""
+    """Why the source is not read; None if it may be read."""
 
 
 def take(listing: Listing, settings: InputSettings) -> Iterator[Taken]:
-    """Every source of the listing, in its order, with the verdict. With a marker nothing comes before the listing's end: a folder's
-    marker may stand behind its files."""
+    """Every source of the listing, in its order, with the verdict. With `input.marker` the whole listing is read first, because the
+    marker of a folder may be listed after its files."""
     fits = _fits(settings)
     if settings.marker is None:
         for source in listing:
@@ -49,9 +48,9 @@ def take(listing: Listing, settings: InputSettings) -> Iterator[Taken]:
 
 
 def empty_text(input: str, listing: Listing, ledger: Ledger, *, num_known: int) -> str:
-    """Half a sentence about an input that lists nothing: what the lake knows there, or close to there.
+    """Explains an input that lists nothing by what the lake knows there or nearby, in a sentence without capital and full stop.
 
-    num_known: sources that the lake knows below it and has not noted as deleted.
+    num_known: sources that the lake knows below the input and has not noted as deleted.
     """
     text = f"the input {input} lists nothing"
     if num_known:
@@ -69,7 +68,7 @@ _CLOSE = 0.6
 
 
 def _closest_folder(root: str, ledger: Ledger) -> tuple[str | None, int]:
-    """The known folder of the same depth that is likest to `root`, and how many sources lie below it. None: none is close."""
+    """The known folder of the same depth with the name most like `root`, and its number of sources; None if no name is close."""
     depth = root.count("/") + 1
     below = Counter("/".join(state.uri.split("/", depth)[:depth]) for state in ledger.newest() if state.uri.count("/") >= depth)
     likeness = {folder: _likeness(root, folder) for folder, _ in below.most_common(_MAX_FOLDERS)}
@@ -78,7 +77,7 @@ def _closest_folder(root: str, ledger: Ledger) -> tuple[str | None, int]:
 
 
 def _likeness(one: str, other: str) -> float:
-    """0..1: of the least like part of two paths of the same depth."""
+    """Likeness, 0 to 1, of the two parts that differ most, of two paths of the same depth."""
     return min(SequenceMatcher(None, *parts).ratio() for parts in zip(one.split("/"), other.split("/"), strict=True))
 
 
@@ -91,7 +90,7 @@ def _left_out(source: Source, listing: Listing, settings: InputSettings, fits: C
 
 
 def _is_below(name: str, folders: set[str]) -> bool:
-    """Is one of its folders, the input itself (``) included, among these?"""
+    """True if one of the folders around the file, the input itself ("") included, is among `folders`."""
     folder = name
     while folder:
         folder = folder.rpartition("/")[0]
@@ -101,7 +100,7 @@ def _is_below(name: str, folders: set[str]) -> bool:
 
 
 def _fits(settings: InputSettings) -> Callable[[str], bool] | None:
-    """None: everything does."""
+    """A test for relative names by the include and exclude globs; None if there are no globs."""
     if not settings.include and not settings.exclude:
         return None
     include = [_pattern(glob) for glob in settings.include]
@@ -120,7 +119,8 @@ _PARTS = re.compile(r"\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]/]*\]|.", re.DOTALL)
 
 @cache
 def _pattern(glob: str) -> re.Pattern[str]:
-    """`a/*.pdf` in that folder, `a/**` all below it, `**/a/*` in any folder `a`, `*.pdf` in any folder, `/*.pdf` at the top."""
+    """The regular expression of a glob: `a/*.pdf` matches in that folder, `a/**` everything below it, `**/a/*` in any folder `a`,
+    `*.pdf` in any folder, `/*.pdf` at the top only."""
     anywhere = "" if "/" in glob else "(?:.*/)?"
     try:
         return re.compile(anywhere + "".join(_regex(part) for part in _PARTS.findall(glob.removeprefix("/"))), re.DOTALL)
@@ -147,7 +147,7 @@ def _regex(part: str) -> str:
 
 
 def refuse_output_in_input(input: str, output: str) -> None:
-    """An output below the input would be read by the next run."""
+    """Raises OperatorError if the output lies inside the input, because the next run would read its files."""
     inner, outer = (_comparable(place) for place in (output, input))
     if inner == outer or inner.startswith(outer + "/"):
         raise OperatorError(f"The output {output} lies inside the input {input}: its files would be read as input.")

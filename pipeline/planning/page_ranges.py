@@ -1,20 +1,20 @@
-"""Which pages of a document a plan reads."""
+"""The pages of a document that a plan reads."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
 
 
 def selected_pages(num_pages: int, pages: Sequence[int] | None, page_range: str | None, max_pages: int) -> list[int]:
-    """page_index of the pages to read, in order: the planned ones (a retry), or those of the range, up to the cap.
+    """page_index of the pages to read, sorted: `pages` (in a retry), else those of `page_range`, at most `max_pages`.
 
-    `page_range` counts from 1, as people do: `1-3,7,10-`. Pages that the document does not have are left out.
+    `page_range` counts from 1: `1-3,7,10-`. Pages that the document does not have are left out.
     """
     wanted = _wanted(pages, page_range)
     return list(islice((page for page in _until(wanted, num_pages)), max_pages))
 
 
 def first_selected_pages(number: int, pages: Sequence[int] | None, page_range: str | None) -> list[int]:
-    """The first `number` pages of a selection from a document whose page count is no longer known, only that they exist."""
+    """The first `number` pages of a selection, for a document that cannot be opened any more but is known to have them."""
     return list(islice(_wanted(pages, page_range), number))
 
 
@@ -26,7 +26,7 @@ def _until(wanted: Iterator[int], num_pages: int) -> Iterator[int]:
 
 
 def _wanted(pages: Sequence[int] | None, page_range: str | None) -> Iterator[int]:
-    """Ascending, without doubles, endless where the selection is open."""
+    """The selected pages, ascending and without repeats. The iterator is endless for an open selection."""
     if pages is not None:
         return iter(sorted(set(pages)))
     if page_range is None:

@@ -1,4 +1,4 @@
-"""All that changes a task's answer, as one recipe per task."""
+"""A recipe holds everything that can change a task's answer. There is one per task."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,13 +12,12 @@ from workers.engines.engine import EngineInfo, EngineStartError
 from workers.reading.prompts import prompt_for
 
 _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixels"}
-"""The render settings that change pixels. Limits of time and memory decide whether there is an answer, not which."""
+"""The render settings that change pixels. Limits of time and memory are left out: they decide whether there is an answer, not
+which."""
 
 
 _NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors"}
-"""The read settings that change no answer, or are elsewhere in the recipe."""
-
-# `read.transport` is in the prompt's version; which charts are found, and what they hold, does not depend on it.
+"""The read settings that change no answer, or that are elsewhere in the recipe: `transport` is in the prompt's version."""
 
 
 def make_recipes(settings: Settings, info: EngineInfo, tasks: Iterable[Task]) -> dict[Task, Recipe]:
@@ -28,7 +27,7 @@ def make_recipes(settings: Settings, info: EngineInfo, tasks: Iterable[Task]) ->
 
 
 def asked_recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
-    """Of the tasks that the settings ask for. Raises OperatorError where the engine can do none of them."""
+    """The recipes of the tasks that the settings ask for. Raises OperatorError if the engine can do none of them."""
     recipes = make_recipes(settings, info, settings.read.tasks)
     if not recipes:
         asked, known = ", ".join(settings.read.tasks), ", ".join(info.tasks)
@@ -37,8 +36,9 @@ def asked_recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
 
 
 def check_as_planned(info: EngineInfo, recipes: Mapping[Task, Recipe]) -> None:
-    """That an engine as it is here and now answers by the recipes it was planned with: the model may have changed under its name
-    meanwhile, and one machine may be unlike another. Raises EngineStartError."""
+    """Raises EngineStartError if the engine on this machine would not answer by the planned recipes. The model may have changed
+    under
+    its name since the plan was made, or this machine may differ from the one that planned."""
     for recipe in recipes.values():
         here = _engine_options(recipe.task, info)
         for name, planned in recipe.options.get("engine", {}).items():

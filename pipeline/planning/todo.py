@@ -1,4 +1,4 @@
-"""What is left to do: the listing and the output, compared."""
+"""Compares the listing with the output, and gives what is left to do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,9 +31,9 @@ class Todo:
     known: dict[str, str] = field(default_factory=dict)
     disappearances: Sequence[Disappearance] = ()
     num_not_taken_for_deleted: int = 0
-    """Sources of the lake below an input that lists nothing at all: a disk that is not mounted looks like that."""
+    """Sources that the lake knows below an input that lists nothing. They do not count as deleted: the disk may not be mounted."""
     empty_input: str | None = None
-    """What is odd about an input that lists nothing."""
+    """What is known about an input that lists nothing; None if it lists something."""
 
     @property
     def has_work(self) -> bool:
@@ -41,8 +41,12 @@ class Todo:
 
 
 def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -> Todo:
-    """Raises InputError where the listing does not come to its end: then nothing is new, and nothing is gone; and OperatorError
-    where it comes to nothing, unless `input.allow_empty`: a typo looks like that, and a disk that is not mounted."""
+    """The work that a listing of the input gives.
+
+    Raises InputError if the listing breaks off, because a part of it shows neither what is new nor what is gone. Raises
+    OperatorError
+    if it is empty, unless `input.allow_empty`, because a typo or a disk that is not mounted looks the same.
+    """
     listing = list_sources(input, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
     counts = Counts()
     planned = plan_sources(
@@ -72,7 +76,7 @@ def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -
 
 
 def failed_work(ledger: Ledger, recipes: Recipes, settings: Settings, kinds: Sequence[FailureKind] | None) -> Todo:
-    """Open failures of these kinds (None: all), wherever their sources are."""
+    """The work for open failures of these kinds (None: all), wherever their sources are."""
     counts = Counts()
     return Todo(shards=make_shards(plan_retries(ledger, recipes, kinds, counts), settings.plan), counts=counts)
 
@@ -88,7 +92,7 @@ class LakeState:
 
     @property
     def last_plan_number(self) -> str | None:
-        """Manifests count, too: their plans may have been removed by hand."""
+        """The highest plan number. Manifests count too, because their plans may have been removed by hand."""
         return max([*self.plan_numbers, *(plan_number(name.plan_id) for name, _ in self.manifests)], default=None)
 
 
@@ -100,5 +104,5 @@ def read_lake(store: Store) -> LakeState:
 
 
 def is_unchanged(store: Store, output: LakeState) -> bool:
-    """Has no other run planned or committed in between?"""
+    """True if no other run has planned or committed since `output` was read."""
     return list_plan_numbers(store) == output.plan_numbers and list_manifests(store) == output.manifests

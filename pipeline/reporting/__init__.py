@@ -1,1 +1,1 @@
-"""Who is shown what happens."""
+"""Reports about runs: progress, summaries, logs and metrics."""

@@ -1,4 +1,4 @@
-"""How a command that cannot go on says so: one sentence on stderr, and for a bug where its traceback is."""
+"""The end of a command that cannot go on: one sentence on stderr, which for a bug also names the log with the traceback."""
 
 import contextlib
 import sys
@@ -17,16 +17,16 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 
 class Logged(Exception):
-    """A bug in a command that has a log: its cause is the exception."""
+    """A bug in a command that has a log. The exception itself is `__cause__`."""
 
     def __init__(self, where: str) -> None:
         super().__init__(where)
         self.where = where
-        """A sentence that says where its traceback is."""
+        """A sentence that says where the traceback is."""
 
 
 def fail_by_bug(error: Exception) -> NoReturn:
-    """One sentence, and the traceback in a log: the one that Ray wrote to, where there is one."""
+    """Ends the command with one sentence, and the traceback in the command's log or, without one, in a new log."""
     bug = error.__cause__ if isinstance(error, Logged) and error.__cause__ else error
     where = error.where if isinstance(error, Logged) else _in_a_new_log(bug)
     fail(f"unexpected {_sentence(bug)}; this is a bug, or the machine's end. {where}", EXIT_INCOMPLETE)
@@ -46,7 +46,7 @@ def _in_a_new_log(error: BaseException) -> str:
 
 
 def keep_traceback(error: BaseException, log: Path | None) -> str:
-    """Where it is kept, in a sentence. Where no file can be written it goes to stderr."""
+    """Appends the traceback to the log, or writes it to stderr if that fails. Gives a sentence that says where it is."""
     import traceback
 
     with contextlib.suppress(OSError):
@@ -59,7 +59,8 @@ def keep_traceback(error: BaseException, log: Path | None) -> str:
 
 
 def _sentence(error: BaseException) -> str:
-    """Ray wraps what a task raised, and says its traceback in place of a message."""
+    """Class and message of the error. Ray wraps what a task raised in an error whose message is a traceback, so its cause is
+    used."""
     from workers.contained import sentence
 
     cause = getattr(error, "cause", None)

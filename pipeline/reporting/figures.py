@@ -1,4 +1,4 @@
-"""Figures as people read them."""
+"""Durations, rates and sizes as texts for people."""
 
 
 def duration(seconds: float) -> str:
@@ -12,7 +12,7 @@ def duration(seconds: float) -> str:
 
 
 def pace(per_s: float) -> str:
-    """Two digits that count: `0.042`, `0.30`, `4.2`, `120`."""
+    """Two significant digits: `0.042`, `0.30`, `4.2`, `120`."""
     return f"{per_s:.0f}" if per_s >= 10 else f"{per_s:.1f}" if per_s >= 1 else f"{per_s:.2g}"
 
 

@@ -1,7 +1,8 @@
-"""One JSON object a line for log collectors: what happened to which run, document and page.
+"""The JSON log for log collectors: each line is an object that says what happened to which run, document and page.
 
-Events come through `logging`, so what libraries of ours warn of stands among them. Texts of others (names, messages) are escaped:
-no line holds a control character, nor a second line. Settings and prompts are never written, passwords in URLs are masked.
+Events go through `logging`, so warnings of our own modules are among them. Texts from outside (names, messages) are escaped, so
+that
+no line holds a control character or a line break. Settings and prompts are never written, and passwords in URLs are masked.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from schemas.settings import LogSettings
 _log = logging.getLogger(__name__)
 _LOGGERS = ("pipeline", "workers")
 _TEXTS = ("message", "detail")
-"""Fields that are sentences, in which a URL may stand."""
+"""Fields that hold sentences, which may contain a URL."""
 
 
 class _Json(logging.Formatter):
@@ -46,13 +47,13 @@ class _Json(logging.Formatter):
 
 
 def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
-    """A line, where the JSON log is on. Fields that are None are left out."""
+    """Writes a line if the JSON log is on. Fields that are None are left out."""
     _log.log(level, name, extra={"event": name, "fields": {key: value for key, value in fields.items() if value is not None}})
 
 
 @contextlib.contextmanager
 def json_log(stream: TextIO, **known: Any) -> Iterator[None]:
-    """Events and warnings go to `stream` while it is open; `known` stands in each line."""
+    """Sends events and warnings to `stream` while the context is open. Each line contains the fields `known`."""
     handler = start_json_log(stream, **known)
     try:
         yield
@@ -73,7 +74,7 @@ def start_json_log(stream: TextIO, **known: Any) -> logging.Handler:
 
 
 class EventLog(Silent):
-    """The driver's events."""
+    """An observer that writes the driver's events."""
 
     def __init__(self) -> None:
         self._run_id: str | None = None
@@ -130,6 +131,6 @@ class EventLog(Silent):
 
 
 def log_in_actor(settings: LogSettings, stream: TextIO, **known: Any) -> None:
-    """Once, in a process that Ray started: its stderr is a file among Ray's logs."""
+    """Starts the JSON log in a process that Ray started, whose stderr is a file among Ray's logs. Call it once."""
     if settings.format == "json":
         start_json_log(stream, **known)

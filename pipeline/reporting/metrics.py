@@ -1,5 +1,6 @@
-"""A run's figures for Prometheus, all of them from the driver: what its actors know comes to it in receipts, so a private Ray
-without a metrics agent has them, too. Served while the process lasts, and written to a file for who ends before a scrape.
+"""A run's figures for Prometheus. The driver counts all of them from receipts, so they need no metrics agent of Ray's. They are
+served
+while the process lasts, and written to a file for processes that end before a scrape.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from schemas.errors import OperatorError
 from schemas.receipt import Receipt
 from schemas.settings import EngineSettings, MetricsSettings
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a time beside each count, of use to nobody here
+disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second metric with its start time
 _log = logging.getLogger(__name__)
 _STAGES = ("probe", "render", "read", "stage", "compact")
 _OUTCOMES = ("ok", "blank", "partial", "failed")
@@ -28,19 +29,19 @@ _ENDS = ("finished", "too_many_failed", "incomplete", "nothing_to_do", "held", "
 
 
 class Metrics(Silent):
-    """Counts on over all runs of the process. `file` is written when a run has ended."""
+    """An observer that counts over all runs of the process. `file` is written when a run has ended."""
 
     def __init__(self, engine: EngineSettings | None = None, file: Path | None = None) -> None:
         self.registry = CollectorRegistry()
         self._file = file
         self._engine = engine or EngineSettings()
         self._readers: dict[str, tuple[float, float]] = {}
-        """Each reader's life and work as last told, seconds."""
+        """(seconds lived, seconds busy) of each reader process, from its last receipt."""
         self._lease: LeaseView | None = None
 
         self._counters: dict[str, Counter] = {}
         self.described: list[tuple[str, tuple[str, ...], str]] = []
-        """(name, labels, text) of each, in their order; for infra/README.md and the dashboard's test."""
+        """(name, labels, text) of each metric, in order of definition; for infra/README.md and the dashboard's test."""
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             self.described.append((f"pagefold_{name}_total", labels, text))
@@ -86,7 +87,7 @@ class Metrics(Silent):
         self._start_at_zero()
 
     def _start_at_zero(self) -> None:
-        """So that a rate sees the first event."""
+        """Makes every labelled series start at 0, so that a rate counts its first event."""
         for metric, values in (
             (self._pages, _OUTCOMES),
             (self._stage_s, _STAGES),
@@ -100,7 +101,7 @@ class Metrics(Silent):
                 metric.labels(value)
 
     def go_on_from(self, text: str) -> None:
-        """Add what an earlier process had counted, as its file tells: else each run of a schedule would look like a reset."""
+        """Adds the counts of an earlier process from its metrics file, because else each scheduled run would look like a reset."""
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 counter = self._counters.get(sample.name)
@@ -138,7 +139,7 @@ class Metrics(Silent):
         self._count_reader(receipt)
 
     def _count_reader(self, receipt: Receipt) -> None:
-        """Receipts of one reader may overtake each other."""
+        """Adds a reader's seconds since its last receipt. Receipts may overtake each other, so nothing is subtracted."""
         if not receipt.reader:
             return
         if receipt.reader not in self._readers:
@@ -182,13 +183,13 @@ class Metrics(Silent):
         if self._file is not None:
             try:
                 write_to_textfile(str(self._file), self.registry)
-            except OSError as error:  # of no weight beside how the run ended
+            except OSError as error:  # must not change how the run ends
                 _log.warning("metrics.file %s cannot be written: %s", self._file, error.strerror)
 
 
 @contextlib.contextmanager
 def published(settings: MetricsSettings, engine: EngineSettings) -> Iterator[Metrics]:
-    """An observer whose figures are served and written as the settings say. Raises OperatorError where they cannot be."""
+    """An observer whose figures are served and written as the settings say. Raises OperatorError if that is impossible."""
     if settings.file is not None and (settings.file.suffix != ".prom" or not settings.file.parent.is_dir()):
         raise OperatorError(f"metrics.file {settings.file}: it has to end in .prom, in a folder that is there.")
     metrics = Metrics(engine, settings.file)

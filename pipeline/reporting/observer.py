@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it."""
+"""The interface through which a run reports what happens to those who show or record it."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
@@ -11,7 +11,7 @@ StageName = Literal["probe", "render", "read", "compact"]
 
 
 class StageLoad(NamedTuple):
-    """What a stage has at hand: documents while probing, shards while compacting, else chunks."""
+    """The work of a stage: documents while probing, shards while compacting, else chunks."""
 
     stage: StageName
     num_active: int
@@ -22,17 +22,17 @@ class StageLoad(NamedTuple):
 
 
 class ShardCommit(NamedTuple):
-    """Documents that were committed: all that was left of a shard, or those that were whole by then."""
+    """A commit of documents: all that was left of a shard, or those of its documents that were whole."""
 
     plan_id: str
     shard_index: int
     num_documents: int
     num_committed: int
-    """Shards of the plan so far, this one included where it is committed as a whole."""
+    """Shards of the plan that are committed completely so far, this one included if it is."""
     num_shards: int
     compact_s: float
     is_last: bool = True
-    """The shard is committed as a whole now."""
+    """True if the whole shard is committed now."""
     counts: CommittedCounts = CommittedCounts()
 
 
@@ -44,41 +44,41 @@ class LeaseView(Protocol):
 
     @property
     def age_s(self) -> float:
-        """Since it was last renewed."""
+        """Seconds since the last renewal."""
 
 
 class Observer(Protocol):
-    """Called on the driver's thread."""
+    """All methods are called on the driver's thread."""
 
     def started(self, run_id: str, engine: str, lease: LeaseView) -> None:
         """The run has something to do and holds the lease."""
 
     def phase(self, name: str, detail: str = "") -> None:
-        """What the run is about to do: listing, planning, starting, reading, committing."""
+        """The run begins a phase: listing, planning, starting, reading or committing."""
 
     def planned(self, plan_id: str, num_documents: int, num_bytes: int) -> None:
-        """A plan's work; called once per plan that is worked on."""
+        """The run begins to work on a plan."""
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
-        """`num_documents_done` counts all documents of this run that are staged in full."""
+        """A chunk is staged. `num_documents_done` counts all documents of this run that are staged completely."""
 
     def shard_committed(self, commit: ShardCommit) -> None: ...
 
     def message(self, text: str) -> None:
-        """One sentence worth a line."""
+        """The run has a sentence for the person who watches."""
 
     def stages(self, loads: Sequence[StageLoad]) -> None:
-        """Told every few seconds; no news by itself."""
+        """The current load of the stages, every few seconds. It does not count as news."""
 
     def ended(self, summary: Summary) -> None:
-        """Also of a run that had nothing to do, and so never started."""
+        """The run has ended. This is also called for a run that had nothing to do and so never started."""
 
     def failed(self, error: BaseException) -> None:
-        """The run is over, by this: an operator's mistake, another run's lease, or a bug."""
+        """The run was ended by an error: an operator's mistake, another run's lease, or a bug."""
 
 
 class Silent:
-    """Watches nothing."""
+    """An observer that ignores everything."""
 
     def started(self, run_id: str, engine: str, lease: LeaseView) -> None: ...
     def phase(self, name: str, detail: str = "") -> None: ...
@@ -92,7 +92,7 @@ class Silent:
 
 
 class Several:
-    """Passes on to each of its observers, in order, whatever it hears."""
+    """An observer that passes everything on to several observers, in order."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers

@@ -60,7 +60,7 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
 
 
 def _print_forecast(console: Console, forecast: Sequence[TaskForecast]) -> None:
-    """`-`: no run of this engine and model tells."""
+    """Prints the forecast. `-` stands for an amount that no earlier run of this engine and model gives."""
     table = Table(
         "task", "sources", "pages", "tokens", "GPU-hours", "cost", "why", box=None, padding=(0, 2, 0, 0), header_style="bold"
     )

@@ -1,4 +1,4 @@
-"""A run in counts: how far it is, how fast, and how long it still takes."""
+"""The progress of a run: what is done, the speed, and the time left."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from schemas.receipt import Receipt
 
 
 class Progress(Silent):
-    """An Observer that counts; what shows a run shows these counts. All texts in it are clean."""
+    """An observer that counts. Displays and heartbeats use its counts. Its texts hold no control characters."""
 
     def __init__(self) -> None:
         self.since = self.news = time.monotonic()
@@ -23,14 +23,14 @@ class Progress(Silent):
         self.failures: Counter[FailureKind] = Counter()
         self.messages: list[str] = []
         self.reading_since: float | None = None
-        """Rates are counted from here, not from Ray's start."""
+        """The moment from which rates are counted, so that Ray's start does not count."""
         self._first_pages: tuple[float, int] | None = None
-        """When the first pages were done, and how many. The time left is counted from here: the workers had started, and what
-        cannot be opened, which is done at once, says nothing of the rest."""
+        """(moment, number) of the first pages that were done. The time left is estimated from the pages after them, because workers
+        start before, and documents that cannot be opened are done at once."""
         self._num_seen = self._num_seen_pages = 0
-        """Documents of which a chunk is done or that were done before, and the pages that they have in this run."""
+        """Documents of which a chunk is done, or that were done before, and their pages in this run."""
         self._left: dict[tuple[str, int, str], int] = {}
-        """Of these the documents that are not whole: pages that are not done."""
+        """Pages that are not done yet, for each seen document that is not whole."""
 
     def phase(self, name: str, detail: str = "") -> None:
         if name == "reading" and self.reading_since is None:
@@ -75,15 +75,15 @@ class Progress(Silent):
 
     @property
     def pages_per_s(self) -> float | None:
-        """Since reading began; None before the first page."""
+        """Pages per second since reading began; None before the first page."""
         if not self.num_pages or self.reading_since is None:
             return None
         return self.num_pages / max(time.monotonic() - self.reading_since, 1e-3)
 
     @property
     def left_s(self) -> float | None:
-        """By pages: those left of documents that were opened, and for the others as many as these have on average. None while it
-        cannot be said."""
+        """Estimated seconds left; None while there is no estimate. The pages left are those of the opened documents, and for every
+        other document the average of the opened ones."""
         since_s, before = self._first_pages or (0.0, self.num_pages)
         done = self.num_pages - before
         if done <= 0 or self._num_seen == 0:
@@ -93,7 +93,7 @@ class Progress(Silent):
         return (time.monotonic() - since_s) / done * left if left > 0 else None
 
     def line(self) -> str:
-        """Where the run stands, for a log."""
+        """The progress in one line, for a log."""
         parts = [f"{self.num_documents_done}/{self.num_documents} documents", f"{self.num_pages} pages"]
         if (rate := self.pages_per_s) is not None:
             parts.append(f"{pace(rate)} pages/s")
@@ -129,7 +129,7 @@ class Progress(Silent):
         self._left[document] -= receipt.num_pages
         if self._left[document] <= 0:
             del self._left[document]
-        # documents that an earlier run has read are done without a chunk
+        # Documents that an earlier run has read are done without a chunk.
         self._num_seen = max(self._num_seen, num_documents_done)
 
     def _news(self) -> None:

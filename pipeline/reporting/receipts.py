@@ -1,4 +1,4 @@
-"""What a chunk's records came to, for the driver."""
+"""Receipts: summaries of a chunk's records that its reader sends to the driver."""
 
 import logging
 from collections import Counter
@@ -8,30 +8,31 @@ from pipeline.reporting.json_log import event
 from schemas.page import Chunk
 from schemas.receipt import AskTrouble, Receipt, Spent
 from schemas.records import ChartRecord, ChunkRecords, PageRecord
-from workers.contained import page_error, take_told
+from workers.contained import page_error, take_reports
 
 _log = logging.getLogger(__name__)
 
 
 def receipt_of(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
-    """`make_receipt`, or a bare one where that raises or could not be read by the driver: what is told of a chunk shall not cost
-    the chunk."""
+    """Gives `make_receipt`, or a minimal receipt if that raises or the driver could not read it, so that a bug in reporting does
+    not
+    cost the chunk."""
     try:
         return Receipt.model_validate_json(make_receipt(chunk, records, **figures).model_dump_json())
     except Exception as error:  # noqa: BLE001 - the border of a chunk
         page_error(error, "encode")
-        told = Spent(told=take_told())
-        return Receipt(shard_index=chunk.shard_index, name=chunk.name, uri=chunk.source.uri, plan_id=chunk.plan_id, spent=told)
+        spent = Spent(reports=take_reports())
+        return Receipt(shard_index=chunk.shard_index, name=chunk.name, uri=chunk.source.uri, plan_id=chunk.plan_id, spent=spent)
 
 
 class Bugs:
-    """Tracebacks in the driver's log: each once, whichever processes met it."""
+    """Writes tracebacks of workers to the driver's log, each once, however many processes met it."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
 
-    def tell(self, receipt: Receipt) -> None:
-        for text in receipt.spent.told:
+    def report(self, receipt: Receipt) -> None:
+        for text in receipt.spent.reports:
             head = text.partition("\n")[0]
             if head not in self._known:
                 self._known.add(head)
@@ -39,7 +40,7 @@ class Bugs:
 
 
 def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
-    """`figures` are those of the receipt that the records do not tell."""
+    """The receipt of a chunk. `figures` are the fields of the receipt that do not follow from the records."""
     statuses = Counter(page.status for page in records.pages)
     asked: list[PageRecord | ChartRecord] = [*records.pages, *records.charts]
     return Receipt(
@@ -76,7 +77,7 @@ def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt
 
 
 def report_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
-    """A line in the JSON log for each page that took longer."""
+    """Writes a line to the JSON log for each page that took longer than `slow_page_s` to render and read."""
     try:
         _report_slow_pages(chunk, records, slow_page_s)
     except Exception as error:  # noqa: BLE001 - the border of a chunk

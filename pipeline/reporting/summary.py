@@ -1,4 +1,4 @@
-"""What a run says about itself before it starts (`PlanReport`) and when it has ended (`Summary`)."""
+"""Reports about a run: `PlanReport` says what it would do, `Summary` how it ended."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 from schemas.failure import FailureKind, Task
 
 SummaryStatus = Literal["finished", "too_many_failed", "incomplete", "nothing_to_do"]
-"""too_many_failed: it came to its end, and what was read is committed, but more failed than `run.fail_above` allows, or all did."""
+"""`too_many_failed`: the run has finished and committed, but all pages failed, or more than `run.fail_above` allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +22,15 @@ class Summary:
     output: str
     plan_ids: tuple[str, ...] = ()
     num_documents: int = 0
-    """Committed, of the run's plans as a whole; so are the pages, charts and failures below."""
+    """Documents that are committed of the run's plans, by earlier runs as well. Pages, charts and failures below count the same."""
     num_documents_before: int = 0
-    """Of these, by earlier runs of the same plan."""
+    """Those of the documents that earlier runs of the same plan have committed."""
     num_pages: Mapping[str, int] = field(default_factory=dict)
     """Pages by status: ok, blank, partial, failed."""
     num_pages_now: int = 0
-    """Read by this run."""
+    """Pages that this run has read."""
     num_pages_waiting: int = 0
-    """Read and not committed: their documents are not whole. The same command goes on with them."""
+    """Pages that are read and not committed, because their documents are not whole. The same command goes on with them."""
     num_charts: int = 0
     num_chart_points: int = 0
     failures: Mapping[FailureKind, int] = field(default_factory=dict)
@@ -41,16 +41,16 @@ class Summary:
     read_s: float = 0.0
     gpu_s: float = 0.0
     cost: float | None = None
-    """By the configured prices; None where there is none."""
+    """Cost by the configured prices; None without prices."""
     currency: str | None = None
     message: str | None = None
-    """Why it is incomplete, or how much failed."""
+    """Why the run is incomplete, or how much failed."""
     num_deleted: int = 0
     """Sources that were found to be gone from the input."""
     num_waiting: int = 0
-    """New sources that are too few for a shard, left for a later run."""
+    """New sources that are too few for a shard and left for a later run."""
     waiting_until: datetime | None = None
-    """When one that waits has waited long enough."""
+    """The time at which the first of them has waited long enough."""
 
     @property
     def num_pages_read(self) -> int:
@@ -62,7 +62,7 @@ class Summary:
 
     @property
     def pages_per_s(self) -> float | None:
-        """Of this run; None when it read no page."""
+        """Pages per second of this run; None if it read no page."""
         return self.num_pages_now / self.seconds if self.num_pages_now and self.seconds > 0 else None
 
     @property
@@ -72,19 +72,19 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskForecast:
-    """What one task would read. Amounts are None where no run of this engine and model tells."""
+    """What one task would read. Amounts are None if no earlier run used this engine and model."""
 
     task: Task
     num_sources: int
     num_pages: int
-    """Estimated from the bytes where a source was never opened."""
+    """Pages to read, estimated from the bytes for sources that were never opened."""
     num_tokens: int | None
-    """Prompt and output."""
+    """Prompt and output tokens."""
     gpu_h: float | None
     cost: float | None
     currency: str | None
     why: Mapping[str, int]
-    """Sources by reason: new, read again after failures, or what of the recipe is different."""
+    """Number of sources by reason: new, read again after failures, or what differs in the recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,52 +93,52 @@ class PlanReport:
 
     num_sources_found: int
     num_done: int
-    """Done under these recipes: left out."""
+    """Sources that are done under these recipes and left out."""
     num_new: int
     num_changed: int
-    """Same uri, another version than the one that was read."""
+    """Sources of which another version was read before."""
     num_redone: int = 0
-    """Read before, but not under these recipes."""
+    """Sources that were read before, but not under these recipes."""
     num_stale_left: int = 0
-    """The same, and left as they are: see `plan.redo`."""
+    """Sources that were not read under these recipes and are left as they are: see `plan.redo`."""
     num_left_out: Mapping[str, int] = field(default_factory=dict)
-    """Listed, and not to be read now: excluded, too_young, unmarked, marker."""
+    """Listed sources that are not read now, by reason: excluded, too_young, unmarked, marker."""
     num_waiting: int = 0
-    """Would be read, but are too few for a shard: see `plan.min_sources`."""
+    """Sources that would be read, but are too few for a shard: see `plan.min_sources`."""
     waiting_until: datetime | None = None
     num_deleted: int = 0
-    """Known to the lake, no longer listed."""
+    """Sources that the lake knows and that are no longer listed."""
     num_restored: int = 0
-    """Noted as deleted, and listed again."""
+    """Sources that were noted as deleted and are listed again."""
     num_not_taken_for_deleted: int = 0
-    """Known to the lake, below an input that lists nothing at all."""
+    """Sources that the lake knows below an input that lists nothing at all."""
     empty_input: str | None = None
-    """What is odd about an input that lists nothing, where that is allowed."""
+    """What is known about an input that lists nothing, if that is allowed."""
     num_left_for_limit: int = 0
-    """Would be read, but for `input.limit`."""
+    """Sources that would be read without `input.limit`."""
     num_retried: int
-    """With failures that the next run tries again by itself."""
+    """Sources with failures that the next run tries again by itself."""
     num_bytes: int
-    """Of all that would be read."""
+    """Bytes of all sources that would be read."""
     num_shards: int
     recipes: Mapping[str, str]
     """recipe_id by task."""
     forecast: tuple[TaskForecast, ...] = ()
-    """What it comes to, task by task."""
+    """Amounts and reasons, task by task."""
     unfinished_plan_id: str | None = None
-    """An earlier run's plan that would be finished first."""
+    """An earlier run's plan that would be finished or closed first."""
     num_unfinished_sources: int = 0
-    """Sources of its shards that are not committed."""
+    """Sources of the unfinished plan's shards that are not committed."""
     abandons_unfinished: bool = False
-    """The unfinished plan asks for answers of other recipes: it is closed and its sources are planned anew."""
+    """True if the unfinished plan has other recipes. It is closed then, and its sources are planned again."""
     tasks_left_out: tuple[str, ...] = ()
-    """Asked for, but the engine cannot do them."""
+    """Tasks that are asked for and that the engine cannot do."""
     missing_files: MissingFiles = field(default_factory=MissingFiles)
-    """Table files that manifests name and that are not there as they were written."""
+    """Table files that manifests name and that are missing or have another size."""
 
     @property
     def has_work(self) -> bool:
-        """A run would do more than look."""
+        """True if a run would write to the output."""
         return bool(self.num_shards or self.num_deleted or self.num_restored or self.unfinished_plan_id)
 
 

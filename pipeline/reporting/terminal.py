@@ -1,6 +1,6 @@
-"""What a person sees of a run: live progress on a terminal, plain lines elsewhere, a summary at the end.
+"""The display of a run for a person: live progress on a terminal, plain lines elsewhere, a summary at the end.
 
-Texts of others (names, messages) are stripped of control characters and never read as markup.
+Texts from outside (names, messages) are stripped of control characters and never interpreted as markup.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ from schemas.failure import KINDS, FailureKind, clean_message
 
 LINE_EVERY_S = 5.0
 QUIET_FOR_S = 30.0
-"""Without news for this long, a line says which phase waits."""
+"""Seconds without news after which a line says which phase waits."""
 
 
 class _Screen:
-    """`Progress` as what rich's Live draws anew several times a second, on its own thread."""
+    """The live display of `Progress`, which rich's Live draws several times a second on its own thread."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -68,7 +68,7 @@ def show_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Observer]:
     progress = Progress()
     if stream.isatty():
         console = Console(file=stream, highlight=False, width=_width_of(stream))
-        # not redirected: what Ray logs goes to sys.stderr, and so to the log file, not above the display
+        # Not redirected, so that what Ray writes to sys.stderr goes to the log file and not above the display.
         screen = _Screen(progress)
         with Live(screen, console=console, refresh_per_second=5, transient=True, redirect_stdout=False, redirect_stderr=False):
             yield progress
@@ -86,7 +86,7 @@ def show_progress(stream: TextIO, *, quiet: bool = False) -> Iterator[Observer]:
 
 
 def _write_lines(progress: Progress, stream: TextIO, stop: threading.Event) -> None:
-    """Phases and messages as they come, counts every few seconds where they changed, a sign of life where nothing does."""
+    """Writes phases and messages as they come, counts every few seconds if they have changed, and a sign of life if nothing has."""
     phase, num_messages, last, since = "", 0, progress.line(), time.monotonic()
     silence = QUIET_FOR_S
     ended = False
@@ -114,10 +114,10 @@ def _write_lines(progress: Progress, stream: TextIO, stop: threading.Event) -> N
 
 @contextlib.contextmanager
 def quiet_ray(log: Path) -> Iterator[TextIO]:
-    """Everything that this process and its children write to stdout and stderr goes to `log`; gives the real stderr.
+    """Sends everything that this process and its children write to stdout and stderr to `log`. Gives the real stderr.
 
-    File descriptors are moved, not Python's streams: raylet, gcs and the workers' dying words come from C++. Undone at the end,
-    so that a bug's traceback is on the terminal.
+    It redirects file descriptors and not Python's streams, because Ray's C++ processes and dying workers write to these. The end
+    restores them, so that a bug's traceback appears on the terminal.
     """
     os.environ.setdefault("RAY_DEDUP_LOGS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a FutureWarning about num_gpus=0
@@ -132,7 +132,7 @@ def quiet_ray(log: Path) -> Iterator[TextIO]:
             yield real
         finally:
             for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(OSError):  # the log's disk is full: no reason for a run to fail
+                with contextlib.suppress(OSError):  # a full disk below the log must not fail the run
                     stream.flush()
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
@@ -142,7 +142,7 @@ def quiet_ray(log: Path) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _closing_whatever(stream: TextIO) -> Iterator[TextIO]:
-    """Closed at the end, whether what is left in it can be written or not."""
+    """Closes the stream at the end, even if what is left in its buffer cannot be written."""
     try:
         yield stream
     finally:
@@ -151,7 +151,7 @@ def _closing_whatever(stream: TextIO) -> Iterator[TextIO]:
 
 
 class RunLog:
-    """Where the noise of a run goes: a file of this user's alone, gone when it is put away unless a person may want it."""
+    """The file that takes what a run and Ray print. Only this user can read it. `put_away` removes it unless `is_wanted` is set."""
 
     def __init__(self) -> None:
         try:
@@ -162,7 +162,7 @@ class RunLog:
         self.is_wanted = False
 
     def put_away(self) -> Path | None:
-        """Its path, where it is kept."""
+        """Keeps or removes the file, and gives its path if it is kept."""
         if self.is_wanted and self.path.exists() and self.path.stat().st_size:
             self._scratch.keep()
             return self.path
@@ -171,7 +171,7 @@ class RunLog:
 
 
 def print_summary(console: Console, summary: Summary, *, log: Path | None = None) -> None:
-    """How it ended, what failed and what to do about it, where the results are."""
+    """Prints how the run ended, what failed and what to do about it, and where the results are."""
     output = clean_message(summary.output)
     if summary.status == "nothing_to_do":
         console.print(Text.assemble(("Nothing to do: ", "bold"), f"all of it is in {output} already."))
@@ -215,7 +215,7 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
 
 
 def failures_table(failures: Mapping[FailureKind, int]) -> Table:
-    """Kinds by count, with what they mean and what to do."""
+    """A table of failure kinds by count, with their meaning and what to do."""
     table = Table("failures", "kind", "what it means", "what to do", box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.columns[0].justify = "right"
     for kind, count in sorted(failures.items(), key=lambda item: (-item[1], item[0])):
@@ -226,7 +226,7 @@ def failures_table(failures: Mapping[FailureKind, int]) -> Table:
 
 
 def _width_of(stream: TextIO) -> int | None:
-    """rich asks stdin first and then descriptors that point to the log by now."""
+    """The width of the terminal; None if unknown. rich itself would ask stdin and descriptors that point to the log by then."""
     try:
         return os.get_terminal_size(stream.fileno()).columns
     except OSError:

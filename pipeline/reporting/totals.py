@@ -1,4 +1,4 @@
-"""What a run has come to so far: counted from receipts, told to `runs` and to the summary."""
+"""The totals of a run, counted from receipts and commits, for its row in `runs` and its summary."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from schemas.tables import to_table
 @dataclass
 class Totals:
     pages: Counter[str] = field(default_factory=Counter)
-    """By status."""
+    """Number of pages by status."""
     failures: Counter[FailureKind] = field(default_factory=Counter)
     num_charts: int = 0
     num_chart_points: int = 0
@@ -31,16 +31,16 @@ class Totals:
     render_s: float = 0.0
     read_s: float = 0.0
     num_documents: int = 0
-    """Committed by this run."""
+    """Documents that this run has committed."""
     committed: CommittedCounts = field(default_factory=CommittedCounts)
-    """Of its plans, by earlier runs as well."""
+    """All that is committed of the run's plans, by earlier runs as well."""
     num_documents_before: int = 0
-    """Of these, by earlier runs."""
+    """Documents of these plans that earlier runs have committed."""
     num_pages_waiting: int = 0
-    """Read and not committed, when the run ended: their documents are not whole."""
+    """Pages that were read and not committed when the run ended, because their documents are not whole."""
     plan_ids: list[str] = field(default_factory=list)
     readers_s: dict[str, float] = field(default_factory=dict)
-    """How long each reader process has lived."""
+    """Seconds that each reader process has lived."""
 
     def add(self, receipt: Receipt) -> None:
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
@@ -50,18 +50,17 @@ class Totals:
         self.readers_s[receipt.reader] = max(receipt.reader_s, self.readers_s.get(receipt.reader, 0.0))
 
     def resumed(self, before: CommittedCounts) -> None:
-        """A plan that earlier runs have begun."""
+        """Notes what earlier runs have committed of a plan."""
         self.committed = self.committed.plus(before)
         self.num_documents_before += before.num_documents
 
     def landed(self, counts: CommittedCounts) -> None:
-        """Committed by this run."""
+        """Notes what this run has committed."""
         self.committed = self.committed.plus(counts)
         self.num_documents += counts.num_documents
 
     def trouble(self, fail_above: float | None) -> str | None:
-        """Why a run that came to its end is no success: of its plans all pages failed, or a larger share than is allowed. None: it
-        is one."""
+        """Why a finished run is no success: all pages of its plans failed, or a larger share than is allowed; None if it is one."""
         pages, num_unopened = self.committed.pages, self.committed.num_unopened
         num_failed, num_read = pages.get("failed", 0) + num_unopened, sum(pages.values()) + num_unopened
         if not num_failed:
@@ -75,11 +74,11 @@ class Totals:
         return None
 
     def gpu_s(self, settings: Settings) -> float:
-        """Seconds that GPUs were held, from each reader's start to its last answer."""
+        """GPU-seconds that readers held, each from its start to its last answer."""
         return settings.engine.num_gpus * sum(self.readers_s.values())
 
     def cost(self, settings: Settings, seconds: float) -> float | None:
-        """By the configured prices; None where there is none."""
+        """The cost by the configured prices; None without prices."""
         price = settings.price
         parts = [
             (price.per_hour, seconds / 3600),
@@ -95,7 +94,7 @@ class Totals:
         return {"gpu_s": self.gpu_s(settings), "cost": cost, "currency": None if cost is None else settings.price.currency}
 
     def record(self, settings: Settings, *, seconds: float, **known: Any) -> RunRecord:
-        """The run's row; `known` are its columns that are no counts."""
+        """The run's row. `known` has the columns that are not counted here."""
         num_pages = self.pages.total()
         return RunRecord(
             plan_ids=self.plan_ids,
@@ -132,12 +131,12 @@ _SUMMED = ("num_charts", "num_chart_points", "num_prompt_tokens", "num_output_to
 
 
 def _masked(known: dict[str, Any]) -> dict[str, Any]:
-    """An error's sentence may hold a URL."""
+    """`known` with passwords masked in its message, because an error's sentence may hold a URL."""
     return known | ({"message": masked(known["message"])} if known.get("message") else {})
 
 
 class Counting(Several):
-    """Counts receipts and commits on their way to the observer."""
+    """An observer that adds receipts and commits to the totals and passes them on."""
 
     def __init__(self, observer: Observer, totals: Totals) -> None:
         super().__init__(observer)

@@ -1,4 +1,5 @@
-"""Who watches a command that reads documents: a person or a log collector, and Prometheus where it is asked for."""
+"""The observers of a command that reads documents: for a person or a log collector, and for Prometheus if the settings ask for
+it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from schemas.settings import Settings
 
 @contextlib.contextmanager
 def watched(settings: Settings, stream: TextIO, *, quiet: bool = False) -> Iterator[Observer]:
-    """An observer for any number of runs, one after the other. Raises OperatorError where the metrics cannot be published."""
+    """An observer for any number of runs, one after the other. Raises OperatorError if the metrics cannot be published."""
     with contextlib.ExitStack() as stack:
         observers: list[Observer] = []
         if settings.metrics.port is not None or settings.metrics.file is not None:

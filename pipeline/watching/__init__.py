@@ -1,1 +1,1 @@
-"""Runs that events start."""
+"""`pagefold watch`: runs that start after events or after a while."""

@@ -1,7 +1,8 @@
-"""What a message says happened in a bucket: S3's own notification, EventBridge's envelope, either of them wrapped by SNS.
+"""Parses messages about events in a bucket: S3's own notification or EventBridge's envelope, either of them possibly wrapped by
+SNS.
 
-Only where it happened is of interest. What there is to do is found by listing, so an event that comes twice, late or in another
-order costs a listing that finds nothing.
+Only the object's name is used. A listing finds what there is to do, so an event that comes twice, late or out of order only costs a
+listing that finds nothing.
 """
 
 import json
@@ -16,19 +17,19 @@ from workers.sources.s3 import split_uri
 
 
 class ObjectEvent(NamedTuple):
-    """Something happened to this object: it came, changed or went."""
+    """An object that was created, changed or deleted."""
 
     bucket: str
     key: str
-    """As it is, not URL-encoded."""
+    """The object's key, not URL-encoded."""
 
 
 class NotAnEvent(Exception):
-    """A message of some other kind."""
+    """The message is no event of a bucket."""
 
 
 class _Part(Frozen, extra="ignore"):
-    """A part of a message, of which what is not asked for is left out."""
+    """A part of a message. Fields that are not declared are ignored."""
 
 
 class _Bucket(_Part):
@@ -49,7 +50,7 @@ class _Record(_Part):
 
 
 def parse_events(body: str) -> list[ObjectEvent]:
-    """The events in a message; none in the one that S3 sends to try out a queue. Raises NotAnEvent."""
+    """The events in a message; none in the message that S3 sends to test a queue. Raises NotAnEvent."""
     try:
         return _parse(json.loads(body), may_be_wrapped=True)
     except (ValueError, RecursionError, ValidationError) as error:
@@ -63,7 +64,7 @@ def _parse(value: Any, *, may_be_wrapped: bool) -> list[ObjectEvent]:
         case {"Event": "s3:TestEvent"}:
             return []
         case {"Records": list(records)}:
-            # S3 encodes keys here as in a form: a space is `+`, a plus `%2B`.
+            # S3 encodes keys here as in an HTML form: a space is `+`, a plus `%2B`.
             places = [_Record.model_validate(record).s3 for record in records]
             return [ObjectEvent(place.bucket.name, unquote_plus(place.object.key, errors="strict")) for place in places]
         case {"source": "aws.s3", "detail": detail}:
@@ -74,7 +75,8 @@ def _parse(value: Any, *, may_be_wrapped: bool) -> list[ObjectEvent]:
 
 
 def concerns(input: str) -> Callable[[ObjectEvent], bool]:
-    """Whether an event is about `input`, which may be one object or a folder: what would be listed is what counts."""
+    """A test for events about `input`, which may be one object or a folder: the event's object must be one that a listing
+    includes."""
     bucket, key = split_uri(input)
     folder = key if not key or key.endswith("/") else f"{key}/"
 

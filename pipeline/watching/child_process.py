@@ -1,4 +1,4 @@
-"""A call in a process of its own: what it leaves behind goes with it, and a crash costs that call alone."""
+"""Calls a function in a process of its own, so that its leftovers end with the process and a crash costs this call alone."""
 
 import contextlib
 import os
@@ -16,20 +16,20 @@ from schemas.errors import exit_code
 Result = TypeVar("Result")
 
 _END_S = 20.0
-"""What a process that has given its result, or was asked to stop, may still take to end."""
+"""Seconds that a process may take to end after it has given its result or was asked to stop."""
 
 
 class Died(Exception):
-    """The process ended without a result: a bug, of which it has said where its traceback is, or somebody killed it."""
+    """The process ended without a result. It met a bug and has reported its traceback, or somebody killed it."""
 
 
 class Apart(Generic[Result]):
-    """`function(*args)` in a new Python process. Function, arguments and result are pickled; so are the errors that are meant for
-    the operator (`schemas.errors`).
+    """Calls `function(*args)` in a new Python process. Function, arguments, result and the errors for the operator
+    (`schemas.errors`) are pickled.
 
-    The process leads a session of its own: Ctrl-C on the terminal does not reach it, `ask_to_stop` does. It is gone when the
-    context closes. Not multiprocessing's spawn, which imports the caller's main module anew: a script without a guard around its
-    last line would start itself.
+    The process leads a session of its own, so Ctrl-C on the terminal does not reach it; `ask_to_stop` does. The process has ended
+    when the context closes. multiprocessing's spawn is not used, because it imports the caller's main module, and a script without
+    a `__main__` guard would start itself again.
     """
 
     def __init__(self, function: Callable[..., Result], *args: Any) -> None:
@@ -50,11 +50,11 @@ class Apart(Generic[Result]):
             pickle.dump((function, args), stdin)
 
     def wait(self, timeout_s: float) -> bool:
-        """True once there is a result, or never will be."""
+        """Waits up to `timeout_s`. True if there is a result, or the process has ended without one."""
         return self._answers.poll(timeout_s)
 
     def result(self) -> Result:
-        """Raises what the function raised, or Died."""
+        """The function's result. Raises what the function raised, or Died."""
         try:
             is_good, value = self._answers.recv()
         except EOFError:
@@ -66,11 +66,11 @@ class Apart(Generic[Result]):
         raise value
 
     def ask_to_stop(self) -> None:
-        """SIGTERM, as to a run of its own: once to finish what is in flight, twice to stop at once."""
+        """Sends SIGTERM. The first lets the run finish what is in flight, a second stops it at once."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """With all that it has started in its session."""
+        """Kills the process and everything that it has started in its session."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -89,13 +89,13 @@ class Apart(Generic[Result]):
 
 
 def serve(descriptor: int) -> None:
-    """The other process: the call comes through stdin, its result goes through this descriptor."""
+    """Runs in the new process. The call comes through stdin, and its result goes through the descriptor."""
     os.set_inheritable(descriptor, False)
     function, args = pickle.load(sys.stdin.buffer)
     with Connection(descriptor, readable=False) as answers:
         try:
             answers.send((True, function(*args)))
-        except Exception as error:  # noqa: BLE001 - handed to the parent, or told in a sentence
+        except Exception as error:  # noqa: BLE001 - sent to the parent, or reported as a bug
             if exit_code(error) is None:
                 from pipeline.reporting.endings import fail_by_bug
 

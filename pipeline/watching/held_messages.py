@@ -1,4 +1,4 @@
-"""Messages that wait for a run's end: hidden from others all the while, then deleted or handed back."""
+"""Messages that wait for the end of a run. They are hidden from other receivers meanwhile, then deleted or handed back."""
 
 import logging
 import threading
@@ -11,14 +11,15 @@ _log = logging.getLogger(__name__)
 
 
 class HeldMessages:
-    """A thread hides them anew at a third of their time. Whatever is left when the context closes is handed back at once.
+    """Messages that a thread hides again at every third of their visibility timeout. Those left when the context closes are handed
+    back at once.
 
-    SQS hides a message for 12 hours at most, counted from its first receipt. What cannot be hidden any longer is let go: it comes
-    again and costs a listing that finds nothing.
+    SQS hides a message for 12 hours at most after it was received. A message that cannot be hidden any longer is dropped here; it
+    comes again and costs a listing that finds nothing.
     """
 
     def __init__(self, queue: Queue | None, visibility_s: int) -> None:
-        """queue None: nothing is ever held."""
+        """Without a queue (None) no message is ever held."""
         self._queue, self._visibility_s = queue, visibility_s
         self._messages: dict[str, QueueMessage] = {}
         self._lock = threading.Lock()
@@ -33,14 +34,15 @@ class HeldMessages:
             self._messages.update((message.message_id, message) for message in messages)
 
     def delete(self) -> None:
-        """The work is done. Raises QueueBusy, QueueError; what is not deleted by then comes again."""
+        """Deletes all messages, because the work is done. Raises QueueBusy, QueueError; messages not deleted by then come again."""
         with self._lock:
             messages, self._messages = list(self._messages.values()), {}
             if self._queue and messages:
                 self._queue.delete(messages)
 
     def hand_back(self, after_s: int = 0) -> None:
-        """The work is not done: they come again after so many seconds. Never raises: they would come again anyway."""
+        """Makes all messages visible after `after_s`, because the work is not done. It never raises: they would come again
+        anyway."""
         with self._lock:
             messages, self._messages = list(self._messages.values()), {}
             try:
@@ -50,7 +52,7 @@ class HeldMessages:
                 _log.warning("%s; its messages come back by themselves", error)
 
     def keep(self) -> None:
-        """Hide them for another while."""
+        """Hides all messages for another visibility timeout."""
         with self._lock:
             try:
                 if self._queue and self._messages:

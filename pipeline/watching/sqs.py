@@ -1,4 +1,4 @@
-"""The queue that events come through. A received message is hidden until it is deleted, handed back, or its time is up."""
+"""The SQS queue that events come through. A received message is hidden until it is deleted or handed back, or its time is up."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,11 @@ from schemas.masking import masked, masked_url
 from workers.sources.s3 import S3Error, code_of, explain_credentials, status_of
 
 POLL_S = 5
-"""How long a request waits for messages. SQS allows 20, but a signal is noticed between two requests; one costs next to nothing."""
+"""Seconds that a request waits for messages. SQS allows 20, but signals are noticed only between requests, and requests are
+cheap."""
 
 _BATCH = 10
-"""Messages of one request at most."""
+"""Largest number of messages in a request."""
 _AWS_HOST = re.compile(r"(?:sqs|sqs-fips)\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?|([a-z0-9-]+)\.queue\.amazonaws\.com")
 _MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
 _THROTTLED = {"ThrottlingException", "Throttling", "RequestThrottled", "RequestLimitExceeded", "OverLimit", "KmsThrottled"}
@@ -28,31 +29,32 @@ _THROTTLED = {"ThrottlingException", "Throttling", "RequestThrottled", "RequestL
 class QueueMessage(NamedTuple):
     message_id: str
     handle: str
-    """Of this receipt; an earlier one may no longer count."""
+    """Handle of this delivery. Handles of earlier deliveries may be invalid."""
     body: str
 
 
 class QueueError(OperatorError):
-    """The queue cannot be used: no such queue, no permission. One sentence."""
+    """The queue cannot be used: it does not exist, or access is denied. The message is one sentence."""
 
 
 class QueueBusy(Exception):
-    """The queue did not answer, or asked to slow down, however often it was asked. Half a sentence."""
+    """The queue did not answer or asked to slow down, after all retries. The message is a clause without capital and full stop."""
 
 
 class Queue(Protocol):
     def receive(self, wait_s: int) -> list[QueueMessage]:
-        """A few messages, now hidden; none where none came within `wait_s`."""
+        """Receives a few messages, which are hidden from then on; none if none came within `wait_s`."""
 
     def hide(self, messages: Sequence[QueueMessage], seconds: int) -> list[QueueMessage]:
-        """Hide them for so long from now on; 0 hands them back. Gives those that cannot be hidden any longer."""
+        """Hides messages for so many seconds from now; 0 hands them back. Gives those that cannot be hidden any longer."""
 
     def delete(self, messages: Sequence[QueueMessage]) -> None:
-        """For good. One that was received again meanwhile may come once more."""
+        """Deletes messages. A message that was received again meanwhile may come once more."""
 
 
 class Sqs:
-    """A queue by its URL. botocore retries throttling, 5xx and lost connections; what is left is QueueBusy or QueueError."""
+    """A queue by its URL. botocore retries throttling, 5xx and lost connections; what fails after that is QueueBusy or
+    QueueError."""
 
     def __init__(self, url: str, *, visibility_s: int, timeout_s: float = 60, max_tries: int = 5) -> None:
         parts = urlsplit(url)
@@ -69,7 +71,7 @@ class Sqs:
         session = boto3.session.Session()
         match = _AWS_HOST.fullmatch(parts.hostname)
         region = (match and (match[1] or match[2])) or session.region_name or "us-east-1"
-        # The URL says where the queue is: AWS_ENDPOINT_URL may lead to an S3 server elsewhere.
+        # The endpoint comes from the URL, because AWS_ENDPOINT_URL may name an S3 server elsewhere.
         self._client: Any = session.client(
             "sqs", config=config, region_name=region, endpoint_url=f"{parts.scheme}://{parts.netloc}"
         )

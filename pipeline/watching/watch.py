@@ -1,7 +1,7 @@
-"""A run whenever there may be something to read: after events, or after a while. Events only wake; what there is, a listing says.
+"""Starts a run whenever there may be something to read: after events, or after a while. The run's listing finds what there is.
 
-Messages are deleted once a run that began after them has ended well, and handed back in every other case: a watch that is killed at
-any moment leaves them to come again.
+Messages are deleted only after a run that began after them has ended well, and handed back in every other case. After a kill at any
+moment they come again.
 """
 
 import math
@@ -26,53 +26,53 @@ Reason = Literal["start", "events", "time", "again"]
 
 _TICK_S = 0.2
 _MARGIN_S = 20.0
-"""Beyond `ray.grace_s`, for a run that was asked to stop; then it is killed, and what it staged stays."""
+"""Seconds beyond `ray.grace_s` after which a run that was asked to stop is killed. What it has staged stays."""
 _MAX_HELD = 10_000
-"""Messages held at once: to hide them anew takes a request for ten. What is more wakes the next run."""
+"""Messages held at once, because hiding them again takes a request for every ten. Further messages wake the next run."""
 _LONGEST_RETRY_S = 900.0
 _EVERY_S, _EVERY_WITH_QUEUE_S = 300.0, 3600.0
 _BUSY_S = 10.0
 """Pause after the queue did not answer."""
 _LEASE_S = 5.0
-"""Between two looks at another run's lease."""
+"""Seconds between two looks at another run's lease."""
 _MAX_SAID = 1000
 _SOON_S = 10.0
-"""Before a look at what should have waited long enough: the store's clock and ours may differ."""
+"""Shortest pause before a listing for sources that have waited long enough, because the store's clock and ours may differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Woken:
-    """One run of the watch, as it is told."""
+    """The report of one run of the watch."""
 
     at: datetime
     reason: Reason
     num_messages: int
-    """That it answered for."""
+    """Number of messages that were held for the run."""
     status: SummaryStatus | Literal["failed"]
     message: str | None
-    """Why it did not end well."""
+    """Why the run did not end well; None if it did."""
     exit_code: int
-    """As `pagefold run` would have ended."""
+    """The exit code that `pagefold run` would have had."""
     summary: Summary | None = None
 
 
 @dataclass(frozen=True)
 class Actions:
-    """What a watch does when it is woken, and whom it tells."""
+    """What a watch does when it is woken, and how it reports."""
 
     run: Callable[[], Apart[Summary]]
     is_lease_free: Callable[[], bool]
-    tell: Callable[[Woken], None]
+    show: Callable[[Woken], None]
     say: Callable[[str], None]
-    """One sentence worth a line."""
+    """Prints one sentence."""
 
 
 def watch(input: str, settings: Settings, work: Actions, *, queue: Queue | None = None, max_runs: int | None = None) -> int:
-    """Run again and again, until told to stop or `max_runs` times. Gives the exit code.
+    """Runs again and again, until a signal or `max_runs`. Gives the exit code. A SIGTERM lets the run at work finish what is in
+    flight.
 
-    Raises OperatorError (and what stands for it) where the first run, or the queue, is set up wrong; later a failure is told and
-    tried again, `watch.max_failures` times, as is from the first on a store that is away. A SIGTERM lets the run at work finish
-    what is in flight.
+    Raises OperatorError (or another error with its exit code) if the first run or the queue is set up wrong. Other failures are
+    reported and tried again, `watch.max_failures` times: failures of later runs, and a store that does not answer.
     """
     if queue is not None and not input.startswith("s3://"):
         raise OperatorError(f"A queue tells of objects in a bucket, and the input {input} is none.")
@@ -99,7 +99,7 @@ class _Watch:
         num_runs = num_failures = 0
         while True:
             woken = self._once(self._alarm.wait(reason, pause_s), is_first=not num_runs)
-            self._work.tell(woken)
+            self._work.show(woken)
             num_runs += 1
             if woken.exit_code == EXIT_FINISHED:
                 self._delete()
@@ -111,33 +111,33 @@ class _Watch:
             if num_failures:
                 retry_s = math.ceil(min(self._settings.watch.retry_s * 2 ** (num_failures - 1), _LONGEST_RETRY_S))
                 self._held.hand_back(retry_s)
-                reason, pause_s = "again", retry_s + 1  # its messages are there by then
+                reason, pause_s = "again", retry_s + 1  # the messages that were handed back are visible by then
 
     def _next_s(self, woken: Woken) -> float:
-        """Seconds to the next listing: earlier where this one left something that only time will bring."""
+        """Seconds to the next listing. It comes earlier if sources are waiting, or may have been too young."""
         pauses = [self._every_s]
         if woken.summary and woken.summary.waiting_until:
             pauses.append(max(_SOON_S, (woken.summary.waiting_until - datetime.now(UTC)).total_seconds() + 1))
         if woken.reason == "events" and self._settings.input.min_age_s:
-            pauses.append(self._settings.input.min_age_s + 1)  # what came last may have been too young
+            pauses.append(self._settings.input.min_age_s + 1)  # the last source may have been too young
         return min(pauses)
 
     def _once(self, reason: Reason, *, is_first: bool) -> Woken:
-        """One run; where another is at work on the output, after its end."""
-        told = partial(Woken, at=datetime.now(UTC), reason=reason, num_messages=len(self._held))
+        """Does one run. If another run is at work on the output, waits for its end first."""
+        woken = partial(Woken, at=datetime.now(UTC), reason=reason, num_messages=len(self._held))
         while True:
             try:
                 summary = self._run()
-                return told(status=summary.status, message=summary.message, exit_code=summary.exit_code, summary=summary)
+                return woken(status=summary.status, message=summary.message, exit_code=summary.exit_code, summary=summary)
             except LeaseHeld as held:
                 self._await_lease(held)
             except Died as died:
-                return told(status="failed", message=str(died), exit_code=EXIT_INCOMPLETE)
+                return woken(status="failed", message=str(died), exit_code=EXIT_INCOMPLETE)
             except Exception as error:
                 code = exit_code(error)
                 if code is None or (is_first and code == EXIT_OPERATOR):
                     raise
-                return told(status="failed", message=str(error), exit_code=code)
+                return woken(status="failed", message=str(error), exit_code=code)
 
     def _run(self) -> Summary:
         deadline: float | None = None
@@ -166,8 +166,9 @@ class _Watch:
 class Alarm:
     """Waits for a reason to run, and receives messages meanwhile.
 
-    Those about the input are held, those about other objects deleted. What is no event is left hidden: it comes again when its time
-    is up, and so ends in the dead-letter queue, where there is one.
+    Messages about the input are held, those about other objects are deleted. A message that is no event stays hidden and comes
+    again
+    when its time is up, until the dead-letter queue, if there is one, takes it.
     """
 
     def __init__(
@@ -177,10 +178,10 @@ class Alarm:
         self._is_about_input = concerns(input)
         self._said: set[str] = set()
         self._is_answering: bool | None = None
-        """None: not asked yet."""
+        """True if the queue answered the last request; None before the first."""
 
     def wait(self, reason: Reason, pause_s: float) -> Reason:
-        """`reason` after `pause_s`, or `events` once messages came and it has been quiet since. Raises Interrupted."""
+        """Gives `reason` after `pause_s`, or `events` after messages have come and then none for a while. Raises Interrupted."""
         if self._queue is None:
             pause(pause_s, self._stop)
             return reason
@@ -196,7 +197,7 @@ class Alarm:
                 return reason
 
     def _hear(self, queue: Queue, wait_s: int) -> bool:
-        """Receive once. True where something came that is about the input."""
+        """Receives once. True if a message about the input came."""
         try:
             about, others = self._sorted(queue.receive(wait_s))
             self._held.add(about)
@@ -213,7 +214,7 @@ class Alarm:
         return bool(about)
 
     def _sorted(self, messages: list[QueueMessage]) -> tuple[list[QueueMessage], list[QueueMessage]]:
-        """Those about the input, and those about nothing of ours."""
+        """(messages about the input, messages about other objects). Messages that are no events are in neither list."""
         about, others = [], []
         for message in messages:
             try:
@@ -239,7 +240,7 @@ class Alarm:
 
 
 def pause(seconds: float, stop: Stop) -> None:
-    """Raises Interrupted once a signal came."""
+    """Sleeps. Raises Interrupted as soon as a signal came."""
     end_s = time.monotonic() + seconds
     stop.check()
     while (left_s := end_s - time.monotonic()) > 0:

@@ -414,7 +414,7 @@ def test_the_driver_logs_each_traceback_once_wherever_it_was_met(
     front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(contained, "_counts", Counter())
-    contained.take_told()
+    contained.take_reports()
     plain = Renderer.draw
 
     def draw(self: Renderer, path: Path, pages: list[int], file: FileIdentity) -> Iterator[Packed]:
@@ -423,15 +423,15 @@ def test_the_driver_logs_each_traceback_once_wherever_it_was_met(
     monkeypatch.setattr(Renderer, "draw", draw)
     bugs = receipts.Bugs()
     found = Reader(tmp_path / "out", scripted(ValueError(), label="*")).run(front.run())
-    told = [text for receipt in found for text in receipt.spent.told]
-    assert [text.partition(" at ")[0] for text in told] == ["KeyError", "ValueError"]
+    reports = [text for receipt in found for text in receipt.spent.reports]
+    assert [text.partition(" at ")[0] for text in reports] == ["KeyError", "ValueError"]
     caplog.clear()
 
     for receipt in [*found, *found]:
-        bugs.tell(receipt)
+        bugs.report(receipt)
 
-    assert [record.getMessage() for record in caplog.records] == told
-    assert all("Traceback (most recent call last)" in text for text in told)
+    assert [record.getMessage() for record in caplog.records] == reports
+    assert all("Traceback (most recent call last)" in text for text in reports)
 
 
 def test_a_store_that_is_gone_still_ends_the_run(drawn: list[pa.Table], reader: Reader) -> None:

@@ -10,7 +10,7 @@ from schemas.errors import EndsRun
 from schemas.failure import FailureKind, PageError, Stage
 from schemas.source import source_id
 from workers import contained
-from workers.contained import page_error, page_failure, panics_raised, sentence, take_told
+from workers.contained import page_error, page_failure, panics_raised, sentence, take_reports
 from workers.engines.engine import EngineStartError
 from workers.rendering.renderer import RenderStartError
 from workers.sources.cache import CacheError
@@ -21,7 +21,7 @@ from workers.sources.listing import local_etag
 def told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was told yet."""
     monkeypatch.setattr(contained, "_counts", Counter())
-    take_told()
+    take_reports()
 
 
 def caught(error: Exception) -> Exception:
@@ -74,14 +74,14 @@ def test_a_traceback_is_told_once_and_then_counted(caplog: pytest.LogCaptureFixt
         "10 times so far in one process",
         "100 times so far in one process",
     ]
-    assert take_told() == (first, *others)
-    assert take_told() == ()
+    assert take_reports() == (first, *others)
+    assert take_reports() == ()
 
 
 def test_what_is_told_holds_no_control_character_and_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
     page_error(caught(ValueError("\x1b[31m" + "x" * 100_000)), "read")
 
-    (told,) = take_told()
+    (told,) = take_reports()
     assert "\x1b" not in told
     assert len(told) < 10_000
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.cluster import readiness
-from pipeline.cluster.readiness import Reader, Readers, told_while_starting
+from pipeline.cluster.readiness import Reader, Readers, reporting_its_start
 from pipeline.reporting.observer import Silent
 
 GPU = "NVIDIA H100, bfloat16"
@@ -77,6 +77,6 @@ def test_another_process_under_the_same_name_was_started_anew(monkeypatch, told)
 
 def test_outside_ray_there_is_nobody_to_tell(monkeypatch) -> None:
     monkeypatch.setattr("ray.is_initialized", lambda: False)  # other tests of this process may have started one
-    with told_while_starting("run") as runs_on:
+    with reporting_its_start("run") as runs_on:
         runs_on.append("here")
     assert readiness._readers("run") == {}
