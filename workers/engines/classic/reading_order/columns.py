@@ -12,10 +12,12 @@ from itertools import pairwise
 from schemas.page import Box, Region, Word
 from workers.engines.classic.reading_order.aligned_tables import aligned_tables, table_in, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
+from workers.engines.classic.reading_order.drop_caps import with_drop_caps
 from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.found_table import FoundTable, Rows
 from workers.engines.classic.reading_order.gutters import find_gutter
 from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
+from workers.engines.classic.reading_order.line_numbers import line_numbers
 from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl
 from workers.engines.classic.reading_order.pieces import (
     Piece,
@@ -93,7 +95,12 @@ def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: floa
     straight, down, up = by_direction(kept)
     vocabulary = Vocabulary(word.text for _, word in kept)
     is_turned = len(straight) < max(len(down), len(up))
-    blocks = _read(straight, height, vocabulary, _NO_RULES if is_turned else rules)
+    numbers = line_numbers(straight)
+    blocks = _read([item for item in straight if item[0] not in numbers], height, vocabulary, _NO_RULES if is_turned else rules)
+    if numbers:  # of lines: kept, and in nobody's sentence
+        counted = [item for item in straight if item[0] in numbers]
+        text = " ".join(word.text for _, word in counted)
+        blocks.append(TextBlock("footer", text, around([word.box for _, word in counted]), tuple(index for index, _ in counted)))
     for aside, turn, turned_rules in (
         (down, turned_left, rules.turned_left(width)),
         (up, turned_right, rules.turned_right(height)),
@@ -112,7 +119,7 @@ def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: floa
 def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules) -> list[TextBlock]:
     tables = tables_of_page(words, rules, vocabulary)
     in_tables = {index for table in tables for index in table.members}
-    pieces = pieces_of([item for item in words if item[0] not in in_tables])
+    pieces = with_drop_caps(pieces_of([item for item in words if item[0] not in in_tables]))
     head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
     paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules)]
     blocks = []

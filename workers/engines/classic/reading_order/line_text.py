@@ -108,9 +108,22 @@ def _evenly_apart(run: Sequence[Word], start: int) -> set[int]:
     size = max(run[0].size_px, 1.0)
     if not 0 < usual <= MAX_SPACING * size:
         return set()
-    inside = [place for place, gap in enumerate(gaps, start + 1) if gap < usual + 0.12 * size]
+    inside = {place for place, gap in enumerate(gaps, start + 1) if gap < usual + 0.12 * size}
     is_even = sum(abs(gap - usual) < 0.12 * size for gap in gaps) >= 0.6 * len(gaps)
-    return set(inside) if is_even else set()
+    return inside if is_even and _are_words(run, inside, start) else set()
+
+
+def _are_words(run: Sequence[Word], inside: set[int], start: int) -> bool:
+    """Not the letters of an alphabet in their order, nor each of them large and small."""
+    texts = [run[0].text]
+    for place, word in enumerate(run[1:], start + 1):
+        if place in inside:
+            texts[-1] += word.text
+        else:
+            texts.append(word.text)
+    longer = [letters for text in texts if len(letters := "".join(filter(str.isalpha, text))) > 2]
+    is_cased = all(4 * sum(a.islower() and b.isupper() for a, b in pairwise(text)) <= len(text) for text in longer)
+    return is_cased and not any(list(text) == sorted(set(text)) and len(text) > 3 for text in longer)
 
 
 def is_unspaced(before: str, after: str) -> bool:
