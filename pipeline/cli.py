@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.commands import ask as asking
+from pipeline.commands import export as taking
 from pipeline.commands import gc as keeping
 from pipeline.commands import look as looking
 from pipeline.commands import run as working
@@ -39,6 +40,7 @@ for command in (
     keeping.gc,
     asking.query,
     asking.ask,
+    taking.export,
     looking.sql,
     looking.schema,
     looking.doctor,

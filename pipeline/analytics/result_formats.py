@@ -146,14 +146,18 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 _NUMBER = re.compile(r"[+-][0-9][0-9.,]*%?")
 
 
+def spreadsheet_safe(text: str) -> str:
+    """With an apostrophe in front where a spreadsheet would take it for a formula: documents come from strangers."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text
+
+
 def _csv_lines(names: list[str], rows: Iterator[tuple[Any, ...]], shown: Callable[[str], str], *, is_raw: bool) -> Iterator[str]:
-    """Unless `is_raw`, a text that a spreadsheet takes for a formula begins with an apostrophe: documents come from strangers."""
+    """Unless `is_raw`, texts are `spreadsheet_safe`."""
     last = _LastLine()
     writer = csv.writer(last)  # it quotes the line breaks that its rows end with, so both kinds
 
     def cell(value: Any) -> str:
-        is_formula = not is_raw and isinstance(value, str) and value.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(value)
-        return shown(f"'{value}" if is_formula else plain(value))
+        return shown(spreadsheet_safe(value) if isinstance(value, str) and not is_raw else plain(value))
 
     for row in itertools.chain([tuple(names)], rows):
         writer.writerow([cell(value) for value in row])

@@ -17,6 +17,7 @@ MAX_CELLS = 20_000
 _HEADER_JOIN = " | "
 _ROW = re.compile(r"<tr\b[^>]*>(.*?)(?=<tr\b|</tr>|</table>|$)", re.DOTALL)
 _CELL = re.compile(r"<t([hd])\b([^>]*)>(.*?)</t\1>", re.DOTALL)
+_YEAR = re.compile(r"(?:1[5-9]|20|21)\d\d")
 _SPAN = re.compile(r'\b(row|col)span="(\d{1,4})"')
 
 
@@ -44,9 +45,9 @@ class _Place:
 def table_cells(source: str, *, is_literal: bool) -> TableCells:
     """The cells of a table as `workers.text.tables.to_html` writes it. `is_literal`: the text of cells is no Markdown.
 
-    A table without `<th>` has a header where its first row holds no number and a later row does. The header of a cell is that of
-    the columns that it begins in, from top to bottom. Numbers are read by the decimal separator that the table itself proves, in
-    the unit and with the multiplier that the header names.
+    A table without `<th>` has a header where its first row holds no number, years apart, and a later row does. The header of a
+    cell is that of the columns that it begins in, from top to bottom. Numbers are read by the decimal separator that the table
+    itself proves, in the unit and with the multiplier that the header names.
     """
     rows = [match[1] for match in _ROW.finditer(source)]
     places: list[_Place] = []
@@ -107,7 +108,7 @@ def _num_header_rows(places: list[_Place], num_rows: int) -> int:
     if any(place.is_header for place in places):
         body = {place.row for place in places if not place.is_header}
         return next((row for row in range(num_rows) if row in body), num_rows)
-    numbers = {place.row for place in places if place.column and parse_number(place.text)}
+    numbers = {place.row for place in places if place.column and parse_number(place.text) and not _YEAR.fullmatch(place.text)}
     return 1 if numbers and 0 not in numbers and any(place.row == 0 and place.text for place in places) else 0
 
 

@@ -67,6 +67,8 @@ def test_the_decimal_separator_is_the_tables_own():
     ("rows", "num_header_rows"),
     [
         ([["Name", "Value"], ["a", "1"]], 1),
+        ([["", "2023", "2024"], ["a", "1", "2"]], 1),  # years name columns
+        ([["", "2023"], ["a", "2024"]], 0),
         ([["a", "1"], ["b", "2"]], 0),  # numbers from the first row on
         ([["Yes", "No"], ["a", "b"]], 0),  # nothing tells a header from a row
         ([["", ""], ["a", "1"]], 0),

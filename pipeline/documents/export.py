@@ -1,0 +1,236 @@
+"""Documents as files that people take away: one folder a document, written again only where it has changed."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import duckdb
+
+from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.result_formats import spreadsheet_safe
+from pipeline.documents.html import document_html
+from pipeline.documents.markdown import Picture, document_markdown, no_picture
+from pipeline.documents.model import FORMAT_VERSION, ReadBlock, ReadChart, ReadDocument
+from pipeline.documents.pictures import Pictures
+from pipeline.documents.places import Item, is_same_place
+from pipeline.documents.reading import Row, listed, read_listed
+from pipeline.lake.opening import open_store
+from pipeline.lake.staging import this_version
+from pipeline.object_store.store import Store
+from schemas.errors import OperatorError
+from schemas.failure import PageError
+from schemas.page import Box
+from schemas.settings import Settings
+
+STATE = "pagefold-export.json"
+"""In the folder that is exported to: what was written of which document."""
+_STATE_S = 5.0
+"""How often it is written: what a killed export had not noted is written again."""
+_MAX_NAME_BYTES = 120
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]+')
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+
+
+class ExportFormat(StrEnum):
+    markdown = "md"
+    json = "json"
+    html = "html"
+    csv = "csv"
+    png = "png"
+
+
+ALL_FORMATS = tuple(ExportFormat)
+
+
+@dataclass
+class Exported:
+    """What an export came to."""
+
+    num_written: int = 0
+    num_unchanged: int = 0
+    num_removed: int = 0
+    """Folders of documents that are no longer chosen, or have another name now."""
+    num_files: int = 0
+    without_pictures: dict[str, str] = field(default_factory=dict)
+    """uri -> why its figures could not be drawn again."""
+
+
+def export(
+    output: str,
+    target: str,
+    settings: Settings,
+    *,
+    formats: Sequence[ExportFormat] = ALL_FORMATS,
+    where: str | None = None,
+    limit: int | None = None,
+) -> Iterator[tuple[Row, Exported]]:
+    """Write the documents of `output` below `target`, a folder or s3://bucket/prefix; gives each with the counts so far, and ends
+    once all are written. A document that stands there as it is now is left alone; one that is gone from the lake is removed.
+
+    Raises OperatorError, StoreError.
+    """
+    if target.rstrip("/") == output.rstrip("/"):
+        raise OperatorError(f"{target} is the lake itself; export into another folder.")
+    store = open_store(target, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
+    state = _read_state(store)
+    with closing(connect(output)) as connection, Pictures(settings) as pictures:
+        everything, rows = listed(connection), listed(connection, where, limit)
+        folders = _folders(everything)
+        signatures = _signatures(connection, rows, formats)
+        done = Exported()
+        there = {folders[row["uri"]] for row in everything}
+        wanted = {folders[row["uri"]]: signatures[row["uri"]] for row in rows}
+        for folder, entry in list(state.items()):
+            if folder not in there or wanted.get(folder, entry["signature"]) != entry["signature"]:
+                store.delete([f"{folder}/{name}" for name in entry["files"]])
+                done.num_removed += folder not in there
+                del state[folder]
+        stale = [row for row in rows if folders[row["uri"]] not in state]
+        done.num_unchanged = len(rows) - len(stale)
+        written_s = time.monotonic()
+        for row, document in zip(stale, read_listed(connection, stale), strict=True):
+            folder = folders[row["uri"]]
+            files = []
+            for name, body in _files(document, formats, pictures, done):
+                store.put(f"{folder}/{name}", body)
+                files.append(name)
+            state[folder] = {"uri": row["uri"], "signature": signatures[row["uri"]], "files": files}
+            done.num_written += 1
+            done.num_files += len(files)
+            if time.monotonic() - written_s > _STATE_S:
+                _write_state(store, state)
+                written_s = time.monotonic()
+            yield row, done
+        _write_state(store, state)
+        if not stale:
+            yield {}, done
+
+
+def _read_state(store: Store) -> dict[str, dict[str, Any]]:
+    """By folder. Empty where nothing was exported yet, or what says so cannot be read: then all is written again."""
+    try:
+        said = json.loads(store.get(STATE))
+    except (FileNotFoundError, ValueError):
+        return {}
+    folders = said.get("folders") if isinstance(said, dict) else None
+    return folders if isinstance(folders, dict) else {}
+
+
+def _write_state(store: Store, state: dict[str, dict[str, Any]]) -> None:
+    store.put(STATE, json.dumps({"format_version": FORMAT_VERSION, "folders": state}, ensure_ascii=False, indent=1).encode())
+
+
+def _folders(rows: Sequence[Row]) -> dict[str, str]:
+    """uri -> name of its folder: the document's own name, with a mark of the uri where several would have the same."""
+    names = {row["uri"]: safe_name(row["name"]) for row in rows}
+    count = Counter(name.casefold() for name in names.values())
+    return {uri: name if count[name.casefold()] == 1 else f"{name}~{_mark(uri)}" for uri, name in names.items()}
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def safe_name(name: str) -> str:
+    """A name that every file system and S3 take: nothing that leads elsewhere, no control characters, at most 120 bytes."""
+    safe = _UNSAFE.sub("_", name).strip(" .") or "_"
+    if _RESERVED.fullmatch(safe):
+        safe = f"_{safe}"
+    while len(safe.encode()) > _MAX_NAME_BYTES:
+        stem, dot, suffix = safe.rpartition(".")
+        safe = stem[:-1] + dot + suffix if dot and len(suffix) <= 8 and stem else safe[:-1]
+    return safe
+
+
+def _signatures(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row], formats: Sequence[ExportFormat]) -> dict[str, str]:
+    """uri -> what its files are made of: which answers count, and what is made of them."""
+    asked = (FORMAT_VERSION, this_version(), sorted(formats))
+    answers: dict[str, list[str]] = {}
+    for view, columns in (
+        ("current_pages", "page_index, plan_id, attempt, recipe_id"),
+        ("current_charts", "page_index, region_index, plan_id, attempt, recipe_id"),
+        ("open_failures", "page_index, region_index, plan_id, attempt, recipe_id"),
+    ):
+        sql = f"SELECT COALESCE(document_id, source_id) AS content, {columns} FROM {view} ORDER BY ALL"
+        for content, *rest in connection.sql(sql).fetchall():
+            answers.setdefault(content, []).append(f"{view} {rest}")
+    return {row["uri"]: _mark(repr((asked, row["uri"], row["source_id"], answers.get(_content(row), [])))) for row in rows}
+
+
+def _content(row: Row) -> str:
+    return str(row["document_id"] or row["source_id"])
+
+
+def _files(
+    document: ReadDocument, formats: Sequence[ExportFormat], pictures: Pictures, done: Exported
+) -> Iterator[tuple[str, bytes]]:
+    drawn: dict[tuple[int, int, str], str] = {}
+    if ExportFormat.png in formats and _figures(document):
+        try:
+            with pictures.open(document) as opened:
+                made = []
+                for page_index, kind, number, box in _figures(document):
+                    page = next(page for page in document.pages if page.page_index == page_index)
+                    if (image := opened.crop(page, box)) is not None:
+                        name = f"{kind}s/page-{page_index + 1:04d}-{kind}-{number + 1}.png"
+                        drawn[page_index, number, kind] = name
+                        out = io.BytesIO()
+                        image.save(out, "PNG")
+                        made.append((name, out.getvalue()))
+            yield from made
+        except PageError as error:
+            drawn = {}
+            done.without_pictures[document.uri] = f"{error.kind}: {error}"
+    picture = _picture(document, drawn) if drawn else no_picture
+    if ExportFormat.markdown in formats:
+        yield "document.md", document_markdown(document, picture).encode("utf-8", "replace")
+    if ExportFormat.json in formats:
+        yield "document.json", document.model_dump_json(indent=1).encode("utf-8", "replace")
+    if ExportFormat.html in formats:
+        yield "document.html", document_html(document, picture).encode("utf-8", "replace")
+    if ExportFormat.csv in formats:
+        for table in document.tables:
+            if table.cells:
+                yield f"tables/page-{table.page_index + 1:04d}-table-{table.table_index + 1}.csv", _csv(table.rows())
+        for chart in document.charts:
+            if chart.points:
+                yield f"charts/page-{chart.page_index + 1:04d}-chart-{chart.region_index + 1}.csv", _csv(chart.rows())
+
+
+def _figures(document: ReadDocument) -> list[tuple[int, str, int, Box]]:
+    """Page, kind, number and box of what has a picture: charts, and figures that are none of them."""
+    found = []
+    for page in document.pages:
+        charts = [chart.box for chart in page.charts if chart.box]
+        found += [(page.page_index, "chart", chart.region_index, chart.box) for chart in page.charts if chart.box]
+        found += [
+            (page.page_index, "figure", block.block_index, block.box)
+            for block in page.blocks
+            if block.kind in ("figure", "chart") and block.box and not any(is_same_place(block.box, box) for box in charts)
+        ]
+    return found
+
+
+def _picture(document: ReadDocument, drawn: dict[tuple[int, int, str], str]) -> Picture:
+    def picture(page_index: int, item: Item) -> str | None:
+        if isinstance(item, ReadChart):
+            return drawn.get((page_index, item.region_index, "chart"))
+        return drawn.get((page_index, item.block_index, "figure")) if isinstance(item, ReadBlock) else None
+
+    return picture
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> bytes:
+    """With a byte order mark, by which spreadsheets know UTF-8; texts that they would take for formulas have an apostrophe."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([spreadsheet_safe(text) for text in row] for row in rows)
+    return out.getvalue().encode("utf-8-sig", "replace")
