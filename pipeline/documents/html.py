@@ -21,7 +21,7 @@ td, th { border: 1px solid #8886; padding: .2rem .5rem; text-align: start; verti
 img { max-width: 100%; }
 aside { border-inline-start: 3px solid #8886; padding-inline-start: .7rem; }
 """.strip()
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("strikethrough").disable("image")
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("strikethrough").disable(["image", "link", "autolink"])
 _LEVELS = {"title": "h1", "heading": "h2"}
 
 
@@ -65,7 +65,7 @@ def _body(document: ReadDocument, picture: Picture) -> Iterator[str]:
 
 
 def block_html(block: ReadBlock, picture: str | None = None) -> str:
-    """Links lead where the text says and no further: `javascript:` and the like stay text."""
+    """`picture`: where the picture of a figure lies."""
     if block.kind in ("figure", "chart"):
         image = f'<img src="{html.escape(picture)}" alt="">' if picture else ""
         return f"<figure>{image}<figcaption>{inline_html(block.text)}</figcaption></figure>"
@@ -77,7 +77,7 @@ def block_html(block: ReadBlock, picture: str | None = None) -> str:
 
 
 def inline_html(text: str) -> str:
-    """Inline Markdown as HTML; tags in it are escaped, pictures in it are not loaded."""
+    """Emphasis and code of inline Markdown as HTML; tags, links and pictures in it stay text."""
     return str(_MARKDOWN.renderInline(text)).replace("\n", "<br>\n")
 
 

@@ -38,7 +38,7 @@ def document(output: str, name: str) -> ReadDocument:
         return next(read_listed(connection, rows))
 
 
-def documents(output: str, where: str | None = None, limit: int | None = None) -> Iterator[ReadDocument]:
+def read_documents(output: str, where: str | None = None, limit: int | None = None) -> Iterator[ReadDocument]:
     """Each document in the order of uris, a few in memory at a time. `where`: SQL over the columns of `current_documents`.
 
     Raises OperatorError with DuckDB's own words.

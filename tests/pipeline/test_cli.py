@@ -16,8 +16,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from pipeline import cli, preview, runner
-from pipeline.config import all_settings
+from pipeline import preview, runner
 from pipeline.doctor import Finding, available_memory_bytes, examine
 from pipeline.lake.lease import LeaseHeld
 from pipeline.lake.paths import plan_path, staged_path
@@ -49,30 +48,6 @@ DONE = Summary(
     failures={FailureKind.bad_json: 1},
     seconds=2.0,
 )
-
-
-class Pagefold:
-    """`pagefold ARGS` in this process."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capfd = monkeypatch, capfd
-
-    def __call__(self, *args: str) -> tuple[int, str, str]:
-        self._monkeypatch.setattr(sys, "argv", ["pagefold", *args])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        out, err = self._capfd.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-
-@pytest.fixture
-def pagefold(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Pagefold:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for setting in all_settings():
-        monkeypatch.delenv(setting.env, raising=False)
-    return Pagefold(monkeypatch, capfd)
 
 
 @pytest.fixture
