@@ -191,7 +191,7 @@ class RenderPages(_Rendering):
         except Exception as error:  # noqa: BLE001 - the border of a page
             (failed,) = _failed([page_index], self.contained(error, "render", source).failure("render"))
             return pack(failed), False
-        return packed, self.renderer.pid is None
+        return packed, self.renderer.took_down
 
 
 def _file_error(error: OSError, source: Source) -> PageError:

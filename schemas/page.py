@@ -180,6 +180,34 @@ class Region(Frozen):
     """Words of the text layer inside the region, in pixels of the *page* image."""
 
 
+NEARBY_PAGES = 4
+"""Two before and two after: left and right pages have heads of their own."""
+EDGE_SHARE = 0.16
+"""Of a page's height, above and below, in which its running heads and feet stand; half of it on its left and right."""
+EDGE_LINES, EDGE_CHARS = 12, 100
+"""Most lines of each edge, and of a line most characters, that one page shows another."""
+
+
+class EdgeLine(NamedTuple):
+    """A line at the edge of a page."""
+
+    text: str
+    y: Annotated[float, Field(ge=0, le=1)]
+    """Its middle, as a share of the page's height."""
+
+
+class PageEdges(NamedTuple):
+    """What a page is compared with, to find what runs over all of them."""
+
+    nearby: Sequence[Sequence[EdgeLine]] = ()
+    """The lines of each page around it that has any."""
+    is_first: bool = False
+    """The document's first page: what it says at its head is said for the first time."""
+
+
+NO_EDGES = PageEdges()
+
+
 class RenderedPage(Frozen):
     """One page after rendering. `image` is None when the page failed (then `failure` says why)."""
 
@@ -199,6 +227,9 @@ class RenderedPage(Frozen):
     is_blank: bool = False
     is_reduced: bool = False
     """The page was rendered below its native resolution to fit the limits."""
+    nearby: Annotated[list[list[EdgeLine]], Field(max_length=NEARBY_PAGES)] = []
+    """What stands at the edges of the document's pages around this one, a list for each that has any: what repeats is no text of
+    the page. Whatever chunk they are in."""
     full_image: Annotated[bytes, Field(exclude=True, repr=False)] = b""
     """JPEG, re-encoded by the sandbox at the scan's own resolution, when `is_reduced` and `is_scan`; else empty."""
     flags: Annotated[list[str], Field(max_length=32), FailFast()] = []
@@ -270,8 +301,8 @@ def pack(*pages: RenderedPage) -> Packed:
 
 
 def unpack(packed: Packed) -> list[RenderedPage]:
-    """The pages. What follows a page under the same `page_index` adds its regions, flags and seconds: regions come later, so that
-    a fault in finding them does not cost the page. Raises ValueError when these are no pages."""
+    """The pages. What follows a page under the same `page_index` adds regions, neighbours, flags and seconds: these come later, so
+    that a fault in finding them does not cost the page. Raises ValueError when these are no pages."""
     rest = iter(packed.buffers)
     pages: list[RenderedPage] = []
     for part in _PAGES.validate_json(f"[{packed.body}]"):
@@ -287,7 +318,8 @@ def unpack(packed: Packed) -> list[RenderedPage]:
 def _with_regions(page: RenderedPage, found: RenderedPage) -> RenderedPage:
     return page.model_copy(
         update={
-            "regions": found.regions,
+            "regions": [*page.regions, *found.regions],
+            "nearby": [*page.nearby, *found.nearby],
             "flags": [*page.flags, *found.flags],
             "render_s": page.render_s + found.render_s,
         }

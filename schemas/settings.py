@@ -230,6 +230,10 @@ class ReadSettings(Section):
         description="How `ovis` and `server` are asked for a page's text: as JSON under its schema, or as free `markdown`. "
         "Markdown has no boxes, so the places of charts on scans are then asked for besides, as JSON.",
     )
+    running_text: bool = Field(
+        False,
+        description="Keep running heads, feet and page numbers in `text_markdown` and `text_plain`; they are in `blocks` anyway.",
+    )
     max_internal_errors: int = Field(
         64,
         ge=1,

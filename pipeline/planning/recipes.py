@@ -16,7 +16,7 @@ _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixel
 which."""
 
 
-_NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors"}
+_NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors", "running_text"}
 """The read settings that change no answer, or that are elsewhere in the recipe: `transport` is in the prompt's version."""
 
 
@@ -59,6 +59,10 @@ def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
         "render": settings.render.model_dump(mode="json", include=_RENDER),
         "read": settings.read.model_dump(mode="json", exclude=_NOT_OF_THE_ANSWER),
     }
+    if (
+        task == "ocr" and settings.read.running_text
+    ):  # by default it is in no recipe: what models read before shall not be paid again
+        options["running_text"] = True
     if task == "chart" or info.sees_regions:
         options["regions"] = settings.regions.model_dump(mode="json")
     return Recipe(

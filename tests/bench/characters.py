@@ -59,7 +59,7 @@ async def main() -> int:
             continue
         num_pages += 1
         answer = parse_answer("ocr", completion.text, is_complete=True).answer
-        found = characters(ocr_content(answer, page, is_literal=completion.is_literal).text_plain)
+        found = characters(ocr_content(answer, page, is_literal=completion.is_literal, running_text=True).text_plain)
         layer = characters("".join(letters_of(word.text) for word in page.text_layer.words))
         num_changed += any(char not in LEFT_OUT for char in layer - found)
         if lost := characters(plain(completion.text)) - found:

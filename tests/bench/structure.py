@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.answers import OcrAnswer
+from schemas.page import PageEdges
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
 from tests.bench.cer import DATA, normal, passes, request_of
 from workers.engines.engine import Engine
@@ -60,7 +61,9 @@ async def read_all(engine: Engine, path: Path, renderer: Renderer) -> Document:
     document = renderer.probe(path, None, None)
     pages: Document = {}
     for page in renderer.render(path, range(document.num_pages or 0)):
-        completion = await engine.read(replace(request_of(page), regions=tuple(page.regions)))
+        completion = await engine.read(
+            replace(request_of(page), regions=tuple(page.regions), edges=PageEdges(page.nearby, page.page_index == 0))
+        )
         if completion.failure is None:
             content = ocr_content(OcrAnswer.model_validate_json(completion.text), page, is_literal=completion.is_literal)
             blocks = [(block.kind, block.text) for block in content.blocks if block.kind not in RUNNING]

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from schemas.errors import EXIT_INCOMPLETE, EndsRun
 from schemas.failure import Failure, Task
-from schemas.page import PageImage, Region, TextLayer
+from schemas.page import NO_EDGES, PageEdges, PageImage, Region, TextLayer
 
 StopReason = Literal["stop", "length", "loop", "cancelled", "error"]
 
@@ -52,6 +52,8 @@ class Request:
     """The PDF's own words for this image, in its pixels, where there are any."""
     regions: tuple[Region, ...] = ()
     """Parts of this image that may be figures or charts, by how they are drawn."""
+    edges: PageEdges = NO_EDGES
+    """What stands at the edges of the document's pages around this one."""
     is_blank: bool = False
 
 

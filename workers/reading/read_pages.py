@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
 from schemas.failure import Failure, FailureKind, Task
-from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedPage
+from schemas.page import Box, Chunk, PageEdges, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
 from schemas.settings import ReadSettings, RegionSettings, Transport
@@ -163,7 +163,8 @@ class _ChunkReader:
             outcome = await self._ask(self._text_request(page, transport))
         except Exception as error:  # noqa: BLE001 - the border of a page
             outcome = Outcome.of_failure(page_failure(error, "read"))
-        return _Page(*await _checked(outcome, _ocr_content, page, outcome.completion.is_literal))
+        place = (page, outcome.completion.is_literal, self._reader._settings.running_text)
+        return _Page(*await _checked(outcome, _ocr_content, *place))
 
     def _text_request(self, page: RenderedPage, transport: Transport) -> Request:
         assert page.image is not None
@@ -177,6 +178,7 @@ class _ChunkReader:
             temperature=self._reader._settings.temperature,
             text_layer=page.text_layer,
             regions=tuple(page.regions) if self._reader._info.sees_regions else (),
+            edges=PageEdges(page.nearby, is_first=page.page_index == 0),
             is_blank=page.is_blank,
         )
 
@@ -282,9 +284,9 @@ async def _checked(outcome: Outcome, check: Callable[..., Content], *place: Any)
         return outcome.without_answer(page_failure(error, "validate", said=outcome.completion.text)), None
 
 
-def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool) -> OcrContent:
+def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool, running_text: bool) -> OcrContent:
     assert isinstance(answer, OcrAnswer)
-    return ocr_content(answer, page, is_literal=is_literal)
+    return ocr_content(answer, page, is_literal=is_literal, running_text=running_text)
 
 
 def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:

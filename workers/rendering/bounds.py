@@ -14,9 +14,13 @@ from pydantic import TypeAdapter
 from schemas.failure import FailureKind, PageError
 from schemas.flags import FLAGS
 from schemas.page import (
+    EDGE_CHARS,
+    EDGE_LINES,
     MAX_CHARS,
     MAX_WORDS,
+    NEARBY_PAGES,
     Box,
+    EdgeLine,
     Packed,
     PageImage,
     Region,
@@ -36,7 +40,7 @@ _PAGE_JSON_BYTES = 16 << 20
 """MAX_WORDS words take some 8 MB, MAX_CHARS characters at most 4."""
 _OTHER_JSON_BYTES = 64 << 10
 """A document, or why it is none."""
-_OBJECTS, _LISTS, _FIELDS = 8, 8, 200
+_OBJECTS, _LISTS, _FIELDS = 8, 8 + NEARBY_PAGES * (1 + 3 * EDGE_LINES), 200 + 6 * NEARBY_PAGES * EDGE_LINES
 """In the JSON of a page and its regions: objects and arrays beside those of regions and words, and fields of objects."""
 _REGION_FIELDS = 20
 _WORD_FIELDS = len(Word._fields)
@@ -156,6 +160,9 @@ class Bounds:
         if page.text_layer is not None:
             _check_words([*page.text_layer.words, *page.text_layer.unseen], page.image)
         self._check_regions(page.regions, page.image)
+        _require(len(page.nearby) <= NEARBY_PAGES, "more neighbours than a page has")
+        for lines in page.nearby:
+            _check_edges(lines)
 
     def _check_regions(self, regions: Sequence[Region], image: PageImage) -> None:
         _require(len(regions) <= self.num_regions, f"{len(regions)} regions")
@@ -191,6 +198,25 @@ def document_said(body: bytes) -> Document:
     for text in (document.title, document.producer, document.media_type):
         _require(text is None or (len(text) <= _METADATA_CHARS and text.isprintable()), "metadata of another shape")
     return document
+
+
+def edges_said(body: bytes) -> list[EdgeLine]:
+    """What stands at a page's edges. Raises OutOfBounds."""
+    try:
+        lines = _EDGES.validate_json(body)
+    except ValueError:
+        raise OutOfBounds("no edges") from None
+    _check_edges(lines)
+    return lines
+
+
+def _check_edges(lines: Sequence[EdgeLine]) -> None:
+    _require(len(lines) <= 3 * EDGE_LINES, f"{len(lines)} lines")
+    _require(all(len(line.text) <= EDGE_CHARS for line in lines), "a long line")
+    _require(_CONTROL.search(" ".join(line.text for line in lines)) is None, "control characters")
+
+
+_EDGES = TypeAdapter(list[EdgeLine])
 
 
 def failure_said(body: bytes, kinds: Collection[FailureKind]) -> PageError:

@@ -16,7 +16,7 @@ import workers.rendering.pages.pdf_pages
 from schemas.failure import FailureKind, PageError
 from schemas.page import MAX_CHARS, MAX_WORDS, Region, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
-from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
+from workers.rendering.frames import DOCUMENT, EDGES, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
 from workers.rendering.pages.documents import OpenDocument, open_document
 from workers.rendering.pages.pdf_pages import raise_if_out_of_memory
 from workers.rendering.sandbox import limits as sandbox
@@ -60,6 +60,14 @@ class Drawer:
         except Exception as error:  # noqa: BLE001 (whatever a library raises on this page costs this page)
             return _failure(error)
         return page.model_copy(update={"render_s": time.perf_counter() - started})
+
+    def edges(self, page_index: int) -> Frame:
+        """The lines at its edges, or a failure. Never raises."""
+        try:
+            assert self._open is not None
+            return Frame(EDGES, json.dumps(self._open.edge_lines(page_index)).encode())
+        except Exception as error:  # noqa: BLE001 (whatever a library raises on a neighbour costs what it would have shown)
+            return _failure(error)
 
     def regions(self, page: RenderedPage) -> RenderedPage:
         """A page with nothing but its regions (and how long they took). Never raises."""
@@ -131,6 +139,8 @@ def main() -> None:
         with sandbox.cpu_limit(render.cpu_s):
             if "open" in order:
                 write_frame(answers, drawer.open(order["open"], order["device"], order["inode"]))
+            elif "edges" in order:
+                write_frame(answers, drawer.edges(order["edges"]))
             else:
                 page = drawer.page(order["page"])
                 if isinstance(page, Frame):

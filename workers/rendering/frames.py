@@ -11,8 +11,9 @@ MAX_BYTES = 1 << 30
 """Of a whole frame: a page with all its regions takes a tenth. A child that announces more is broken, or taken over."""
 
 
-READY, DOCUMENT, FAILURE, PAGE, REGIONS = b"R", b"D", b"F", b"P", b"G"
-"""What the child answers: to "open", a document or a failure; to "page", a page and then its regions, or a failure."""
+READY, DOCUMENT, FAILURE, PAGE, REGIONS, EDGES = b"R", b"D", b"F", b"P", b"G", b"E"
+"""What the child answers: to "open", a document or a failure; to "page", a page and then its regions, or a failure; to "edges", the
+lines at the edges of a page, or a failure."""
 
 
 class Most(NamedTuple):

@@ -1,5 +1,6 @@
 """Pages as pixels, text and regions, drawn in a sandboxed child process that may crash, hang or be killed at any page."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,17 +16,31 @@ from typing import ClassVar, Self
 
 from schemas.errors import EndsRun
 from schemas.failure import FailureKind, PageError
-from schemas.page import Packed, RenderedPage, pack
+from schemas.page import EdgeLine, Packed, RenderedPage, pack
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document, FileIdentity
-from workers.rendering.bounds import SAID_OF_DOCUMENTS, SAID_OF_PAGES, Bounds, OutOfBounds, document_said, failure_said
-from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, FrameError, Most, read_frame, write_frame
+from workers.rendering.bounds import SAID_OF_DOCUMENTS, SAID_OF_PAGES, Bounds, OutOfBounds, document_said, edges_said, failure_said
+from workers.rendering.frames import (
+    DOCUMENT,
+    EDGES,
+    FAILURE,
+    PAGE,
+    READY,
+    REGIONS,
+    Frame,
+    FrameError,
+    Most,
+    read_frame,
+    write_frame,
+)
 from workers.rendering.sandbox import limits as sandbox
 from workers.sources.local_files import look_at
 
 _START_S = 120.0
 """Imports take 0.6 s; on an overloaded machine with a cold disk much longer."""
 _STDERR_LINES = 40
+EDGES_S = 10.0
+"""Seconds that looking at a neighbour may take; most take 5 ms."""
 
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pagefold-spawner")
 """PR_SET_PDEATHSIG follows the *thread* that started the child: this one lives as long as the interpreter."""
@@ -54,6 +69,10 @@ class Renderer:
         self._child: _Child | None = None
         self._opened: tuple[str, FileIdentity] | None = None
         self._document: Document | None = None
+        self.took_down = False
+        """Whether the page drawn last took the process down."""
+        self._edges_of: tuple[str, FileIdentity] | None = None
+        self._known_edges: dict[int, list[EdgeLine]] = {}
 
     def probe(self, path: Path, document_id: str | None, version_id: str | None, file: FileIdentity | None = None) -> Document:
         """What the file is and how many pages it has. `file`: the one that was hashed; another in its place is `changed`.
@@ -76,10 +95,51 @@ class Renderer:
             try:
                 self._open(path, file)
                 packed = self._draw(page_index)
+                self.took_down = self._child is None
+                packed = self._with_nearby(packed, path, page_index, file)
             except PageError as error:
+                self.took_down = self._child is None
                 failure, render_s = error.failure("render", page_index=page_index), time.perf_counter() - started
                 packed = pack(RenderedPage(page_index=page_index, failure=failure, render_s=render_s))
             yield packed
+
+    def _with_nearby(self, packed: Packed, path: Path, page_index: int, file: FileIdentity | None) -> Packed:
+        """With what stands at the edges of the pages around it, where it has text. Each is looked at once, and one that cannot be
+        looked at has no edges: whichever pages are drawn by this process, the answer is the same."""
+        document = self._document
+        if document is None or document.num_pages is None or document.num_pages < 2 or not _has_text(packed):
+            return packed
+        key = self._opened
+        if self._edges_of != key or key is None:
+            self._edges_of, self._known_edges = key, {}
+        started = time.perf_counter()
+        places = (page_index - 2, page_index - 1, page_index + 1, page_index + 2)
+        nearby = [self._edges(path, place, file) for place in places if 0 <= place < document.num_pages]
+        render_s = time.perf_counter() - started
+        return Packed.joined(
+            [packed, pack(RenderedPage(page_index=page_index, nearby=list(filter(None, nearby)), render_s=render_s))]
+        )
+
+    def _edges(self, path: Path, page_index: int, file: FileIdentity | None) -> list[EdgeLine]:
+        if page_index not in self._known_edges:
+            self._known_edges = {known: lines for known, lines in self._known_edges.items() if abs(known - page_index) < 64}
+            self._known_edges[page_index] = []
+            with contextlib.suppress(PageError, OutOfBounds):
+                self._open(path, file)
+                self._known_edges[page_index] = self._ask_edges(page_index)
+        return self._known_edges[page_index]
+
+    def _ask_edges(self, page_index: int) -> list[EdgeLine]:
+        child = self._child
+        assert child is not None
+        with child.limited(min(self._settings.wall_s, EDGES_S)):
+            answer = self._ask(child, {"edges": page_index}, EDGES + FAILURE, self._bounds.short_frame)
+        if answer.kind == FAILURE:
+            raise self._failure(answer, SAID_OF_PAGES)
+        try:
+            return edges_said(answer.body)
+        except OutOfBounds as error:
+            raise self._nonsense(error) from None
 
     def close(self) -> None:
         """Ends the child. The renderer may be used again; it then starts another."""
@@ -284,6 +344,11 @@ def understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage:
 
 def _nonsense(why: Exception) -> PageError:
     return PageError(FailureKind.render_crashed, f"the renderer's answer makes no sense ({why}): it is broken, or taken over")
+
+
+def _has_text(packed: Packed) -> bool:
+    """Whether the page has a text layer: what its JSON says of it comes before all words."""
+    return not packed.body.partition('"text_layer":')[2].startswith("null")
 
 
 _MAX_FOLDERS = 4

@@ -3,7 +3,9 @@
 Nothing here raises on odd content: what does not fit is null and flagged (`schemas.flags`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import cast
 
 from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, OcrAnswer, Table
@@ -29,8 +31,10 @@ class OcrContent(PageText, PageTrust, Flagged):
     blocks: list[BlockContent] = field(default_factory=list)
 
 
-def ocr_content(answer: OcrAnswer, page: RenderedPage, *, is_literal: bool = False) -> OcrContent:
+def ocr_content(answer: OcrAnswer, page: RenderedPage, *, is_literal: bool = False, running_text: bool = False) -> OcrContent:
     """Blocks with boxes, and the page's text made of them.
+
+    Running heads and feet are blocks, and part of the text with `running_text` alone, or where the page has nothing else.
 
     Boxes come from the engine where it gave one, else from aligning the block's text with the words of the text layer.
     `is_literal`: the answer's text is no Markdown (`Completion.is_literal`); it is the plain text, and is escaped for Markdown.
@@ -47,23 +51,32 @@ def ocr_content(answer: OcrAnswer, page: RenderedPage, *, is_literal: bool = Fal
             blocks.append(content)
             parts.append((content.kind, content.text))
             plain.append(plain_block)
-    text_plain = "\n\n".join(text for text in plain if text)
-    num_chars = sum(not char.isspace() for char in text_plain)
-    if not num_chars and not page.is_blank:
+    all_text = _joined(plain)
+    if not all_text and not page.is_blank:
         flags["empty_answer"] = None
-    agreed = _agreement(text_plain, page)
+    agreed = _agreement(all_text, page)
     if agreed is not None and agreed < MIN_AGREEMENT:
         flags["text_layer_disagrees"] = None
+    is_kept = [running_text or kind not in ("header", "footer") for kind, _ in parts]
+    text_plain = _joined(compress(plain, is_kept))
+    if text_plain:
+        parts = list(compress(parts, is_kept))
+    else:
+        text_plain = all_text
     return OcrContent(
         text_markdown=join_markdown(parts),
         text_plain=text_plain,
         languages=bcp47(answer.languages),
         num_blocks=len(blocks),
-        num_chars=num_chars,
+        num_chars=sum(not char.isspace() for char in text_plain),
         text_layer_agreement=agreed,
         flags=list(flags),
         blocks=blocks,
     )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n\n".join(text for text in texts if text)
 
 
 def _block(

@@ -41,6 +41,16 @@ def test_an_engine_without_prompts_has_one_recipe_for_both_transports() -> None:
     assert changed(info, read={"transport": "markdown"}) == set()
 
 
+def test_running_text_changes_the_recipe_of_text_where_it_is_wanted() -> None:
+    assert changed(EngineInfo(name="server"), read={"running_text": True}) == {"ocr"}
+    assert changed(EngineInfo(name="server"), read={"running_text": False}) == set()
+
+
+def test_regions_change_the_text_of_an_engine_that_sees_them() -> None:
+    assert changed(EngineInfo(name="classic", tasks=("ocr",), sees_regions=True), regions={"margin": 0.1}) == {"ocr"}
+    assert changed(EngineInfo(name="server"), regions={"margin": 0.1}) == {"chart"}
+
+
 def test_an_option_of_one_task_leaves_the_others_recipe_alone() -> None:
     plain = EngineInfo(name="ovis", options={"a": 1})
     thinking = EngineInfo(name="ovis", options={"a": 1}, chart_options={"thinking_tokens": 100})

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from workers.rendering.frames import DOCUMENT, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
+from workers.rendering.frames import DOCUMENT, EDGES, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
 
 Json = dict[str, Any]
 SIDE_PX = 64
@@ -159,6 +159,17 @@ DOCUMENTS: dict[str, bytes] = {
 }
 
 
+EDGE_LIES = {
+    "edges that are none": b'{"text": 1}',
+    "a line off the page": b'[["a", 7.0]]',
+    "a line of 10,000 characters": json.dumps([["a" * 10_000, 0.1]]).encode(),
+    "a thousand edge lines": json.dumps([["a", 0.1]] * 1000).encode(),
+    "control characters at the edge": b'[["\\u0000", 0.1]]',
+    "a deep list": b"[" * 10_000,
+}
+"""By what the document's text names: its pages are fine, and what is said of their edges is not."""
+
+
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     requests = sys.stdin.buffer
@@ -171,6 +182,9 @@ def main() -> None:
             with open(order["open"], encoding="utf-8") as file:
                 name = file.read()
             write_frame(answers, Frame(DOCUMENT, DOCUMENTS.get(name, b'{"num_pages": 3}')))
+            continue
+        if "edges" in order:
+            write_frame(answers, Frame(EDGES, EDGE_LIES.get(name, b"[]")))
             continue
         said = LIES[name]() if order["page"] == 1 else page(page_index=order["page"])
         if isinstance(said, bytes):

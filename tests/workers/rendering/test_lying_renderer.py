@@ -8,7 +8,7 @@ import pytest
 
 from schemas.failure import FailureKind, PageError
 from schemas.settings import MEBI, RegionSettings, RenderSettings
-from tests.workers.faults.lying_child import DOCUMENTS, LIES
+from tests.workers.faults.lying_child import DOCUMENTS, EDGE_LIES, LIES
 from tests.workers.memory import Peak
 from workers.rendering.renderer import Renderer
 
@@ -52,6 +52,13 @@ def test_a_lie_costs_its_page_and_neither_time_nor_memory(lying: Renderer, tmp_p
     assert (lie.image, lie.regions, lie.flags) == (None, [], [])
     assert time.process_time() - started < MOST_S
     assert peak.num_bytes < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", EDGE_LIES)
+def test_a_lie_about_neighbours_costs_what_they_would_have_shown(lying: Renderer, tmp_path: Path, name: str) -> None:
+    path = told(tmp_path, name)
+    pages = list(lying.render(path, [0, 1, 2]))
+    assert [(page.failure, page.nearby) for page in pages[::2]] == [(None, [])] * 2
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -105,6 +105,14 @@ def test_a_fault_in_the_search_for_regions_costs_the_regions_only(faulty: Render
     assert "regions_failed" not in after.flags
 
 
+def test_a_neighbour_that_crashes_costs_what_it_would_have_shown(faulty: Renderer, pdf_of: Callable[..., Path]) -> None:
+    path = pdf_of("before", "edges-crash", "after")
+    pages = list(faulty.render(path, [0, 1, 2]))
+
+    assert [(page.failure, faulty.took_down) for page in pages] == [(None, False)] * 3
+    assert [len(page.nearby) for page in pages] == [len(next(faulty.render(path, [index])).nearby) for index in (0, 1, 2)]
+
+
 @linux_only
 @pytest.mark.parametrize(
     ("act", "outcome"),

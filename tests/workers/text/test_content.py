@@ -37,11 +37,11 @@ def test_blocks_become_text_with_and_without_markup():
     )  # fmt: skip
 
     assert content.text_markdown == (
-        "# Report\n\nAll **good**.\n\n- one\n- two\n\n$$\n\\frac{a}{b}\n$$\n\n| a |  |\n| --- | --- |\n| b | c |\n\n3"
+        "# Report\n\nAll **good**.\n\n- one\n- two\n\n$$\n\\frac{a}{b}\n$$\n\n| a |  |\n| --- | --- |\n| b | c |"
     )
-    assert content.text_plain == "Report\n\nAll good.\n\none\n\ntwo\n\n\\frac{a}{b}\n\na\nb\tc\n\n3"
+    assert content.text_plain == "Report\n\nAll good.\n\none\n\ntwo\n\n\\frac{a}{b}\n\na\nb\tc"
     assert content.languages == ["en", "zh-Hans"]
-    assert content.num_chars == len("ReportAllgood.onetwo\\frac{a}{b}abc3")
+    assert content.num_chars == len("ReportAllgood.onetwo\\frac{a}{b}abc")
     assert [block.kind for block in content.blocks] == [
         "title",
         "paragraph",
@@ -54,6 +54,22 @@ def test_blocks_become_text_with_and_without_markup():
     assert content.blocks[5].html == '<table><tr><td colspan="2">a</td></tr><tr><td>b</td><td>c</td></tr></table>'
     assert [block.html for block in content.blocks if block.kind != "table"] == [None] * 6
     assert content.flags == []
+
+
+RUNNING = ({"header": "Annual report"}, {"paragraph": "Body."}, {"footer": "3"})
+
+
+def test_running_heads_and_feet_are_blocks_and_no_text():
+    content = ocr_content(answer(*RUNNING), page("Annual report", "Body.", "3"))
+    assert (content.text_plain, content.text_markdown, content.num_chars) == ("Body.", "Body.", 5)
+    assert [block.text for block in content.blocks] == ["Annual report", "Body.", "3"]
+    assert content.text_layer_agreement == 1.0
+
+
+def test_running_text_stays_where_it_is_asked_for_or_all_there_is():
+    assert ocr_content(answer(*RUNNING), page(), running_text=True).text_plain == "Annual report\n\nBody.\n\n3"
+    alone = ocr_content(answer({"footer": "3"}), page())
+    assert (alone.text_plain, alone.text_markdown, alone.flags) == ("3", "3", [])
 
 
 def test_a_block_without_a_box_gets_that_of_its_words_in_the_text_layer():

@@ -24,7 +24,7 @@ from schemas.answers import (
     Title,
 )
 from schemas.failure import Failure, FailureKind
-from schemas.page import Box, PageImage, Region, Word
+from schemas.page import NO_EDGES, Box, PageImage, Word
 from schemas.settings import EngineSettings
 from workers.engines.classic.legible import Legible, legible
 from workers.engines.classic.letters import language_lacking
@@ -95,7 +95,7 @@ class ClassicEngine:
         return replace(completion, engine_s=time.monotonic() - start)
 
     def _from_text_layer(self, request: Request, words: Sequence[Word]) -> Completion:
-        image, regions = request.image, request.regions
+        image = request.image
         pixels = _pixels(image)
         words, num_mended, num_lost = mend(words, pixels, self._read_lines)
         flags = ("text_layer_mended",) * bool(num_mended) + ("characters_lost",) * bool(num_lost)
@@ -104,11 +104,11 @@ class ClassicEngine:
             found = legible(self._ocr_page(pixels).lines, pixels, self._settings.min_confidence)
             lines = [line for line in found.lines if line.confidence >= READ_SCORE and not _is_covered(line.box, words)]
             if lines:
-                blocks = _blocks([*words, *_as_words(lines, upright=False)], pixels, regions, is_scan=True)
+                blocks = _blocks([*words, *_as_words(lines, upright=False)], pixels, request, is_scan=True)
                 scores = [None] * len(words) + [line.confidence for line in lines]
                 boxes = [word.box for word in words] + [line.box for line in lines]
                 return _answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=(*flags, "ocr_added")))
-        blocks = _blocks(words, pixels, regions, is_scan=False)
+        blocks = _blocks(words, pixels, request, is_scan=False)
         completion = Completion(text_origin="text_layer", flags=flags)
         return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
 
@@ -140,7 +140,7 @@ class ClassicEngine:
             flags.append(f"read_rotated_{page.rotation}")
         as_words = _as_words(found.lines, upright=True) if "read_by_tesseract" not in flags else _tight_words(found.lines)
         upright = np.rot90(pixels, -page.rotation // 90)
-        blocks = _blocks(as_words, upright, (), is_scan=True)
+        blocks = _blocks(as_words, upright, None, is_scan=True)
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
         return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", flags=tuple(flags)), language)
 
@@ -176,16 +176,18 @@ def _kept(words: Sequence[Word], image: PageImage, trust: Trust, failure: Failur
     An earlier OCR's layer is no failure: nothing else is wrong with it."""
     flags = ("hidden_text_layer",) if trust.is_hidden else ("text_layer_untrusted", "untrusted_text_kept")
     completion = Completion(text_origin="text_layer", flags=flags, failure=None if trust.is_hidden else failure)
-    blocks = _blocks(words, _pixels(image), (), is_scan=True)
+    blocks = _blocks(words, _pixels(image), None, is_scan=True)
     return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
 
 
-def _blocks(words: Sequence[Word], pixels: Pixels, regions: Sequence[Region], *, is_scan: bool) -> list[TextBlock]:
-    """`pixels`: the page as its words lie on it."""
+def _blocks(words: Sequence[Word], pixels: Pixels, request: Request | None, *, is_scan: bool) -> list[TextBlock]:
+    """`pixels`: the page as its words lie on it. `request`: of a page whose layer is its text."""
     height, width = pixels.shape[:2]
     boxes = np.array([word.box for word in words], dtype=float).reshape(-1, 4)
     size = float(np.median([word.size_px for word in words])) if words else 1.0
-    return blocks_in_order(words, width, height, regions, find_rules(pixels, boxes, size, is_scan=is_scan))
+    rules = find_rules(pixels, boxes, size, is_scan=is_scan)
+    regions, edges = (request.regions, request.edges) if request else ((), NO_EDGES)
+    return blocks_in_order(words, width, height, regions, rules, edges)
 
 
 def _pixels(image: PageImage) -> Pixels:

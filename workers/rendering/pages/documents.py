@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import Region, RenderedPage
+from schemas.page import EdgeLine, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 
@@ -37,6 +37,9 @@ class OpenDocument(Protocol):
 
     def find_regions(self, page: RenderedPage) -> list[Region]:
         """Of the page rendered last."""
+
+    def edge_lines(self, page_index: int) -> list[EdgeLine]:
+        """Of any page. Raises as `render_page` does."""
 
     def close(self) -> None: ...
 

@@ -23,7 +23,7 @@ from PIL import (
 )
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import Box, PageImage, Region, RenderedPage
+from schemas.page import Box, EdgeLine, PageImage, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS, encode_jpeg
@@ -101,6 +101,10 @@ class ImageDocument:
             return []
         whole = Box(0, 0, page.image.width_px, page.image.height_px)
         return [Region(region_index=0, bbox_px=whole, origin="standalone")]
+
+    def edge_lines(self, page_index: int) -> list[EdgeLine]:
+        """None: an image has no text of its own."""
+        return []
 
     def close(self) -> None:
         self._image.close()

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, PageImage, Region, RenderedPage, Word
+from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, EdgeLine, PageImage, Region, RenderedPage, Word
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS
+from workers.rendering.pages.edge_lines import edge_lines
 from workers.rendering.pages.forms import tick_boxes, with_ticks
 from workers.rendering.pages.glyphs import dingbat_glyphs
 from workers.rendering.pages.image_pages import full_image, is_one_color
@@ -103,6 +104,12 @@ class PdfDocument:
             return []
         found = find_regions(shown.view(), self._region_settings)
         return [shown.region(index, each, self._region_settings) for index, each in enumerate(found)]
+
+    def edge_lines(self, page_index: int) -> list[EdgeLine]:
+        page = self._pdf.load_page(page_index)
+        page_pt = _page_box(page)
+        words = read_text(pymupdf.TextPage(page.get_displaylist().get_textpage(_TEXT_FLAGS)), page_pt).words
+        return edge_lines(words[:MAX_WORDS], page_pt)
 
     def close(self) -> None:
         self._shown = None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from schemas.page import Box
+from workers.engines.classic.reading_order.running_text import is_stamp
 
 BlockKind = Literal[
     "title", "heading", "paragraph", "list_item", "caption", "header", "footer", "footnote", "table", "figure", "chart"
@@ -15,6 +16,8 @@ BlockKind = Literal[
 
 MARGIN = 0.08
 """Share of the page's height, above and below, in which running headers and footers live."""
+LAST = 0.75
+"""A number alone, under all else and below this share of the page's height, is the page's."""
 HEADING = 1.15
 """Font size of a heading over that of the body, at least."""
 TITLE = 1.4
@@ -23,6 +26,8 @@ _BULLET = re.compile(r"^[•◦▪‣●○■□∙⁃►➢✓✔❖◆·–�
 _NUMBERED = re.compile(r"^(\(?(\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+\S")
 _SECTION = re.compile(r"^(\d{1,2}(\.\d{1,2}){0,3}\.?|[IVX]{1,4}\.|[A-Z]\.)\s+[A-Z\u00c0-\uffff]")
 _PAGE_NUMBER = re.compile(r"^\W*(page\s+)?([0-9٠-٩۰-۹०-९]{1,4}|[ivxlc]{1,6})(\s*(/|of)\s*\d{1,4})?\W*$", re.IGNORECASE)
+_BARE_NUMBER = re.compile(r"^[-–—\s]*\d{1,4}[-–—\s]*$")
+_NUMBERED_HEAD = re.compile(r"(?:(?:page )?(\d{1,4})\s+\D.*|.*\D\s+(\d{1,4}))$", re.IGNORECASE | re.DOTALL)
 _CAPTION = re.compile(
     r"^(figure|fig\.|table|tab\.|chart|exhibit|abb\.|abbildung|tabelle|figura|tabla|tableau|图|圖|表|図|그림|표|рис\.|таблица)\s*\d",
     re.IGNORECASE,
@@ -49,10 +54,13 @@ def starts_item(text: str) -> bool:
     return bool(_BULLET.match(text)) and not text.startswith(("- ", "– ", "— ", "* "))
 
 
-def kinds_of(paragraphs: Sequence[Paragraph], page_height: float) -> list[BlockKind]:
-    """One kind for each, in order. Without a sign it is a paragraph."""
+def kinds_of(paragraphs: Sequence[Paragraph], page_height: float, *, repeats_elsewhere: bool = False) -> list[BlockKind]:
+    """One kind for each, in order. Without a sign it is a paragraph.
+
+    `repeats_elsewhere`: what runs over the document's pages is known, and not among these; only numbers and stamps can be.
+    """
     body = _body_size(paragraphs)
-    header, footer = _margins(paragraphs, page_height, body)
+    header, footer = _margins(paragraphs, page_height, body, repeats_elsewhere)
     kinds: list[BlockKind] = []
     for index, paragraph in enumerate(paragraphs):
         if paragraph.is_table:
@@ -109,27 +117,37 @@ def _body_size(paragraphs: Sequence[Paragraph]) -> float:
     return max(statistics.median([s for s, n in chars.items() for _ in range(max(1, n // 20))]), 1.0)  # an OCR's sizes scatter
 
 
-def _margins(paragraphs: Sequence[Paragraph], page_height: float, body: float) -> tuple[set[int], set[int]]:
+def _margins(
+    paragraphs: Sequence[Paragraph], page_height: float, body: float, repeats_elsewhere: bool
+) -> tuple[set[int], set[int]]:
     """Short small text within the margin, parted from the rest by more than a line."""
     header: set[int] = set()
     footer: set[int] = set()
     tops, bottoms = sorted(p.box.top for p in paragraphs), sorted(p.box.bottom for p in paragraphs)
     for index, paragraph in enumerate(paragraphs):
-        is_slight = (
-            paragraph.num_lines <= 2 and len(paragraph.text) <= 200 and paragraph.size_px <= 1.1 * body and not paragraph.is_table
-        )
-        in_top, in_bottom = paragraph.box.bottom < MARGIN * page_height, paragraph.box.top > (1 - MARGIN) * page_height
-        if not is_slight or not (in_top or in_bottom):
+        if paragraph.num_lines > 2 or len(paragraph.text) > 200 or paragraph.is_table:
             continue
-        next_top, last_bottom = bisect_left(tops, paragraph.box.bottom - 1), bisect_right(bottoms, paragraph.box.top + 1)
-        below = tops[next_top] if next_top < len(tops) else None
-        above = bottoms[last_bottom - 1] if last_bottom else None
-        is_number = bool(_PAGE_NUMBER.match(paragraph.text))
-        if in_top and below is not None and (is_number or below - paragraph.box.bottom > 0.8 * body):
+        box, text = paragraph.box, paragraph.text
+        is_number = bool(_PAGE_NUMBER.match(text))
+        if repeats_elsewhere and not (is_number or _has_page_number(text) or is_stamp(text)):
+            continue
+        next_top, last_bottom = bisect_left(tops, box.bottom - 1), bisect_right(bottoms, box.top + 1)
+        below = tops[next_top] - box.bottom if next_top < len(tops) else None
+        above = box.top - bottoms[last_bottom - 1] if last_bottom else None
+        is_last = bool(_BARE_NUMBER.match(text)) and below is None and box.top > LAST * page_height
+        in_top, in_bottom = box.bottom < MARGIN * page_height, box.top > (1 - MARGIN) * page_height or is_last
+        if in_top and below is not None and paragraph.size_px <= 1.1 * body and (is_number or below > 0.8 * body):
             header.add(index)
-        if in_bottom and above is not None and (is_number or paragraph.box.top - above > 0.8 * body):
+        if in_bottom and above is not None and paragraph.size_px <= 1.3 * body and (is_number or above > 0.8 * body):
             footer.add(index)
     return header, footer
+
+
+def _has_page_number(text: str) -> bool:
+    """Words with a number before or after them that is no year: "46 Lucaccioni et al.", "Campus Attacks Page 12"."""
+    match = _NUMBERED_HEAD.match(text)
+    number = int(match[1] or match[2]) if match else 0
+    return 0 < number < 1900 or number > 2100
 
 
 def _one_title(kinds: list[BlockKind], paragraphs: Sequence[Paragraph], body: float, page_height: float) -> list[BlockKind]:

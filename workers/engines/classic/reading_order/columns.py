@@ -5,11 +5,11 @@ join to paragraphs, and to tables where cells line up. What kind of block a para
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from schemas.page import Box, Region, Word
+from schemas.page import EDGE_SHARE, NO_EDGES, Box, PageEdges, Region, Word
 from workers.engines.classic.reading_order.aligned_tables import aligned_tables, table_in, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
 from workers.engines.classic.reading_order.drop_caps import with_drop_caps
@@ -30,6 +30,7 @@ from workers.engines.classic.reading_order.pieces import (
     without_doubles,
 )
 from workers.engines.classic.reading_order.ruling import Rules
+from workers.engines.classic.reading_order.running_text import MIN_NEARBY, Nearby, is_stamp
 from workers.engines.classic.reading_order.tables_of_page import TableRow, table_rows, tables_of_page
 from workers.engines.classic.time_limit import check_time
 
@@ -53,16 +54,29 @@ class TextBlock:
     num_header_rows: int = 0
 
 
+@dataclass(frozen=True)
+class Lines:
+    """Rows of pieces that belong together."""
+
+    rows: tuple[tuple[Piece, ...], ...]
+    table: FoundTable | None = None
+
+
 def blocks_in_order(
-    words: Sequence[Word], width: float, height: float, regions: Sequence[Region] = (), rules: Rules = _NO_RULES
+    words: Sequence[Word],
+    width: float,
+    height: float,
+    regions: Sequence[Region] = (),
+    rules: Rules = _NO_RULES,
+    edges: PageEdges = NO_EDGES,
 ) -> list[TextBlock]:
     """Blocks of the page in the order a reader takes. Every word is in exactly one block, but for words printed twice.
 
     `width` and `height` are the page's, in the unit of the boxes of words and rules. `regions` may hold figures or charts: the
-    words of each that does are one block.
+    words of each that does are one block. `edges` is what stands at those of the document's other pages.
     """
     figures, kept = part_figures(without_doubles(words), regions)
-    blocks = _text_blocks(kept, words, width, height, rules) if kept else []
+    blocks = _text_blocks(kept, words, width, height, rules, Nearby(edges)) if kept else []
     for figure in figures:
         place = _place_of(figure.box, blocks)
         blocks.insert(place, TextBlock(figure.kind, figure.text, figure.box, figure.members))
@@ -91,12 +105,14 @@ def _place_of(figure: Box, blocks: Sequence[TextBlock]) -> int:
     return min((index for index, _ in across), default=len(blocks))
 
 
-def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float, rules: Rules) -> list[TextBlock]:
+def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float, rules: Rules, nearby: Nearby) -> list[TextBlock]:
     straight, down, up = by_direction(kept)
     vocabulary = Vocabulary(word.text for _, word in kept)
     is_turned = len(straight) < max(len(down), len(up))
     numbers = line_numbers(straight)
-    blocks = _read([item for item in straight if item[0] not in numbers], height, vocabulary, _NO_RULES if is_turned else rules)
+    blocks = _read(
+        [item for item in straight if item[0] not in numbers], height, vocabulary, _NO_RULES if is_turned else rules, nearby
+    )
     if numbers:  # of lines: kept, and in nobody's sentence
         counted = [item for item in straight if item[0] in numbers]
         text = " ".join(word.text for _, word in counted)
@@ -106,25 +122,39 @@ def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: floa
         (up, turned_right, rules.turned_right(height)),
     ):
         turned = [(index, turn(word, width, height)) for index, word in aside]
-        found = _read(turned, width, vocabulary, turned_rules if len(aside) > len(straight) else _NO_RULES)
+        found = _read(turned, width, vocabulary, turned_rules if len(aside) > len(straight) else _NO_RULES, Nearby(NO_EDGES))
         found = [replace(block, box=around([words[i].box for i in block.members])) for block in found]
         blocks = found + blocks if len(aside) > len(straight) else blocks + found
     if len(straight) < len(kept):  # a note up the margin is no title, however large
         largest = max((straight, down, up), key=len)
         main = {index for index, _ in largest}
-        blocks = [block if main & set(block.members) else replace(block, kind="paragraph") for block in blocks]
+        blocks = [block if main & set(block.members) else _beside(block, width, height, nearby) for block in blocks]
     return blocks
 
 
-def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules) -> list[TextBlock]:
+def _beside(block: TextBlock, width: float, height: float, nearby: Nearby) -> TextBlock:
+    """What runs up or down the page's side: a stamp, or a note."""
+    box = block.box
+    is_at_side = box.right < EDGE_SHARE / 2 * width or box.left > (1 - EDGE_SHARE / 2) * width
+    is_running = nearby.repeats(block.text, (box.top + box.bottom) / 2 / height) or is_stamp(block.text)
+    return replace(block, kind="header" if is_at_side and is_running else "paragraph")
+
+
+def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, nearby: Nearby) -> list[TextBlock]:
+    running = nearby.part(pieces_of(words), height)
+    words = _words_without(words, [*running.head, *running.foot])
     tables = tables_of_page(words, rules, vocabulary)
-    in_tables = {index for table in tables for index in table.members}
-    pieces = with_drop_caps(pieces_of([item for item in words if item[0] not in in_tables]))
+    pieces = with_drop_caps(pieces_of(_words_without(words, tables)))
     head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
     paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules)]
-    blocks = []
     outlines = [_outline(paragraph, vocabulary) for paragraph in paragraphs]
-    for paragraph, outline, kind in zip(paragraphs, outlines, kinds_of(outlines, height), strict=True):
+    kinds = kinds_of(outlines, height, repeats_elsewhere=nearby.num_pages >= MIN_NEARBY)
+    blocks = []
+    for paragraph, outline, kind in [
+        *_running_lines(running.head, "header", vocabulary),
+        *zip(paragraphs, outlines, kinds, strict=True),
+        *_running_lines(running.foot, "footer", vocabulary),
+    ]:
         if (table := paragraph.table) is not None:
             text = "\n".join("\t".join(cell or "" for cell in row) for row in table.rows)
             blocks.append(TextBlock("table", text, table.box, table.members, table.rows, table.num_header_rows))
@@ -133,6 +163,19 @@ def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules) ->
             box = around([piece.box for row in paragraph.rows for piece in row])
             blocks.append(TextBlock(kind, outline.text, box, members))
     return blocks
+
+
+def _running_lines(pieces: list[Piece], kind: BlockKind, vocabulary: Vocabulary) -> Iterator[tuple[Lines, Paragraph, BlockKind]]:
+    for row in _rows(pieces):
+        lines = Lines((tuple(row),))
+        yield lines, _outline(lines, vocabulary), kind
+
+
+def _words_without(words: Placed, parts: Sequence[Piece] | Sequence[FoundTable]) -> Placed:
+    taken = {
+        index for part in parts for index in (part.members if isinstance(part, FoundTable) else (index for index, _ in part.words))
+    }
+    return [item for item in words if item[0] not in taken] if taken else words
 
 
 # --- Pieces to columns ---
@@ -216,14 +259,6 @@ def _bands(spanning: list[Piece], beside: list[Piece]) -> list[list[Piece]]:
 
 
 # --- Columns to paragraphs ---
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Rows of pieces that belong together."""
-
-    rows: tuple[tuple[Piece, ...], ...]
-    table: FoundTable | None = None
 
 
 def _paragraphs(column: list[Piece], vocabulary: Vocabulary, rules: Rules) -> list[Lines]:

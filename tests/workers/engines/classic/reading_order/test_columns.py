@@ -130,12 +130,12 @@ def test_vertical_japanese_is_read_from_the_right():
     assert blocks[0].box == (220, 100, 324, 268)
 
 
-def test_a_note_up_the_margin_is_read_last_and_is_no_title():
+def test_a_stamp_up_the_margin_is_read_last_and_is_no_title():
     stamp = [
         Word("arXiv:2004.04906v3", 20, 700, 50, 1000, 90, 0, 30.0),
         Word("[cs.CL]", 20, 590, 50, 690, 90, 0, 30.0),
     ]
-    assert read(stamp + column(LEFT, 80, 300)) == [("paragraph", " ".join(LEFT)), ("paragraph", "arXiv:2004.04906v3 [cs.CL]")]
+    assert read(stamp + column(LEFT, 80, 300)) == [("paragraph", " ".join(LEFT)), ("header", "arXiv:2004.04906v3 [cs.CL]")]
 
 
 @pytest.mark.parametrize(
