@@ -136,6 +136,11 @@ def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
     yield Finding(f"engine {settings.name}", "ok", f"{' and '.join(info.tasks)}{model}")
     if settings.name == "server":
         yield _endpoint(settings)
+    if settings.name == "classic" and runs_here:
+        from workers.engines.classic.doctor import other_scripts_text
+
+        is_fine, detail = other_scripts_text(settings.classic.tesseract_languages)
+        yield Finding("other scripts", "ok" if is_fine else "warn", detail)
     if settings.name == "ovis":
         from workers.engines.ovis.doctor import checks
 

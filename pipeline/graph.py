@@ -44,7 +44,7 @@ def build(work: Dataset, context: Context) -> Dataset:
         work
         .map_batches(**_stage(ProbeDocuments, probing), **on_cpu(_probes(context)))
         .map_batches(**_stage(RenderPages, rendering), **on_cpu(_renders(context)))
-        .map_batches(**_stage(ReadPages, reading), **on_gpu(context.settings))
+        .map_batches(**_stage(ReadPages, reading), **on_gpu(context))
     )  # fmt: skip
 
 
@@ -68,20 +68,20 @@ def on_cpu(num_workers: int) -> dict[str, Any]:
     return _PLAIN | _NO_CPU | {"compute": compute}
 
 
-def on_gpu(settings: Settings) -> dict[str, Any]:
-    """A pool that grows from `min_actors` to `max_actors` processes. Each has many chunks in flight, so that the engine's batches
-    stay full (33.3 s with one in flight, 5.2 s with 16). Ray restarts a dead process again and again; begin markers stop a page
-    that kills every process which reads it (see `pipeline.lake.begin_markers`)."""
-    engine = settings.engine
+def on_gpu(context: Context) -> dict[str, Any]:
+    """A pool that grows from `min_actors` to `max_actors` processes, for `classic` one for each CPU. Each has many chunks in
+    flight, so that the engine's batches stay full (33.3 s with one in flight, 5.2 s with 16). Ray restarts a dead process again and
+    again; begin markers stop a page that kills every process which reads it (see `pipeline.lake.begin_markers`)."""
+    engine = context.settings.engine
     return (
         _PLAIN
         | _NO_CPU
         | {
             "compute": ActorPoolStrategy(
                 min_size=engine.min_actors,
-                max_size=engine.max_actors,
-                max_tasks_in_flight_per_actor=2 * engine.max_in_flight,
-                max_concurrent_calls_per_actor=engine.max_in_flight,
+                max_size=engine.most_actors(context.num_cpus),
+                max_tasks_in_flight_per_actor=2 * engine.in_flight,
+                max_concurrent_calls_per_actor=engine.in_flight,
             ),
             "num_gpus": engine.num_gpus,
         }

@@ -190,9 +190,18 @@ class EngineSettings(Section):
     model: str | None = Field(None, description="Model name, or for `ovis` a hub id, folder or `s3://` prefix.")
     revision: str | None = Field(None, description="Revision of the model; part of the recipe.")
     min_actors: int = Field(1, ge=1, description="Reader processes to start with.")
-    max_actors: int = Field(1, ge=1, description="Reader processes at most.")
+    max_actors: int | None = Field(
+        None,
+        ge=1,
+        description="Reader processes at most; by default `min_actors`; for `classic` one for each CPU of the cluster.",
+    )
     num_gpus: float = Field(0, ge=0, description="GPUs of each reader process; a fraction shares one.")
-    max_in_flight: int = Field(16, ge=1, description="Rows (chunks of up to K pages in all) one reader process works on at once.")
+    max_in_flight: int | None = Field(
+        None,
+        ge=1,
+        description="Rows (chunks of up to K pages in all) one reader process works on at once; 16 by default, 4 for `classic`, "
+        "which reads one page after the other: what waits at one reader is not read by another.",
+    )
     max_requests: int = Field(
         64,
         ge=1,
@@ -209,9 +218,18 @@ class EngineSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "EngineSettings":
-        if self.max_actors < self.min_actors:
+        if self.max_actors is not None and self.max_actors < self.min_actors:
             raise ValueError("max_actors is below min_actors")
         return self
+
+    def most_actors(self, num_cpus: int) -> int:
+        """`max_actors`, or what it is by default on a cluster of so many CPUs."""
+        return self.max_actors or max(self.min_actors, num_cpus if self.name == "classic" else 1)
+
+    @property
+    def in_flight(self) -> int:
+        """`max_in_flight`, or what it is by default."""
+        return self.max_in_flight or (4 if self.name == "classic" else 16)
 
 
 class ReadSettings(Section):

@@ -5,6 +5,7 @@ while the process lasts, and written to a file for processes that end before a s
 
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -144,7 +145,7 @@ class Metrics(Silent):
             return
         if receipt.reader not in self._readers:
             self._reader_starts.inc()
-            self._reader_restarts.inc(len(self._readers) >= self._engine.max_actors)
+            self._reader_restarts.inc(len(self._readers) >= self._engine.most_actors(sys.maxsize))
         lived_s, busy_s = self._readers.get(receipt.reader, (0.0, 0.0))
         more_s, more_busy_s = max(0.0, receipt.reader_s - lived_s), max(0.0, receipt.reader_busy_s - busy_s)
         self._readers[receipt.reader] = (lived_s + more_s, busy_s + more_busy_s)

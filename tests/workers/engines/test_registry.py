@@ -40,3 +40,18 @@ def test_describing_the_classic_engine_loads_no_model(monkeypatch):
 def test_every_engine_describes_itself_under_its_own_name(name):
     assert import_module(registry.MODULES[name])
     assert registry.describe_engine(EngineSettings(name=name)).name == name
+
+
+@pytest.mark.parametrize(
+    ("given", "most", "in_flight"),
+    [
+        ({}, 8, 4),
+        ({"min_actors": 12}, 12, 4),
+        ({"max_actors": 2}, 2, 4),
+        ({"name": "server"}, 1, 16),
+        ({"name": "ovis", "min_actors": 2, "max_in_flight": 3}, 2, 3),
+    ],
+)
+def test_classic_has_a_reader_for_each_cpu_and_others_have_one(given, most, in_flight):
+    settings = EngineSettings.model_validate(given)
+    assert (settings.most_actors(num_cpus=8), settings.in_flight) == (most, in_flight)

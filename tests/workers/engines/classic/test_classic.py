@@ -11,9 +11,11 @@ from schemas.answers import OcrAnswer
 from schemas.failure import FailureKind
 from schemas.page import Box, PageImage, RenderedPage, TextLayer, Word
 from schemas.settings import ClassicSettings, EngineSettings, ReadSettings
+from workers.engines import classic
 from workers.engines.classic import describe, make, models, ppocr
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
+from workers.engines.classic.tesseract import Tesseract, find_tesseract
 from workers.engines.engine import Completion, EngineStartError, Prompt, Request
 from workers.reading.asking import ask
 from workers.text.content import ocr_content
@@ -373,3 +375,57 @@ async def test_seconds_of_requests_that_wait_for_each_other_sum_to_what_they_too
     completions = await asyncio.gather(*(engine.read(request(drawn([]), text_layer=layer)) for _ in range(6)))
     await engine.close()
     assert 6 * 0.02 <= sum(completion.engine_s for completion in completions) <= time.monotonic() - started
+
+
+def test_a_language_that_is_installed_is_another_recipe_and_one_that_is_not_used_is_not(monkeypatch, tmp_path):
+    def options(*languages, **given):
+        files = {name: tmp_path / f"{name}.traineddata" for name in languages}
+        for file in files.values():
+            file.write_bytes(file.name.encode())
+        monkeypatch.setattr(classic, "find_tesseract", lambda: Tesseract("/usr/bin/tesseract", "5.3.0", files))
+        return describe(EngineSettings(classic=ClassicSettings(**given))).options
+
+    assert options("ara", "osd") != options("ara", "hin", "osd")
+    assert options("ara", "osd") == options("ara", "deu", "osd")
+    assert options("ara", "osd") == options("ara", "hin", "osd", tesseract_languages=["ara"])
+    assert "tesseract" not in options("ara", tesseract_languages=[])
+
+
+VIETNAMESE = [
+    "Tất cả mọi người sinh ra đều được tự do và bình đẳng",
+    "về nhân phẩm và quyền. Mọi con người đều được tạo hoá",
+    "ban cho lý trí và lương tâm và cần phải đối xử với nhau",
+]
+
+
+def drawn_as_html(lines):
+    """Lines in MuPDF's own font, which has letters that Helvetica lacks."""
+    page = pymupdf.open().new_page(width=420, height=160)
+    page.insert_htmlbox(
+        pymupdf.Rect(20, 20, 400, 140), "".join(f"<p>{line}</p>" for line in lines), css="p{margin:6px;font-size:13px}"
+    )
+    pixmap = page.get_pixmap(dpi=144, alpha=False)
+    return PageImage.from_rgb(pixmap.width, pixmap.height, pixmap.samples)
+
+
+@pytest.mark.slow
+async def test_a_scan_in_vietnamese_is_refused_where_its_letters_are_lacking(engine):
+    completion = await engine.read(request(drawn_as_html(VIETNAMESE)))
+    assert completion.failure is not None
+    assert completion.failure.kind is FailureKind.unsupported_script
+    assert "Vietnamese" in completion.failure.message
+    assert "tesseract-ocr-vie" in completion.failure.message
+
+
+@pytest.mark.slow
+async def test_a_scan_in_vietnamese_is_read_by_tesseract_where_it_is_installed():
+    found = find_tesseract()
+    if found is None or "vie" not in found.data:
+        pytest.skip("no tesseract with Vietnamese data (Debian: tesseract-ocr-vie)")
+    engine = make(EngineSettings(classic=ClassicSettings(tesseract_languages=["vie"])))
+    await engine.start()
+    completion = await engine.read(request(drawn_as_html(VIETNAMESE)))
+    await engine.close()
+    answer = OcrAnswer.model_validate_json(completion.text)
+    assert " ".join(texts(completion)) == " ".join(VIETNAMESE)
+    assert (answer.languages, completion.text_origin, completion.flags) == (["vi"], "ocr", ("read_by_tesseract",))
