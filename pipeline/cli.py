@@ -40,6 +40,7 @@ for command in (
     keeping.gc,
     asking.query,
     asking.ask,
+    asking.search,
     taking.export,
     looking.sql,
     looking.schema,

@@ -97,6 +97,35 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
+def search(
+    output: Output,
+    text: Annotated[str, typer.Argument(metavar="WORDS", help='All on the page; "a phrase", -without, a OR b, name:report.')],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Show at most this many pages.")] = 10,
+    format: FormatFlag = None,
+    out: OutFlag = None,
+    csv: CsvFlag = False,
+    csv_raw: RawCsvFlag = False,
+    json: JsonLinesFlag = False,
+    parquet: ParquetFlag = None,
+) -> None:
+    """Find pages by the words on them, in any script. The first search makes an index beside OUT, later ones add what is new."""
+    is_shaped = bool(format or out or csv or csv_raw or json or parquet)
+    shape = Shape(format, out, raw=False, csv=csv, csv_raw=csv_raw, json=json, parquet=parquet)
+    from pipeline.analytics.search import as_table, print_places
+    from pipeline.analytics.search import search as find
+
+    found = find(output, text, limit=limit, on_progress=lambda done, total: _note(f"{done} of {total} pages are indexed"))
+    if is_shaped:
+        shape.show(as_table(found).to_reader())
+    else:
+        print_places(console(), found)
+
+
+def _note(sentence: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{sentence}\n")
+
+
 def _sql_text(sql: str | None, file: Path | None) -> str:
     """From the argument, the file or standard input. Raises OperatorError."""
     if sql is not None and file is not None:
