@@ -1,4 +1,6 @@
-"""What flows and what lands: settings, nouns, answers and tables. Imports pydantic and pyarrow only."""
+"""The types that flow between stages and land in tables: settings, pages, answers, records. It imports pydantic and pyarrow
+only."""
 
 SCHEMA_VERSION = 1
-"""Version of the tables and of the answer shapes; in every file's metadata and in every recipe. Columns are only ever added."""
+"""Version of the tables and of the answer shapes, part of every file's metadata and of every recipe. Columns are only ever
+added."""

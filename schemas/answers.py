@@ -1,8 +1,8 @@
-"""The JSON asked of a model: few tokens, one obvious reading; Python does the rest.
+"""The JSON that a model is asked for. It takes few tokens and can be read in one way only; Python does the rest.
 
-Blocks are keyed by their type (`{"paragraph": "…"}`: 1.05x the tokens of plain Markdown, against 1.2x for type + text).
-`box` and `confidence` are for engines that know them anyway; the schema given to a generating model leaves them out, save the
-box of figures and charts (see `answer_schema`).
+Blocks are keyed by their type (`{"paragraph": "…"}`), which takes 1.05x the tokens of plain Markdown, against 1.2x for type + text.
+`box` and `confidence` are for engines that know them anyway. The schema for a generating model leaves them out, except for the box
+of figures and charts (see `answer_schema`).
 """
 
 from typing import Annotated, Any, Literal, get_args
@@ -69,12 +69,12 @@ class Table(Block):
 
 class Figure(Block):
     figure: str
-    """What it shows, or its text."""
+    """What the figure shows, or the text in it."""
 
 
 class Chart(Block):
     chart: str
-    """Its title, or what it shows; its data is another task's answer."""
+    """The chart's title, or what it shows. Its data is the answer of the task `chart`."""
 
 
 AnyBlock = Title | Heading | Paragraph | ListItem | Formula | Caption | Header | Footer | Footnote | Table | Figure | Chart
@@ -92,10 +92,10 @@ ChartKind = Literal[
 
 
 class ChartAnswer(Frozen):
-    """Fields stand in the order they are asked: the kind first, the data last."""
+    """A chart's data. The fields are in the order in which they are asked: the kind first, the data last."""
 
     chart: ChartKind
-    """`none`: the image is no chart; all else stays empty."""
+    """`none` if the image is no chart. All other fields are empty then."""
     subtype: str | None = None
     title: str | None = None
     x: str | None = None
@@ -110,11 +110,11 @@ class ChartAnswer(Frozen):
     printed: Literal["all", "some", "none"] | None = None
     series: list[str] = []
     y2_series: list[str] = []
-    """Those of `series` that are measured on the second y axis, by name."""
+    """Names of the series that are measured on the second y axis."""
     rows: list[list[str | None]] = []
-    """Shared x first, then one verbatim string per series; empty for scatter and bubble."""
+    """Each row has the shared x, then one verbatim string per series; empty for scatter and bubble."""
     points: list[list[list[str | None]]] = []
-    """Scatter and bubble only: one list per series of [x, y] or [x, y, size]."""
+    """For scatter and bubble only: one list per series of [x, y] or [x, y, size]."""
 
 
 BLOCK_TYPES: dict[str, type[Block]] = {
@@ -129,10 +129,10 @@ _BOX = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems":
 
 
 def answer_schema(task: Task) -> dict[str, Any]:
-    """JSON schema to constrain a generating model's answer to `task`.
+    """The JSON schema that constrains a generating model's answer to `task`.
 
-    Fit for OpenAI's strict mode (an object at the root, every property required, nullables as type unions, nothing additional)
-    and for llguidance; no `$ref`, no `maxLength`. `box` is asked for figures and charts only, `confidence` never.
+    It suits OpenAI's strict mode (an object at the root, every property required, nullables as type unions, nothing additional)
+    and llguidance, without `$ref` and `maxLength`. `box` is asked for figures and charts only, `confidence` never.
     """
     if task == "ocr":
         blocks = {"type": "array", "items": {"anyOf": [_block_schema(key) for key in BLOCK_TYPES]}}

@@ -1,13 +1,13 @@
-"""What the operator did wrong, or cannot have: one sentence, no traceback, and an exit code that says whether to come again."""
+"""Errors for the operator: each has one sentence, no traceback, and an exit code that says whether to try again."""
 
 from errno import EDQUOT, ENOSPC
 from typing import ClassVar
 
 EXIT_FINISHED = 0
-"""Everything planned is committed; failures of single pages are rows, and reported."""
+"""Everything planned is committed. Failures of single pages are rows, and reported."""
 EXIT_INCOMPLETE = 1
-"""Interrupted, not now (the store is away, another run holds the lease), too many pages failed, or a bug that no page could be
-blamed for: the same command goes on."""
+"""The run was interrupted, the store does not answer, another run holds the lease, too many pages failed, or a bug hit no page in
+particular. The same command goes on."""
 EXIT_OPERATOR = 2
 """An operator mistake; nothing was done."""
 EXIT_WORK = 10
@@ -15,17 +15,18 @@ EXIT_WORK = 10
 
 
 class OperatorError(Exception):
-    """Ends the command before any work. `str(error)` is one sentence that says what to change."""
+    """A mistake that ends the command before any work. `str(error)` is one sentence that says what to change."""
 
     exit_code: ClassVar[int] = EXIT_OPERATOR
 
 
 class EndsRun(Exception):
-    """No page can be blamed for it: the store, the lease, the cache, an engine that does not start. It flies through the border of
-    a page and ends the run, in one sentence."""
+    """A trouble that is no page's fault: with the store, the lease, the cache, or an engine that does not start. It is not caught
+    at
+    the border of a page, and ends the run with one sentence."""
 
     exit_code: ClassVar[int] = EXIT_OPERATOR
-    """EXIT_INCOMPLETE where the same command may do later."""
+    """EXIT_INCOMPLETE in subclasses for which the same command may succeed later."""
 
 
 class EngineDies(Exception):
@@ -33,15 +34,15 @@ class EngineDies(Exception):
 
 
 class BugEverywhere(Exception):
-    """A bug meets page after page and none is read. They stay open, and the same command goes on."""
+    """A bug hits page after page and none is read. The pages stay open, and the same command goes on."""
 
 
 class RayEnds(Exception):
-    """Ray gave up the graph, for none of the reasons that have an error of their own. What was read stays staged."""
+    """Ray gave up the graph for a reason that has no error of its own. What was read stays staged."""
 
 
 class DiskFull(Exception):
-    """A disk of this machine is full, not the output's. What was read stays staged; with room, the same command goes on."""
+    """A disk of this machine, not the output's, is full. What was read stays staged; with free space the same command goes on."""
 
     exit_code: ClassVar[int] = EXIT_INCOMPLETE
 
@@ -51,7 +52,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def sentence(error: BaseException) -> str:
-    """For the operator."""
+    """The error's sentence for the operator."""
     if isinstance(error, OSError) and is_disk_full(error):
         return f"{error.strerror}: {error.filename or 'standard output, or what it goes to'}."
     return str(error)

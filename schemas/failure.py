@@ -1,4 +1,4 @@
-"""Why something has no answer: the closed list of failure kinds and the row they become."""
+"""Failures, which say why something has no answer: the closed list of their kinds, and their row."""
 
 from enum import StrEnum
 from typing import Literal, NamedTuple
@@ -12,7 +12,7 @@ MESSAGE_MAX_CHARS = 500
 
 
 class FailureKind(StrEnum):
-    """Closed and countable. `KINDS` says for each what it means and who can act."""
+    """The closed list of kinds. `KINDS` says for each what it means and what to do."""
 
     gone = "gone"
     changed = "changed"
@@ -49,7 +49,7 @@ class KindInfo(NamedTuple):
     meaning: str
     what_to_do: str
     is_transient: bool = False
-    """True: the next runs try it again by themselves, a few times. False: it waits for `pagefold retry`."""
+    """True: the next runs try again by themselves, a few times. False: the failure waits for `pagefold retry`."""
 
 
 KINDS: dict[FailureKind, KindInfo] = {
@@ -105,22 +105,22 @@ KINDS: dict[FailureKind, KindInfo] = {
 
 
 class Failure(Frozen):
-    """Why part of a document has no answer. Travels in the row and lands in `failures`."""
+    """Why part of a document has no answer. It travels in the row and lands in `failures`."""
 
     stage: Stage
     kind: FailureKind
     message: str
     task: Task | None = None
-    """None when the whole page (or document) is affected."""
+    """None if the whole page (or document) is affected."""
     page_index: int | None = None
-    """None when the whole document is affected."""
+    """None if the whole document is affected."""
     region_index: int | None = None
     raw_text: str | None = None
-    """What the engine said, where it said something."""
+    """The engine's answer, if there was one."""
 
 
 class PageError(Exception):
-    """Raised by workers for what is wrong with the data; one `except` per stage turns it into a `Failure`."""
+    """Workers raise this error for bad data; one `except` per stage turns it into a `Failure`."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
         super().__init__(message)
@@ -139,7 +139,7 @@ class PageError(Exception):
 
 
 def clean_message(message: str) -> str:
-    """One printable line of at most 500 characters: control characters (terminal escapes too) become spaces."""
+    """The message as one printable line of at most 500 characters. Control characters (terminal escapes too) become spaces."""
     printable = "".join(char if char.isprintable() else " " for char in message)
     line = " ".join(printable.split())
     return line if len(line) <= MESSAGE_MAX_CHARS else line[: MESSAGE_MAX_CHARS - 1] + "…"
@@ -150,5 +150,6 @@ _CONTROLS |= dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000)], 0xFFFD)
 
 
 def storable_text(text: str) -> str:
-    """As it is but for control characters, which become their pictures (an escape: ␛), and lone surrogates, which no file holds."""
+    """The text with control characters replaced by their pictures (an escape: ␛), and lone surrogates, which no file can hold, by
+    U+FFFD."""
     return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)

@@ -53,4 +53,4 @@ FLAGS: dict[str, str] = {
     "sum_off": "the parts of a pie or a percent chart do not sum to the whole",
     "log_not_positive": "a value on a logarithmic axis is zero or negative",
 }  # fmt: skip
-"""Flag -> what it means, for schemas/README.md."""
+"""The meaning of each flag, also printed in schemas/README.md."""

@@ -1,12 +1,12 @@
-"""The base of every model that crosses a process or lands in a file."""
+"""The base class of every model that crosses a process or lands in a file."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """Never changed once it is made; a field that it does not know is an error.
+    """A model that cannot be changed once it is made. An unknown field is an error.
 
-    A class whose later versions may have more fields, and are read by this one all the same, says `extra="ignore"`.
+    A class that must be able to read what its later versions, with more fields, have written says `extra="ignore"`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,10 +1,10 @@
-"""What stands in a lease: who is at work, and how far."""
+"""The content of a lease: who is at work, and how far."""
 
 from schemas.frozen import Frozen
 
 
-class Heartbeat(Frozen, extra="ignore"):  # a later version's is one, too
-    """How far a run was when it last renewed its lease; for `pagefold status`."""
+class Heartbeat(Frozen, extra="ignore"):  # a later version may have more fields
+    """The progress of a run when it last renewed its lease, for `pagefold status`."""
 
     phase: str
     num_documents: int
@@ -13,23 +13,23 @@ class Heartbeat(Frozen, extra="ignore"):  # a later version's is one, too
     num_failures: int
     pages_per_s: float | None
     left_s: float | None
-    """By the pages done since the workers had started; None while it cannot be said."""
+    """Estimated seconds left; None while there is no estimate."""
     silent_s: float
-    """Since the last chunk, commit or phase."""
+    """Seconds since the last chunk, commit or phase."""
     stages: str
-    """What each stage has at hand."""
+    """The work that each stage has, as a text."""
 
 
-class LeaseBody(Frozen, extra="ignore"):  # a later version's lease is a lease
+class LeaseBody(Frozen, extra="ignore"):  # a later version may have more fields
     owner: str
     run_id: str
     epoch: int
-    """One more with each holder."""
+    """Number of the holder: one more with each new holder."""
     ttl_s: float
     nonce: str
-    """Of this one write."""
+    """A random value that is new in every write."""
     process: str | None = None
-    """See `pipeline.lake.process_identity`."""
+    """Identity of the holder's process: see `pipeline.lake.process_identity`."""
     is_released: bool = False
     heartbeat: Heartbeat | None = None
-    """How far the run was at this renewal."""
+    """The run's progress at this renewal."""

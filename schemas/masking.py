@@ -1,20 +1,20 @@
-"""URLs without what is secret in them: for whatever is printed, logged or stored. Who connects has the URL itself."""
+"""Masks secrets in URLs that are printed, logged or stored. Code that connects uses the URL itself."""
 
 import re
 from typing import Any
 
 MASK = "***"
 _OBJECT_NAMES = ("s3", "file")
-"""Schemes of places, which hold no password, and in whose names `@` and `?` are letters like others."""
+"""Schemes whose URLs hold no password. In their names `@` and `?` are ordinary characters."""
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'`<>]+", re.IGNORECASE)
 _WHOLE = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE | re.DOTALL)
 _PARAMETER = re.compile(r"(^|&)([^=&]*=)?[^&]*")
 
 
 def masked_url(url: str) -> str:
-    """Without user, password, values of its query, and fragment: `https://***@host/v1?key=***`.
+    """The URL without user, password, values of the query, and fragment: `https://***@host/v1?key=***`.
 
-    Up to the last `@`, since a password may hold any character.
+    Everything up to the last `@` is masked, because a password may hold any character.
     """
     scheme, mark, rest = url.partition("://")
     if not mark or scheme.lower() in _OBJECT_NAMES:
@@ -27,12 +27,12 @@ def masked_url(url: str) -> str:
 
 
 def masked(text: str) -> str:
-    """A text with every URL in it masked."""
+    """The text with every URL in it masked."""
     return _URL.sub(lambda found: masked_url(found[0]), text) if "://" in text else text
 
 
 def masked_values(value: Any) -> Any:
-    """A plain value of settings, in which a string that begins as a URL is one as a whole."""
+    """A settings value with its URLs masked. A string that begins like a URL is treated as one URL, spaces included."""
     if isinstance(value, str):
         return masked_url(value) if _WHOLE.fullmatch(value) else masked(value)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What flows: chunks of pages, their pixels, their text layer and their regions.
+"""The data that flow between stages: chunks of pages, their pixels, their text layers and their regions.
 
 Boxes are (left, top, right, bottom), origin top left, in pixels of the rendered page image.
 """
@@ -14,12 +14,12 @@ from schemas.frozen import Frozen
 from schemas.source import Document, Source
 
 MAX_WORDS = 100_000
-"""Of a page's text layer, and of all its regions together; a newspaper's page has 15,000."""
+"""Most words of a page's text layer, and of all its regions together. A newspaper's page has 15,000."""
 MAX_CHARS = 1_000_000
-"""The same, of the words' characters."""
+"""Most characters of these words."""
 MAX_SIDE_PT = 1e6
 FAR_PX = 1e9
-"""No word is farther from its page's corner, nor larger: what is computed from such figures is finite."""
+"""Bound for positions and sizes of words, so that what is computed from them is finite."""
 
 Finite = Annotated[float, AllowInfNan(False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 31)]
@@ -53,7 +53,7 @@ class Box(NamedTuple):
         return max(0.0, self.width) * max(0.0, self.height)
 
     def intersection(self, other: "Box") -> "Box":
-        """May be inverted (area 0) where the two do not meet."""
+        """The common part; an inverted box (area 0) if the boxes do not meet."""
         return Box(
             max(self.left, other.left), max(self.top, other.top), min(self.right, other.right), min(self.bottom, other.bottom)
         )
@@ -71,7 +71,7 @@ class Box(NamedTuple):
 
 
 class Word(NamedTuple):
-    """A word of the PDF's text layer. A named tuple because a page has a thousand of them and they cross as JSON arrays."""
+    """A word of the PDF's text layer. It is a named tuple because a page has a thousand of them, which cross as JSON arrays."""
 
     text: str
     left: Pixels
@@ -85,9 +85,9 @@ class Word(NamedTuple):
     size_px: Pixels
     """Font size in pixels of the rendered page."""
     style: Annotated[int, Field(ge=0, lt=128)] = 0
-    """Sum of BOLD, ITALIC, MONO; of one of ACROSS, DOWN, UP where the PDF says which way the line runs; of INVISIBLE."""
+    """Sum of BOLD, ITALIC, MONO, INVISIBLE, and one of ACROSS, DOWN, UP if the PDF says in which direction the line runs."""
     font: Count = 0
-    """Words of one font of the page share it."""
+    """Number of the font; words in the same font of the page share it."""
 
     @property
     def box(self) -> Box:
@@ -97,27 +97,27 @@ class Word(NamedTuple):
 BOLD, ITALIC, MONO = 1, 2, 4
 ACROSS, DOWN, UP = 8, 16, 32
 INVISIBLE = 64
-"""Drawn with no ink of its own, as the text under a scan that an OCR has read."""
+"""Drawn without ink, like the text that an OCR has laid under a scan."""
 Words = Annotated[list[Word], Field(max_length=MAX_WORDS), FailFast()]
-"""Of a hundred thousand that are none, the first is error enough."""
+"""Validation stops at the first bad word, because an error for each of a hundred thousand would take too much memory."""
 
 
 class TextLayer(Frozen):
-    """The text a PDF carries for a page, in MuPDF's order (not yet reading order)."""
+    """The text that a PDF carries for a page, in MuPDF's order, which is not the reading order."""
 
     words: Words = []
     num_chars: Count = 0
     """Characters without white space."""
     num_unmapped: Count = 0
-    """Of these, characters without a Unicode meaning: U+FFFD, private use, control."""
+    """Those of the characters that have no Unicode meaning: U+FFFD, private use, control."""
     num_hidden: Count = 0
-    """Of these, characters drawn invisibly (render mode 3, as under an OCRed scan) or outside the page."""
+    """Those of the characters that are drawn invisibly (render mode 3, as under an OCRed scan) or outside the page."""
     unseen: Words = []
-    """Words that nobody sees on the page: without ink, in the paper's colour, covered, clipped. Counted nowhere above."""
+    """Words that nobody sees on the page: without ink, in the paper's colour, covered, clipped. The counts above leave them out."""
 
 
 class PageImage(Frozen):
-    """RGB pixels, uint8, row by row, zstd level 1."""
+    """An image as RGB pixels, uint8, row by row, compressed with zstd level 1."""
 
     width_px: SidePixels
     height_px: SidePixels
@@ -130,14 +130,14 @@ class PageImage(Frozen):
         return cls(width_px=width_px, height_px=height_px, pixels=_ZSTD.compress(rgb, asbytes=True))
 
     def rgb(self) -> bytes:
-        """width_px * height_px * 3 bytes."""
+        """The pixels, width_px * height_px * 3 bytes."""
         return _ZSTD.decompress(self.pixels, decompressed_size=self.width_px * self.height_px * 3, asbytes=True)
 
 
 def announced_bytes(pixels: bytes) -> int:
-    """What zstd `pixels` say they unpack to: their first frame's header is read, no more.
+    """The number of bytes that zstd `pixels` unpack to, by the header of their first frame. Nothing else is read.
 
-    Raises ValueError: they are not zstd, or do not say. Source: RFC 8878, section 3.1.1.1.
+    Raises ValueError if they are not zstd, or the header has no size. Source: RFC 8878, section 3.1.1.1.
     """
     if not pixels.startswith(_ZSTD_MAGIC) or len(pixels) < 6:
         raise ValueError("not zstd")
@@ -151,7 +151,7 @@ def announced_bytes(pixels: bytes) -> int:
 
 
 def check_pixels(pixels: bytes, most_bytes: int) -> None:
-    """Unpack them once, and forget what came. Raises ValueError: not zstd, damaged, or more than `most_bytes`."""
+    """Unpacks the pixels once and discards the result. Raises ValueError: not zstd, damaged, or more than `most_bytes`."""
     if (num_bytes := announced_bytes(pixels)) > most_bytes:
         raise ValueError(f"{num_bytes} bytes of pixels")
     try:
@@ -209,37 +209,38 @@ NO_EDGES = PageEdges()
 
 
 class RenderedPage(Frozen):
-    """One page after rendering. `image` is None when the page failed (then `failure` says why)."""
+    """One page after rendering. `image` is None if the page failed; `failure` says why."""
 
     page_index: Count
     image: PageImage | None = None
     text_layer: TextLayer | None = None
-    """None for images and for pages without one; empty words never travel."""
+    """None for images and for pages without words."""
     regions: Annotated[list[Region], FailFast()] = []
     width_pt: PagePoints | None = None
     height_pt: PagePoints | None = None
     dpi: PageDpi | None = None
     """Pixels per inch along the page's width after all limits; None for a standalone image."""
     rotation: Annotated[int, Field(ge=0, lt=360)] = 0
-    """Degrees that were applied (page rotation or EXIF), clockwise."""
+    """Degrees by which the page was turned clockwise (page rotation or EXIF)."""
     is_scan: bool = False
-    """One image covers the page (a standalone image too)."""
+    """True if one image covers the page, also for a standalone image."""
     is_blank: bool = False
     is_reduced: bool = False
-    """The page was rendered below its native resolution to fit the limits."""
+    """True if the page was rendered below its native resolution to fit the limits."""
     nearby: Annotated[list[list[EdgeLine]], Field(max_length=NEARBY_PAGES)] = []
-    """What stands at the edges of the document's pages around this one, a list for each that has any: what repeats is no text of
-    the page. Whatever chunk they are in."""
+    """Lines at the edges of the document's pages around this one, in whatever chunk, a list for each page that has any. What repeats
+    there is no text of the page."""
     full_image: Annotated[bytes, Field(exclude=True, repr=False)] = b""
-    """JPEG, re-encoded by the sandbox at the scan's own resolution, when `is_reduced` and `is_scan`; else empty."""
+    """A JPEG at the scan's own resolution, encoded by the sandbox, if `is_reduced` and `is_scan`; else empty."""
     flags: Annotated[list[str], Field(max_length=32), FailFast()] = []
     failure: Failure | None = None
     render_s: Seconds = 0.0
 
 
 class Chunk(Frozen):
-    """Up to K pages of one document: the unit that flows. Positions count the document's *selected* pages from 0;
-    without a page range and in a first attempt, position and page_index are the same."""
+    """Up to K pages of one document, the unit that flows. Positions count the document's *selected* pages from 0. Without a page
+    range
+    and in a first attempt, position and page_index are the same."""
 
     plan_id: str
     shard_index: int
@@ -250,27 +251,27 @@ class Chunk(Frozen):
     attempt: int = 0
     tasks: list[Literal["ocr", "chart"]]
     first: int = 0
-    """First position."""
+    """Position of the chunk's first page."""
     pages: list[int] = []
-    """page_index of each page; empty only when the document failed before it had pages."""
+    """page_index of each page; empty for a duplicate, and if the document failed before it had pages."""
     num_selected: int = 0
-    """Positions the document has in this plan: all chunks of a document agree on it."""
+    """Number of positions that the document has in this plan. All its chunks agree on it."""
     planned_pages: list[int] | None = None
-    """The pages planned of the document (a retry); None: all that the plan's page range selects."""
+    """The planned pages of the document (a retry); None for all that the plan's page range selects."""
     regions: list[tuple[int, int]] | None = None
-    """Only these (page_index, region_index) are asked for charts (a retry); None: all."""
+    """The (page_index, region_index) that are asked for charts (a retry); None for all."""
     places: dict[int, list[Box]] = {}
-    """As planned, of these pages: where charts may be on scans whose text is not asked."""
+    """Planned places of charts on these pages, for scans whose text is not asked."""
     failures: list[Failure] = []
-    """Failures of the document as a whole; the chunk with position 0 carries them."""
+    """Failures of the document as a whole. The chunk with position 0 carries them."""
     blocked: Failure | None = None
     """Why none of these pages can be rendered: the source went away after other chunks of it were staged."""
     duplicate_of: str | None = None
-    """source_id of the source whose answers are this one's, too; then there are no pages."""
+    """source_id of the source whose answers also hold for this one. The chunk has no pages then."""
 
     @property
     def name(self) -> str:
-        """The staged object's name: a listing of these is the receipt of what is done."""
+        """The staged object's name. A listing of these names shows what is done."""
         last = self.first + max(len(self.pages), 1) - 1
         return f"{self.source_index:05d}.{self.first:05d}-{last:05d}.of-{self.num_selected:05d}"
 
@@ -283,10 +284,10 @@ class RenderedChunk(Frozen):
 
 
 class Packed(NamedTuple):
-    """Pages on their way between processes. Only who reads them unpacks them."""
+    """Pages on their way between processes. Only their last reader unpacks them."""
 
     body: str
-    """JSON objects with commas between them, without the pixels."""
+    """The pages as JSON objects with commas between them, without the pixels."""
     buffers: list[bytes]
     """The pixels, in the order that `unpack` expects."""
 
@@ -301,8 +302,8 @@ def pack(*pages: RenderedPage) -> Packed:
 
 
 def unpack(packed: Packed) -> list[RenderedPage]:
-    """The pages. What follows a page under the same `page_index` adds regions, neighbours, flags and seconds: these come later, so
-    that a fault in finding them does not cost the page. Raises ValueError when these are no pages."""
+    """The pages. A page that follows another with the same `page_index` adds its regions, neighbours, flags and seconds to it. These
+    come later, so that a fault in finding them does not cost the page. Raises ValueError if these are no pages."""
     rest = iter(packed.buffers)
     pages: list[RenderedPage] = []
     for part in _PAGES.validate_json(f"[{packed.body}]"):

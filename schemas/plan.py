@@ -1,4 +1,4 @@
-"""What a run is going to do, frozen before any work, and what it did: recipes, plans, manifests."""
+"""Plans say what a run is going to do and are fixed before any work; manifests say what it did; recipes say how."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from schemas.source import Source
 
 
 class Recipe(Frozen):
-    """All that changes a task's answer; one per task, so that a new chart prompt redoes charts and not OCR."""
+    """Everything that can change a task's answer. There is one per task, so that a new chart prompt redoes charts and not OCR."""
 
     task: Task
     engine: str
@@ -25,72 +25,73 @@ class Recipe(Frozen):
     prompt_version: str | None
     schema_version: int
     options: dict[str, Any] = Field(default_factory=dict)
-    """Render, region, read and engine settings that have a part in the answer."""
+    """Render, region, read and engine settings that can change the answer."""
 
     @property
     def recipe_id(self) -> str:
-        """16 hex digits."""
+        """A hash of the recipe, 16 hex digits."""
         body = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
 class PlannedSource(Frozen):
-    """A source with what is asked of it."""
+    """A source and what is asked of it."""
 
     source: Source
     tasks: list[Task]
     attempt: int = 0
     pages: list[int] | None = None
-    """page_index of the pages to read; None: all that the plan's page range selects."""
+    """page_index of the pages to read; None for all that the plan's page range selects."""
     regions: list[tuple[int, int]] | None = None
-    """(page_index, region_index) of the charts to read; None: all on the pages read."""
+    """(page_index, region_index) of the charts to read; None for all on these pages."""
     places: dict[int, list[Box]] = {}
-    """Where charts may be on scans, by page_index, in pixels of the rendered page, where only charts are read. Of a scan that is
-    not in it the text is asked, to find them."""
+    """Places of charts on scans by page_index, in pixels of the rendered page, if only charts are read. For a scan without an entry
+    the text is asked, to find its charts."""
     document_id: str | None = None
-    """Known from an earlier reading: it is read again whatever else has the same bytes. None: it may turn out a duplicate."""
+    """Set if the source was read before; it is then read again even if others have the same bytes. None: it may be a duplicate."""
 
 
 class Disappearance(Frozen):
-    """A source of which the lake has rows and that the input no longer lists; or that it lists again."""
+    """A source of which the lake has rows and that the input no longer lists, or lists again."""
 
     uri: str
     etag: str
     document_id: str | None
     is_deleted: bool
-    """False: it is listed again."""
+    """False if the source is listed again."""
 
 
 class Plan(Frozen):
     plan_id: str
-    """Six digits, counted up, then a point and eight hex digits of this plan alone. The plan's file is called by the six digits and
-    created with If-None-Match, so they are unique and in order whatever the clocks say. They come again where a lake was removed
-    and made anew, so everything else of the plan carries the whole id. Plans of older versions have the six digits alone."""
+    """Six digits that count up, a point, and eight random hex digits. The six digits name the plan's file, which is created with
+    If-None-Match, so they are unique and ordered whatever the clocks say. If a lake is removed and made again they repeat, so all
+    other objects of the plan carry the whole id. Plans of older versions have the six digits alone."""
     created_at: datetime
     ingest_date: date
     input: str
     epoch: int
-    """Of the lease it was made under. A plan of a lower epoch than the plan before it is a dead run's and is abandoned."""
+    """Epoch of the lease under which the plan was made. If it is lower than that of the plan before, a dead run has made the plan,
+    and the plan is abandoned."""
     recipes: dict[Task, Recipe]
     chunk_pages: int
     page_range: str | None = None
     max_pages: int
     shards: list[list[PlannedSource]]
     known: dict[str, str] = {}
-    """source_id by document_id: what has been read, or is by this plan, of the sizes that its new sources have. A source with such
-    bytes is a duplicate."""
+    """source_id by document_id of documents that were read before, or are read by this plan, and have the size of one of its new
+    sources. A new source with the same bytes is a duplicate."""
     disappearances: list[Disappearance] = []
-    """Against the manifests and the listing that the plan was made from."""
+    """Differences between the manifests and the listing from which the plan was made."""
     redo: Redo = "stale"
-    """As the run was asked: what `all` asks for is planned once."""
+    """The run's `plan.redo`. `all` applies to one plan; a run that resumes the plan must not redo everything again."""
 
 
 class Cover(Frozen):
-    """What the files of a shard, or of one part of it, are made of: created with If-None-Match before any of them is written, so
-    that whoever writes them, and however late, writes the same."""
+    """The list of staged chunks that the files of a shard, or of one part, are made of. It is created with If-None-Match before the
+    files, so that two compactors, however late, write the same bytes."""
 
     is_last: bool = True
-    """With it all documents of the shard are committed."""
+    """True if all documents of the shard are committed with it."""
     chunks: list[str]
     """Names of staged chunks, in the order of their rows."""
     compression_level: int
@@ -104,16 +105,16 @@ class CommittedFile(Frozen):
 
 
 class SourceFailure(Frozen):
-    """As much of a failure as planning a retry needs."""
+    """The part of a failure that planning a retry needs."""
 
     kind: FailureKind
     task: Task | None
     page_index: int | None
     region_index: int | None
     needs_ocr: bool = False
-    """The region was found in the OCR answer of a scan, so reading it again starts there."""
+    """True if the region was found in the OCR answer of a scan, so that reading it again must begin with OCR."""
     version: str | None = None
-    """Of the pagefold that met an `internal_error`: another reads it again by itself. None for other kinds, and where not known."""
+    """Version of the pagefold that met an `internal_error`, because another version tries again. None for other kinds."""
 
 
 class CommittedSource(Frozen):
@@ -128,20 +129,20 @@ class CommittedSource(Frozen):
     num_pages_read: int
     pages: list[int] | None = None
     regions: list[tuple[int, int]] | None = None
-    """As planned: None where the whole source was read."""
+    """The planned regions. `pages` and `regions` are None if the whole source was read."""
     failures: list[SourceFailure] = []
     duplicate_of: str | None = None
     """source_id of the source with the same bytes that was read instead."""
 
 
 class CommittedCounts(Frozen):
-    """What the documents of a manifest came to."""
+    """Counts of the documents in a manifest."""
 
     num_documents: int = 0
     num_unopened: int = 0
     """Documents that failed before one of their pages was seen."""
     pages: dict[str, int] = {}
-    """By status."""
+    """Number of pages by status."""
     failures: dict[FailureKind, int] = {}
     num_charts: int = 0
     num_chart_points: int = 0
@@ -158,8 +159,8 @@ class CommittedCounts(Frozen):
 
 
 class Manifest(Frozen):
-    """The commit of one shard, of some of its documents (a part), or of a plan's disappearances: created with If-None-Match after
-    all its files are written. What it lists is done."""
+    """The commit of one shard, of some of its documents (a part), or of a plan's disappearances. It is created with If-None-Match
+    after all its files are written. What it lists is done."""
 
     plan_id: str
     shard_index: int
@@ -167,14 +168,14 @@ class Manifest(Frozen):
     committed_at: datetime
     recipe_ids: dict[Task, str]
     part: int | None = None
-    """Of a shard that is committed in parts, which one; None: the whole shard, or its last part."""
+    """Number of the part, in a shard that is committed in parts; None for the whole shard, and for its last part."""
     abandoned: bool = False
-    """True: the plan was closed unfinished because its recipes are no longer wanted; lists no files and no sources."""
+    """True if the plan was closed unfinished. The manifest lists no files and no sources then."""
     page_range: str | None = None
     num_shards: int | None = None
-    """Of the plan: when all are committed, it need not be read again. None in manifests of older versions."""
+    """Number of shards of the plan. When all are committed, the plan need not be read. None in manifests of older versions."""
     files: list[CommittedFile] = []
     counts: CommittedCounts | None = None
-    """None in manifests of older versions, and where there are no documents."""
+    """None in manifests of older versions and in those without documents."""
     sources: list[CommittedSource] = []
     disappearances: list[Disappearance] = []

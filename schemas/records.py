@@ -1,5 +1,5 @@
-"""What lands: one typed record per row of a table. Each column stands here once, with its type and what it says of itself; the
-Arrow schemas and the data dictionary are made of it by `schemas.tables`.
+"""The rows of the tables: one typed record per row. Each column is defined here once, with its type and its description, from which
+`schemas.tables` makes the Arrow schemas and the data dictionary.
 """
 
 from collections.abc import Iterable
@@ -26,13 +26,13 @@ BOX = {
     "right_px": "Box, right edge.",
     "bottom_px": "Box, bottom edge.",
 }
-"""The columns of a box, each a number or null."""
+"""The four columns of a box, each a number or null."""
 PixelBox = Annotated[Box | None, BOX]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
-    """Where a row comes from; the same columns in front of every row."""
+    """The origin of a row; these columns come first in every row."""
 
     uri: Annotated[str, "Where the source lies: s3://bucket/key, or a local path."]
     source_id: Annotated[str, "One object at one version: 32 hex digits of sha256 over uri and source_version."]
@@ -46,7 +46,7 @@ class Lineage:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Who read it, as asked how."""
+    """The engine that read, and the recipe by which it was asked."""
 
     recipe_id: Annotated[str, "All that changes the answer: engine, model, prompt, render settings, limits, schema version."]
     engine: Annotated[str, "classic, server, ovis or scripted."]
@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class PageText:
-    """The text of a page, and whose it is."""
+    """The text of a page, and its origin."""
 
     text_markdown: Annotated[
         str | None,
@@ -74,7 +74,7 @@ class PageText:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A page as it was drawn."""
+    """The rendering of a page."""
 
     width_px: Annotated[int | None, "Width of the rendered page; null when it was not rendered."] = None
     height_px: Annotated[int | None, "Height of the rendered page."] = None
@@ -139,7 +139,7 @@ class PageTimes(ReadTimes):
 
 @dataclass(frozen=True, kw_only=True)
 class PageUnseen:
-    """What the file says and the page does not show. New columns stand at the end of their table."""
+    """Text that the file holds and the page does not show. New columns are at the end of their table."""
 
     text_hidden: Annotated[
         str | None,
@@ -149,7 +149,7 @@ class PageUnseen:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockContent:
-    """What a block says, and where."""
+    """A block's content and place."""
 
     kind: Annotated[
         BlockKind, "title, heading, paragraph, list_item, formula, caption, header, footer, footnote, table, figure, chart."
@@ -183,7 +183,7 @@ class CellContent(Flagged):
 
 @dataclass(frozen=True, kw_only=True)
 class ChartData:
-    """What a chart says of itself, and how far to trust its points."""
+    """A chart's labels, and how far to trust its points."""
 
     kind: Annotated[str | None, "bar, line, pie, scatter, …; schemas/README.md lists them."] = None
     subtype: Annotated[str | None, "stacked, grouped, percent, horizontal, …"] = None
@@ -209,7 +209,7 @@ class ChartData:
 
 @dataclass(frozen=True, kw_only=True)
 class PointContent(Flagged):
-    """What a point of a chart says."""
+    """A point's content."""
 
     point_index: Annotated[int, "Place of the point in its chart, from 0."]
     series_index: Annotated[int, "Place of the series in its chart, from 0."]
@@ -228,8 +228,8 @@ class PointContent(Flagged):
 
 
 class Record:
-    """A row of a table. Its columns are its own, then those of its bases from left to right; the columns of its parts (lineage,
-    reading) stand in line with them, and a box becomes four."""
+    """A row of a table. Its columns are its own, then those of its bases from left to right. The columns of a part (lineage,
+    reading) take the part's place, and a box becomes four columns."""
 
     def row(self) -> dict[str, Any]:
         row: dict[str, Any] = {}
@@ -403,7 +403,7 @@ class RunRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkRecords:
-    """All rows that reading one chunk came to."""
+    """All rows that result from reading one chunk."""
 
     pages: list[PageRecord] = field(default_factory=list)
     blocks: list[BlockRecord] = field(default_factory=list)
@@ -413,7 +413,7 @@ class ChunkRecords:
 
     @classmethod
     def joined(cls, parts: Iterable["ChunkRecords"]) -> "ChunkRecords":
-        """One after the other."""
+        """The rows of all parts, one part after the other."""
         whole = cls()
         for part in parts:
             for item in fields(cls):

@@ -1,6 +1,6 @@
-"""Every setting, one frozen class per stage. An unknown name is an error; descriptions say unit and reason.
+"""Every setting, in one frozen class per stage. An unknown name is an error. Descriptions say unit and reason.
 
-Resolved once by `pipeline.config` (flags over environment over TOML over defaults); each worker receives only its part.
+`pipeline.config` resolves the settings once; each worker receives only its part.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ MEBI = 1024**2
 class Section(Frozen):
     @field_serializer("*", mode="wrap", when_used="json")
     def _without_secrets(self, value: Any, plain: SerializerFunctionWrapHandler) -> Any:
-        """JSON of settings is for people and tables: a password in a URL is masked there. Workers get the objects, pickled."""
+        """Masks passwords in URLs, because the JSON of settings is for people and tables. Workers get the pickled objects."""
         return masked_values(plain(value))
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -383,7 +383,7 @@ class MetricsSettings(Section):
 
 
 class Settings(Section):
-    """All of them. `pagefold plan` prints these resolved."""
+    """All settings. `pagefold plan` prints them resolved."""
 
     input: InputSettings = InputSettings()
     fetch: FetchSettings = FetchSettings()

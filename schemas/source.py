@@ -1,4 +1,4 @@
-"""Where bytes come from (a source) and what they are (a document)."""
+"""Sources, which say where bytes come from, and documents, which say what the bytes are."""
 
 import hashlib
 from datetime import datetime
@@ -11,7 +11,7 @@ class Source(Frozen):
     """One object at one version, as a listing shows it."""
 
     uri: str
-    """`s3://bucket/key` (key as it is, not URL-encoded) or an absolute local path."""
+    """`s3://bucket/key` (the key is not URL-encoded) or an absolute local path."""
     etag: str
     """S3: the ETag without quotes. Local: `<size>-<mtime_ns>`."""
     size_bytes: int
@@ -24,13 +24,13 @@ class Source(Frozen):
 
 
 def source_id(uri: str, etag: str) -> str:
-    """32 hex digits that name this object at this version."""
+    """The id of this object at this version, 32 hex digits."""
     return hashlib.sha256(f"{uri}\0{etag}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 class FileIdentity(NamedTuple):
-    """A local file as it was at one moment. Whoever writes to it, or puts another in its place, can restore its size and
-    `mtime_ns`, but not its `ctime_ns`."""
+    """The identity of a local file at one moment. A program that writes to the file or replaces it can restore size and `mtime_ns`,
+    but not `ctime_ns`."""
 
     device: int
     inode: int
@@ -40,16 +40,16 @@ class FileIdentity(NamedTuple):
 
 
 class Document(Frozen):
-    """What the bytes of a source turned out to be. All but `document_id` is None where they could not be opened."""
+    """What is known of the bytes of a source. If they could not be opened, all that comes from inside the file is None."""
 
     document_id: str | None = None
-    """sha256 of the bytes, hex; None when they could not be fetched."""
+    """sha256 of the bytes, hex; None if they could not be fetched."""
     file: FileIdentity | None = None
     """The local file whose bytes were hashed; None for objects of a store."""
     version_id: str | None = None
-    """S3 VersionId as the GET returned it; lineage only."""
+    """S3 VersionId that the GET returned, for lineage only."""
     media_type: str | None = None
-    """By magic bytes: `application/pdf`, `image/png`, …"""
+    """The type by magic bytes: `application/pdf`, `image/png`, …"""
     num_pages: int | None = None
     """Pages in the file, before any selection or cap."""
     is_encrypted: bool = False

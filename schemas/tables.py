@@ -1,8 +1,8 @@
-"""The Arrow schema of every table, with a description per column: the data dictionary. Both are made of the type hints of
-`schemas.records`, where each column stands.
+"""The Arrow schema of every table, with a description per column (the data dictionary), made from the type hints of
+`schemas.records`.
 
-Types are those that DuckDB, Athena and Spark read alike: strings, 64-bit integers, doubles, booleans, UTC timestamps in
-microseconds, lists of strings. `ingest_date` is not in the files: it is the partition in their path.
+The types are those that DuckDB, Athena and Spark read alike: strings, 64-bit integers, doubles, booleans, UTC timestamps in
+microseconds, lists of strings. `ingest_date` is not in the files, because it is the partition in their path.
 """
 
 from collections.abc import Iterable, Iterator
@@ -67,7 +67,7 @@ class Column(NamedTuple):
 def record_columns(record: type) -> Iterator[Column]:
     """The columns of a record in order: its own, then those of its bases from left to right.
 
-    Raises TypeError for a type that no column has, or a column that says nothing.
+    Raises TypeError for a type that no column has, or a column without a description.
     """
     for part in record.__mro__:
         for name, hint in get_annotations(part).items():
@@ -75,7 +75,7 @@ def record_columns(record: type) -> Iterator[Column]:
 
 
 def _columns(name: str, hint: Any) -> Iterator[Column]:
-    """One; four for a box, whose description is one for each side."""
+    """The column of a field; four columns for a box, which has a description for each side."""
     described = getattr(hint, "__metadata__", None)
     if described is None:
         raise TypeError(f"the column {name} has no description")
@@ -106,16 +106,18 @@ def _arrow_type(kind: Any) -> pa.DataType:
 COLUMNS: dict[str, list[Column]] = {table: list(record_columns(record)) for table, record in RECORDS.items()}
 
 TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "failures")
-"""The tables a shard commits, `documents` last in time (see pipeline.lake.commit); `deletions` and `runs` are written apart."""
+"""The tables that a shard commits; `documents` is written last (see pipeline.lake.commit). `deletions` and `runs` are not among
+them."""
 
 PARTITIONED = (*TABLES, "deletions")
-"""Those whose files lie below `ingest_date=…`."""
+"""The tables whose files lie below `ingest_date=…`."""
 
 
 @cache
 def arrow_schema(table: str) -> pa.Schema:
-    """Schema of one table, with the descriptions and the schema version in its metadata. Made once: it is asked for with each
-    chunk, and takes 0.2 ms."""
+    """The schema of one table, with the descriptions and the schema version in its metadata. It is cached, because every chunk
+    needs
+    it and making it takes 0.2 ms."""
     columns = [
         pa.field(column.name, column.type, nullable=column.nullable, metadata={"description": column.description})
         for column in COLUMNS[table]
@@ -124,5 +126,5 @@ def arrow_schema(table: str) -> pa.Schema:
 
 
 def to_table(table: str, rows: Iterable[dict[str, Any]]) -> pa.Table:
-    """Rows with exactly the table's columns, as Arrow. Raises pa.ArrowInvalid on a value of another type."""
+    """The rows as an Arrow table. They must have exactly the table's columns. Raises pa.ArrowInvalid on a value of another type."""
     return pa.Table.from_pylist(list(rows), schema=arrow_schema(table))

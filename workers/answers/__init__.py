@@ -1,1 +1,1 @@
-"""From an engine's completion to a typed answer."""
+"""Turns an engine's completion into a typed answer."""

@@ -1,8 +1,8 @@
-"""Undoing what JSON does to LaTeX: in JSON, `"\\frac"` is a form feed and "rac".
+"""Restores LaTeX commands that JSON has swallowed: in JSON, `"\\frac"` is a form feed and "rac".
 
-Works on decoded text. A backspace or form feed before a letter can only be a swallowed `\\b…` or `\\f…`. Tabs, line feeds and
-returns also occur in honest text, so they are taken for LaTeX only where a known command is completed as a whole word, inside
-a formula (or `$…$`), or where the rest is no English word ("heta"); what may be either is left and flagged.
+It works on decoded text. A backspace or form feed before a letter can only come from `\\b…` or `\\f…`. Tabs, line feeds and returns
+also occur in ordinary text. They count as LaTeX only if what follows completes a known command as a whole word, and if it stands in
+a formula (or `$…$`) or is no English word ("heta"). Text that may be either is left as it is and flagged.
 """
 
 import re
@@ -13,15 +13,15 @@ _SURE = {
     "\n": "abla|eq|eg|leq|geq|otin|exists|mid|onumber|subseteq|supseteq|olimits|parallel|earrow|warrow|prec|succ|ewcommand|ewline",
     "\r": "ho|ight(?:arrow|harpoonup|leftharpoons)?|angle|ceil|floor|brace|brack|aisebox|elax|isingdotseq|times",
 }
-"""What completes a command and is no word of its own; restored inside formulas."""
+"""Endings that complete a command and are no words of their own. They are restored inside formulas."""
 _MAYBE = {"\t": "ext|au|anh?|op?|ag|o", "\n": "u|e|i|ot|eg|atural|orm|sim", "\r": "m|e|ef"}
-"""What completes a command but may be a variable or a word; restored never, flagged inside formulas."""
+"""Endings that complete a command but may be a variable or a word. They are never restored, and flagged inside formulas."""
 _IN_TEXT = {
     "\t": "heta|imes|ext(?= ?\\{)|ag(?=\\{)|ext(?:bf|it|rm|sf|tt)|herefore",
     "\n": "abla|otin|onumber",
     "\r": "ightarrow|floor",
 }
-"""What is LaTeX even outside a formula."""
+"""Endings that are LaTeX even outside a formula."""
 _LETTER = r"(?![A-Za-z])"
 _DOLLARS = re.compile(r"(\$\$[^$]{1,4000}\$\$|\$[^$]{1,1000}\$)")
 
@@ -39,11 +39,11 @@ class Mended(NamedTuple):
     text: str
     is_repaired: bool
     is_suspect: bool
-    """Something stayed that may be LaTeX."""
+    """True if something was left that may be LaTeX."""
 
 
 def mend_latex(text: str, *, is_formula: bool = False) -> Mended:
-    """Text with swallowed commands restored. `is_formula`: all of it is LaTeX; else only what stands between dollars."""
+    """The text with swallowed commands restored. `is_formula`: all of it is LaTeX; else only the parts between dollars are."""
     if not any(char in text for char in _LETTER_OF):
         return Mended(text, False, False)
     mended = _ALWAYS_RE.sub(_restore, text)

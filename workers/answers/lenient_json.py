@@ -1,8 +1,9 @@
-"""JSON as models write it: strict where it is JSON, mended where only one reading is possible, cut where it stopped.
+"""Parses JSON as models write it: it repairs errors that have only one reading, and cuts the value where the text stops.
 
-pydantic_core.from_json(allow_partial) was weighed: it keeps an unfinished number (`12` of `125`), refuses trailing commas, line
-breaks in strings and lone surrogates, and loses duplicated keys and the digits of numbers. So one pass over the tokens writes
-clean JSON, and the standard library parses it. Linear in the length of the text (possessive patterns), bounded in depth.
+One pass over the tokens writes clean JSON, which the standard library parses. It takes time linear in the length of the text
+(possessive patterns) and bounds the depth. pydantic_core.from_json(allow_partial) does not do: it keeps an unfinished number (`12`
+of
+`125`), refuses trailing commas, line breaks in strings and lone surrogates, and loses duplicated keys and the digits of numbers.
 """
 
 import json
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 MAX_DEPTH = 32
-"""Of brackets; an answer needs 5."""
+"""Most brackets inside each other. An answer needs 5."""
 
 _TOKEN = re.compile(
     r"""\s*+(?:
@@ -33,17 +34,17 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class NumberText(str):
-    """A number of the JSON, its digits as written."""
+    """A number of the JSON, as the text of its digits."""
 
     __slots__ = ()
 
 
 class Pairs(list[tuple[str, Any]]):
-    """A JSON object in its order, duplicated keys and all."""
+    """A JSON object as pairs in their order, with duplicated keys."""
 
 
 class NotJson(ValueError):
-    """The message is for a person."""
+    """The text is no JSON. The message is for a person."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,18 @@ class Loaded:
     value: Any
     """Pairs, list, str, NumberText, bool or None."""
     end: int
-    """Where the value ends in the text."""
+    """Position in the text after the value."""
     is_partial: bool
     is_repaired: bool
     is_unclosed: bool
-    """Partial, yet nothing but the outermost closing bracket is missing."""
+    """True if the value is partial, but only its outermost closing bracket is missing."""
 
 
 def load(text: str, *, keep_unfinished: bool = True) -> Loaded:
     """The JSON object or array that `text` starts with.
 
-    Where the text ends inside it, what was finished is kept (`is_partial`); an unfinished number or literal never, an unfinished
+    If the text ends inside it, finished values are kept (`is_partial`). An unfinished number or literal is never kept, an
+    unfinished
     string only with `keep_unfinished`. Raises NotJson.
     """
     cleaner = _Cleaner(text)
@@ -76,7 +78,7 @@ def load(text: str, *, keep_unfinished: bool = True) -> Loaded:
 
 
 class _Cleaner:
-    """One pass over the tokens. `out` is clean JSON up to `position`, brackets closed at the end."""
+    """Goes over the tokens once. `out` is clean JSON up to `position`; open brackets are closed at the end."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -142,7 +144,7 @@ class _Cleaner:
         return clean
 
     def _end(self, keep_unfinished: bool) -> None:
-        """The text stopped inside the value, or goes on with what is no JSON."""
+        """Closes the value where the text stops inside it. Raises NotJson if other text follows."""
         if not self.open:
             raise NotJson("the answer holds no JSON object")
         rest = self.text[self.position :]
@@ -162,8 +164,8 @@ class _Cleaner:
 
 
 def clean_string(token: str) -> str:
-    """A JSON string token that every parser takes: raw control characters escaped, backslashes before no escape doubled
-    (`\\lambda`), escaped lone surrogates as U+FFFD."""
+    """The JSON string token in a form that every parser accepts: raw control characters are escaped, backslashes that begin no
+    escape are doubled (`\\lambda`), lone surrogates become U+FFFD."""
     if "\\" in token:
         token = _ESCAPE.sub(_clean_escape, token)
     if _CONTROL.search(token):
@@ -179,7 +181,7 @@ def _clean_escape(match: re.Match[str]) -> str:
 
 
 def _requote(match: re.Match[str]) -> str:
-    """Of what stood between single quotes."""
+    """The replacement for a quote or escape inside a single-quoted string."""
     return {'"': '\\"', "\\'": "'"}.get(match.group(), match.group())
 
 

@@ -1,8 +1,8 @@
-"""A page answered in Markdown, as the blocks that the JSON answer has: markdown-it-py finds them (CommonMark and pipe tables), and
-what is inside a block stays Markdown, as it does there.
+"""Parses a page that was answered in Markdown into the blocks of the JSON answer.
 
-Display formulas and HTML tables are cut out first: to CommonMark their lines are lists, headings and paragraphs. Markdown has no
-word for headers, footers, captions and charts; their text is paragraphs, a chart is a figure, and nothing has a box.
+markdown-it-py finds the blocks (CommonMark and pipe tables). The text inside a block stays Markdown, as in the JSON answer. Display
+formulas and HTML tables are cut out first, because CommonMark reads their lines as lists, headings and paragraphs. Markdown has no
+headers, footers, captions and charts: they become paragraphs, and a chart becomes a figure. No block has a box.
 """
 
 import re
@@ -20,11 +20,11 @@ from workers.text.languages import languages_of
 from workers.text.tables import rows_of_table_text
 
 MAX_FORMULA_LINES = 80
-"""A display formula that is longer was never closed: its `$$` is text."""
+"""A longer display formula counts as never closed, and its `$$` as text."""
 MAX_NESTING = 60
-"""The parser leaves out what lies deeper; `_TOO_DEEP` sees to it that nothing does."""
+"""The parser leaves out what is nested deeper. `_TOO_DEEP` removes such nesting before."""
 
-# Indented text is no code on a page; `---` under a line is a separator, no heading; `[1]: …` is text, and so is an HTML tag.
+# On a page indented text is no code, `---` under a line is a separator and no heading, and `[1]: …` and HTML tags are text.
 _PARSER = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
 _PARSER.disable(["code", "lheading", "reference", "html_block", "inline"])
 
@@ -45,10 +45,10 @@ JsonBlock = dict[str, Any]
 
 
 def parse_markdown(text: str, *, is_complete: bool) -> Parsed:
-    """The answer in a completion's text; one that stopped early is kept as far as it goes, its last block cut where it was.
+    """The answer in a completion's text. An answer that stopped early is kept, with its last block as far as it goes.
 
-    Its languages are those that the script alone tells (`workers.text.languages`). Raises PageError(bad_answer) where there is
-    nothing but thoughts, or far too much.
+    The languages are those that follow from the script alone (`workers.text.languages`). Raises PageError(bad_answer) if there are
+    only thoughts, or far too much text.
     """
     if len(text) > MAX_CHARS:
         raise PageError(FailureKind.bad_answer, f"the answer has {len(text)} characters")
@@ -65,7 +65,7 @@ def parse_markdown(text: str, *, is_complete: bool) -> Parsed:
 
 
 def _unwrapped(source: str) -> tuple[str, bool]:
-    """Without a code fence around the whole of it."""
+    """The text without a code fence around all of it, and whether there was one."""
     opening = _WRAPPING.match(source)
     if opening is None:
         return source, False
@@ -85,7 +85,7 @@ class _Part(NamedTuple):
 
 
 def _parts(lines: list[str]) -> Iterator[_Part]:
-    """The answer in order, cut at display formulas and HTML tables; code fences are left alone."""
+    """The parts of the answer in order, cut at display formulas and HTML tables. Code fences are not cut."""
     text: list[str] = []
     fence = ""
     index = 0
@@ -108,7 +108,7 @@ def _parts(lines: list[str]) -> Iterator[_Part]:
 
 
 _Found = tuple[str, _Part, str, int]
-"""What stands before it on its first line, the part, what follows on its last line, and the index of the next line."""
+"""(text before the part on its first line, the part, text after it on its last line, index of the next line)."""
 
 
 def _formula(lines: list[str], start: int) -> _Found | None:
@@ -161,7 +161,7 @@ def _blocks(source: str) -> Iterator[JsonBlock]:
     lines = source.split("\n")
     tokens = iter(_PARSER.parse(source))
     marker: str | None = None
-    """Of the list item whose text is still to come."""
+    """Marker of the list item whose text comes next."""
     for token in tokens:
         if token.type == "list_item_open":
             marker = f"{token.info}{token.markup} " if token.info else ""
@@ -186,7 +186,8 @@ def _blocks(source: str) -> Iterator[JsonBlock]:
 
 
 def _rows(opening: Token, tokens: Iterator[Token], lines: list[str]) -> list[list[str | None]]:
-    """From the source, where it stands by itself: the parser drops the cells of a row that has more than the first."""
+    """The rows of a table. They come from the source lines if the table is not nested, because the parser drops cells of a row that
+    has more than the first."""
     rows: list[list[str | None]] = []
     for token in tokens:
         if token.type == "table_close":

@@ -1,4 +1,4 @@
-"""From a completion's text to a typed answer, or to the reason why there is none."""
+"""Parses a completion's text into a typed answer, or gives the reason why there is none."""
 
 import re
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from workers.answers.lenient_json import Loaded, NotJson, Pairs, load
 from workers.answers.reshape import Shaped, shape_chart, shape_ocr
 
 MAX_CHARS = 4_000_000
-"""An answer of 8,192 tokens has some 40,000 characters; a hundred times that is no answer."""
+"""An answer of 8,192 tokens has some 40,000 characters. A hundred times that is no answer."""
 MAX_STARTS = 8
-"""Places tried for the beginning of the JSON."""
+"""Most places that are tried as the beginning of the JSON."""
 
 _START = re.compile(r"""[{\[](?=\s*["'{\[}\]])|\{(?=\s*\Z)""")
 _BRACKET = re.compile(r"[{}\[\]]")
@@ -24,18 +24,19 @@ _BRACKET = re.compile(r"[{}\[\]]")
 class Parsed:
     answer: OcrAnswer | ChartAnswer
     is_partial: bool
-    """The answer stopped early: what was finished is in it, nothing is made up."""
+    """True if the answer stopped early. It holds what was finished and nothing else."""
     repairs: tuple[str, ...] = ()
-    """Flags (`schemas.flags`) of what was mended or left out on the way."""
+    """Flags (`schemas.flags`) for what was repaired or left out."""
 
 
 def parse_answer(task: Task, text: str, *, is_complete: bool) -> Parsed:
     """The answer in a completion's text.
 
-    `is_complete`: the engine stopped by itself; then JSON that ends in the middle is `bad_json` (only the outermost bracket may be
-    missing). Else it is read as far as it goes: an unfinished text block is kept, an unfinished chart value or number never.
+    `is_complete`: the engine stopped by itself. JSON that ends in the middle is `bad_json` then; only the outermost bracket may be
+    missing. Otherwise the JSON is read as far as it goes: an unfinished text block is kept, an unfinished chart value or number
+    not.
 
-    Raises PageError: bad_json where there is no JSON, bad_answer where it is of another shape.
+    Raises PageError: bad_json if there is no JSON, bad_answer if it has another shape.
     """
     if len(text) > MAX_CHARS:
         raise PageError(FailureKind.bad_json, f"the answer has {len(text)} characters")
@@ -62,7 +63,7 @@ def parse_answer(task: Task, text: str, *, is_complete: bool) -> Parsed:
 
 
 def without_thinking(text: str) -> str:
-    """What follows `</think>`; nothing where thinking was begun and not ended. An answer that merely mentions it stays whole."""
+    """The text after `</think>`; empty if thinking was begun and not ended. An answer that only mentions the tag stays whole."""
     is_thinking = text.lstrip().startswith("<think>")
     before, end, after = text.partition("</think>")
     if end and (is_thinking or ("{" in after and not _START.match(before.lstrip()))):
@@ -83,7 +84,7 @@ def _find(task: Task, body: str) -> tuple[Loaded, int]:
             continue
         found = _at(loaded, start), start
         if start > starts[0] and _BRACKET.search(body, found[0].end):
-            continue  # a part of something larger that is broken
+            continue  # a part of a larger value that is broken
         if _could_answer(loaded.value):
             return found
         other = other or found
@@ -104,7 +105,7 @@ def _at(loaded: Loaded, start: int) -> Loaded:
 
 
 def _could_answer(value: object) -> bool:
-    """An object, or a list of objects: not the `[1]` of a sentence before the answer."""
+    """True for an object or a list of objects, so that a `[1]` in a sentence before the answer does not count."""
     return isinstance(value, Pairs) or (isinstance(value, list) and all(isinstance(item, Pairs) for item in value))
 
 

@@ -1,6 +1,6 @@
-"""What a model said, brought into the shape that was asked: the same content under another key, never new content.
+"""Brings a model's answer into the shape that was asked: the same content under other keys, never new content.
 
-With constrained decoding nothing here has anything to do; servers without it answer `{"type": "text", "content": …}` and the like.
+With constrained decoding there is nothing to do. Servers without it answer `{"type": "text", "content": …}` and the like.
 """
 
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class Shaped:
 
 
 def shape_ocr(value: object) -> Shaped:
-    """Raises PageError(bad_answer) where no block can be told."""
+    """The ocr answer in its asked shape. Raises PageError(bad_answer) if no block can be recognised."""
     shaped = Shaped({"languages": [], "blocks": []})
     blocks: list[object]
     if isinstance(value, list) and not isinstance(value, Pairs):
@@ -100,7 +100,8 @@ def shape_ocr(value: object) -> Shaped:
 
 
 def _blocks(value: object, flags: set[str]) -> list[dict[str, Any]]:
-    """One block as asked is one block; a duplicated or second key is one more, for its text was read as well."""
+    """The blocks in a value. An object with one key is one block; each further or duplicated key is another, because its text was
+    read as well."""
     if value is None or value == []:
         return []
     if isinstance(value, str) and not isinstance(value, NumberText):
@@ -143,7 +144,7 @@ def _block(kind: str, content: object, box: object, confidence: object, flags: s
 
 
 def _rows(content: object, flags: set[str]) -> list[list[object]] | None:
-    """None where it is text that holds no table."""
+    """The rows of a table's content; None if it is a text without a table."""
     if isinstance(content, Pairs):
         content = next((inner for key, inner in content if key in ("rows", "cells", "data", "table")), str(_text(content, flags)))
         flags.add("shape_repaired")
@@ -158,7 +159,7 @@ def _rows(content: object, flags: set[str]) -> list[list[object]] | None:
 
 
 def _text(content: object, flags: set[str], *, is_formula: bool = False) -> str:
-    """Text of what should be text: lines of a list, values of an object."""
+    """The content as a text. A list gives its items as lines, an object its values."""
     if isinstance(content, str):
         if isinstance(content, NumberText):
             flags.add("shape_repaired")
@@ -179,7 +180,7 @@ def _text(content: object, flags: set[str], *, is_formula: bool = False) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Without control characters (terminal escapes, NUL); line ends are line feeds."""
+    """The text without control characters (terminal escapes, NUL), and with line feeds as line ends."""
     if text.isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -187,7 +188,7 @@ def clean_text(text: str) -> str:
 
 
 def shape_chart(value: object) -> Shaped:
-    """Raises PageError(bad_answer) where it is no chart answer."""
+    """The chart answer in its asked shape. Raises PageError(bad_answer) if the value is no chart answer."""
     if isinstance(value, list) and not isinstance(value, Pairs) and len(value) == 1:
         value = value[0]
     if not isinstance(value, Pairs):
@@ -229,7 +230,7 @@ def _chart_field(name: str, content: object, flags: set[str]) -> object:
 
 
 def _chart_rows(content: object, flags: set[str], depth: int) -> list[Any]:
-    """Nested lists of text or None; an object among them is its values, in order."""
+    """Nested lists of text or None. An object counts as the list of its values, in order."""
     if isinstance(content, Pairs):
         flags.add("shape_repaired")
         content = [inner for _, inner in content]
@@ -243,14 +244,14 @@ def _chart_rows(content: object, flags: set[str], depth: int) -> list[Any]:
 
 
 def _cell(content: object, flags: set[str]) -> str | None:
-    """A value; the empty string says nothing was seen, which is None. The x of a row keeps its own rule in the validator."""
+    """A value as text; None for null and for the empty string, which means that nothing was seen."""
     if isinstance(content, (list, Pairs)):
         raise PageError(FailureKind.bad_answer, "a value of the chart is no text")
     return None if content is None or content == "" else _text(content, flags)
 
 
 def _chart_kind(text: str, flags: set[str]) -> tuple[str, str | None]:
-    """`stacked column chart` is a bar chart of subtype stacked."""
+    """(kind, subtype): `stacked column chart` is ("bar", "stacked")."""
     kinds = get_args(ChartKind)
     if text in kinds:
         return text, None
@@ -265,7 +266,7 @@ def _chart_kind(text: str, flags: set[str]) -> tuple[str, str | None]:
 
 
 def _optional(content: object, flags: set[str]) -> str | None:
-    """A label: `""` and "null" are null."""
+    """A label; None for `""`, "null" and the like."""
     if isinstance(content, Pairs):
         content = next((inner for key, inner in content if _name(key) in ("label", "title", "name", "text")), None)
         flags.add("shape_repaired")
@@ -274,7 +275,7 @@ def _optional(content: object, flags: set[str]) -> str | None:
 
 
 def _strings(content: object) -> list[str]:
-    """`null` among names is the unnamed one."""
+    """A list of names. `null` stands for an unnamed series and becomes ""."""
     if content is None:
         return []
     if isinstance(content, str):
@@ -301,7 +302,7 @@ def _confidence(value: Pairs) -> str | None:
 
 
 def _known(key: str) -> str:
-    """The asked name of a block's key; "" for others."""
+    """The asked name for a block's key; "" if the key names no block."""
     name = _name(key)
     return name if name in BLOCK_TYPES else _BLOCK_NAMES.get(name, "")
 

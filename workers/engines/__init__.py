@@ -1,1 +1,1 @@
-"""Who reads: interchangeable engines behind one protocol. `make_engine` picks by name and imports only what it needs."""
+"""The engines, interchangeable behind one protocol. `make_engine` picks one by name and imports only what it needs."""

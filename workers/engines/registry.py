@@ -1,8 +1,10 @@
-"""Who is who among the engines: chosen by `settings.name`, imported only when asked for.
+"""Chooses the engine by `settings.name` and imports its module only when it is needed.
 
-Each engine's module offers `describe(settings) -> EngineInfo`, pure and light, for recipes and `pagefold plan`, and
-`make(settings) -> Engine`, not started yet; one whose settings name a file of this machine also `portable(settings)`, and one that
-can know of a mistake before it starts also `check(settings, runs_here=...)`.
+An engine's module offers these functions:
+- `describe(settings) -> EngineInfo`, pure and light, for recipes and `pagefold plan`;
+- `make(settings) -> Engine`, which is not started yet;
+- `portable(settings)`, if its settings may name a file of this machine;
+- `check(settings, runs_here=...)`, if it can find mistakes before it starts.
 """
 
 from collections.abc import Iterator
@@ -26,20 +28,21 @@ MODULES: dict[EngineName, str] = {
     "scripted": "workers.engines.scripted",
 }
 
-# What the extra `ovis` brings. Any other missing module is a bug of ours and flies.
+# Modules of the extra `ovis`. Any other missing module is a bug of ours, and the error is raised as it is.
 _EXTRA_OVIS = frozenset({"torch", "transformers", "safetensors", "llguidance"})
 
 
 def describe_engine(settings: EngineSettings) -> EngineInfo:
-    """What identifies the engine in recipes and rows. Loads no model. Raises EngineStartError."""
+    """What identifies the engine in recipes and rows. It loads no model. Raises EngineStartError."""
     with _missing_extra_explained(settings.name):
         return _module(settings.name).describe(settings)
 
 
 def check_engine(settings: EngineSettings, *, runs_here: bool) -> None:
-    """Raises EngineStartError for every mistake of the operator's that can be known without starting anything.
+    """Raises EngineStartError for every mistake of the operator's that can be found without starting anything.
 
-    runs_here: the readers run on this machine. False: on the nodes of a cluster, whose files and packages cannot be seen from here.
+    runs_here: True if the readers run on this machine, False if on nodes of a cluster, whose files and packages are not visible
+    here.
     """
     module = _module(settings.name)
     if hasattr(module, "check"):
@@ -47,13 +50,14 @@ def check_engine(settings: EngineSettings, *, runs_here: bool) -> None:
 
 
 def make_engine(settings: EngineSettings) -> Engine:
-    """The engine, to be started by `await engine.start()`. Raises EngineStartError."""
+    """The engine, which `await engine.start()` starts. Raises EngineStartError."""
     with _missing_extra_explained(settings.name):
         return _module(settings.name).make(settings)
 
 
 def portable(settings: EngineSettings) -> EngineSettings:
-    """The same for other machines: what the settings name on this one alone is in them. Raises EngineStartError."""
+    """The settings for other machines: they contain the content of files that exist on this machine alone. Raises
+    EngineStartError."""
     module = _module(settings.name)
     return module.portable(settings) if hasattr(module, "portable") else settings
 

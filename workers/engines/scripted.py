@@ -1,10 +1,10 @@
-"""Answers from a file, with chosen delays and faults: for tests and benchmarks.
+"""The engine `scripted` answers from a file, with chosen delays and faults, for tests and benchmarks.
 
-The script is JSON. The first rule that matches a request (and has `times` left) says what happens; without one, the answer is made
-from the label alone, so that two runs over the same files give the same tables:
+The script is JSON. The first rule that matches a request (and has `times` left) decides what happens. Without a matching rule the
+answer is made from the label alone, so that two runs over the same files give the same tables:
 
     {
-      "counters": "/some/folder",            # counts of `times` survive a killed process; by default they live in this one
+      "counters": "/some/folder",            # keeps counts of `times` after the process has died; by default they end with it
       "delay_s": 0.0,                        # of every answer without a rule
       "rules": [
         {"label": "*.pdf#page=3", "fault": "exit", "times": 1},              # the first time, the process ends
@@ -15,15 +15,16 @@ from the label alone, so that two runs over the same files give the same tables:
       ]
     }
 
-`label` is a glob over the whole label `<uri>#page=<page_index>[&region=<region_index>]`, `regex` is searched for in it. `answer` is
-text, or JSON to be written as text. Faults:
+`label` is a glob over the whole label `<uri>#page=<page_index>[&region=<region_index>]`, and `regex` is searched in it. `answer` is
+text, or JSON that is written as text. The faults are:
 
-- `raise`: a bug of the engine: it raises `error`, a class of Python's by its name, or a library's as `module.Class`.
-- `unstorable`: the answer, with a figure that no table holds, so that encoding its chunk raises.
-- `exit`: os._exit with `exit_code`.
-- `hang`: nothing until `engine.timeout_s`, then the failure `engine_timeout`.
-- `garbage`: text that is no JSON. `truncate`: half of the answer, stopped by length. `loop`: its beginning, then the same words up
-  to the length limit.
+- `raise`: raises `error`, a builtin exception by its name, or a library's as `module.Class`, as a bug of the engine would.
+- `unstorable`: gives the answer with a figure that no table can hold, so that encoding its chunk raises.
+- `exit`: ends the process by os._exit with `exit_code`.
+- `hang`: waits until `engine.timeout_s`, then gives the failure `engine_timeout`.
+- `garbage`: gives text that is no JSON.
+- `truncate`: gives half of the answer, stopped by length.
+- `loop`: gives the answer's beginning, then the same words up to the length limit.
 """
 
 import asyncio
@@ -56,10 +57,10 @@ class Rule(Frozen):
     task: Task | None = None
     ask: int | None = None
     times: int | None = Field(None, ge=1)
-    """Only the first so many matches; then the next rule may match."""
+    """Number of requests for which the rule holds. Later ones go to the next rule that matches."""
 
     answer: str | dict[str, Any] | None = None
-    """None: the default answer."""
+    """None for the default answer."""
     stop_reason: StopReason = "stop"
     delay_s: float = Field(0, ge=0)
     fault: Literal["raise", "hang", "exit", "unstorable", "garbage", "truncate", "loop"] | None = None
@@ -90,7 +91,7 @@ class _Loaded:
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
-    """Another script is another recipe."""
+    """Describes the engine. The script is part of the recipe."""
     return EngineInfo(
         name="scripted",
         model=settings.model,
@@ -105,7 +106,7 @@ def make(settings: EngineSettings) -> "ScriptedEngine":
 
 
 def portable(settings: EngineSettings) -> EngineSettings:
-    """With the script in place of its path, which other machines do not have."""
+    """The settings with the script itself in place of its path, because other machines do not have the file."""
     if settings.scripted.script is None:
         return settings
     scripted = settings.scripted.model_copy(update={"script": _body(settings.scripted.script).decode("utf-8", "replace")})
@@ -156,7 +157,8 @@ class ScriptedEngine:
         return None
 
     def _count(self, index: int) -> int:
-        """How often rule `index` has matched, this time included: one byte a match, appended before anything else happens."""
+        """How often rule `index` has matched, this time included. A counter file gets one byte per match, before anything else
+        happens."""
         if self._script.counters is None:
             self._counts[index] = self._counts.get(index, 0) + 1
             return self._counts[index]
@@ -168,7 +170,7 @@ class ScriptedEngine:
 
 
 def default_answer(request: Request) -> str:
-    """Made from the label's last parts alone: the same page reads the same wherever its folder lies."""
+    """An answer made from the last part of the label, so that a page has the same answer wherever its folder lies."""
     name = request.label.rpartition("/")[2]
     if request.task == "ocr":
         return _dumped({"languages": ["en"], "blocks": [{"paragraph": f"Scripted text of {name}."}]})
@@ -225,7 +227,7 @@ def _error_class(name: str) -> type[BaseException]:
 
 
 def _body(given: str | Path) -> bytes:
-    """Of the file, or what is given, where it is the JSON itself."""
+    """The script's bytes: of the file, or of the setting if that is the JSON itself."""
     if str(given).startswith("{"):
         return str(given).encode()
     try:

@@ -1,1 +1,1 @@
-"""Asking an engine about pages."""
+"""Asks an engine about pages and makes rows of its answers."""

@@ -1,4 +1,4 @@
-"""Ask one question until its answer holds, a bounded number of times, and keep the best of what was said."""
+"""Asks one question until the answer is usable, a bounded number of times, and keeps the best answer."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ from workers.text.trust import judge
 
 LIMIT_FACTOR, LIMIT_EXTRA_TOKENS = 1.5, 512
 HOTTER = (0.2, 0.5)
-"""Added to the temperature, step by step."""
+"""Increases of the temperature, step by step."""
 PENALTIES = (1.05, 1.1)
 
 Trouble = Literal["none", "bad", "truncated", "loop"]
@@ -27,26 +27,26 @@ Trouble = Literal["none", "bad", "truncated", "loop"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What asking one question came to."""
+    """The result of asking one question."""
 
     completion: Completion
-    """Of the best ask; the last where none was any good."""
+    """The completion of the best ask, or of the last if no answer is usable."""
     parsed: Parsed | None
     failure: Failure | None
-    """Set also beside a partial answer."""
+    """Why there is no answer, or only a partial one."""
     num_asks: int
     num_prompt_tokens: int | None
     num_output_tokens: int | None
     engine_s: float
-    """At the engine, summed over asks."""
+    """Seconds at the engine, summed over asks."""
 
     @classmethod
     def of_failure(cls, failure: Failure) -> "Outcome":
-        """Of a question that could not be asked."""
+        """The outcome of a question that could not be asked."""
         return cls(Completion(stop_reason="error", failure=failure), None, failure, 0, None, None, 0.0)
 
     def without_answer(self, failure: Failure) -> "Outcome":
-        """An answer that cannot be used after all."""
+        """The same outcome, whose answer cannot be used after all."""
         return replace(self, parsed=None, failure=failure)
 
 
@@ -60,7 +60,7 @@ class _Try:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """A whole answer, then the longest part of one, then the last word."""
+        """Sort key: a whole answer is better than a part, a longer part better than a shorter one, a part better than none."""
         if self.parsed is None:
             return 0, 0
         return (2, 0) if self.failure is None else (1, len(self.completion.text))
@@ -69,10 +69,10 @@ class _Try:
 async def ask(
     read: Callable[[Request], Awaitable[Completion]], request: Request, settings: ReadSettings, *, takes_prefix: bool
 ) -> Outcome:
-    """The best answer of at most `max_asks`, each asked as the last one's trouble suggests.
+    """Gives the best answer of at most `max_asks`. Each ask after the first depends on what was wrong with the answer before.
 
-    An engine's own failure ends it: engines have retried what passes, and know what does not. So does an exception, of the engine
-    or of judging its answer: it is a failure `internal_error`.
+    A failure that the engine reports ends the asking, because engines retry transient errors themselves. An exception in the
+    engine, or while its answer is judged, ends it too and is a failure `internal_error`.
     """
     tries: list[_Try] = []
     asked: Request | None = request
@@ -94,15 +94,16 @@ async def ask(
 
 
 def max_output_tokens(layer: TextLayer | None, width_px: int, height_px: int, settings: ReadSettings) -> int:
-    """1.5 times what the text layer should take and 512 more, where it is to be trusted and leaves no room for a long loop."""
+    """The limit for an answer. With a trusted text layer it is 1.5 times the layer's tokens plus 512, so that a loop stays
+    short."""
     if layer is None or not judge(layer, width_px, height_px).is_trusted:
         return settings.max_output_tokens
     return min(settings.max_output_tokens, int(LIMIT_FACTOR * _estimated_tokens(layer)) + LIMIT_EXTRA_TOKENS)
 
 
 def _estimated_tokens(layer: TextLayer) -> float:
-    """On the high side: a third of a token for an ASCII letter, one for anything else (a digit is a token of its own in Qwen's
-    tokenizer, as most CJK and Indic characters are), one more per word for the JSON around a table's cell."""
+    """A high estimate of the answer's tokens: a third of a token for an ASCII letter, one for any other character, and one more per
+    word for the JSON around a table's cell. In Qwen's tokenizer a digit is one token, and so are most CJK and Indic characters."""
     chars = Counter("".join(word.text for word in layer.words))
     num_letters = sum(count for char, count in chars.items() if char.isascii() and not char.isdigit())
     num_others = chars.total() - num_letters
@@ -147,7 +148,8 @@ def _judge(request: Request, completion: Completion) -> _Try:
 
 
 def _parsed(request: Request, text: str, *, is_complete: bool) -> Parsed:
-    """Raises PageError, also where nothing was said: blank pages are not asked about, and JSON has a word for an empty one."""
+    """The parsed answer. Raises PageError, also for an empty text: blank pages are not asked about, so every answer must have text,
+    and an empty JSON answer is not an empty text."""
     if is_complete and not text.strip():
         raise PageError(FailureKind.bad_answer, "the engine stopped without a word")
     if request.answer_schema is not None:
@@ -165,10 +167,10 @@ def _failure(kind: FailureKind, message: str, completion: Completion) -> Failure
 def _again(
     request: Request, last: _Try, num_asks: int, num_loops: int, settings: ReadSettings, takes_prefix: bool
 ) -> Request | None:
-    """How to ask next, or None: it is answered, or asking again would change nothing."""
+    """The next request; None if the question is answered, or asking again would change nothing."""
     if last.trouble == "none":
         return None
-    if last.trouble == "truncated":  # the text layer may have promised too little; beyond the setting there is no more to give
+    if last.trouble == "truncated":  # the limit from the text layer may have been too low; the setting is the upper limit
         if request.max_output_tokens >= settings.max_output_tokens or num_asks > 1:
             return None
         return replace(request, ask=num_asks, max_output_tokens=settings.max_output_tokens)
@@ -178,7 +180,7 @@ def _again(
 
 
 def _after_loop(request: Request, before_loop: str, num_loops: int, takes_prefix: bool) -> Request:
-    """From before the loop, then with a penalty too, then hotter too."""
+    """The request after a loop: first from before the loop, then also with a penalty, then also at a higher temperature."""
     step = num_loops - 1 if takes_prefix else num_loops
     return replace(
         request,

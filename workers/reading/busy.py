@@ -1,11 +1,11 @@
-"""How long an engine was at work, however many requests it had."""
+"""Measures how long an engine was at work, however many requests it had at once."""
 
 import time
 from types import TracebackType
 
 
 class Busy:
-    """Entered once for each request, all on one thread: the time in which it is entered at all."""
+    """A context that each request enters, all on one thread. `seconds` is the time in which at least one request was inside."""
 
     def __init__(self) -> None:
         self._num_inside = 0

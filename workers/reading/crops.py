@@ -1,4 +1,5 @@
-"""Regions cut from pixels: what a scan's OCR answer calls a chart or a figure, at the best resolution at hand."""
+"""Cuts regions from the pixels of scans: the boxes that the OCR answer calls charts or figures, at the best available
+resolution."""
 
 import contextlib
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ POINTS_PER_INCH = 72
 
 
 def crop_regions(page: RenderedPage, boxes_px: Sequence[Box], settings: RegionSettings, cell_px: int) -> list[Region]:
-    """A region for each box on the page, numbered after those the page has; `boxes_px` are pixels of the page image.
+    """A region for each box, numbered after the page's own regions. `boxes_px` are in pixels of the page image.
 
-    Left out: boxes below `min_side_pt` (pixels where the page has no resolution), boxes that are a region already, and the smallest
-    beyond `max_per_page`. Cut from `full_image` where the page was reduced. CPU: some 30 ms a region, so call it off the loop.
+    Left out are boxes below `min_side_pt` (in pixels if the page has no resolution), boxes that are a region already, and the
+    smallest beyond `max_per_page`. Regions are cut from `full_image` if the page was reduced. A region takes some 30 ms of CPU, so
+    call this function outside the event loop.
     """
     assert page.image is not None
     frame = Box(0, 0, page.image.width_px, page.image.height_px)
@@ -40,7 +42,7 @@ def crop_regions(page: RenderedPage, boxes_px: Sequence[Box], settings: RegionSe
 
 
 def region_text_layer(region: Region, image: PageImage) -> TextLayer | None:
-    """The region's words in pixels of the image that is asked about; None where it has none."""
+    """The region's words in pixels of the image that is asked about; None if it has none."""
     if not region.words or not region.bbox_px.area:
         return None
     x, y = image.width_px / region.bbox_px.width, image.height_px / region.bbox_px.height
@@ -62,7 +64,7 @@ def _is_same(box: Box, other: Box) -> bool:
 
 
 def _pixels(page: RenderedPage) -> Image.Image:
-    """The original where the row carries one that can be decoded, else the page as rendered."""
+    """The original image if the row carries one that can be decoded, else the page as rendered."""
     assert page.image is not None
     if page.full_image:
         with contextlib.suppress(OSError, SyntaxError):

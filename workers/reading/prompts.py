@@ -1,5 +1,4 @@
-"""What a model is asked, and under which version. A changed text is a changed version: a test pins each text's \
-sha256."""
+"""The prompts and their versions. A changed text needs a new version: a test pins each text's sha256."""
 
 from schemas.failure import Task
 from schemas.settings import Transport
@@ -56,5 +55,5 @@ _PROMPTS: dict[tuple[Task, Transport], Prompt] = {
 
 
 def prompt_for(task: Task, transport: Transport = "json") -> Prompt:
-    """The prompt of `task`. Charts are always asked as JSON: `transport` is about OCR."""
+    """The prompt of `task`. `transport` applies to OCR only; charts are always asked as JSON."""
     return _PROMPTS.get((task, transport)) or _PROMPTS[task, "json"]

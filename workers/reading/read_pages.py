@@ -1,7 +1,7 @@
-"""Read a chunk: ask for each page's text and each region's chart, check the answers, and make the rows of all tables.
+"""Reads a chunk: asks for each page's text and each region's chart, checks the answers, and makes the rows of all tables.
 
-Whatever happens to a page, it has one row in `pages` when its text was asked for, and every chart asked for has one in `charts`.
-An exception costs as little as it can: the text, a chart, or the page (`workers.contained`).
+Whatever happens, each page whose text was asked for has one row in `pages`, and each chart that was asked for has one in `charts`.
+An exception costs as little as possible: the text, a chart, or the page (`workers.contained`).
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def _now() -> datetime:
 
 
 class PageReader:
-    """Reads any number of chunks at once on one event loop; at most `max_requests` requests are at the engine."""
+    """Reads any number of chunks at once on one event loop, with at most `max_requests` requests at the engine."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PageReader:
         regions: RegionSettings | None = None,
         cell_px: int = 32,
     ) -> None:
-        """`recipes` holds the tasks to ask; a chunk's other tasks are left out. `regions` and `cell_px` shape crops of scans."""
+        """`recipes` has the tasks to ask; other tasks of a chunk are left out. `regions` and `cell_px` are for crops of scans."""
         self._engine = engine
         self._info = info
         self._recipes = recipes
@@ -65,24 +65,24 @@ class PageReader:
 
     @property
     def busy_s(self) -> float:
-        """Seconds that the engine's device worked; of an engine without one, that a request was at it."""
+        """Seconds that the engine's device worked, or for an engine without a device, seconds with a request at the engine."""
         return self._engine.device_s if isinstance(self._engine, OnDevice) else self._busy.seconds
 
     async def read_chunk(self, rendered: RenderedChunk) -> ChunkRecords:
-        """All rows of the chunk, in page order. What is raised for a page is that page's failure; EndsRun alone flies."""
+        """All rows of the chunk, in page order. An exception becomes a failure of its page; only EndsRun is raised."""
         chunk = rendered.chunk
         reader = _ChunkReader(self, chunk)
         parts = await asyncio.gather(*(reader.read_page(page) for page in _with_one_reason(rendered.pages)))
         return ChunkRecords.joined([reader.of_document(chunk.failures), *parts])
 
     def failed_chunk(self, chunk: Chunk, failure: Failure) -> ChunkRecords:
-        """Every page of the chunk failed by this, and nothing else of them; the document, where it has no pages."""
+        """The rows of a chunk whose pages all have this failure; without pages the document has it."""
         reader = _ChunkReader(self, chunk)
         parts = [reader.failed_page(failure.model_copy(update={"page_index": page_index})) for page_index in chunk.pages]
         return ChunkRecords.joined([reader.of_document(chunk.failures if parts else [*chunk.failures, failure]), *parts])
 
     async def _read(self, request: Request) -> Completion:
-        """An exception of the engine is that request's completion, too."""
+        """The engine's completion. An exception of the engine becomes a failed completion."""
         async with self._slots:
             start = time.monotonic()
             try:
@@ -96,7 +96,7 @@ class PageReader:
 
 @dataclass(frozen=True)
 class _Page:
-    """A page's text: its row's content, or why there is none."""
+    """A page's text: the content of its row, or the outcome that says why there is none."""
 
     outcome: Outcome
     content: OcrContent | None
@@ -119,7 +119,7 @@ class _ChunkReader:
             return self.failed_page(page_failure(error, "read", page_index=page.page_index))
 
     def failed_page(self, failure: Failure) -> ChunkRecords:
-        """Nothing else is told of the page, for what is known of it may be what is wrong."""
+        """The rows of a failed page. They hold nothing else, because any value of the page may be the cause of the failure."""
         assert failure.page_index is not None
         return self._undrawn(RenderedPage(page_index=failure.page_index, failure=failure))
 
@@ -150,7 +150,9 @@ class _ChunkReader:
     # --- text
 
     def _undrawn(self, page: RenderedPage) -> ChunkRecords:
-        """One failure for the page as a whole; in a chunk that asks for charts alone it is about these, for the text may stand."""
+        """The rows of a page that was not drawn: one failure for the whole page. In a chunk that asks for charts alone it is a
+        failure
+        of the task `chart`, because the page's text may have been read before."""
         pages = [self.rows.of_undrawn(page)] if "ocr" in self._tasks else []
         if page.failure is None:
             return ChunkRecords(pages=pages)
@@ -190,7 +192,9 @@ class _ChunkReader:
             return self.failed_page(page_failure(error, "validate", task="ocr", page_index=page.page_index, said=said))
 
     def _must_find_charts(self, page: RenderedPage) -> bool:
-        """A scan whose text is not asked for, or as Markdown: only the text's answer in JSON says where its charts are."""
+        """True for a scan whose text is not asked for, or as Markdown. The text must be asked as JSON then, because only that
+        answer
+        says where the charts are."""
         return (
             "chart" in self._tasks
             and ("ocr" not in self._tasks or self._reader._transport == "markdown")
@@ -218,10 +222,10 @@ class _ChunkReader:
         return found, await self._read_charts(page, found, flags)
 
     async def _find_crops(self, page: RenderedPage, places: _Page | None, charts: list[ChunkRecords]) -> list[Region]:
-        """Charts that only the text's answer knows of: those of a scan.
+        """Regions of charts on a scan, which only the answer about the text locates.
 
-        A standalone image is a candidate as a whole. If that was read as a chart, a single box in the answer is the same chart
-        again and is left out; several boxes are charts beside each other, and each is read.
+        A standalone image is a candidate as a whole. If it was read as a chart, a single box in the answer is the same chart and is
+        left out; several boxes are charts beside each other, and each is read.
         """
         if "chart" not in self._tasks or not self._reader._regions.enabled:
             return []
@@ -262,12 +266,12 @@ class _ChunkReader:
 
 
 def _with_one_reason(pages: Sequence[RenderedPage]) -> Iterator[RenderedPage]:
-    """Pages that are left unread, since their document cost too much, have one failure: the first one's."""
-    is_told = False
+    """The pages. Of those left unread because their document cost too much, only the first keeps its failure."""
+    has_reason = False
     for page in pages:
         is_over = page.failure is not None and page.failure.kind is FailureKind.over_budget
-        yield page.model_copy(update={"failure": None}) if is_over and is_told else page
-        is_told = is_told or is_over
+        yield page.model_copy(update={"failure": None}) if is_over and has_reason else page
+        has_reason = has_reason or is_over
 
 
 async def _nothing() -> None:
@@ -275,7 +279,9 @@ async def _nothing() -> None:
 
 
 async def _checked(outcome: Outcome, check: Callable[..., Content], *place: Any) -> tuple[Outcome, Content | None]:
-    """With what the answer holds (`check` of the answer and its place), or without an answer where looking at it raises."""
+    """(outcome, content), where `check` makes the content from the answer and its place. If `check` raises, the outcome has no
+    answer
+    and the content is None."""
     if outcome.parsed is None:
         return outcome, None
     try:
@@ -295,7 +301,7 @@ def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> C
 
 
 def _chart_boxes(text: _Page | None) -> list[Box]:
-    """Where the text's answer has a chart."""
+    """Boxes of the charts and figures in the answer about the text."""
     blocks = text.content.blocks if text and text.content else ()
     return [
         block.bbox_px
@@ -305,5 +311,5 @@ def _chart_boxes(text: _Page | None) -> list[Box]:
 
 
 def _may_hide_charts(page: RenderedPage) -> bool:
-    """A scan has no structure to find charts in; what its rendering offers is at most the image as a whole."""
+    """True for a scan, whose charts rendering cannot find. Its only region is the image as a whole."""
     return page.is_scan and all(region.origin == "standalone" for region in page.regions)

@@ -1,4 +1,4 @@
-"""The rows of one chunk: what was said of a page or a chart, where it stands, and how it was asked for. Nothing is asked here."""
+"""Makes the rows of one chunk from answers: their content, their place, and how they were asked for."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -26,12 +26,12 @@ from workers.reading.prompts import prompt_for
 from workers.text.content import OcrContent
 
 PROMPT_ECHO_CHARS = 60
-"""A line of the prompt this long in an answer comes from the prompt, not from the page."""
+"""Length from which a line of the prompt that appears in an answer comes from the prompt and not from the page."""
 
 
 class ChunkRows:
     def __init__(self, chunk: Chunk, run_id: str, recipes: Mapping[Task, Recipe], clock: Callable[[], datetime]) -> None:
-        """`recipes` of the tasks that are asked."""
+        """`recipes`: those of the tasks that are asked."""
         self._lineage = _lineage(chunk, run_id)
         self._readings = {task: _reading(recipe) for task, recipe in recipes.items()}
         self._clock = clock
@@ -61,7 +61,8 @@ class ChunkRows:
         return self._page(page, "blank", text_markdown="", text_plain="")
 
     def of_text(self, page: RenderedPage, outcome: Outcome, content: OcrContent | None, num_candidates: int) -> ChunkRecords:
-        """`content` None: there is no answer that holds. `num_candidates`: regions that may hold a chart, those found since too."""
+        """The rows of a page's text. `content` is None if there is no usable answer. `num_candidates`: regions that may hold a
+        chart, with those found in the answer."""
         failures = self.of_outcome(outcome, page, task="ocr")
         if content is None:
             record = self._page(page, "failed", outcome, num_chart_candidates=num_candidates)
@@ -94,7 +95,7 @@ class ChunkRows:
         content: ChartContent | None,
         flags: Iterable[str] = (),
     ) -> ChunkRecords:
-        """`image` is what was looked at. `content` None: there is no answer that holds."""
+        """The rows of a chart. `image` is the image that was asked about. `content` is None if there is no usable answer."""
         failures = self.of_outcome(outcome, page, task="chart", region=region)
         if content is None:
             record = self._chart(page, region, image, "failed", outcome, flags=joined(flags, _answer_flags(outcome)))
@@ -114,7 +115,7 @@ class ChunkRows:
         return ChunkRecords(charts=[record], chart_points=points, failures=failures)
 
     def of_bare_chart(self, page_index: int, region: Region) -> ChartRecord:
-        """A failed chart of which nothing else is told, for what is known of it may be what is wrong."""
+        """The row of a failed chart. It holds nothing else, because any value of the chart may be the cause of the failure."""
         return ChartRecord(
             lineage=self._lineage,
             page_index=page_index,
@@ -125,7 +126,7 @@ class ChunkRows:
         )
 
     def of_outcome(self, outcome: Outcome, page: RenderedPage, *, task: Task, region: Region | None = None) -> list[FailureRecord]:
-        """What went wrong with it, if anything did."""
+        """The outcome's failure, if it has one."""
         if outcome.failure is None:
             return []
         place = {"task": task, "page_index": page.page_index, "region_index": region and region.region_index}
@@ -171,7 +172,7 @@ class ChunkRows:
         return ChartRecord(**columns | self._asked(outcome) | content)
 
     def _asked(self, outcome: Outcome | None) -> dict[str, Any]:
-        """The columns about asking; nothing where nothing was asked."""
+        """The columns about asking; none if nothing was asked."""
         if outcome is None:
             return {}
         completion = outcome.completion
@@ -189,21 +190,21 @@ class ChunkRows:
 
 
 def _unseen_text(page: RenderedPage) -> str | None:
-    """A line of the PDF a line."""
+    """The words that nobody sees, one line for each line of the PDF; None if there are none."""
     words = page.text_layer.unseen if page.text_layer else []
     lines = [" ".join(word.text for word in line) for _, line in groupby(words, key=lambda word: (word.block, word.line))]
     return "\n".join(lines) or None
 
 
 def _columns(content: OcrContent | ChartContent, **known: Any) -> dict[str, Any]:
-    """The columns of what was answered, and those that are known besides. `status` is passed by itself; blocks and points have
-    records of their own."""
+    """The columns of the content together with the `known` ones. Left out are `status`, which is passed by itself, and blocks and
+    points, which have records of their own."""
     columns = vars(content) | known
     return {name: value for name, value in columns.items() if name not in ("status", "blocks", "points")}
 
 
 def joined(*flags: Iterable[str]) -> list[str]:
-    """Each once, in order."""
+    """All flags, each once, in order."""
     return list(dict.fromkeys(flag for part in flags for flag in part))
 
 
@@ -215,7 +216,7 @@ def _answer_flags(outcome: Outcome | None) -> list[str]:
 
 
 def _echoes_prompt(outcome: Outcome) -> bool:
-    """A model that repeats its instructions has not read the page."""
+    """True if the answer repeats a line of the prompt: such a model may not have read the page."""
     if outcome.completion.text_origin != "model" or outcome.parsed is None:
         return False
     task: Task = "ocr" if isinstance(outcome.parsed.answer, OcrAnswer) else "chart"

@@ -1,1 +1,1 @@
-"""Pages as pixels, text and regions."""
+"""Renders pages in a sandbox: pixels, text layers and regions."""

@@ -1,8 +1,8 @@
-"""What a render process may say of a page.
+"""Bounds for what a render process may send about a page.
 
-The process may have been taken over by the document that it draws, so what it says is an attacker's. Its frames are bounded before
-they are read, its JSON before it is parsed, its figures before anything is allocated by them. What is out of bounds is no page.
-The figures' own bounds (finite, within 31 bits, a number of degrees) stand in `schemas.page`; here are those of the settings.
+The document may have taken over the process that draws it, so its messages are treated as an attacker's. Frames are bounded before
+they are read, JSON before it is parsed, and figures before anything is allocated by them. A page out of bounds is refused. Bounds
+that hold for all figures (finite, within 31 bits) are in `schemas.page`; here are those that depend on the settings.
 """
 
 import re
@@ -37,22 +37,22 @@ from workers.rendering.full_image import FULL_IMAGE_BYTES, announced_size
 from workers.rendering.pages.resolution import MAX_ASPECT
 
 _PAGE_JSON_BYTES = 16 << 20
-"""MAX_WORDS words take some 8 MB, MAX_CHARS characters at most 4."""
+"""Limit for the JSON of a page. MAX_WORDS words take some 8 MB, MAX_CHARS characters at most 4."""
 _OTHER_JSON_BYTES = 64 << 10
-"""A document, or why it is none."""
+"""Limit for the JSON of a document or a failure."""
 _OBJECTS, _LISTS, _FIELDS = 8, 8 + NEARBY_PAGES * (1 + 3 * EDGE_LINES), 200 + 6 * NEARBY_PAGES * EDGE_LINES
-"""In the JSON of a page and its regions: objects and arrays beside those of regions and words, and fields of objects."""
+"""Most objects, arrays and fields in the JSON of a page, beside those of its regions and words."""
 _REGION_FIELDS = 20
 _WORD_FIELDS = len(Word._fields)
 _ASPECT_MAX = 4 * MAX_ASPECT
-"""`workers.rendering.pages.resolution.fit` goes beyond MAX_ASPECT where there is hardly room between min_pixels and max_pixels."""
+"""Longest side over shortest. `workers.rendering.pages.resolution.fit` exceeds MAX_ASPECT if min_pixels is close to max_pixels."""
 _REGION_SIDE_PX = 0.01
-"""To which a region's box is rounded; its words are scaled by it."""
+"""Shortest side of a region's box, the unit to which boxes are rounded. Words are scaled by these sides."""
 _METADATA_CHARS = 500
 _MAX_PAGES = 1 << 31
 
 SAID_OF_PAGES = frozenset({FailureKind.unreadable, FailureKind.too_large, FailureKind.render_out_of_memory})
-"""The kinds of failure that a render process may name; others are for its parent to find."""
+"""The kinds of failure that a render process may report for a page. Its parent finds the others."""
 SAID_OF_DOCUMENTS = SAID_OF_PAGES | {
     FailureKind.empty,
     FailureKind.unsupported_type,
@@ -67,16 +67,16 @@ SAID_OF_DOCUMENTS = SAID_OF_PAGES | {
 
 
 _OF_FAILURE = [b""]
-"""The buffers of a failed page. What a render process calls a page has two and more."""
+"""The buffers of a page that the parent has failed. A page from a render process has at least two."""
 
 
 class OutOfBounds(ValueError):
-    """It makes no sense, or is more than a page can be."""
+    """A message that makes no sense, or exceeds what a page can be."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Made of a run's settings, the same for all of its processes."""
+    """The bounds that follow from a run's settings; all its processes have the same."""
 
     page_pixels: int
     region_pixels: int
@@ -85,7 +85,8 @@ class Bounds:
 
     @classmethod
     def of(cls, render: RenderSettings, regions: RegionSettings) -> "Bounds":
-        """See `workers.rendering.pages.resolution.fit`: an image has one cell at least, however few pixels it may have."""
+        """The bounds for the settings. An image has at least one cell, whatever its limit: see
+        `workers.rendering.pages.resolution.fit`."""
         cell = render.cell_px**2
         return cls(max(render.max_pixels, cell), max(regions.max_pixels, cell), regions.max_per_page, render.cell_px)
 
@@ -93,22 +94,23 @@ class Bounds:
 
     @property
     def short_frame(self) -> Most:
-        """A document, a failure, a sign of life."""
+        """Limits for the frame of a document, a failure, or the ready signal."""
         return Most(_OTHER_JSON_BYTES, 0, 0)
 
     @property
     def page_frame(self) -> Most:
-        """The full image and the page's own; or why there is no page, see `failure_said`."""
+        """Limits for the frame of a page with its full image and its own image, or of a failure (see `failure_said`)."""
         return Most(_PAGE_JSON_BYTES, 2, max(FULL_IMAGE_BYTES, _zstd_bytes(self.page_pixels)))
 
     @property
     def regions_frame(self) -> Most:
-        """An empty full image and the regions' own images."""
+        """Limits for the frame of regions: an empty full image and the regions' own images."""
         return Most(_PAGE_JSON_BYTES, 1 + self.num_regions, _zstd_bytes(self.region_pixels))
 
     def packed(self, frame: Frame, num_pixels: int) -> Packed:
-        """A page or its regions, with images of up to `num_pixels`; the JSON is still unread. The images are unpacked once, here:
-        who reads them later finds what they announce.
+        """The frame of a page or its regions, with images of up to `num_pixels`. The JSON is not parsed yet. The images are
+        unpacked
+        once here, so that later readers find the size that they announce.
 
         Raises OutOfBounds.
         """
@@ -123,11 +125,11 @@ class Bounds:
     # --- what they say
 
     def page(self, packed: Packed, page_index: int) -> RenderedPage:
-        """The page, or the failure that the render process's parent found. Raises OutOfBounds."""
+        """The page, or the failure that the parent of the render process has found. Raises OutOfBounds."""
         self._check_json(packed.body)
         try:
             (page,) = unpack(packed)
-        except ValueError:  # its text would tell of every error, however many
+        except ValueError:  # not chained: its text would list every error, however many
             raise OutOfBounds("no page") from None
         _require(page.page_index == page_index, "another page than was asked for")
         if page.failure is not None:
@@ -137,7 +139,7 @@ class Bounds:
         return page
 
     def _check_json(self, body: str) -> None:
-        """Counts what parsing would allocate: an empty array takes two bytes to write and some hundreds to hold."""
+        """Counts what parsing would allocate, because an empty array takes two bytes as JSON and some hundreds in memory."""
         plain = body.replace("\\\\", "").replace('\\"', "")
         num_fields = _FIELDS + _REGION_FIELDS * self.num_regions
         _require(plain.count('"') <= 2 * (2 * MAX_WORDS + num_fields), "too many strings")
@@ -177,7 +179,8 @@ class Bounds:
         _check_words([word for region in regions for word in region.words], image)
 
     def _check_image(self, image: PageImage, num_pixels: int) -> None:
-        """What `workers.rendering.pages.resolution.fit` gives, and as many pixels as it says."""
+        """Checks that the image has a size that `workers.rendering.pages.resolution.fit` gives, and as many pixels as it
+        announces."""
         short, long = sorted((image.width_px, image.height_px))
         _require(image.width_px * image.height_px <= num_pixels, f"an image of {image.width_px} x {image.height_px} pixels")
         _require(short % self.cell_px == 0 == long % self.cell_px and long <= _ASPECT_MAX * short, "an image of another shape")
@@ -189,7 +192,7 @@ class Bounds:
 
 
 def document_said(body: bytes) -> Document:
-    """What the file is. Raises OutOfBounds."""
+    """The document that a render process reports. Raises OutOfBounds."""
     try:
         document = Document.model_validate_json(body)
     except ValueError:
@@ -220,7 +223,7 @@ _EDGES = TypeAdapter(list[EdgeLine])
 
 
 def failure_said(body: bytes, kinds: Collection[FailureKind]) -> PageError:
-    """Why a file could not be opened, or a page not be drawn. Raises OutOfBounds."""
+    """The reason that a render process reports for a file that it cannot open or a page that it cannot draw. Raises OutOfBounds."""
     _require(len(body) <= _OTHER_JSON_BYTES, "a long reason")
     try:
         kind, message = _REASON.validate_json(body)
@@ -234,7 +237,7 @@ _REASON = TypeAdapter(tuple[FailureKind, str])
 
 
 def _check_words(words: Sequence[Word], image: PageImage) -> None:
-    """On the page but for rounding: the renderer clips them to it."""
+    """Checks that there are not too many words, and that they lie on the page up to rounding, because the renderer clips them."""
     width_px, height_px = image.width_px + 1, image.height_px + 1
     _require(len(words) <= MAX_WORDS, f"{len(words)} words")
     _require(sum(len(word.text) for word in words) <= MAX_CHARS, "more text than a page has")
@@ -247,14 +250,14 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def _is_on(box: Box, image: PageImage) -> bool:
-    """Not empty, and on the page but for rounding."""
+    """True if the box is not empty and lies on the page, up to rounding."""
     if min(box.width, box.height) < _REGION_SIDE_PX:
         return False
     return min(box.left, box.top) >= -1 and box.right <= image.width_px + 1 and box.bottom <= image.height_px + 1
 
 
 def _zstd_bytes(num_pixels: int) -> int:
-    """Most that RGB pixels take where nothing can be saved. Source: zstd.h, ZSTD_COMPRESSBOUND."""
+    """The largest zstd size of so many RGB pixels, if they cannot be compressed. Source: zstd.h, ZSTD_COMPRESSBOUND."""
     num_bytes = 3 * num_pixels
     return num_bytes + num_bytes // 256 + 1024
 

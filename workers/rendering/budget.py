@@ -1,8 +1,8 @@
-"""What one document may cost its renderers. Once it has cost that, its other pages are left unread, and their renderers do not even
-open it: one crafted file would hold them for days.
+"""The budget of a document: how much time and how many faults it may cost its renderers. When it is used up, the document's other
+pages are left unread without opening it, because one crafted file could hold the renderers for days.
 
-Counted by document and run, in a note beside the fetched objects that all render processes of a node share. A document that is
-drawn on several nodes may cost as much on each.
+Costs are counted per document and run, in a note beside the fetched objects, which all render processes of a node share. A document
+that is drawn on several nodes has this budget on each of them.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ from workers.sources.cache import Cache, CacheError
 
 
 class Overrun(NamedTuple):
-    """Of one document, or of one of its pages."""
+    """The cost of one document, or of one of its pages."""
 
     num_faults: int = 0
-    """Pages that took their renderer down: time-outs, crashes, no memory left."""
+    """Pages that ended their render process: timeouts, crashes, no memory left."""
     over_s: float = 0.0
     """Seconds that pages took beyond `render.document_page_s` each."""
 
@@ -30,24 +30,24 @@ class Overrun(NamedTuple):
 
 
 class RenderBudget:
-    """One per process."""
+    """The budgets of all documents, as seen by one process."""
 
     def __init__(self, render: RenderSettings, fetch: FetchSettings, run_id: str) -> None:
         self._settings = render
         self._notes = Cache(fetch.cache_dir, fetch.cache_bytes)
         self._run_id = run_id
         self._known: dict[str, Overrun] = {}
-        """By document, where it gave any; counts alone where the folder of the notes cannot be used."""
+        """Costs by document, in case the folder of the notes cannot be used."""
 
     def left_unread(self, chunk: Chunk) -> list[Packed] | None:
-        """The chunk's pages, where its document has cost enough already; None: draw them."""
+        """The chunk's pages as failures if the document's budget is used up; None if they are to be drawn."""
         why = self._exceeded(self._read(_document(chunk)))
         return None if why is None else _blocked(chunk.pages, why)
 
     def draw(self, draw: Callable[[int], tuple[Packed, bool]], chunk: Chunk) -> Iterator[Packed]:
-        """What `draw` gives of each page, until the document has cost enough; the chunk's other pages are left unread.
+        """Draws the chunk's pages one by one. When the document's budget is used up, the other pages are left unread.
 
-        `draw` takes a page_index, and gives the page and whether it took the render process down.
+        `draw` takes a page_index, and gives the page and whether it ended the render process.
         """
         document = _document(chunk)
         for position, page_index in enumerate(chunk.pages):
@@ -60,7 +60,7 @@ class RenderBudget:
                 return
 
     def _charge(self, document: str, seconds: float, *, took_renderer_down: bool) -> str | None:
-        """For one page. Why the document has cost enough, where it has."""
+        """Adds the cost of one page. Gives why the budget is used up, or None."""
         trouble = Overrun(int(took_renderer_down), max(0.0, seconds - self._settings.document_page_s))
         return self._exceeded(self._add(document, trouble)) if any(trouble) else None
 
@@ -98,7 +98,7 @@ def _blocked(pages: Sequence[int], why: str) -> list[Packed]:
 
 
 def _parse(file: BinaryIO) -> Overrun | None:
-    """None where nothing, or nothing whole, was written."""
+    """The cost in a note; None if the note is empty or incomplete."""
     try:
         num_faults, over_s = json.loads(file.read())
         return Overrun(int(num_faults), float(over_s))

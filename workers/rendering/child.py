@@ -1,6 +1,7 @@
-"""The sandboxed process: told what to open and which page to draw, it answers in frames. `workers.rendering.renderer` starts it.
+"""The sandboxed process, which `workers.rendering.renderer` starts. It gets requests to open a file or draw a page, and answers in
+frames.
 
-It imports everything first, confines itself, says it is ready, and then reads requests until the end of stdin.
+It imports everything first, confines itself, sends a ready signal, and then reads requests until the end of stdin.
 """
 
 import json
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-# all of these while files and memory are still free to use
+# These imports must come before the process confines itself, while files and memory are free to use.
 import workers.rendering.pages.image_pages
 import workers.rendering.pages.pdf_pages
 from schemas.failure import FailureKind, PageError
@@ -24,7 +25,7 @@ from workers.sources.local_files import explained
 
 
 class Drawer:
-    """Keeps one document open between requests: the next chunk is often of the same one."""
+    """Draws pages. It keeps one document open between requests, because the next chunk is often from the same document."""
 
     def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: list[str]) -> None:
         self._render, self._regions, self._passwords = render, regions, passwords
@@ -32,7 +33,7 @@ class Drawer:
         self._file: IO[bytes] | None = None
 
     def open(self, path: str, device: int, inode: int) -> Frame:
-        """The file of that device and inode, and no other that lies there meanwhile."""
+        """Opens the file if it still has that device and inode. Gives the frame of the document, or of a failure."""
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -52,7 +53,7 @@ class Drawer:
         return Frame(DOCUMENT, self._open.document.model_dump_json().encode())
 
     def page(self, page_index: int) -> RenderedPage | Frame:
-        """Without regions; or a failure. Never raises."""
+        """The page without regions, or the frame of a failure. It never raises."""
         started = time.perf_counter()
         try:
             assert self._open is not None
@@ -70,7 +71,7 @@ class Drawer:
             return _failure(error)
 
     def regions(self, page: RenderedPage) -> RenderedPage:
-        """A page with nothing but its regions (and how long they took). Never raises."""
+        """A page that holds only the regions and the seconds that they took. It never raises."""
         started = time.perf_counter()
         found = RenderedPage(page_index=page.page_index)
         try:
@@ -83,13 +84,14 @@ class Drawer:
 
 
 def _through(file: IO[bytes]) -> str:
-    """A path of the very file that is open, whatever its name: MuPDF takes none that is no UTF-8."""
+    """A path to the open file itself, because MuPDF accepts no name that is not UTF-8, and the name may belong to another file
+    now."""
     path = f"/proc/self/fd/{file.fileno()}"
     return path if os.path.exists(path) else str(file.name)
 
 
 def _bounded(regions: list[Region]) -> list[Region]:
-    """Charts that share the words of a very full page may together have more than a message may hold."""
+    """The regions. Raises ValueError if they hold too many words together, as charts that share the words of a full page may."""
     words = [word for region in regions for word in region.words]
     if len(words) > MAX_WORDS or sum(len(word.text) for word in words) > MAX_CHARS:
         raise ValueError(f"{len(words)} words in regions")
@@ -97,7 +99,7 @@ def _bounded(regions: list[Region]) -> list[Region]:
 
 
 def _failure(error: Exception, through: str = "", path: str = "") -> Frame:
-    """`through` is what the file was opened by; messages name its `path`."""
+    """The frame of a failure. The file was opened by the path `through`; the message names `path` instead."""
     kind, message = _reason(error)
     reason = PageError(kind, message.replace(through, path) if through else message)
     return Frame(FAILURE, json.dumps([reason.kind, reason.message]).encode())
@@ -122,7 +124,7 @@ def _send(stream: IO[bytes], kind: bytes, page: RenderedPage) -> None:
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
-    os.dup2(2, 1)  # whatever a library prints must not end up between the frames
+    os.dup2(2, 1)  # so that what a library prints does not come between the frames
     requests = sys.stdin.buffer
     setup = json.loads(read_frame(requests).body)
     sandbox.die_with_parent(setup["parent_pid"])

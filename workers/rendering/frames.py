@@ -1,4 +1,4 @@
-"""Messages between the renderer and its sandboxed child: one letter, a JSON body, raw buffers; lengths first."""
+"""Frames, the messages between the renderer and its sandboxed child. A frame has a letter, lengths, a JSON body and raw buffers."""
 
 import struct
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ _HEAD = struct.Struct(">cQI")  # kind, bytes of the body, number of buffers
 _LENGTH = struct.Struct(">Q")
 MAX_BUFFERS = 1000
 MAX_BYTES = 1 << 30
-"""Of a whole frame: a page with all its regions takes a tenth. A child that announces more is broken, or taken over."""
+"""Limit for a whole frame. A page with all its regions takes a tenth. A child that announces more is broken, or taken over."""
 
 
 READY, DOCUMENT, FAILURE, PAGE, REGIONS, EDGES = b"R", b"D", b"F", b"P", b"G", b"E"
-"""What the child answers: to "open", a document or a failure; to "page", a page and then its regions, or a failure; to "edges", the
-lines at the edges of a page, or a failure."""
+"""The child's answers. To "open" it sends a document or a failure; to "page" a page and then its regions, or a failure; to "edges"
+the lines at the edges of a page, or a failure."""
 
 
 class Most(NamedTuple):
-    """How large a frame may be."""
+    """Limits for a frame."""
 
     body_bytes: int = MAX_BYTES
     buffers: int = MAX_BUFFERS
     buffer_bytes: int = MAX_BYTES
-    """Of each buffer; MAX_BYTES holds for the whole frame, too."""
+    """Limit for each buffer. MAX_BYTES limits the whole frame as well."""
 
 
 ANY = Most()
@@ -35,7 +35,7 @@ class Frame(NamedTuple):
 
 
 class FrameError(Exception):
-    """What came is no frame."""
+    """The received bytes are no frame, or one that is not allowed."""
 
 
 def write_frame(stream: IO[bytes], frame: Frame) -> None:
@@ -46,8 +46,8 @@ def write_frame(stream: IO[bytes], frame: Frame) -> None:
 
 
 def read_frame(stream: IO[bytes], most: Most = ANY) -> Frame:
-    """Blocks until a whole frame is there. Raises EOFError when the other side is gone, FrameError when it announces more than
-    `most`: before any of it is read."""
+    """Reads a whole frame, and waits for it. Raises EOFError if the other side is gone, and FrameError, before anything is read, if
+    the frame announces more than `most`."""
     kind, body_bytes, num_buffers = _HEAD.unpack(_exactly(stream, _HEAD.size))
     if num_buffers > most.buffers:
         raise FrameError(f"{num_buffers} buffers announced")

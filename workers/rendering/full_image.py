@@ -1,8 +1,8 @@
-"""A scan at its own resolution: the JPEG that the sandbox writes and the reader opens, outside of it.
+"""The full image of a scan, at its own resolution: a JPEG that the sandbox writes and the reader opens outside the sandbox.
 
-The reader believes a JPEG only if it begins as every JPEG of `encode` does, size aside. So no decoder sees another mode than grey
-or RGB, tables of somebody's own, a progressive image, several scans (each costs the whole image, and a file may have thousands),
-or an application's segments.
+The reader accepts a JPEG only if its head equals that of every JPEG from `encode_jpeg`, except for the size. So the decoder never
+sees another mode than grey or RGB, other tables, a progressive image, several scans (each costs as much as the whole image, and a
+file may have thousands), or application segments.
 """
 
 import io
@@ -16,9 +16,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from workers.rendering.pages.resolution import Size
 
 FULL_IMAGE_PIXELS = 12_000_000
-"""A4 at 370 dpi: a chart on a fifth of a scanned page still gets all the pixels that a region may have."""
+"""A4 at 370 dpi. A chart on a fifth of a scanned page still gets all the pixels that a region may have."""
 FULL_IMAGE_BYTES = 2 * FULL_IMAGE_PIXELS
-"""Noise takes one byte a pixel."""
+"""Limit for the JPEG. Noise takes one byte per pixel."""
 _QUALITY = 92
 _SIDE_MAX = 65_500
 """JPEG's own limit."""
@@ -26,7 +26,7 @@ _SIZE = struct.Struct(">HH")  # height, width
 
 
 def encode_jpeg(image: Image.Image) -> bytes:
-    """Of an L or RGB image; empty where a side is too long for a JPEG."""
+    """The JPEG of an L or RGB image; empty if a side is too long for a JPEG."""
     if max(image.size) > _SIDE_MAX:
         return b""
     out = io.BytesIO()
@@ -35,7 +35,7 @@ def encode_jpeg(image: Image.Image) -> bytes:
 
 
 def announced_size(body: bytes) -> Size:
-    """What the JPEG's head says. Raises ValueError when it is not one of `encode`'s, or larger than those."""
+    """The size by the JPEG's head. Raises ValueError if it is not a JPEG of `encode_jpeg`, or too large."""
     head = next((head for head in _heads() if body.startswith(head.start) and body.startswith(head.rest, head.rest_at)), None)
     if head is None or len(body) > FULL_IMAGE_BYTES:
         raise ValueError("not a JPEG of ours")
@@ -46,7 +46,7 @@ def announced_size(body: bytes) -> Size:
 
 
 def decode(body: bytes) -> Image.Image:
-    """RGB. Never another format than JPEG, whatever the bytes are. Raises OSError and SyntaxError on what is none."""
+    """The RGB image. Only JPEG's decoder is used, whatever the bytes are. Raises OSError and SyntaxError if they are no JPEG."""
     image = JpegImageFile(io.BytesIO(body))
     if image.width * image.height > FULL_IMAGE_PIXELS:
         raise OSError(f"a JPEG of {image.width} x {image.height} pixels")
@@ -54,7 +54,7 @@ def decode(body: bytes) -> Image.Image:
 
 
 class _Head(NamedTuple):
-    """All before the pixels: what comes before the size, and what after it."""
+    """The bytes of a JPEG before the pixels: those before the size, and those after it."""
 
     start: bytes
     rest: bytes
@@ -66,7 +66,7 @@ class _Head(NamedTuple):
 
 @cache
 def _heads() -> tuple[_Head, ...]:
-    """As this Pillow writes them. Source: ITU T.81, B.2 (SOF0: marker, length, precision, height, width; SOS)."""
+    """The heads that this Pillow writes. Source: ITU T.81, B.2 (SOF0: marker, length, precision, height, width; SOS)."""
     heads = []
     for mode in ("L", "RGB"):
         body = encode_jpeg(Image.new(mode, (1, 1)))

@@ -1,4 +1,4 @@
-"""Pages as pixels, text and regions, drawn in a sandboxed child process that may crash, hang or be killed at any page."""
+"""The renderer draws pages in a sandboxed child process, which may crash, hang or be killed at any page."""
 
 import contextlib
 import json
@@ -37,21 +37,22 @@ from workers.rendering.sandbox import limits as sandbox
 from workers.sources.local_files import look_at
 
 _START_S = 120.0
-"""Imports take 0.6 s; on an overloaded machine with a cold disk much longer."""
+"""Seconds that a child may take to start. Its imports take 0.6 s, and much longer on an overloaded machine with a cold disk."""
 _STDERR_LINES = 40
 EDGES_S = 10.0
 """Seconds that looking at a neighbour may take; most take 5 ms."""
 
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pagefold-spawner")
-"""PR_SET_PDEATHSIG follows the *thread* that started the child: this one lives as long as the interpreter."""
+"""Starts the children. PR_SET_PDEATHSIG kills a child when the *thread* that started it ends; this one lives as long as the
+process."""
 
 
 class RenderStartError(EndsRun):
-    """No render process can be started on this machine: nothing that a document could do."""
+    """No render process can be started on this machine, which no document can cause."""
 
 
 class Renderer:
-    """One reused child process. Not for several threads at once."""
+    """Draws pages in one child process, which it reuses. It is not for several threads at once."""
 
     _child_module: ClassVar[str] = "workers.rendering.child"
 
@@ -65,7 +66,7 @@ class Renderer:
             "parent_pid": os.getpid(),
         }
         self._folders: list[str] = []
-        """What the child may read: where its documents are."""
+        """The folders of its documents, which the child may read."""
         self._child: _Child | None = None
         self._opened: tuple[str, FileIdentity] | None = None
         self._document: Document | None = None
@@ -75,21 +76,21 @@ class Renderer:
         self._known_edges: dict[int, list[EdgeLine]] = {}
 
     def probe(self, path: Path, document_id: str | None, version_id: str | None, file: FileIdentity | None = None) -> Document:
-        """What the file is and how many pages it has. `file`: the one that was hashed; another in its place is `changed`.
+        """Opens the file and gives its type, page count and metadata. `file`: the file that was hashed; another is `changed`.
 
-        Raises PageError: empty, unsupported_type, encrypted, corrupt, no_pages, too_large; render_timeout, render_out_of_memory
-        or render_crashed where opening it did that; gone, changed, access_denied, fetch_failed.
+        Raises PageError: empty, unsupported_type, encrypted, corrupt, no_pages, too_large; render_timeout, render_out_of_memory,
+        render_crashed; gone, changed, access_denied, fetch_failed.
         """
         document = self._open(path, file)
         return document.model_copy(update={"document_id": document_id, "version_id": version_id, "file": file})
 
     def render(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[RenderedPage]:
-        """Each page as soon as it is drawn, in order; what went wrong with it is inside it."""
+        """Gives each page as soon as it is drawn, in order. A failed page holds its failure."""
         for page_index, packed in zip(pages, self.draw(path, pages, file), strict=True):
             yield understood(packed, page_index, self._bounds)
 
     def draw(self, path: Path, pages: Sequence[int], file: FileIdentity | None = None) -> Iterator[Packed]:
-        """The same, packed as the child sent it: whoever reads a page unpacks it, once, by `understood`."""
+        """The same pages, packed as the child sent them. The reader unpacks a page once, by `understood`."""
         for page_index in pages:
             started = time.perf_counter()
             try:
@@ -142,7 +143,7 @@ class Renderer:
             raise self._nonsense(error) from None
 
     def close(self) -> None:
-        """Ends the child. The renderer may be used again; it then starts another."""
+        """Ends the child. If the renderer is used again it starts another."""
         self._stop()
 
     def __enter__(self) -> Self:
@@ -153,11 +154,11 @@ class Renderer:
 
     @property
     def pid(self) -> int | None:
-        """Of the child, where one is running."""
+        """Process id of the child; None if none is running."""
         return self._child.pid if self._child else None
 
     def _open(self, path: Path, file: FileIdentity | None) -> Document:
-        """Nothing to do when it is the file that is open already. Raises PageError."""
+        """Opens the file in the child, unless it is the one that is open already. Raises PageError."""
         found = look_at(path)
         if file is not None and found != file:
             raise PageError(FailureKind.changed, "the file was written to, or replaced, since it was hashed")
@@ -199,7 +200,7 @@ class Renderer:
                 raise self._nonsense(error) from None
 
     def _regions(self, child: "_Child", page_index: int) -> Packed:
-        """Without them the page is safe still."""
+        """The page's regions. If the child dies while it finds them, the page is kept without regions."""
         try:
             return self._bounds.packed(child.read(REGIONS, self._bounds.regions_frame), self._bounds.region_pixels)
         except (EOFError, OSError):
@@ -207,17 +208,17 @@ class Renderer:
             return pack(RenderedPage(page_index=page_index, flags=["regions_failed"]))
 
     def _failure(self, answer: Frame, kinds: Collection[FailureKind]) -> PageError:
-        """What the child says went wrong."""
+        """The failure that the child reports."""
         try:
             reason = failure_said(answer.body, kinds)
         except OutOfBounds as error:
             return self._nonsense(error)
-        if reason.kind is FailureKind.render_out_of_memory:  # it answered, but who knows what it could not allocate
+        if reason.kind is FailureKind.render_out_of_memory:  # the child still answers, but its state is unknown
             self._stop()
         return reason
 
     def _nonsense(self, why: Exception) -> PageError:
-        """Whoever said that says no more."""
+        """Ends the child after an answer that makes no sense, and gives the failure."""
         self._stop()
         return _nonsense(why)
 
@@ -238,7 +239,7 @@ class Renderer:
 
 
 class _Child:
-    """The process, its pipes, its clock, and the last it said on stderr."""
+    """The child process with its pipes, its clock, and its last lines on stderr."""
 
     def __init__(self, module: str, setup: dict[str, object], settings: RenderSettings, folders: Sequence[str]) -> None:
         self._settings = settings
@@ -265,7 +266,8 @@ class _Child:
         return self.read(kinds, most)
 
     def read(self, kinds: bytes, most: Most) -> Frame:
-        """One of `kinds`. Raises FrameError on any other, and on more than `most`; EOFError and OSError when the child is gone."""
+        """A frame of one of `kinds`. Raises FrameError for another kind or more than `most`; EOFError or OSError if the child is
+        gone."""
         frame = read_frame(self._answers, most)
         if frame.kind not in kinds:
             raise FrameError("an answer to another question")
@@ -279,7 +281,7 @@ class _Child:
         self._process.kill()
 
     def is_fit(self) -> bool:
-        """Alive, and grown by less than half of what it may."""
+        """True if the child is alive and has used less than half of the memory that it may add."""
         if self._process.poll() is not None:
             return False
         return sandbox.address_space_bytes(self.pid) - self._first_bytes < self._settings.memory_bytes // 2
@@ -291,11 +293,11 @@ class _Child:
         for stream in (self._requests, self._answers):
             try:
                 stream.close()
-            except OSError:  # what was still to be written to a dead process
+            except OSError:  # a buffer that cannot be written to a dead process
                 continue
 
     def why_dead(self) -> PageError:
-        """After an answer did not come."""
+        """The failure for an answer that did not come."""
         if not self._timed_out:
             try:
                 self._process.wait(timeout=2)
@@ -321,7 +323,7 @@ class _Child:
 
 
 class _WallClock:
-    """`with`: the child is killed when the block takes longer."""
+    """A context that kills the child if the block takes longer than `wall_s`."""
 
     def __init__(self, child: _Child, wall_s: float) -> None:
         self._timer = threading.Timer(wall_s, child.time_out)
@@ -335,7 +337,7 @@ class _WallClock:
 
 
 def understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage:
-    """The page that was asked for. Never raises: what is out of bounds is a failure of this page."""
+    """The unpacked page. It never raises: a page out of bounds becomes a failure."""
     try:
         return bounds.page(packed, page_index)
     except OutOfBounds as error:
@@ -352,11 +354,11 @@ def _has_text(packed: Packed) -> bool:
 
 
 _MAX_FOLDERS = 4
-"""More are not told one by one: each means a new child."""
+"""Most folders that a child gets one by one, because each new folder needs a new child."""
 
 
 def _widened(folders: Sequence[str], folder: str) -> list[str]:
-    """With `folder`; of many folders what is above them all, but never the root of the file system."""
+    """The folders with `folder` added. Many folders are replaced by the folder above them all, but never by the root."""
     folders = [*folders, folder]
     if len(folders) <= _MAX_FOLDERS:
         return folders
@@ -371,6 +373,6 @@ def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=sandbox.environment(os.environ),
-        start_new_session=True,  # Ctrl-C in a terminal is the parent's to handle
+        start_new_session=True,  # so that only the parent gets Ctrl-C from a terminal
         close_fds=True,
     )

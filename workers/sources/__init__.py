@@ -1,1 +1,1 @@
-"""Where bytes come from."""
+"""Lists and fetches sources: local files, and objects through a cache."""

@@ -1,9 +1,9 @@
 """A node-local, size-capped folder of fetched objects, shared by all processes of a node.
 
-An entry is one file, named by its object and version. Two kinds of `flock` on it keep the peace, and end with the process that
-holds them: exclusive on `<name>.part` while it is being written (others that want it wait, and find it done), shared on `<name>`
-while it is in use (eviction takes it exclusively or leaves it). A lock counts only while its file still has its name, so nothing
-but the entries themselves needs to exist.
+An entry is one file, named by its object and version. `flock` coordinates the processes, and the kernel releases a lock when its
+process ends. A process that writes an entry locks `<name>.part` exclusively; others that want the entry wait for it. A process that
+uses an entry holds a shared lock on `<name>`; eviction needs an exclusive lock, and leaves the entry otherwise. A lock counts only
+while its file still has its name, so no files but the entries are needed.
 """
 
 import contextlib
@@ -23,30 +23,31 @@ from typing import BinaryIO
 from schemas.errors import EndsRun
 
 _LOW_SHARE = 0.8
-"""Filled up to the cap, then emptied to this share of it: looking at every entry costs too much for each new one."""
+"""Share of the cap to which a full cache is emptied, because going through all entries for each new one costs too much."""
 _USED_S = 60.0
-"""How often it is noted that an entry is used: a renderer that has it open sees each note as another file, and opens it again."""
+"""Shortest time between two updates of an entry's mtime. A renderer takes a file with a new mtime for another and opens it
+again."""
 _NOTE = "_note-"
 _NOTE_S = 7 * 86400
 _ENTRY = re.compile(r"[0-9a-f]{64}(\.part)?")
 
 
 class CacheError(EndsRun):
-    """The cache folder cannot be used. One sentence for the operator."""
+    """The cache folder cannot be used. The message is one sentence for the operator."""
 
 
 class Cache:
     def __init__(self, folder: Path | None, max_bytes: int) -> None:
-        """folder None: a private one below the system's temporary folder. Made on first use, for its user alone."""
+        """With folder None the cache lies below the system's temporary folder. It is made on first use, for its user alone."""
         self.folder = folder or Path(tempfile.gettempdir(), f"pagefold-cache-{os.getuid()}")
         self._max_bytes = max_bytes
 
     @contextmanager
     def open(self, name: str, size_bytes: int, fill: Callable[[RawIOBase], None]) -> Iterator[Path]:
-        """The path of an entry (name: 64 hex digits), valid while the context is open. `fill` writes it where it is missing; what
-        it raises flies, as an OSError of the disk does.
+        """The path of an entry (name: 64 hex digits), valid while the context is open. `fill` writes a missing entry. Exceptions of
+        `fill` and OSErrors of the disk are raised.
 
-        The cap may be exceeded by what is in use at the same time; an entry larger than the cap leaves when it is closed.
+        Entries in use at the same time may exceed the cap. An entry larger than the cap is removed when it is closed.
         """
         self._make_folder()
         path = self.folder / name
@@ -61,13 +62,13 @@ class Cache:
                 _evict(path)
 
     def empty(self) -> None:
-        """Evict all that nobody has open, for when the disk is full below the cap."""
+        """Evicts every entry that nobody has open, for a disk that is full although the cap is not reached."""
         with self._tally() as tally:
             tally.write(self._evict_to(0))
 
     @contextmanager
     def read_note(self, *of: str) -> Iterator[BinaryIO]:
-        """What was last written of it. Raises OSError where there is none."""
+        """Opens the note of that name for reading. Raises OSError if there is none."""
         with self._note(of).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
             if os.fstat(file.fileno()).st_uid != os.getuid():
@@ -76,7 +77,9 @@ class Cache:
 
     @contextmanager
     def write_note(self, *of: str) -> Iterator[BinaryIO]:
-        """A small file beside the entries, locked, to be read and written anew. It is kept for a week after it was last written."""
+        """Opens the note of that name, locked, to be read and rewritten. A note is a small file beside the entries. It is kept for
+        a
+        week after the last write."""
         self._make_folder()
         path = self._note(of)
         if not path.exists():
@@ -97,15 +100,15 @@ class Cache:
 
     def _fill(self, path: Path, size_bytes: int, fill: Callable[[RawIOBase], None]) -> None:
         part = path.with_name(f"{path.name}.part")
-        with part.open("a+b", buffering=0) as file:  # what a full disk refused shall not be tried again when it is closed
+        with part.open("a+b", buffering=0) as file:  # unbuffered, so that close does not write again what a full disk has refused
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # another is at it: wait with a lock that its readers, once it is done, do not hold up
+            except BlockingIOError:  # another process writes it: wait with a shared lock, which later readers do not delay
                 fcntl.flock(file, fcntl.LOCK_SH)
                 return
             if not _is_named(file, part):
-                return  # it is done: the part was renamed, or its writer failed and removed it
-            if path.exists():  # done between our looking for it and our making a part of our own
+                return  # the part was renamed, or its writer failed and removed it
+            if path.exists():  # finished after we looked for it and before we made a part
                 part.unlink()
                 return
             try:
@@ -118,7 +121,9 @@ class Cache:
                 raise
 
     def _reserve(self, num_bytes: int) -> None:
-        """Count `num_bytes` in, evicting where they do not fit. What fails later stays counted until the next look."""
+        """Adds `num_bytes` to the tally and evicts entries if they do not fit. Bytes of a fill that fails stay counted until the
+        entries
+        are counted again."""
         with self._tally() as tally:
             total = tally.read() + num_bytes
             if total > self._max_bytes:
@@ -126,11 +131,11 @@ class Cache:
             tally.write(total)
 
     def _evict_to(self, num_bytes: float) -> int:
-        """Bytes that are left."""
+        """Evicts the least recently used entries down to `num_bytes`. Gives the bytes that are left."""
         entries = []
         for entry in os.scandir(self.folder):
             with contextlib.suppress(FileNotFoundError):
-                if _ENTRY.fullmatch(entry.name):  # the folder may hold what is not ours
+                if _ENTRY.fullmatch(entry.name):  # the folder may hold other files
                     status = entry.stat(follow_symlinks=False)
                     entries.append((status.st_mtime_ns, status.st_size, Path(entry.path)))
         left = sum(size for _, size, _ in entries)
@@ -160,7 +165,7 @@ class Cache:
 
 
 class _Tally:
-    """The size of all entries as last counted, plus what came since: never less than what is there."""
+    """The size of all entries when they were last counted, plus all that was added since. It is never too small."""
 
     NAME = "_tally"
 
@@ -170,7 +175,7 @@ class _Tally:
     def read(self) -> int:
         self._file.seek(0)
         text = self._file.read(32)
-        return int(text) if text.isdigit() else 2**62  # unknown: look
+        return int(text) if text.isdigit() else 2**62  # unknown: makes the caller count the entries
 
     def write(self, num_bytes: int) -> None:
         self._file.truncate(0)
@@ -179,13 +184,13 @@ class _Tally:
 
 
 def _mark_used(path: Path) -> None:
-    """The least recently used leave first; access times may not be kept."""
+    """Updates the entry's mtime, by which the least recently used entries are evicted. File systems may not keep access times."""
     if abs(time.time() - path.stat().st_mtime) > _USED_S:
         os.utime(path)
 
 
 def _lock_existing(path: Path) -> BinaryIO | None:
-    """The entry with a shared lock; None where there is none."""
+    """The entry, opened with a shared lock; None if there is none."""
     while True:
         try:
             file = path.open("rb")
@@ -198,7 +203,7 @@ def _lock_existing(path: Path) -> BinaryIO | None:
 
 
 def _unlock(file: BinaryIO) -> None:
-    fcntl.flock(file, fcntl.LOCK_UN)  # a forked child may hold the same descriptor: closing ours alone would not let go
+    fcntl.flock(file, fcntl.LOCK_UN)  # closing would not release the lock if a forked child holds the same descriptor
     file.close()
 
 
@@ -210,7 +215,7 @@ def _is_named(file: BinaryIO | RawIOBase, path: Path) -> bool:
 
 
 def _evict(path: Path) -> bool:
-    """False where a process has it open, or writes it."""
+    """Removes the entry. False if a process has it open or writes it."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,5 @@
-"""Bytes of a source as a local file: a local file in place, an object through the cache that probing and rendering share."""
+"""Gives the bytes of a source as a local file: a local file in place, an object through the cache that probing and rendering
+share."""
 
 import errno
 import hashlib
@@ -28,7 +29,7 @@ _THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExce
 _DENIED = {"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _TICK_NS = 20_000_000
-"""Two writes to a file this close to each other may leave it the same `ctime_ns`: kernels count it in ticks of up to 10 ms."""
+"""Two writes to a file within this time may leave the same `ctime_ns`, because kernels count it in ticks of up to 10 ms."""
 _MAX_HASHED = 1000
 
 
@@ -37,14 +38,14 @@ class Fetched(NamedTuple):
     document_id: str
     """sha256 of the bytes, hex."""
     version_id: str | None
-    """S3 VersionId; None without versioning, and where document_id was given (the store is not asked again for it)."""
+    """S3 VersionId; None without versioning, and if document_id was given, because the store is not asked again then."""
     file: FileIdentity | None = None
-    """Of a local file, as it was hashed; whoever opens `path` makes sure that it is still this one."""
+    """The identity of a local file when it was hashed. Code that opens `path` must check that the file is still this one."""
 
 
 @dataclass
 class FetchCounts:
-    """Of objects; local files are read in place."""
+    """Counts of fetched objects. Local files are read in place and do not count."""
 
     num_downloads: int = 0
     num_cache_hits: int = 0
@@ -52,34 +53,37 @@ class FetchCounts:
 
 
 class _Broken(Exception):
-    """The body ended early or its connection broke: worth another try."""
+    """The body ended early or its connection broke, so another try may succeed."""
 
 
 class Fetcher:
-    """One per process, or per thread; the cache folder is shared by all processes of a node."""
+    """Fetches sources. Each process or thread needs its own; all processes of a node share the cache folder."""
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         self._cache = Cache(settings.cache_dir, settings.cache_bytes)
         self._counts = FetchCounts()
         self._hashed: dict[tuple[str, str], FileIdentity] = {}
-        """By uri and document_id: local files that had another identity than was known, and still these bytes."""
+        """Identities by (uri, document_id) of local files that were hashed again, because they had changed, and had the same
+        bytes."""
 
     def take_counts(self) -> FetchCounts:
-        """What was fetched since this was last asked."""
+        """The counts since the last call."""
         counts, self._counts = self._counts, FetchCounts()
         return counts
 
     @contextmanager
     def open(self, source: Source, document_id: str | None = None, file: FileIdentity | None = None) -> Iterator[Fetched]:
-        """The source's bytes at the listed version; a cached file stays as long as the context is open.
+        """Gives the source's bytes at the listed version. A cached file stays as long as the context is open.
 
-        document_id, where it is known from an earlier fetch, spares a cached object the question to the store. Without it the store
-        is always asked, so that what is gone or changed is so whatever the cache holds.
+        With a document_id from an earlier fetch a cached object is used without asking the store. Without it the store is always
+        asked, so that an object that is gone or changed is noticed even if the cache holds it.
 
-        A local file is spared hashing where it is still `file`, the one that was hashed then; else it is `changed`, unless it has
-        the same bytes. Closing the context raises `changed` where it was touched meanwhile: what was made of it is not kept. On a
-        file system that keeps no `ctime`, a writer that restores size and mtime goes unseen.
+        A local file is not hashed again if it is still `file`, the one that was hashed before. Otherwise it is hashed, and is
+        `changed`
+        unless it has the same bytes. Closing the context raises `changed` if the file was touched meanwhile, so that nothing made
+        from
+        it is kept. On a file system without `ctime` a writer that restores size and mtime is not noticed.
 
         Raises PageError: gone, changed, access_denied, throttled, fetch_failed, too_large_object, empty; CacheError.
         """
@@ -100,7 +104,7 @@ class Fetcher:
         fetched = self._hash_in_place(source, document_id, file)
         try:
             yield fetched
-        except PageError:  # perhaps only because it was touched, which is the better reason
+        except PageError:  # if the file was touched, `changed` is the better reason
             _check_untouched(fetched)
             raise
         _check_untouched(fetched)
@@ -143,7 +147,7 @@ class Fetcher:
         with ExitStack() as opened:
             try:
                 path = opened.enter_context(self._cache.open(name, source.size_bytes, fill))
-            except OSError as error:  # not of whoever uses the file
+            except OSError as error:  # raised by the cache, and not by the code that uses the file
                 raise PageError(FailureKind.fetch_failed, f"the cache cannot be used: {error.strerror}") from error
             self._counts.num_cache_hits += is_cached
             if document_id is None:
@@ -151,7 +155,7 @@ class Fetcher:
             yield Fetched(path, document_id, version_id)
 
     def _download(self, source: Source, file: RawIOBase) -> tuple[str, str | None]:
-        """Fill `file`; gives sha256 and VersionId. A body that breaks off goes on where it broke."""
+        """Fills `file` and gives sha256 and VersionId. After a break the download goes on where it stopped."""
         body = _Body(file)
         has_evicted = False
         version_id: str | None = None
@@ -175,12 +179,12 @@ class Fetcher:
         return body.digest.hexdigest(), version_id
 
     def _get(self, source: Source, body: "_Body") -> str | None:
-        """Append what is missing of the object. Raises _Broken; OSError of the local disk."""
+        """Appends the missing part of the object. Raises _Broken, and OSError of the local disk."""
         bucket, key = split_uri(source.uri)
         part = {"Range": f"bytes={body.num_bytes}-"} if body.num_bytes else {}
         response = self._ask("get_object", Bucket=bucket, Key=key, IfMatch=f'"{source.etag}"', **part)
         if part and response["ResponseMetadata"]["HTTPStatusCode"] != 206:
-            body.restart()  # this store does not do ranges
+            body.restart()  # the store does not support ranges
         stream = response["Body"]
         try:
             while block := _read(stream):
@@ -200,7 +204,7 @@ class Fetcher:
         return version_id
 
     def _ask(self, operation: str, **parameters: str) -> dict[str, Any]:
-        """botocore has its tries here; what is left after them is final."""
+        """Sends a request, which botocore retries. Raises PageError when its tries are used up."""
         client = make_client(self._settings.timeout_s, self._settings.max_tries)
         try:
             response: dict[str, Any] = getattr(client, operation)(**parameters)
@@ -213,7 +217,7 @@ class Fetcher:
 
 
 class _Body:
-    """What has come of an object so far."""
+    """The part of an object that has been received."""
 
     def __init__(self, file: RawIOBase) -> None:
         self._file = file
@@ -225,7 +229,7 @@ class _Body:
 
     def append(self, block: bytes) -> None:
         rest = memoryview(block)
-        while rest:  # a disk that is nearly full takes a part
+        while rest:  # a write to a nearly full disk may take only a part
             rest = rest[self._file.write(rest) or 0 :]
         self.digest.update(block)
         self.num_bytes += len(block)
@@ -240,7 +244,7 @@ def _read(stream: Any) -> bytes:
 
 
 def _settled(descriptor: int) -> FileIdentity:
-    """The open file's identity, once any later write to it would show there."""
+    """The open file's identity, after waiting until any later write must change it."""
     before = os.fstat(descriptor)
     age_ns = time.time_ns() - before.st_ctime_ns
     if 0 <= age_ns < _TICK_NS:

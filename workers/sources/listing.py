@@ -1,4 +1,4 @@
-"""What lies in the input: a local folder, one file, or `s3://bucket/prefix`. The listing is the source of truth."""
+"""Lists the input: a local folder, one file, or `s3://bucket/prefix`. The listing is the source of truth."""
 
 import logging
 import os
@@ -18,23 +18,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class InputError(OperatorError):
-    """The input cannot be listed. One sentence for the operator."""
+    """The input cannot be listed. The message is one sentence for the operator."""
 
 
 class InputUnavailable(InputError):
-    """Not now: the store does not answer, or asks to come back. The same command may do later."""
+    """The store does not answer, or asks to come back later. The same command may succeed then."""
 
     exit_code = EXIT_INCOMPLETE
 
 
 def list_sources(input: str, *, timeout_s: float = 60, max_tries: int = 5) -> "Listing":
-    """Every object or file, in the order of its name.
+    """Lists every object or file, sorted by name.
 
-    `s3://bucket/a/b` is the object of that key where there is one, else the folder `a/b/`. Left out: placeholder keys of folders
-    (empty, ending in `/` or `_$folder$`); below a local folder also names that start with a dot, `lost+found`, and what is no
-    file. Links to files are followed, links to folders are not (they may go in circles). Empty objects are listed.
+    `s3://bucket/a/b` is the object with that key if it exists, else the folder `a/b/`. Left out are placeholder keys of folders
+    (empty, ending in `/` or `_$folder$`), and below a local folder names that start with a dot, `lost+found`, and what is no file.
+    Links to files are followed, links to folders are not, because they may form circles. Empty objects are listed.
 
-    Raises InputError: no such folder or bucket, no permission (on a folder below the input too: nothing is left out in silence).
+    Raises InputError: no such folder or bucket, or no permission, also on a folder below the input, so that nothing is left out
+    silently.
     """
     if not input.startswith("s3://") and "://" in input:
         raise InputError(f"The input {input} is neither a local path nor s3://bucket/prefix.")
@@ -42,28 +43,28 @@ def list_sources(input: str, *, timeout_s: float = 60, max_tries: int = 5) -> "L
 
 
 class Listing:
-    """Iterate once. What it says of itself holds once it has come to its end; a listing that breaks off raises."""
+    """An iterator to be used once. Its attributes are valid after it has ended. A listing that breaks off raises."""
 
     def __init__(self, input: str, timeout_s: float, max_tries: int) -> None:
         self._input, self._timeout_s, self._max_tries = input, timeout_s, max_tries
         self.now = datetime.now(UTC)
-        """The clock that `last_modified` is on: the store's own, as its answers tell it."""
+        """The time by the clock of `last_modified`, which is the store's own, from the `Date` of its answers."""
         self.is_one_file = False
         self.unseen: set[str] = set()
-        """uris that are there, but could not be looked at: not listed, and not gone."""
+        """uris of files that exist and could not be examined. They are not listed, and do not count as gone."""
         is_s3 = input.startswith("s3://")
         self.root = input.rstrip("/") if is_s3 else storable(os.path.abspath(os.path.expanduser(input)))
-        """Of what is listed: a uri lies below it, or is it."""
+        """The place that is listed. Every listed uri lies below it or is equal to it."""
 
     def __iter__(self) -> Iterator[Source]:
         return self._s3() if self._input.startswith("s3://") else self._local()
 
     def relative(self, uri: str) -> str:
-        """The name below the input, parts divided by `/`; of an input that is one file, its own name."""
+        """The name below the input, with `/` between its parts. If the input is one file, its own name."""
         return uri[len(self.root) :].lstrip("/") or uri.rpartition("/")[2]
 
     def covers(self, uri: str) -> bool:
-        """Would the listing have shown it, were it there?"""
+        """True if the listing would contain the uri, should it exist."""
         return uri == self.root or (not self.is_one_file and uri.startswith(self.root.rstrip("/") + "/"))
 
     def _s3(self) -> Iterator[Source]:
@@ -73,9 +74,9 @@ class Listing:
         try:
             client = make_client(self._timeout_s, self._max_tries)
             if key and not key.endswith("/"):
-                # A key comes before all keys that start with it, so the first of this listing is the object, if there is one.
+                # A key is listed before all keys that start with it, so the first entry is the object, if it exists.
                 first = client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-                self._tell(first)
+                self._take_time(first)
                 items = first.get("Contents", [])
                 if items and items[0]["Key"] == key and not _is_placeholder(items[0]):
                     self.is_one_file = True
@@ -83,7 +84,7 @@ class Listing:
                     return
                 key += "/"
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
-                self._tell(page)
+                self._take_time(page)
                 for item in page.get("Contents", ()):
                     if not _is_placeholder(item):
                         yield _object(bucket, item)
@@ -91,7 +92,7 @@ class Listing:
             kind = InputUnavailable if is_passing(error) else InputError
             raise kind(f"Cannot list {self._input}: {explain(error, bucket)}.") from error
 
-    def _tell(self, response: dict[str, Any]) -> None:
+    def _take_time(self, response: dict[str, Any]) -> None:
         if date := response["ResponseMetadata"]["HTTPHeaders"].get("date"):
             self.now = parsedate_to_datetime(date)
 
@@ -109,7 +110,7 @@ class Listing:
             raise InputError(f"The input {self._input} is neither a folder nor a file.")
 
         def refuse(error: OSError) -> None:
-            if not isinstance(error, FileNotFoundError):  # a folder that was deleted meanwhile has nothing in it
+            if not isinstance(error, FileNotFoundError):  # a folder that was deleted meanwhile is empty
                 raise InputError(_cannot_list(str(error.filename), error)) from error
 
         paths: list[str] = []
@@ -150,7 +151,7 @@ def _cannot_list(path: str, error: OSError) -> str:
 def _file(path: str, status: os.stat_result) -> Source:
     try:
         last_modified = _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)
-    except OverflowError:  # a file system may hold years that Python does not
+    except OverflowError:  # a file system may hold years that Python cannot represent
         last_modified = _EPOCH
     return Source(uri=storable(path), etag=local_etag(status), size_bytes=status.st_size, last_modified=last_modified)
 
@@ -159,14 +160,14 @@ def local_etag(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-# A local name is bytes. A byte that is no UTF-8 would be a lone surrogate in Python, which neither JSON nor Parquet can hold: it is
-# moved to a plane-16 private-use character, and back. A name that holds such a character itself has its four bytes moved, so that
-# two names never share a uri.
+# A local name is bytes. Python makes a byte that is no UTF-8 a lone surrogate, which neither JSON nor Parquet can hold. It is
+# mapped to a private-use character in plane 16, and back. If a name contains such a character itself, its four bytes are mapped, so
+# that two names never share a uri.
 _SHIFT = 0x10F000
 
 
 def storable(path: str) -> str:
-    """The path as valid Unicode; `local_path` is the inverse. Ordinary names stay as they are."""
+    """The path as valid Unicode. `local_path` is the inverse. Ordinary names stay as they are."""
     return "".join(map(_storable, path))
 
 
@@ -178,7 +179,7 @@ def _storable(char: str) -> str:
 
 def local_path(uri: str) -> str:
     path = "".join(chr(ord(char) - _SHIFT + 0xDC80) if _is_moved(char) else char for char in uri)
-    # bytes that are UTF-8 together are one character again
+    # Bytes that form UTF-8 together become one character again.
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 

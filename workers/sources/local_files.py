@@ -1,4 +1,4 @@
-"""Local files that are used in place: which file a path names, and what it means where it cannot be read."""
+"""Local files that are used in place: their identity, and errors of the operating system as PageErrors."""
 
 import os
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ def identity_of(status: os.stat_result) -> FileIdentity:
 
 
 def look_at(path: Path) -> FileIdentity:
-    """Of the file that the path names now. Raises PageError: see `explained`."""
+    """The identity of the file that the path names now. Raises PageError: see `explained`."""
     with explained():
         return identity_of(path.stat())
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """What the operating system says of a file, as a PageError: gone, access_denied, fetch_failed."""
+    """Turns an OSError about a file into a PageError: gone, access_denied, fetch_failed."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""S3 clients from the standard session, credential chain and AWS_* variables (AWS_ENDPOINT_URL names another store)."""
+"""S3 clients by boto3's standard session, credential chain and AWS_* variables (AWS_ENDPOINT_URL names another store)."""
 
 import base64
 import hashlib
@@ -20,16 +20,16 @@ from botocore.exceptions import (
 )
 
 S3Error = (ClientError, BotoCoreError)
-"""All that botocore raises, while a body is read too: the store said no, or did not answer."""
+"""All errors of botocore, also while a body is read: the store refused, or did not answer."""
 
 _THREADS = 32
 
 
 def make_client(timeout_s: float = 60, max_tries: int = 5) -> Any:
-    """One client per process and setting: thread-safe, and made anew after a fork or a change of the AWS_* variables.
+    """One client per process and setting. It is thread-safe, and made again after a fork or a change of the AWS_* variables.
 
     botocore retries throttling, 5xx and lost connections (mode `standard`, at most max_tries requests), but not a body that breaks
-    off while it is read. It addresses buckets by path where an endpoint is given, as most S3-compatible stores need.
+    off while it is read. With an endpoint set it addresses buckets by path, as most S3-compatible stores need.
     """
     environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     with _lock:  # sessions are not thread-safe while a client is made
@@ -43,7 +43,7 @@ def _client(timeout_s: float, max_tries: int, environment: tuple[tuple[str, str]
         read_timeout=timeout_s,
         retries={"mode": "standard", "total_max_attempts": max_tries},
         max_pool_connections=_THREADS,
-        request_checksum_calculation="when_required",  # S3-compatible stores often know none of the newer checksums
+        request_checksum_calculation="when_required",  # many S3-compatible stores do not know the newer checksums
         response_checksum_validation="when_required",
     )
     client = boto3.session.Session().client("s3", config=config)
@@ -55,7 +55,8 @@ _lock = threading.Lock()
 
 
 def _forget_clients() -> None:
-    """In a forked child: the parent's sockets are not ours, and its lock may be held by a thread that is not here."""
+    """Discards the clients in a forked child, because the parent's sockets are not ours, and its lock may be held by a thread that
+    does not exist here."""
     global _lock
     _lock = threading.Lock()
     _client.cache_clear()
@@ -65,23 +66,23 @@ os.register_at_fork(after_in_child=_forget_clients)
 
 
 def _add_md5(params: dict[str, Any], **_: Any) -> None:
-    """botocore sends a CRC32 here, which older stores do not count: they want Content-MD5 and refuse the request without it."""
+    """Adds Content-MD5 to a request. botocore sends a CRC32 instead, and older stores refuse the request without Content-MD5."""
     params["headers"].setdefault("Content-MD5", md5_base64(params["body"]))
 
 
 def md5_base64(body: bytes) -> str:
-    """For the header Content-MD5: every store checks it, and buckets with Object Lock demand it."""
+    """The value of the header Content-MD5, which every store checks and buckets with Object Lock demand."""
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """(bucket, key) of `s3://bucket/key`; the key is as it is, not URL-encoded."""
+    """(bucket, key) of `s3://bucket/key`. The key is not URL-encoded."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 
 
 def status_of(error: BaseException) -> int:
-    """HTTP status of a botocore ClientError; 0 where there is none."""
+    """HTTP status of a botocore ClientError; 0 if there is none."""
     response = getattr(error, "response", None) or {}
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
@@ -103,7 +104,7 @@ _CREDENTIALS = {
 
 
 def explain_credentials(error: BaseException) -> str | None:
-    """A botocore error as half a sentence, where credentials are what is wrong."""
+    """A botocore error about credentials as a clause without capital and full stop; None for other errors."""
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
         return "there are no AWS credentials (set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
     return _CREDENTIALS.get(code_of(error))
@@ -115,10 +116,10 @@ _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", sock
 
 
 def is_passing(error: BaseException) -> bool:
-    """Is it the moment, and nobody's mistake? 5xx but 501, throttling, and a store that does not answer.
+    """True if a later try may succeed: 5xx except 501, throttling, and a store that does not answer.
 
-    A refused connection is the moment, too: a store that is started anew looks like that. A name that no server has, or a
-    certificate that is no good, stays so until somebody mends it.
+    A refused connection counts too, because a store that is restarting refuses connections. An unknown host name and a bad
+    certificate do not, because they stay until somebody mends them.
     """
     if isinstance(error, ClientError):
         status = status_of(error)
@@ -138,7 +139,7 @@ def _is_no_name(error: BotoCoreError) -> bool:
 
 
 def explain(error: BaseException, bucket: str) -> str:
-    """A botocore error as half a sentence for the operator."""
+    """A botocore error for the operator, as a clause without capital and full stop."""
     code, status = code_of(error), status_of(error)
     if (about := explain_credentials(error)) is not None:
         return about

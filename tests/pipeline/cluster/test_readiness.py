@@ -35,7 +35,7 @@ def said(monkeypatch: pytest.MonkeyPatch, readers: Readers, at_s: float) -> None
     readers.look()
 
 
-def test_loading_is_told_once_it_takes_a_while_and_then_who_is_ready(monkeypatch, told) -> None:
+def test_loading_is_shown_once_it_takes_a_while_and_then_who_is_ready(monkeypatch, told) -> None:
     telling = Telling()
     readers = Readers("run", telling)
     told[b"1"] = Reader(state="loading", process="a:1")

@@ -1,4 +1,4 @@
-"""The OpenAI chat-completions dialects: a request's body, what to leave out when it is refused, and what a reply says. No I/O."""
+"""The dialects of OpenAI's chat completions: builds requests, decides what to leave out after a refusal, parses replies. No I/O."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -25,12 +25,12 @@ _UNAVAILABLE_WORDS = (
 )
 
 _MOST = 2**53
-"""A figure beyond it is none."""
+"""Larger figures in a reply are ignored."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a server was found to take. It only ever gets looser, so asking again ends."""
+    """What a server is known to accept. A dialect only becomes looser, so repeated asking ends."""
 
     response_format: ResponseFormat
     limit_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -39,7 +39,7 @@ class Dialect:
     temperature: bool = True
 
     def looser(self, message: str, body: dict[str, Any]) -> "Dialect | None":
-        """The dialect to try after a 400 or 422 to `body` that says `message`; None: the refusal was about something else.
+        """The dialect to try after a 400 or 422 to `body` with `message`; None if the refusal has another reason.
 
         vLLM's "'max_tokens' … is too large … maximum context length" is about the request and not about the dialect.
         """
@@ -62,7 +62,8 @@ class Dialect:
 
 
 def request_body(request: Request, model: str, image_url: str, dialect: Dialect) -> dict[str, Any]:
-    """`Request.label` stays here, and so does `answer_prefix`: the protocol has no way to go on from a prefix."""
+    """The body of a request. `Request.label` is not sent, and `answer_prefix` neither, because the protocol cannot continue a
+    prefix."""
     content = [{"type": "image_url", "image_url": {"url": image_url}}, {"type": "text", "text": request.prompt.text}]
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": content}]}
     body[dialect.limit_key] = request.max_output_tokens
@@ -87,9 +88,9 @@ def _response_format(request: Request, response_format: ResponseFormat) -> dict[
 
 
 def read_reply(reply: Any) -> Completion:
-    """What a 200's JSON says; anything unexpected is a failure of this request. Numbers that are none count as not given.
+    """The completion in the JSON of a 200. Anything unexpected is a failure of this request. Invalid numbers count as missing.
 
-    Without content (null, or none at all) the text is empty, which is no answer to anybody.
+    Without content (null or missing) the text is empty, which the reader does not accept as an answer.
     """
     try:
         choice = reply["choices"][0]
@@ -120,9 +121,9 @@ def read_reply(reply: Any) -> Completion:
 
 
 def status_inside(reply: Any) -> int | None:
-    """The HTTP status that the error inside a 200 stands for; None where there is no error, or one that names none.
+    """The HTTP status for which an error inside a 200 stands; None without an error, or if the error names no status.
 
-    Gateways put it in `error.code`, of the reply or of its choice; others say it in words.
+    Gateways put it into `error.code` of the reply or of its choice; others say it in words.
     """
     error = _error_in(reply)
     if error is None:
@@ -153,7 +154,7 @@ def failed_reply(kind: FailureKind, message: str, text: str = "") -> Completion:
 
 
 def _text(content: Any) -> str:
-    """A string; or parts, of which the texts count; or None."""
+    """The text of a message's content: a string, the text parts of a list, or "" for None."""
     if isinstance(content, list):
         return "".join(part["text"] for part in content if part.get("type") == "text")
     if content is None or isinstance(content, str):
@@ -166,21 +167,21 @@ def _count(value: Any) -> int | None:
 
 
 def _logprobs(given: Any) -> tuple[float | None, float | None]:
-    """Mean and minimum over tokens with a letter or digit: JSON's own punctuation is certain and would only flatter the mean."""
+    """Mean and minimum over tokens with a letter or digit. JSON's punctuation is nearly certain, and would only raise the mean."""
     tokens = given.get("content") if isinstance(given, dict) else None
     values = [
         float(token["logprob"])
         for token in (tokens if isinstance(tokens, list) else ())
         if isinstance(token, dict)
         and isinstance(token.get("logprob"), (int, float))
-        and -_MOST < token["logprob"] < _MOST  # NaN is neither, and an integer may be too large for a float
+        and -_MOST < token["logprob"] < _MOST  # leaves out NaN, and integers too large for a float
         and any(char.isalnum() for char in str(token.get("token", "")))
     ]
     return (sum(values) / len(values), min(values)) if values else (None, None)
 
 
 def error_message(body: Any) -> str:
-    """What an error reply says, in the three shapes that servers use: {"error": {"message": …}}, {"error": …}, {"detail": …}."""
+    """The message in an error reply, in the shapes that servers use: {"error": {"message": …}}, {"error": …}, {"detail": …}."""
     error = _error_of(body)
     if isinstance(error, dict):
         error = error.get("message", error)

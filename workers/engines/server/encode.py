@@ -1,7 +1,9 @@
-"""Pixels as a data URL. PNG is where a client's CPU goes: see tests/bench/encode.py for the figures behind the default.
+"""Encodes pixels as a data URL. JPEG is the default, because PNG takes most of a client's CPU time.
 
-Measured on pages at 150 dpi (1275 x 1650), CPU ms and kB each: PNG level 1 40 ms, 483 kB; level 6 100 ms, 472 kB; lossless WebP
-49 ms, 406 kB; JPEG q95 5 ms, 346 kB with halved chroma and 8 ms, 380 kB with full chroma, which keeps thin coloured lines.
+Measured on pages at 150 dpi (1275 x 1650) by tests/bench/encode.py, CPU and size of each page:
+- PNG, level 1: 40 ms, 483 kB; level 6: 100 ms, 472 kB.
+- Lossless WebP: 49 ms, 406 kB.
+- JPEG, quality 95, halved chroma: 5 ms, 346 kB; full chroma, which keeps thin coloured lines: 8 ms, 380 kB.
 """
 
 import base64
@@ -23,7 +25,7 @@ _SAVE: Mapping[ImageFormat, dict[str, Any]] = {
 
 
 def encode_image(image: PageImage, image_format: ImageFormat) -> bytes:
-    """The image file. Pillow lets go of the GIL while it encodes."""
+    """The image as a file's bytes. Pillow releases the GIL while it encodes."""
     out = io.BytesIO()
     pixels = Image.frombuffer("RGB", (image.width_px, image.height_px), image.rgb(), "raw", "RGB", 0, 1)
     pixels.save(out, image_format.upper(), **_SAVE[image_format])

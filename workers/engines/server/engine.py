@@ -1,6 +1,7 @@
-"""Any OpenAI-compatible chat-completions endpoint: vLLM, SGLang, llama.cpp, Ollama, or a hosted one.
+"""The engine `server` asks any OpenAI-compatible chat-completions endpoint: vLLM, SGLang, llama.cpp, Ollama, or a hosted one.
 
-Plain httpx and not the openai package: retries, back-pressure and fallbacks are this engine's own work, and it brings another set.
+It uses httpx and not the openai package, because that brings retries of its own beside this engine's retries, back-pressure and
+fallbacks.
 """
 
 import asyncio
@@ -35,23 +36,23 @@ CONNECT_TIMEOUT_S = 15.0
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 30.0
 RETRY_AFTER_MAX_S = 120.0
-"""A server that asks for more patience than this is asked again earlier."""
+"""Longest pause that a server's `Retry-After` can cause."""
 MODELS_MAX_BYTES = 8 * MEBI
-"""Of the list of models; large gateways need one."""
+"""Limit for the list of models. Large gateways need 1 MiB."""
 REPLY_BYTES, TOKEN_BYTES = MEBI, 2048
-"""An answer may take TOKEN_BYTES for each token that it may have, and REPLY_BYTES more. With logprobs a token takes 150 to 700."""
+"""Limit for an answer: TOKEN_BYTES per allowed token, and REPLY_BYTES more. With logprobs a token takes 150 to 700 bytes."""
 _RETRIED = frozenset({408, 425, 429})
 _NUM_ENCODERS = 2
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
-    """The endpoint's address is no part of it: a model that moves to another host answers the same."""
+    """Describes the engine, without the endpoint's address, because a model answers the same on another host."""
     options = settings.server.model_dump(mode="json", include={"image_format", "response_format"})
     return EngineInfo(name="server", model=settings.model, revision=settings.revision, options=options)
 
 
 def check(settings: EngineSettings, *, runs_here: bool) -> None:
-    """Raises EngineStartError where the endpoint's address, its model or its key cannot be right; nothing is sent."""
+    """Raises EngineStartError if the endpoint's address, its model or its key cannot be right. It sends nothing."""
     _address(settings)
     _model(settings)
     if runs_here:
@@ -78,7 +79,7 @@ def _model(settings: EngineSettings) -> str:
 
 
 def _key(settings: EngineSettings) -> str:
-    """ "" where there is none."""
+    """The API key; empty if there is none."""
     variable = settings.server.api_key_env
     key = os.environ.get(variable, "").strip()
     if not (key.isascii() and key.isprintable()):
@@ -91,7 +92,7 @@ def make(settings: EngineSettings) -> "ServerEngine":
 
 
 async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str]:
-    """The names that the endpoint lists, for `pagefold doctor`. Raises EngineStartError where it lists none."""
+    """The names of the models that the endpoint lists, for `pagefold doctor`. Raises EngineStartError if it gives no list."""
     engine = ServerEngine(settings.model_copy(update={"model": settings.model or "any"}))
     try:
         reply = await engine.ask_models(timeout_s)
@@ -103,7 +104,7 @@ async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str
 
 
 class ServerEngine:
-    """Sends each request as it comes: `workers.reading.read_pages` lets no more than `max_requests` through at once."""
+    """Sends each request at once. `workers.reading.read_pages` limits the requests to `max_requests` at a time."""
 
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
@@ -124,7 +125,9 @@ class ServerEngine:
         self._encoders = ThreadPoolExecutor(_NUM_ENCODERS, thread_name_prefix="encode")
 
     async def start(self) -> None:
-        """Ask for the list of models. A server without one is tolerated; one that is not there, or wants another key, is not."""
+        """Asks for the list of models. Raises EngineStartError if the server does not answer or refuses the key. A server without
+        such
+        a list is accepted."""
         reply = await self.ask_models(min(CONNECT_TIMEOUT_S, self._settings.timeout_s))
         if reply.status in (401, 403):
             raise EngineStartError(
@@ -140,7 +143,7 @@ class ServerEngine:
             await self._check_model(served)
 
     async def ask_models(self, timeout_s: float) -> Reply:
-        """Raises EngineStartError where nothing answers."""
+        """The reply to a request for the list of models. Raises EngineStartError if there is no answer."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await fetch(self._client, "GET", "models", max_bytes=MODELS_MAX_BYTES)
@@ -148,7 +151,7 @@ class ServerEngine:
             raise EngineStartError(f"No answer from {self._host}: {self._scrubbed(_named(error))}.") from error
 
     async def read(self, request: Request) -> Completion:
-        """Never raises for what the server does. Tries and seconds are counted, the wait for a free encoder is not."""
+        """Asks the server; whatever it does is a completion. `engine_s` leaves out the wait for a free encoder."""
         start = time.monotonic()
         tries = _Tries()
         image_url = await self._encoded(tries, data_url, request.image, self._settings.server.image_format)
@@ -174,7 +177,9 @@ class ServerEngine:
         return encoded
 
     async def _check_model(self, served: list[str]) -> None:
-        """Gateways serve names they do not list, so ask for one token before calling it the operator's mistake."""
+        """Raises EngineStartError if the server does not serve the model. It asks for one token to find out, because gateways also
+        serve
+        models that they do not list."""
         body = {"model": self._model, "messages": [{"role": "user", "content": "hi"}], self._dialect.limit_key: 1}
         with suppress(TimeoutError, httpx.TransportError):
             async with asyncio.timeout(self._settings.timeout_s):
@@ -184,7 +189,7 @@ class ServerEngine:
                 raise EngineStartError(f"{self._host} does not serve `{self._model}`, but {known}.")
 
     async def _ask(self, request: Request, image_url: str, tries: "_Tries") -> Completion:
-        """Until the dialect fits. Each round either returns or makes the dialect looser, which ends."""
+        """Asks until the dialect fits. Each round returns or makes the dialect looser, which ends."""
         while True:
             used = self._dialect
             body = request_body(request, self._model, image_url, used)
@@ -194,12 +199,12 @@ class ServerEngine:
             looser = used.looser(error_message(reply.body), body)
             if looser is None:
                 return self._outcome(reply)
-            if self._dialect == used:  # else another request has found out already
+            if self._dialect == used:  # else another request has made it looser already
                 _log.warning("%s refuses a parameter, asking without it from now on: %s -> %s", self._host, used, looser)
                 self._dialect = looser
 
     async def _post_until_answered(self, body: dict[str, Any], max_bytes: int, tries: "_Tries") -> Reply:
-        """Raises _Passing when the last try failed as the ones before."""
+        """The reply to the body. Raises _Passing if every try failed for a reason that may pass."""
         content = await self._encoded(tries, _dumped, body)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
@@ -213,7 +218,7 @@ class ServerEngine:
         await self._pause.over()
         tries.num += 1
         try:
-            async with asyncio.timeout(self._settings.timeout_s):  # httpx's own timeouts start anew with every byte
+            async with asyncio.timeout(self._settings.timeout_s):  # httpx's own timeouts start again with every byte
                 reply = await fetch(self._client, "POST", "chat/completions", max_bytes=max_bytes, content=content)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise _Passing(FailureKind.engine_timeout, f"no answer within {self._settings.timeout_s:g} s") from error
@@ -248,14 +253,14 @@ class ServerEngine:
         return self._scrubbed(f"{reply.where} {reply.status}: {error_message(reply.body)[:400]}")
 
     def _scrubbed(self, message: str) -> str:
-        """Servers like to quote the key they refuse."""
+        """The message without secrets, because servers quote the key that they refuse."""
         for secret in self._secrets:
             message = message.replace(secret, MASK)
         return masked(message)
 
 
 class _Passing(Exception):
-    """This try failed for a reason that may pass."""
+    """A try failed for a reason that may pass."""
 
     def __init__(self, kind: FailureKind, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -267,11 +272,11 @@ class _Passing(Exception):
 class _Tries:
     num = 0
     queued_s = 0.0
-    """Waited for a free encoder."""
+    """Seconds of waiting for a free encoder."""
 
 
 class _Pause:
-    """Back-pressure: when the server tells one request to slow down, all wait."""
+    """Back-pressure: when the server asks one request to slow down, all requests wait."""
 
     def __init__(self) -> None:
         self._until = 0.0
@@ -281,7 +286,7 @@ class _Pause:
 
     async def over(self) -> None:
         while (left := self._until - time.monotonic()) > 0:  # noqa: ASYNC110  (a time, not an event; it may have grown meanwhile)
-            await asyncio.sleep(left + random.uniform(0, min(left, 1.0)))  # not all at once
+            await asyncio.sleep(left + random.uniform(0, min(left, 1.0)))  # random, so that not all requests return at once
 
 
 _full_jitter = wait_random_exponential(multiplier=BACKOFF_MIN_S, max=BACKOFF_MAX_S)
@@ -295,7 +300,8 @@ def _wait_s(state: RetryCallState) -> float:
 
 
 def _retry_after_s(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds, from `Retry-After: 7` or an HTTP date; None where there is none to read. At most RETRY_AFTER_MAX_S."""
+    """Seconds of a `Retry-After` header, which is a number or an HTTP date, at most RETRY_AFTER_MAX_S; None if it cannot be
+    read."""
     if not value:
         return None
     try:
@@ -323,7 +329,7 @@ def _max_bytes(request: Request) -> int:
 
 
 def _judged(reply: Reply) -> Reply:
-    """As what it says: gateways answer 200 and put the status of what stands behind them into the error."""
+    """The reply with the status that its error names. Gateways answer 200 and put the real server's status into the error."""
     inside = status_inside(reply.body) if reply.status == 200 and not reply.trouble else None
     return reply if inside is None else replace(reply, status=inside, where="an error inside HTTP 200:")
 

@@ -1,7 +1,7 @@
-"""An endpoint's reply, read as a stream and no further than its limit, counted after unpacking.
+"""Reads an endpoint's reply as a stream, up to a limit that counts unpacked bytes.
 
-`httpx` reads a body to its end, and unpacks a received piece of 64 kB whole, which may be 64 MB: an endless body, and a gzip of
-zeros, both filled the memory.
+`httpx` alone reads a body to its end, and unpacks each received piece of 64 kB completely, which may give 64 MB. So an endless body
+and a gzip of zeros would both fill the memory.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 ERROR_MAX_BYTES = 64 * 1024
-"""An error reply is cut there: its message is at its beginning."""
+"""An error reply is cut at this length, because its message is at the beginning."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -22,11 +22,11 @@ class Reply:
     status: int
     headers: httpx.Headers
     content: bytes
-    """Unpacked."""
+    """The unpacked body."""
     trouble: str | None = None
-    """Why `content` is not the whole body, in half a sentence; None: it is."""
+    """Why `content` is not the whole body, as a clause; None if it is."""
     where: str = "HTTP"
-    """Who named the status: HTTP itself, or the error inside a 200."""
+    """Where the status was found: in HTTP itself, or in an error inside a 200."""
 
     @property
     def text(self) -> str:
@@ -34,7 +34,7 @@ class Reply:
 
     @cached_property
     def body(self) -> Any:
-        """The JSON, or the text where it is none."""
+        """The parsed JSON, or the text if it is no JSON."""
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
@@ -42,9 +42,9 @@ class Reply:
 
 
 async def fetch(client: httpx.AsyncClient, method: str, url: str, *, max_bytes: int, content: bytes | None = None) -> Reply:
-    """One request; what lies beyond `max_bytes` is not received.
+    """Sends one request and receives at most `max_bytes` of the reply.
 
-    Bodies are taken plain or as gzip, whose unpacking can be stopped. Raises httpx.TransportError, which includes its timeouts.
+    Bodies may be plain or gzip, whose unpacking can be stopped. Raises httpx.TransportError, which includes its timeouts.
     """
     headers = {"Accept-Encoding": "gzip"} | ({"Content-Type": "application/json"} if content is not None else {})
     reply = await client.send(client.build_request(method, url, content=content, headers=headers), stream=True)
@@ -56,7 +56,7 @@ async def fetch(client: httpx.AsyncClient, method: str, url: str, *, max_bytes: 
 
 
 async def _received(reply: httpx.Response, max_bytes: int) -> tuple[bytes, str | None]:
-    """The body, and why it ends early."""
+    """(body, why it ends early, or None)."""
     encoding = reply.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         return b"", f"the reply is encoded as {encoding[:40]}, which was not asked for"

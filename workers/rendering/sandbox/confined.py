@@ -1,6 +1,6 @@
-"""Runs a module where only some places can be read: `python -P -m workers.rendering.sandbox.confined MODULE PLACE…`.
+"""Runs a module that can read only some places: `python -P -m workers.rendering.sandbox.confined MODULE PLACE…`.
 
-In a module of its own, so that it comes before MODULE's imports: threads that libraries start would not be bound otherwise.
+The confinement must come before MODULE's imports, because threads that libraries have started before would not be confined.
 """
 
 import runpy

@@ -1,6 +1,6 @@
-"""Which files a process may read (Linux 5.13 and later): all else below the root of the file system is refused, for good.
+"""Limits the files that a process may read, by Landlock (Linux 5.13 and later). All other files are refused for good.
 
-To be called before there is a second thread: a domain is its thread's, and of threads that it starts later.
+Call it before there is a second thread, because it holds for the calling thread and for threads started later.
 Source: linux/landlock.h, the kernel's userspace-api/landlock.
 """
 
@@ -16,7 +16,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 EXECUTE = 1 << 0
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _HANDLED = (1 << 13) - 1
-"""All accesses to files that the first version knows; later ones (linking, truncating) go with writing, which is refused."""
+"""All accesses to files that Landlock's first version knows. Later ones (linking, truncating) need writing, which is refused."""
 
 
 def is_available() -> bool:
@@ -58,7 +58,7 @@ def _allow(ruleset: int, place: str, also: int) -> None:
 
 
 def _syscall(number: int, *arguments: object) -> int:
-    """-1 where it fails."""
+    """The result of a system call; -1 if it fails."""
     libc = ctypes.CDLL(None, use_errno=True)
     wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
     return int(libc.syscall(ctypes.c_long(number), *wide))

@@ -1,8 +1,9 @@
-"""What keeps a render process in its place, and what of it this platform enforces.
+"""The limits of a render process, and which of them this platform enforces.
 
-A process starts where it can read only some places (see `command`) and confines itself once its imports are done; nothing of it
-can be undone afterwards. `python -m workers.rendering.sandbox.limits` confines itself, tries what must fail, and prints what did:
-`capabilities()` is that experiment, not a table of hopes.
+A render process can read only some places from its start (see `command`), and confines itself after its imports. None of this can
+be
+undone. `python -m workers.rendering.sandbox.limits` confines itself, tries what must fail, and prints what failed; `capabilities()`
+runs this experiment.
 """
 
 import contextlib
@@ -32,10 +33,10 @@ class Capability(NamedTuple):
 
 
 def environment(parent: Mapping[str, str]) -> dict[str, str]:
-    """What a child may see of its parent's environment: where programs and modules are. No keys, no home, no proxies."""
+    """The environment of a child: the places of programs and modules from its parent's, without keys, home and proxies."""
     kept = {name: parent[name] for name in _KEPT_VARIABLES if name in parent}
     return kept | {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # what the parent imports, the child can
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # lets the child import what the parent can
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
         "MALLOC_ARENA_MAX": "1",  # each arena reserves 64 MiB of the address space that RLIMIT_AS counts
@@ -45,12 +46,15 @@ def environment(parent: Mapping[str, str]) -> dict[str, str]:
 
 
 def command(module: str, folders: Sequence[str]) -> list[str]:
-    """Starts `module` where it can read these folders and what it consists of, and nothing else; without Landlock, all we can."""
+    """The command that starts `module` so that it can read only these folders and its own program. Without Landlock it can read all
+    that we can."""
     return [sys.executable, "-P", "-m", "workers.rendering.sandbox.confined", module, *_program_places(), *folders]
 
 
 def _program_places() -> list[str]:
-    """Where Python, its packages, our two and the libraries that they load lie. Never a folder that the user's home is in."""
+    """The places of Python, its packages, our two packages and the libraries that they load. A folder that contains the user's home
+    is
+    left out."""
     ours = Path(__file__).resolve().parents[3]
     home = os.path.realpath(os.path.expanduser("~"))
     paths = [os.path.realpath(path) for path in sys.path if path]
@@ -66,18 +70,20 @@ _SYSTEM_PLACES = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld
 
 
 def die_with_parent(parent_pid: int) -> bool:
-    """Be killed when the thread that started this process ends. False where the platform cannot (end of stdin remains)."""
+    """Makes the kernel kill this process when the thread that started it ends. False if the platform cannot; the end of stdin
+    remains."""
     if not IS_LINUX or not _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
         return False
-    if os.getppid() != parent_pid:  # it died before the call above
+    if os.getppid() != parent_pid:  # the parent died before the call above
         os._exit(1)
     return True
 
 
 def confine(memory_bytes: int) -> None:
-    """Limits for good: address space (what is used now + memory_bytes), no core dump, no file written, no network, no process.
+    """Confines this process for good: address space (what is used now + memory_bytes), no core dump, no writing, network or
+    process.
 
-    The CPU limit is per page (see `cpu_limit`), the wall clock is the parent's.
+    CPU time is limited per page (see `cpu_limit`); the parent limits the wall-clock time.
     """
     import resource
 
@@ -91,7 +97,7 @@ def confine(memory_bytes: int) -> None:
 
 
 class cpu_limit:
-    """`with cpu_limit(30):` the process is killed by SIGPROF after 30 s of CPU time, all threads, user and system."""
+    """`with cpu_limit(30):` kills the process by SIGPROF after 30 s of CPU time, of all threads, user and system."""
 
     def __init__(self, cpu_s: float) -> None:
         self._cpu_s = cpu_s
@@ -104,7 +110,7 @@ class cpu_limit:
 
 
 def address_space_bytes(pid: int) -> int:
-    """Virtual size of a process; 0 where there is no /proc."""
+    """Virtual size of a process in bytes; 0 without /proc."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
     except (OSError, ValueError, IndexError):
@@ -113,7 +119,7 @@ def address_space_bytes(pid: int) -> int:
 
 
 def capabilities() -> list[Capability]:
-    """What holds a render process here, found by trying in one."""
+    """The limits that hold for a render process on this machine, found by trying in one."""
     tried = subprocess.run(
         command("workers.rendering.sandbox.limits", ["/tmp"]),
         env=environment(os.environ),
@@ -145,7 +151,7 @@ def _try_everything() -> list[Capability]:
         return False
 
     def write() -> None:
-        path = Path("/tmp", f"pagefold-sandbox-{os.getpid()}")  # tempfile looks for its folder by writing
+        path = Path("/tmp", f"pagefold-sandbox-{os.getpid()}")  # not tempfile, which writes to find its folder
         try:
             path.write_bytes(b"x")
         finally:

@@ -1,8 +1,9 @@
-"""A seccomp filter (Linux, x86-64 and aarch64): the system calls that a renderer needs are listed, and all others are refused.
+"""A seccomp filter (Linux, x86-64 and aarch64) that allows the system calls that a renderer needs and refuses all others.
 
-Refused with an error rather than a kill: an image codec that asks for its number of CPUs must not cost the page. Threads are
-allowed (AVIF decodes with them), processes are not; files may be opened for reading only; no memory becomes executable, for all
-libraries are loaded by then.
+A refused call gets an error instead of a kill, because an image codec that asks for the number of CPUs must not cost the page.
+Threads are allowed, because AVIF decodes with them, and processes are not. Files may be opened for reading only. No memory may
+become
+executable, because all libraries are loaded by then.
 Source: linux/seccomp.h, linux/filter.h, asm/unistd_64.h, asm-generic/unistd.h.
 """
 
@@ -22,7 +23,7 @@ _NR, _ARCH = 0, 4  # offsets in struct seccomp_data
 _SET_MODE_FILTER, _FILTER_FLAG_TSYNC = 1, 1
 _REFUSED = _ERRNO | errno.EPERM
 OTHERWISE = _REFUSED
-"""What happens to a call that is not listed."""
+"""The filter's answer to a call that is not listed."""
 
 _LISTED = """
 read 0 63           readv 19 65         pread64 17 67       preadv 295 69       lseek 8 62          close 3 57
@@ -40,22 +41,22 @@ setitimer 38 103    getitimer 36 102
 getpid 39 172       gettid 186 178      getppid 110 173     getuid 102 174      geteuid 107 175     getgid 104 176
 getegid 108 177     getrlimit 97 163    sysinfo 99 179      uname 63 160        getrandom 318 278
 """
-"""Name, number on x86-64, number on aarch64 (- where it has none). Those allowed with some arguments only: see `_conditions`."""
+"""Name, number on x86-64, number on aarch64 (- if it has none). Calls that are allowed with some arguments are in `_conditions`."""
 _ABSENT = (435, 437)
-"""clone3 and openat2 hide their flags behind a pointer: unknown here, so that glibc falls back to clone and openat."""
+"""clone3 and openat2 have their flags behind a pointer. They are reported as unknown, so that glibc uses clone and openat."""
 
 _CLONE_THREAD, _CLONE_NEW = 0x10000, 0x7E020000
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _PROT_EXEC = 4
 _FUTEX_OPERATION = 0x7F
 _FUTEXES = (0, 1, 3, 4, 5, 9, 10)
-"""Waiting and waking. Those that inherit priorities are for mutexes that nothing here has, and have been a way into the kernel."""
+"""Waiting and waking. Operations with priority inheritance are left out: nothing here uses them, and attackers have used them."""
 _FCNTLS = (0, 1, 2, 3, 1030)
-"""Duplicate a descriptor, read and set its flags, read the file's."""
+"""Duplicate a descriptor, read and set its flags, read the file's flags."""
 _IOCTLS = (0x5401, 0x802C542A, 0x5451)
-"""TCGETS and TCGETS2 (is it a terminal?), FIOCLEX."""
+"""TCGETS and TCGETS2 (whether it is a terminal), FIOCLEX."""
 _PRCTLS = (15, 16)
-"""The name of a thread."""
+"""Set and get the name of a thread."""
 _HARMFUL_ADVICE = (100, 101)
 """MADV_HWPOISON and MADV_SOFT_OFFLINE take memory away from the whole machine."""
 
@@ -63,7 +64,7 @@ _HARMFUL_ADVICE = (100, 101)
 class _Machine(NamedTuple):
     audit_arch: int
     column: int
-    """Of the list above."""
+    """Column of the call's number in `_LISTED`, from 0."""
     seccomp: int
     open: int | None
 
@@ -72,9 +73,10 @@ _MACHINES = {"x86_64": _Machine(0xC000003E, 0, 317, 2), "aarch64": _Machine(0xC0
 
 
 def allow_listed_syscalls() -> bool:
-    """Install the filter for this process for good. False where there is none for this platform, or the kernel refuses it.
+    """Installs the filter for this process for good. False if there is none for this platform, or the kernel refuses it.
 
-    PR_SET_NO_NEW_PRIVS must be set. All threads get it, also those that libraries started at import (six, here), and later ones.
+    PR_SET_NO_NEW_PRIVS must be set. The filter holds for all threads: those that libraries have started at import (six here), and
+    later ones.
     """
     machine = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
@@ -88,7 +90,7 @@ def allow_listed_syscalls() -> bool:
 
 
 def numbers(machine: str) -> tuple[set[int], set[int]]:
-    """The calls that are allowed as they are, and those with some arguments only."""
+    """(calls that are always allowed, calls that are allowed with some arguments)."""
     known = _MACHINES[machine]
     return set(_listed(known)), {number for number, _ in _conditions(known)}
 
@@ -103,7 +105,7 @@ def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 
 def _argument(place: int, *, high: bool = False) -> bytes:
-    """Load the lower 32 bits of an argument, or the upper; little endian."""
+    """The instruction that loads the lower or upper 32 bits of an argument; little endian."""
     return _op(_LD_W_ABS, 16 + 8 * place + 4 * high)
 
 
@@ -115,7 +117,7 @@ _LET = _op(_RET, _ALLOW)
 
 
 def _conditions(machine: _Machine) -> list[tuple[int, Sequence[bytes]]]:
-    """Calls whose arguments are looked at: number, and instructions that end in allowing or refusing it."""
+    """(number, instructions) of the calls whose arguments are checked. The instructions end by allowing or refusing the call."""
 
     def pick(on_x86: int, on_arm: int) -> int:
         return (on_x86, on_arm)[machine.column]
@@ -134,11 +136,11 @@ def _conditions(machine: _Machine) -> list[tuple[int, Sequence[bytes]]]:
         (pick(16, 29), [_argument(1), *_one_of(_IOCTLS)]),
         (pick(72, 25), [_argument(1), *_one_of(_FCNTLS)]),
         (pick(157, 167), [_argument(0), *_one_of(_PRCTLS)]),
-        # a thread is allowed, a process is not, and no thread in a world of its own
+        # A thread is allowed, a process is not, and no thread in new namespaces.
         (pick(56, 220), [_argument(0), _op(_JSET, _CLONE_NEW, 1, 0), _op(_JSET, _CLONE_THREAD, 1, 0), _refuse(), _LET]),
-        # abort() signals its own process; nobody else's
+        # abort() signals its own process; signals to others are refused.
         (pick(234, 131), [_argument(0), *_one_of((os.getpid(),))]),
-        # limits may be read (new_limit is NULL, both words of it), not set: root could raise them
+        # Limits may be read (both words of new_limit are 0) and not set, because root could raise them.
         (
             pick(302, 261),
             [_argument(2), _op(_JEQ, 0, 0, 2), _argument(2, high=True), _op(_JEQ, 0, 1, 0), _refuse(), _LET],
@@ -155,13 +157,13 @@ def _none_of(values: Iterable[int]) -> list[bytes]:
 
 
 def _program(machine: _Machine) -> bytes:
-    """Straight-line BPF: each test either returns or falls through to the next. The kernel runs it once for each listed call and
-    remembers that it is allowed whatever its arguments (Linux 5.11)."""
+    """The filter as straight-line BPF: each test returns or falls through to the next. The kernel runs it once for each listed call
+    and remembers that the call is allowed whatever its arguments (Linux 5.11)."""
     parts = [_op(_LD_W_ABS, _ARCH), _op(_JEQ, machine.audit_arch, 1, 0), _refuse(), _op(_LD_W_ABS, _NR)]
-    for number in _listed(machine):  # the x32 numbering of x86-64 has a bit of its own, so none of these
+    for number in _listed(machine):  # x32 calls of x86-64 have an extra bit in their numbers, so they match none of these
         parts += [_op(_JEQ, number, 0, 1), _LET]
     for number in _ABSENT:
         parts += [_op(_JEQ, number, 0, 1), _refuse(errno.ENOSYS)]
-    for number, condition in _conditions(machine):  # each ends in a return
+    for number, condition in _conditions(machine):  # each condition ends with a return
         parts += [_op(_JEQ, number, 0, len(condition)), *condition]
     return b"".join([*parts, _op(_RET, OTHERWISE)])
