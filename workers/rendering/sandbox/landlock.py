@@ -24,10 +24,10 @@ def is_available() -> bool:
 
 
 def read_only_below(places: Iterable[str], also: int = 0) -> bool:
-    """Refuse whatever is not reading `places` (folders with all below them, or files; what is not there is left out).
+    """Refuses every access to files except reading `places`: folders with all below them, or files. Missing places are left out.
 
-    `also`: EXECUTE, for a process that becomes another program. False where the kernel has no Landlock, or has it switched off:
-    then nothing is refused.
+    `also`: EXECUTE, for a process that becomes another program. False if the kernel has no Landlock, or has it switched off. Nothing
+    is refused then.
     """
     if not is_available():
         return False
