@@ -1,6 +1,7 @@
-"""Ovis2.5 in this process: our own implementation on the official weights, batched continuously. torch is imported by `make` only.
+"""The engine `ovis` runs Ovis2.5 in this process: our own implementation on the official weights, with continuous batching.
 
-`import workers.engines.ovis.auto` makes transformers' Auto classes know the model, for use outside Pagefold.
+Only `make` imports torch. `import workers.engines.ovis.auto` makes transformers' Auto classes know the model, for use outside
+Pagefold.
 """
 
 from pathlib import Path
@@ -13,8 +14,8 @@ __all__ = ["check", "describe", "make"]
 
 
 def check(settings: EngineSettings, *, runs_here: bool) -> None:
-    """Raises EngineStartError where a package, the folder of the model or the device is missing on this machine. torch is not
-    imported."""
+    """Raises EngineStartError if a package, the folder of the model or the device is missing on this machine. It does not import
+    torch."""
     if not runs_here:
         return
     from workers.engines.ovis.doctor import packages
@@ -30,7 +31,9 @@ def check(settings: EngineSettings, *, runs_here: bool) -> None:
 
 
 def make(settings: EngineSettings) -> Engine:
-    """Not started: `start` fetches and loads the model. Raises EngineStartError; ModuleNotFoundError without the extra `ovis`."""
+    """The engine, not started yet: `start` fetches and loads the model. Raises EngineStartError, and ModuleNotFoundError without
+    the
+    extra `ovis`."""
     from workers.engines.ovis.engine import OvisEngine
 
     model_of(settings)

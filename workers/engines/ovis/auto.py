@@ -1,4 +1,4 @@
-"""Makes transformers' Auto classes know Ovis2.5: importing this module is enough, and then
+"""Makes transformers' Auto classes know Ovis2.5. After importing this module
 
 AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder), AutoConfig.from_pretrained(folder)
 
@@ -16,7 +16,7 @@ from workers.engines.ovis.processor import Ovis2_5Processor
 
 
 def register() -> None:
-    """Idempotent."""
+    """Registers the classes. Calling it again does no harm."""
     AutoConfig.register(Ovis2_5Config.model_type, Ovis2_5Config, exist_ok=True)
     AutoModelForImageTextToText.register(Ovis2_5Config, Ovis2_5ForConditionalGeneration, exist_ok=True)
     AutoProcessor.register(Ovis2_5Config, Ovis2_5Processor, exist_ok=True)
@@ -24,8 +24,8 @@ def register() -> None:
 
 
 def _prefer_our_processor() -> None:
-    """The official preprocessor_config.json names `SiglipProcessor`, and AutoProcessor believes it before it looks at the
-    model type; so Ovis2.5 folders are told apart first. All others go the usual way."""
+    """Makes AutoProcessor check for Ovis2.5 folders first, because their official preprocessor_config.json names `SiglipProcessor`,
+    which AutoProcessor would use before it looks at the model type. Other folders are handled as before."""
     original = AutoProcessor.from_pretrained.__func__
     if getattr(original, "knows_ovis2_5", False):
         return
@@ -40,7 +40,7 @@ def _prefer_our_processor() -> None:
                     **{k: kwargs[k] for k in ("revision", "local_files_only", "token") if k in kwargs},
                 )
             except (OSError, ValueError):
-                found = {}  # no config.json: the original says what it thinks of that
+                found = {}  # no config.json: the original function handles that
         if found.get("model_type") == Ovis2_5Config.model_type:
             return Ovis2_5Processor.from_pretrained(pretrained_model_name_or_path, **kwargs)
         return original(cls, pretrained_model_name_or_path, **kwargs)

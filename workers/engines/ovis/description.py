@@ -1,4 +1,4 @@
-"""Which model it is, and in which numbers: known before any work and without torch, because answers depend on it."""
+"""Describes the model and its number format for recipes, before any work and without torch, because answers depend on both."""
 
 import ctypes
 import re
@@ -11,13 +11,15 @@ from workers.engines.ovis.checkpoint.bucket import check_listing, identity, list
 from workers.engines.ovis.checkpoint.loading import check_files, fingerprint
 
 IMPLEMENTATION = 2
-"""Part of the recipe: raised when the same weights and settings would answer differently."""
+"""Part of the recipe. It is raised when the same weights and settings give other answers."""
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
-    """Loads nothing; what a folder or a prefix holds is looked at, so that another checkpoint in its place is another recipe.
+    """Describes the engine without loading the model. It reads what a folder or prefix holds, so that another checkpoint in the
+    same
+    place is another recipe.
 
-    Raises EngineStartError when the model is not named well, or is not whole: before any work.
+    Raises EngineStartError if the model's name is not usable or its files are not complete.
     """
     model = model_of(settings)
     return EngineInfo(
@@ -35,7 +37,7 @@ def describe(settings: EngineSettings) -> EngineInfo:
 
 
 def number_format(settings: EngineSettings) -> Literal["bfloat16", "float32"]:
-    """What `engine.ovis.dtype` amounts to, told without torch: it changes answers, and so must be known before any work."""
+    """The number format for `engine.ovis.dtype`, found without torch. It changes answers, so it must be known before any work."""
     if settings.ovis.dtype != "auto":
         return settings.ovis.dtype
     if settings.ovis.device != "auto":
@@ -44,7 +46,7 @@ def number_format(settings: EngineSettings) -> Literal["bfloat16", "float32"]:
 
 
 def has_cuda() -> bool:
-    """By CUDA's own driver, which heeds CUDA_VISIBLE_DEVICES."""
+    """True if CUDA's driver finds a device. The driver respects CUDA_VISIBLE_DEVICES."""
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -54,7 +56,7 @@ def has_cuda() -> bool:
 
 
 def model_of(settings: EngineSettings) -> str:
-    """Refuses what could mean one model today and another tomorrow."""
+    """The model's name. Raises EngineStartError for a name that may stand for other weights tomorrow."""
     model = settings.model
     if not model:
         raise EngineStartError(
@@ -70,7 +72,7 @@ def model_of(settings: EngineSettings) -> str:
 
 
 def _checkpoint(model: str) -> str | None:
-    """Which one it is; None for the hub's, whose commit says it."""
+    """The checkpoint's identity; None for a hub id, whose commit identifies it."""
     if model.startswith("s3://"):
         files = list_checkpoint(model)
         check_listing(model, files)

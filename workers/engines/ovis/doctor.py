@@ -1,4 +1,4 @@
-"""What `pagefold doctor` says about this engine: versions, device, memory, number format, kernels and model files."""
+"""The checks of `pagefold doctor` for this engine: versions, device, memory, number format, kernels and model files."""
 
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
@@ -15,8 +15,8 @@ MINIMUM = {"torch": (2, 11), "transformers": (5, 10), "safetensors": (0, 6), "ll
 
 
 def checks(settings: EngineSettings, *, runs_here: bool = True) -> list[Check]:
-    """Loads no weights. A check that cannot run is not fine, and says why. `runs_here`: the readers run on this machine, and not
-    on the nodes of a cluster, whose devices it cannot see."""
+    """All checks. They load no weights. A check that cannot run is not fine, and says why. `runs_here`: True if the readers run on
+    this machine, False if on nodes of a cluster, whose devices are not visible here."""
     found = packages()
     if not all(ok for _, ok, _ in found):
         return found
@@ -26,7 +26,7 @@ def checks(settings: EngineSettings, *, runs_here: bool = True) -> list[Check]:
 
 
 def packages() -> list[Check]:
-    """Imports none of them."""
+    """Checks the versions of packages without importing them."""
     return [_package(name, minimum) for name, minimum in MINIMUM.items()]
 
 
@@ -119,7 +119,7 @@ def _in_bucket(uri: str) -> str:
 
 
 def _folder_of(name: str, revision: str | None) -> Path | None:
-    """A folder, or the hub's own cache of that commit; None where it is not on this machine."""
+    """The model's folder, or the hub's cache of that commit; None if it is not on this machine."""
     if (folder := Path(name).expanduser()).is_dir():
         return folder
     from huggingface_hub import snapshot_download
@@ -132,7 +132,7 @@ def _folder_of(name: str, revision: str | None) -> Path | None:
 
 
 def _weights(settings: EngineSettings, folder: Path) -> Check:
-    """Do they fit, with something left for the cache?"""
+    """Checks that the weights fit into the free memory."""
     import torch
 
     from workers.engines.ovis.batching.device import available_memory, device_of

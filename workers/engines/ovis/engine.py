@@ -1,4 +1,4 @@
-"""The engine `ovis`: questions about images in, completions out; one thread owns the model and batches whatever is in flight."""
+"""The engine `ovis`. One thread owns the model and batches all requests that are in flight."""
 
 import asyncio
 import functools
@@ -45,7 +45,7 @@ IDLE_WAIT_S = 0.05
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request made ready on a worker thread: pixels cut to patches, text cut to tokens."""
+    """A request that a worker thread has prepared: pixels as patches, text as tokens."""
 
     picture: Picture
     prompt: list[int]
@@ -63,11 +63,11 @@ class OvisEngine:
         self._workers: ThreadPoolExecutor | None = None
 
     async def start(self) -> str:
-        """Loads and checks; gives device, number format and cache. Raises EngineStartError."""
+        """Loads and checks the model. Gives device, number format and cache size in words. Raises EngineStartError."""
         try:
             runs_on = await asyncio.to_thread(self._load)
         except EngineStartError as error:
-            raise EngineStartError(str(error)) from error  # under this very name, which the driver finds in a dead actor's text
+            raise EngineStartError(str(error)) from error  # not a subclass: the driver searches a dead actor's text for this name
         except torch.OutOfMemoryError as error:
             raise EngineStartError(f"The model {self.settings.model} does not fit this GPU's memory.") from error
         self._workers = ThreadPoolExecutor(max(2, min(8, (os.cpu_count() or 2) // 2)), thread_name_prefix="ovis-prepare")
@@ -77,23 +77,23 @@ class OvisEngine:
 
     @property
     def device_s(self) -> float:
-        """See `workers.engines.engine.OnDevice`: of pictures, prompts and decode steps."""
+        """Seconds of encoding, prefill and decode steps: see `workers.engines.engine.OnDevice`."""
         statistics = self.scheduler.statistics
         return self.scheduler.encoder.seconds + statistics.prefill_s + statistics.decode_s
 
     async def close(self) -> None:
-        """What is in flight is cancelled."""
+        """Cancels what is in flight and ends the thread."""
         with self._wake:
             self._is_closing = True
             self._wake.notify()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
         if self._workers is not None:
-            self._workers.shutdown(wait=False)  # what is being prepared finds the engine closed
+            self._workers.shutdown(wait=False)  # requests in preparation fail, because the engine is closed
 
     async def read(self, request: Request) -> Completion:
-        """Never raises but when cancelled: one request's error is that request's completion. `engine_s` counts the time in the
-        batch alone: the queue before it may be as long as the run."""
+        """Answers a request. An error becomes a failed completion; only cancelling raises. `engine_s` counts the time in the batch,
+        because the queue before it may be as long as the run."""
         try:
             return await self._read(request, deadline=time.monotonic() + self.settings.timeout_s)
         except (GrammarError, ValueError, OSError, RuntimeError) as error:
@@ -148,12 +148,13 @@ class OvisEngine:
         if request.answer_schema is not None:
             matcher = self._grammars.matcher(request.answer_schema)
             if prefix and matcher.try_consume_tokens(prefix) < len(prefix):
-                # It does not begin an answer of this shape: better to answer afresh than to end in an error.
+                # The prefix begins no answer of this shape. A new answer without it is better than an error.
                 matcher, prefix = self._grammars.matcher(request.answer_schema), []
         return _Asked(picture, prompt, prefix, matcher)
 
     def _thought(self, asked: _Asked, budget: int, request: Request, deadline: float) -> Sequence:
-        """Free text up to `</think>`, sampled as the authors do it; its blocks are found again by the answer."""
+        """The sequence of a thought: free text up to `</think>`, sampled as the authors do it. The answer reuses its cached
+        blocks."""
         defaults = self._defaults
         return Sequence(
             tokens=asked.prompt,
@@ -171,7 +172,7 @@ class OvisEngine:
         )
 
     def _thinking_budget(self, request: Request) -> int:
-        """Charts that are asked again may think; an answer that goes on from a prefix has done so."""
+        """Tokens of thinking for a request: only for a chart that is asked again, and not for an answer that continues a prefix."""
         may = request.task == "chart" and request.ask > 0 and not request.answer_prefix
         return self.settings.ovis.chart_thinking_tokens if may else 0
 
@@ -209,7 +210,7 @@ class OvisEngine:
             raise
 
     def _is_loop(self, answer: list[int]) -> bool:
-        """The token ids go round, and the text does so by the same rule as everywhere."""
+        """True if the token ids repeat, and the text is a loop by `workers.text.loops` as well."""
         return find_cycle(answer) is not None and find_loop(self.tokenizer.decode(answer, skip_special_tokens=True)) is not None
 
     def _encode(self, text: str) -> list[int]:
@@ -265,7 +266,7 @@ class OvisEngine:
                 for sequence in arrived:
                     self.scheduler.add(sequence)
                 worked = self.scheduler.turn()
-            except BaseException as error:  # noqa: BLE001  # a panic in Rust is no Exception; `_break` says what becomes of it
+            except BaseException as error:  # noqa: BLE001  # a panic in Rust is no Exception; `_break` handles it
                 self._break(error)
                 return
             if self._is_closing and self.scheduler.is_idle:
@@ -274,15 +275,16 @@ class OvisEngine:
                 time.sleep(IDLE_WAIT_S)
 
     def _break(self, error: BaseException) -> None:
-        """A CUDA error that sticks poisons every later call, and so does a bug of ours here: the process ends, so that Ray starts
-        another, and what was in flight is read again. A page that does it each time is found by its begin markers."""
+        """Ends the process, because after a sticky CUDA error, or a bug in this thread, every later call would fail. Ray starts
+        another
+        process, which reads what was in flight again. Begin markers find a page that causes this each time."""
         log.critical("the engine's thread broke", exc_info=error)
         logging.shutdown()
         os._exit(BROKEN_EXIT_CODE)
 
 
 def seed_of(request: Request, part: str) -> int:
-    """The same request draws the same numbers, whoever shares its batch."""
+    """The seed of a request. The same request draws the same numbers, whatever else is in its batch."""
     return int.from_bytes(
         blake2b(f"{request.label}\0{request.task}\0{request.ask}\0{part}".encode(), digest_size=8).digest(), "big"
     )

@@ -1,4 +1,4 @@
-"""The processor of the `transformers` way: text with placeholders and images in, tensors for the model out."""
+"""The processor in the style of `transformers`: it makes tensors for the model of text with placeholders and images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,8 @@ class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> "Ovis2_5Processor":
-        """Takes `revision`, `min_pixels` and `max_pixels`; files are read as data, never as code."""
+        """The processor of a checkpoint. It takes `revision`, `min_pixels` and `max_pixels`. Files are read as data, never as
+        code."""
         folder = locate(str(pretrained_model_name_or_path), kwargs.get("revision"), weights=False)
         limits = {key: kwargs[key] for key in ("min_pixels", "max_pixels") if kwargs.get(key) is not None}
         vit = Ovis2_5VisionConfig(**read_json(folder / "config.json").get("vit_config", {}))
@@ -41,8 +42,9 @@ class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
         videos: Sequence[Sequence[Image.Image]] | None = None,
         **kwargs: Any,
     ) -> BatchFeature:
-        """`text`: one or more prompts with `<image>` or `<video>` (see `render`, `apply_chat_template`). `images`: all
-        of them, in order of appearance over the prompts; a video is its frames."""
+        """Tensors for one or more prompts. `text` has `<image>` or `<video>` (see `render`, `apply_chat_template`). `images` are
+        all
+        images in their order over the prompts; a video is a list of its frames."""
         texts = [text] if isinstance(text, str) else list(text)
         visuals = [[image] for image in ([images] if isinstance(images, Image.Image) else images or [])]
         visuals += [list(frames) for frames in videos or []]
@@ -69,14 +71,16 @@ class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
         return BatchFeature(data)
 
     def render(self, turns: Sequence[Turn], *, thinking: bool = False) -> str:
-        """The prompt of a conversation; `apply_chat_template` of the official template gives the same."""
+        """The prompt of a conversation, equal to that of `apply_chat_template` with the official template."""
         return render(turns, thinking=thinking)
 
     def apply_chat_template(self, conversation: Sequence[Mapping[str, Any]], *, tokenize: bool = False, **kwargs: Any) -> Any:
-        """The checkpoint's own template: the prompt of one conversation, or with `tokenize` what the model takes, of PIL images
-        under `{"type": "image", "image": …}`. Without `enable_thinking` it means thinking, as the authors wrote it."""
+        """Applies the checkpoint's own template: gives the prompt of one conversation, or with `tokenize` the model's tensors, with
+        PIL
+        images under `{"type": "image", "image": …}`. Without `enable_thinking` the template enables thinking, as the authors wrote
+        it."""
         for name in ("return_dict", "return_tensors"):
-            kwargs.pop(name, None)  # always a dict of tensors
+            kwargs.pop(name, None)  # the result is always a dict of tensors
         text = self.tokenizer.apply_chat_template(conversation, tokenize=False, **kwargs)
         if not tokenize:
             return text

@@ -1,4 +1,4 @@
-"""From sequences that have ended to completions: text, figures, and why it ended."""
+"""Makes completions of sequences that have ended: text, figures, and why they ended."""
 
 from collections.abc import Collection
 from functools import lru_cache
@@ -16,18 +16,18 @@ STOP_REASONS: dict[str, StopReason] = {
 
 class Completions:
     def __init__(self, tokenizer: Any, vocabulary: Any, stops: Collection[int], timeout_s: float) -> None:
-        """`vocabulary` is llguidance's view of the tokenizer: it knows each token's bytes."""
+        """`vocabulary` is llguidance's view of the tokenizer, which knows each token's bytes."""
         self._tokenizer, self._stops, self._timeout_s = tokenizer, stops, timeout_s
         self._bytes_of = lru_cache(65_536)(lambda token: bytes(vocabulary.decode_bytes([token])))
 
     def of_answer(self, request: Request, sequence: Sequence, *, num_prompt: int, thought: Sequence | None) -> Completion:
-        """`num_prompt` counts the question alone: neither thought nor a given beginning."""
+        """The completion of an answer. `num_prompt` counts the question alone, without thought and given beginning."""
         num_thought, thought_s = (thought.num_new, thought.seated_s) if thought else (0, 0.0)
         tokens, given = sequence.new_tokens, sequence.answer[: sequence.num_given]
         said = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
         text = self._tokenizer.decode(given + said, skip_special_tokens=True)
         if sequence.end in ("length", "loop"):
-            text = text.rstrip("\ufffd")  # the last character may be cut in the middle of its bytes
+            text = text.rstrip("\ufffd")  # the last character's bytes may be incomplete
         mean, least = logprob_figures(
             sequence.logprobs[: len(said)],
             [self._bytes_of(token) for token in said],
@@ -47,7 +47,7 @@ class Completions:
         )
 
     def of_thought(self, request: Request, thought: Sequence) -> Completion:
-        """Of a thought that no answer will follow: what was thought is no part of an answer, so there is no text."""
+        """The completion of a thought that no answer follows. It has no text, because a thought is no part of an answer."""
         return Completion(
             stop_reason=STOP_REASONS[thought.end or "error"],
             num_prompt_tokens=thought.num_prompt,

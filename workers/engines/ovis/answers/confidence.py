@@ -1,4 +1,4 @@
-"""How sure the model was of what it said: log-probabilities over the tokens that carry content, not over the JSON around them."""
+"""The model's confidence: log probabilities of the tokens that carry content, without the JSON around them."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ _NUMBER = re.compile(rb"-?\d[\d.eE+-]*")
 
 
 def content_spans(text: bytes) -> list[tuple[int, int]]:
-    """Where in a JSON answer (whole or cut short) the values are: the insides of strings that are no keys, and numbers.
+    """(start, end) of the values in a JSON answer, whole or cut short: the insides of strings that are no keys, and numbers.
 
     >>> content_spans(b'{"a": "bc", "d": 1.5}')
     [(7, 9), (17, 20)]
@@ -27,9 +27,9 @@ def content_spans(text: bytes) -> list[tuple[int, int]]:
 def logprob_figures(
     logprobs: Sequence[float], pieces: Sequence[bytes], *, before: bytes = b"", is_json: bool
 ) -> tuple[float | None, float | None]:
-    """(mean, minimum) over content tokens; `pieces` are the tokens' bytes, `before` what the answer was given to begin with.
+    """(mean, minimum) over content tokens; None without content tokens. In free text every token counts.
 
-    Of free text every token counts. None when there is no content token.
+    `pieces` are the tokens' bytes, and `before` the beginning of the answer that was given.
     """
     chosen = list(logprobs)
     if is_json:

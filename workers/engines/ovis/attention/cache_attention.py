@@ -1,6 +1,6 @@
 """Attention over a paged key/value cache: one small interface, and a reference in SDPA that runs everywhere.
 
-Other kernels may take over where they are faster (`Kernels`); `kernels` chooses them and checks them against the references.
+Other kernels replace the reference if they are faster (`Kernels`). The module `kernels` chooses them and compares them with it.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,29 +18,31 @@ DecodeAttention = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tens
 
 @dataclass(frozen=True)
 class Kernels:
-    """Who computes attention, for each of the three shapes that it has here."""
+    """The functions that compute attention, one for each of its three shapes here."""
 
     vision: PackedAttention = sdpa
     prompts: PackedAttention = sdpa
     decode: DecodeAttention | None = None
-    """For one new token a row and no window; None: the reference."""
+    """For one new token per row and no window; None for the reference."""
 
     def __str__(self) -> str:
-        """Of vision, prompts and decoding."""
+        """The names of the kernels for vision, prompts and decoding."""
         names = [self.vision.__name__, self.prompts.__name__, "reference" if self.decode is None else "paged"]
         return "/".join(names)
 
 
 class Workspace:
-    """Where a step's keys and values are gathered, the same bytes in every layer and step: fresh memory costs the CPU more than
-    the copy itself (16 rows of 700 tokens: 2.6 ms with its page faults, 0.12 ms without)."""
+    """Buffers in which a step's keys and values are gathered. All layers and steps share them, because the page faults of new
+    memory
+    cost the CPU more than the copy (16 rows of 700 tokens: 2.6 ms with them, 0.12 ms without)."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
 
     def gather(self, name: str, cache: Tensor, tables: Tensor) -> Tensor:
-        """[rows, tokens of whole blocks, key/value heads, head_dim] out of the blocks; good until the next call of this name.
-        Whole blocks are copied by index_select: 0.07 ms where the same by indexing took 0.74 ms."""
+        """[rows, tokens of whole blocks, key/value heads, head_dim], copied from the blocks; valid until the next call of this
+        name.
+        index_select copies whole blocks in 0.07 ms; indexing took 0.74 ms."""
         rows, num_blocks = tables.shape
         flat = cache.flatten(1)
         needed = rows * num_blocks
@@ -59,7 +61,7 @@ class Step:
     """[layers, blocks, block_tokens, key/value heads, head_dim]"""
     values: Tensor
     slots: Tensor
-    """[num_tokens] int64: where each new token's key and value go, as block * block_tokens + offset."""
+    """[num_tokens] int64: the place of each new token's key and value, as block * block_tokens + offset."""
     tables: Tensor
     """[rows, blocks] int64: each row's blocks, padded with any valid block."""
     num_tokens: Tensor
@@ -71,7 +73,7 @@ class Step:
     workspace: Workspace
     kernels: Kernels = Kernels()
     past: Tensor | None = None
-    """[sum of lengths] int64: the slots of all tokens of all rows; None where every token is new, or none needs it."""
+    """[sum of lengths] int64: the slots of all tokens of all rows; None if every token is new, or no kernel needs it."""
     _masks: dict[int | None, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,12 +81,12 @@ class Step:
 
     @property
     def is_uniform(self) -> bool:
-        """All rows have the same number of new tokens, and few of them: decoding, or verifying drafts."""
+        """True if all rows have the same small number of new tokens, as in decoding or verifying drafts."""
         return is_uniform(self.num_new)
 
     def mask(self, window: int | None) -> Tensor:
-        """[rows, 1, new, tokens] for a uniform step, 0 where a new token may look and -inf elsewhere. Same for all layers, so made
-        once; SDPA would turn a bool mask into this in each of them."""
+        """[rows, 1, new, tokens] for a uniform step: 0 where a new token may look, -inf elsewhere. It is made once for all layers,
+        because SDPA would convert a bool mask in each of them."""
         if window not in self._masks:
             new = self.num_new[0]
             query_at = self.num_tokens[:, None] - new + torch.arange(new, device=self.slots.device)
@@ -102,8 +104,8 @@ def is_uniform(num_new: Sequence[int]) -> bool:
 
 
 def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *, scale: float, window: int | None = None) -> Tensor:
-    """[num_tokens, heads, head_dim] from query and [num_tokens, key/value heads, head_dim] key and value, which are written
-    to the cache first. Each row attends to its own past."""
+    """[num_tokens, heads, head_dim] for query of this shape and [num_tokens, key/value heads, head_dim] key and value, which are
+    written to the cache first. Each row attends to its own past."""
     keys, values = step.keys[layer], step.values[layer]
     of_token = [cache.view(-1, *cache.shape[2:]) for cache in (keys, values)]
     of_token[0].index_copy_(0, step.slots, key)
@@ -120,7 +122,7 @@ def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *,
 
 
 def attend_uniform(query: Tensor, keys: Tensor, values: Tensor, step: Step, scale: float, window: int | None) -> Tensor:
-    """All rows at once: the queries that share a key/value head become its queries, so that no key is repeated."""
+    """Attention of all rows at once. The queries that share a key/value head are put side by side, so that no key is repeated."""
     rows, new, longest = len(step.num_new), step.num_new[0], max(step.lengths)
     heads, head_dim = query.shape[1:]
     kv_heads = keys.shape[2]

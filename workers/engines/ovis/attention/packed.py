@@ -1,7 +1,8 @@
 """Attention inside segments that are packed one after the other: the patches of images, or the tokens of prompts.
 
-`sdpa` runs everywhere and is the reference; `varlen` is torch's own flash attention over packed segments, on CUDA in half
-precision. `kernels` chooses by measurement.
+`sdpa` runs everywhere and is the reference. `varlen` is torch's flash attention over packed segments, on CUDA in half precision.
+The
+module `kernels` measures both and chooses.
 """
 
 import inspect
@@ -19,7 +20,7 @@ from workers.engines.ovis.attention.transfer import to_device
 
 
 class Segments:
-    """Where the segments of a packed tensor begin and end: made once a forward, the same in all layers."""
+    """The lengths and bounds of the segments in a packed tensor. They are made once per forward for all layers."""
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
         self.lengths, self._device = lengths, device
@@ -30,7 +31,7 @@ class Segments:
 
     @cached_property
     def bounds(self) -> Tensor:
-        """[segments + 1] int32 on the device: 0, and where each ends."""
+        """[segments + 1] int32 on the device: 0, and the end of each segment."""
         (bounds,) = to_device(self._device, np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int32))
         return bounds
 
@@ -58,7 +59,8 @@ def sdpa(
     scale: float | None = None,
     window: int | None = None,
 ) -> Tensor:
-    """Runs of segments of the same lengths go as one batch. `window`: how many keys a causal query sees, itself included."""
+    """Attention by SDPA. Neighbouring segments of the same lengths form one batch. `window`: number of keys that a causal query
+    sees, itself included."""
     outputs = []
     query_at = key_at = 0
     is_grouped = query.shape[1] != key.shape[1]
@@ -92,7 +94,7 @@ def _causal_mask(num_queries: int, num_keys: int, window: int | None, device: to
 def varlen(
     query: Tensor, key: Tensor, value: Tensor, queries: Segments, keys: Segments, *, is_causal: bool, scale: float | None = None
 ) -> Tensor:
-    """All segments in one call. Raises what torch raises where it does not run (another device, float32)."""
+    """Attention of all segments in one call. Raises torch's error if it does not run (another device, float32)."""
     from torch.nn.attention.varlen import varlen_attn
 
     attention: Callable[..., Tensor] = varlen_attn  # type: ignore[assignment]  # more is given back only if asked for
@@ -104,5 +106,5 @@ def varlen(
 
 @lru_cache
 def _grouped(varlen_attn: Callable[..., Tensor]) -> dict[str, bool]:
-    """Queries that share key/value heads want a word in torch 2.13; 2.11 lets them through."""
+    """The argument for queries that share key/value heads. torch 2.13 needs it, and 2.11 does not know it."""
     return {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}

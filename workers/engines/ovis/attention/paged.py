@@ -1,7 +1,9 @@
-"""Attention for decoding in Triton: keys and values are read where they lie in the cache's blocks, each byte once.
+"""Attention for decoding in Triton. It reads keys and values in place from the cache's blocks, each byte once.
 
-Triton comes with torch for CUDA. The reference in `attention` gathers first, which moves the same bytes three times. The keys of a
-row are cut into splits that run side by side, when rows are too few to fill the GPU, and are put together by their softmax weights.
+Triton comes with torch for CUDA. The reference in `cache_attention` gathers first, which moves the same bytes three times. If the
+rows
+are too few to fill the GPU, the keys of a row are cut into splits that run in parallel; their results are joined by softmax
+weights.
 """
 
 import torch
@@ -10,10 +12,10 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK_TOKENS = (16, 32, 64)
-"""A block is one tile of the kernel, whose sides are powers of two and at least 16."""
+"""Allowed tokens per block. A block is one tile of the kernel, whose sides must be powers of two and at least 16."""
 MAX_SPLITS = 16
 NUM_PROGRAMS = 512
-"""Two for each processor of a large GPU and more; splits are made until there are so many."""
+"""Number of programs up to which splits are made: more than two for each multiprocessor of a large GPU."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -67,7 +69,7 @@ def _attend_split(  # type: ignore[no-untyped-def]
 
 
 def attend_decode(query: Tensor, keys: Tensor, values: Tensor, tables: Tensor, lengths: Tensor, scale: float) -> Tensor:
-    """[rows, heads, head_dim], of one new token a row, whose key and value are in the cache already.
+    """[rows, heads, head_dim] for one new token per row, whose key and value are in the cache already.
 
     `keys` and `values` [blocks, block_tokens, key/value heads, head_dim]; `tables` [rows, blocks] and `lengths` [rows] int64.
     """

@@ -1,4 +1,4 @@
-"""From the host to the device without a wait: pinned memory, which torch hands out again only when the copy is done."""
+"""Copies from the host to the device without waiting, through pinned memory, which torch reuses only after the copy is done."""
 
 from typing import Any
 
@@ -9,12 +9,13 @@ from torch import Tensor
 
 
 def pinned(tensor: Tensor) -> Tensor:
-    """A copy in page-locked memory. From pageable memory a copy first waits for all that the device still has to do."""
+    """A copy in page-locked memory. A transfer from pageable memory would first wait for all queued work of the device."""
     return tensor.pin_memory()
 
 
 def to_device(device: torch.device, *arrays: npt.NDArray[Any]) -> list[Tensor]:
-    """All in one copy; they must be of one dtype. On the CPU the tensors share the arrays' memory."""
+    """The arrays on the device, transferred in one copy; they must have one dtype. On the CPU the tensors share the arrays'
+    memory."""
     if device.type == "cpu":
         return [torch.from_numpy(array) for array in arrays]
     together = torch.from_numpy(np.concatenate([array.ravel() for array in arrays]))

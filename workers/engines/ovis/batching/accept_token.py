@@ -1,4 +1,4 @@
-"""What a token means for its request: grammars advance, and whoever is done says so."""
+"""Adds a new token to its request, advances the grammar, and decides whether the request has ended."""
 
 from workers.engines.ovis.batching.sequence import End, Sequence
 from workers.engines.ovis.batching.token_cycles import CHECK_EVERY
@@ -6,8 +6,8 @@ from workers.engines.ovis.batching.token_cycles import CHECK_EVERY
 NO_NUMBER = "the model gave no number (NaN) for this request"
 
 
-def hear(sequence: Sequence, token: int, logprob: float, overridden: bool) -> tuple[End, str] | None:
-    """Takes the next token in. How the request ends with it, and the error's text; None when it goes on."""
+def accept_token(sequence: Sequence, token: int, logprob: float, overridden: bool) -> tuple[End, str] | None:
+    """Adds the next token. Gives (how the request ends with it, error text), or None if it goes on."""
     if sequence.fault:
         return "error", sequence.fault
     if logprob != logprob:

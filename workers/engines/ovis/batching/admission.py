@@ -1,4 +1,6 @@
-"""Who waits, who runs, and whose blocks are whose: requests come in by their order, and the youngest leaves when room is short."""
+"""Admission: which requests wait, which run, and which blocks they hold. Requests are admitted in order, and the youngest leaves
+when
+blocks run out."""
 
 import itertools
 import time
@@ -10,13 +12,15 @@ from workers.engines.ovis.batching.blocks import BlockPool, OutOfBlocks
 from workers.engines.ovis.batching.sequence import Sequence
 
 MAX_PREFILL_TOKENS = 8192
-"""Tokens of one packed prefill; a longer prompt goes alone. Pages fit, so prompts are never cut."""
+"""Most tokens of one packed prefill. A longer prompt goes alone. Pages fit, so prompts are never cut."""
 MAX_SPARE_BLOCKS = 8
-"""Kept free at an admission for those who run already; more, and a cache that is nearly full would stand half empty."""
+"""Most blocks that an admission keeps free for running requests. With more, a nearly full cache would stay half empty."""
 
 
 class Admission:
-    """Whoever runs came before whoever waits. Counts only: nothing is computed here."""
+    """The queue of waiting requests and the list of running ones. A running request has arrived before every waiting one. This
+    class
+    only counts; it computes nothing on the device."""
 
     def __init__(self, pool: BlockPool, num_slots: int) -> None:
         self.pool = pool
@@ -27,19 +31,19 @@ class Admission:
 
     @property
     def youngest(self) -> Sequence:
-        """Of those that run, the one that came last: the oldest always gets on, so nobody is thrown out for ever."""
+        """The running request that came last. It leaves first, so the oldest always advances and no request waits for ever."""
         return max(self.running, key=lambda sequence: sequence.number)
 
     def put(self, sequence: Sequence) -> None:
-        """At the end of the queue."""
+        """Adds a request at the end of the queue."""
         sequence.number = next(self._numbers)
         sequence.update_names(self.pool.block_tokens)
         self.waiting.append(sequence)
 
     def admit(self, has_atoms: Callable[[Sequence], bool]) -> list[Sequence]:
-        """Waiting requests in their order, as long as there are slots, blocks and pictures for them. They run from here on.
+        """Admits waiting requests in order, as long as there are slots, blocks and encoded pictures for them, and gives them.
 
-        One that begins like another of the same batch waits a turn, and then finds that beginning computed.
+        A request that begins like another of the same batch waits a turn, and then finds that beginning in the cache.
         """
         admitted: list[Sequence] = []
         beginnings: set[bytes] = set()
@@ -78,7 +82,7 @@ class Admission:
         self.running.append(sequence)
 
     def grow(self, sequence: Sequence) -> bool:
-        """Room for its next token. False when every block is in use."""
+        """Makes room for the request's next token. False if every block is in use."""
         if len(sequence.blocks) * self.pool.block_tokens > sequence.num_written:
             return True
         try:
@@ -88,7 +92,9 @@ class Admission:
         return True
 
     def leave(self, sequence: Sequence) -> None:
-        """Wherever it is. Its full blocks stay in the cache, for whoever begins alike, until they are needed."""
+        """Removes the request, waiting or running. Its full blocks stay in the cache for requests that begin alike, until the space
+        is
+        needed."""
         if sequence.slot < 0:
             if sequence in self.waiting:
                 self.waiting.remove(sequence)
@@ -97,14 +103,16 @@ class Admission:
         self._unseat(sequence)
 
     def discard(self, sequence: Sequence) -> list[int]:
-        """A running one whose keys and values are no good leaves; the blocks that were its alone."""
+        """Removes a running request whose keys and values are invalid. Gives the blocks that it alone has used."""
         spoilt = self.pool.discard(sequence.blocks)
         sequence.blocks = array("q")
         self._unseat(sequence)
         return spoilt
 
     def put_back(self, sequences: Iterable[Sequence], *, is_written: bool) -> None:
-        """Running ones to the head of the queue, in their order. What a failed prefill was to write may not be shared."""
+        """Moves running requests to the head of the queue, in their order. `is_written` is False after a failed prefill, whose
+        blocks
+        must not be shared."""
         for sequence in sorted(sequences, key=lambda sequence: -sequence.number):
             if is_written:
                 self.publish(sequence)
@@ -112,7 +120,7 @@ class Admission:
             self.waiting.appendleft(sequence)
 
     def publish(self, sequence: Sequence) -> None:
-        """Full blocks whose tokens are known and written may be shared."""
+        """Allows sharing of the request's full blocks whose tokens are known and written."""
         sequence.update_names(self.pool.block_tokens)
         full = min(sequence.num_written, len(sequence.tokens)) // self.pool.block_tokens
         for index in range(sequence.num_published, full):
@@ -120,11 +128,12 @@ class Admission:
         sequence.num_published = max(sequence.num_published, full)
 
     def num_known(self, sequence: Sequence) -> int:
-        """Tokens at its beginning that the cache holds."""
+        """Number of tokens at the request's beginning that the cache holds."""
         return self.pool.count_known(self._shareable(sequence)) * self.pool.block_tokens
 
     def _shareable(self, sequence: Sequence) -> list[bytes]:
-        """The last token is always computed, for its logits."""
+        """Names of the blocks that the request may share. The last token is left out, because it must be computed for its
+        logits."""
         return sequence.names[: (len(sequence.tokens) - 1) // self.pool.block_tokens]
 
     def _unseat(self, sequence: Sequence) -> None:

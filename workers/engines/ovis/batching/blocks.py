@@ -1,7 +1,8 @@
-"""Which block of the key/value cache belongs to whom. Counts only; the tensors live in `decoder`.
+"""Counts the users of each block of the key/value cache. The tensors are in `decoder`.
 
-A full block is named by all tokens up to its end, so that requests that begin alike (a second ask, a second task on one image,
-an answer after its thought) share it. Nobody's blocks keep their content until the space is needed, least recently used first.
+A full block is named by all tokens up to its end, so that requests that begin alike (a second ask, a second task on one image, an
+answer after its thought) share it. Blocks without users keep their content until the space is needed; the least recently used goes
+first.
 """
 
 from array import array
@@ -24,7 +25,7 @@ class BlockPool:
         self._name_of: list[BlockName | None] = [None] * num_blocks
         self._named: dict[BlockName, int] = {}
         self._unused: OrderedDict[int, None] = OrderedDict()
-        """Blocks without users whose content is still good, least recently used first."""
+        """Blocks without users whose content is still valid, least recently used first."""
 
     @property
     def num_available(self) -> int:
@@ -43,7 +44,7 @@ class BlockPool:
         return block
 
     def count_known(self, names: Sequence[BlockName]) -> int:
-        """How many of the first blocks `share` would give."""
+        """Number of blocks that `share` would give."""
         known = 0
         while known < len(names) and names[known] in self._named:
             known += 1
@@ -58,13 +59,13 @@ class BlockPool:
         return blocks
 
     def publish(self, block: int, name: BlockName) -> None:
-        """The block is full and its content computed: others may share it. A name that is taken already stays with its first."""
+        """Allows sharing of a block that is full and computed. If the name is taken already, it stays with its first block."""
         if self._name_of[block] is None and name not in self._named:
             self._name_of[block] = name
             self._named[name] = block
 
     def release(self, blocks: Sequence[int]) -> None:
-        """One user less for each. The last blocks become the first to be reused: a beginning is worth more than an end."""
+        """Takes one user from each block. The last blocks are reused first, because a beginning is worth more than an end."""
         for block in reversed(blocks):
             self._users[block] -= 1
             if self._users[block] == 0:
@@ -74,7 +75,7 @@ class BlockPool:
                     self._unused[block] = None
 
     def discard(self, blocks: Sequence[int]) -> list[int]:
-        """Like `release`, for content that is no good: those that nobody else uses, which nobody will share from here on."""
+        """Releases blocks with invalid content. Gives those without other users, which are not shared any more."""
         spoilt = [block for block in blocks if self._users[block] == 1]
         for block in spoilt:
             self._forget(block)
@@ -89,8 +90,8 @@ class BlockPool:
 
 
 def extend_names(names: list[BlockName], identity: Sequence[int], block_tokens: int) -> None:
-    """Appends the names of the full blocks of `identity` that have none yet. `identity` tells tokens and atoms apart: ids for
-    tokens, numbers below zero for the atoms of one very image."""
+    """Appends the names of those full blocks of `identity` that have none yet. `identity` has ids for tokens, and for atoms numbers
+    below zero that are unique to their image."""
     for index in range(len(names), len(identity) // block_tokens):
         content = array("q", identity[index * block_tokens : (index + 1) * block_tokens]).tobytes()
         names.append(blake2b((names[-1] if names else b"") + content, digest_size=16).digest())

@@ -1,8 +1,9 @@
 """Decode steps recorded as CUDA graphs, one for each of a few batch sizes, and replayed.
 
-A step is some hundreds of kernels, which the host launches more slowly than the GPU runs them as long as the batch is small. A
-recorded step reads its tokens, slots and tables from fixed places and is launched as a whole. Rows without a request write to the
-cache's waste block. Sizes whose recording is not faster than the plain step are left out.
+A step has some hundreds of kernels. If the batch is small, the host launches them more slowly than the GPU runs them. A recorded
+step
+reads its tokens, slots and tables from fixed places and is launched as a whole. Rows without a request write to the cache's waste
+block. A size is left out if its recording is not faster than the plain step.
 """
 
 import logging
@@ -21,10 +22,10 @@ from workers.engines.ovis.batching.kernels import PAGE_TOKENS, TOLERANCE, clocke
 log = logging.getLogger(__name__)
 
 Record = Callable[[Callable[[], None]], Callable[[], None]]
-"""Runs something once or more, and gives what does the same again on whatever then lies in the same places."""
+"""Runs a function once or more, and gives a function that repeats its work on the current content of the same places."""
 
 SIZES = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Rows without a request cost little: the weights are read once for all rows."""
+"""Batch sizes that are recorded. Rows without a request cost little, because the weights are read once for all rows."""
 
 
 def sizes_up_to(max_batch: int) -> list[int]:
@@ -32,7 +33,7 @@ def sizes_up_to(max_batch: int) -> list[int]:
 
 
 class DecodeGraphs:
-    """What `Decoder.recorded` may be. Records nothing by itself: see `add`."""
+    """Recorded decode steps, to be set as `Decoder.recorded`. `add` records a size."""
 
     def __init__(self, decoder: Decoder, max_batch: int, record: Record) -> None:
         self._decoder, self._record = decoder, record
@@ -67,8 +68,9 @@ class DecodeGraphs:
         del self._replays[size]
 
     def __call__(self, tokens: Tensor, rows: Sequence[BatchRow]) -> Tensor | None:
-        """[len(rows), vocab_size] float32, good until the next call; None where there are more rows than were ever recorded.
-        `tokens` [len(rows)] on the device: each row's new one."""
+        """[len(rows), vocab_size] float32, valid until the next call; None if no recorded size has so many rows. `tokens`
+        [len(rows)]
+        on the device: each row's new token."""
         size = min((size for size in self._replays if size >= len(rows)), default=None)
         if size is None:
             return None
@@ -78,7 +80,8 @@ class DecodeGraphs:
         return self._logits[: len(rows)]
 
     def _places(self, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Positions, slots and numbers of tokens, [size] each, and tables [size, blocks]: contiguous, one after the other."""
+        """(positions, slots, numbers of tokens), [size] each, and tables [size, blocks]. They are contiguous, one after the
+        other."""
         numbers = self._numbers[: size * (3 + self._width)]
         positions, slots, num_tokens, tables = torch.split(numbers, [size, size, size, size * self._width])
         return positions, slots, num_tokens, tables.view(size, self._width)
@@ -98,13 +101,13 @@ class DecodeGraphs:
 
 
 def cuda_recorder() -> Record:
-    """All that it records share one pool of memory, as they run one after the other."""
+    """A recorder of CUDA graphs. The graphs share one pool of memory, because they run one after the other."""
     pool = torch.cuda.graph_pool_handle()
 
     def record(run: Callable[[], None]) -> Callable[[], None]:
         current, beside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(current)
-        with torch.cuda.stream(beside):  # compiles kernels, and lets libraries take what memory they keep
+        with torch.cuda.stream(beside):  # compiles kernels, and lets libraries allocate the memory that they keep
             run()
             run()
         current.wait_stream(beside)
@@ -119,8 +122,8 @@ def cuda_recorder() -> Record:
 
 @torch.inference_mode()
 def record_decode(decoder: Decoder, max_batch: int, *, record: Record | None = None) -> DecodeGraphs | None:
-    """Recorded steps where they are right and faster; None where there are none: without CUDA, without a decode kernel that takes
-    lengths from the device, with sliding windows, or when recording fails, which the log then says.
+    """Recorded steps for the sizes at which they are correct and faster; None if there are none. That is so without CUDA, without a
+    decode kernel that takes lengths from the device, with sliding windows, and if recording fails, which the log says.
 
     `record`: for tests.
     """
@@ -128,10 +131,10 @@ def record_decode(decoder: Decoder, max_batch: int, *, record: Record | None = N
         return None
     if decoder.kernels.decode is None or any(layer.window is not None for layer in decoder.layers):
         return None
-    with torch.inference_mode(mode=False):  # whose places are written in any mode
+    with torch.inference_mode(mode=False):  # so that its tensors can be written in any mode
         graphs = DecodeGraphs(decoder, max_batch, record or cuda_recorder())
     times = []
-    for size in reversed(sizes_up_to(min(max_batch, decoder.num_blocks))):  # the largest first: the others then find its memory
+    for size in reversed(sizes_up_to(min(max_batch, decoder.num_blocks))):  # largest first, so that the others reuse its memory
         try:
             graphs.add(size)
             plain_s, recorded_s, error = _compare(decoder, graphs, size)
@@ -152,10 +155,12 @@ def record_decode(decoder: Decoder, max_batch: int, *, record: Record | None = N
 
 
 def _compare(decoder: Decoder, graphs: DecodeGraphs, size: int) -> tuple[float, float, float]:
-    """Seconds of a plain and of a recorded step over rows of a page's length, or what the cache holds, and the recorded's error."""
+    """(seconds of a plain step, seconds of a recorded step, error of the recorded one). Rows have the length of a page, or less if
+    the
+    cache holds less."""
     length = min(PAGE_TOKENS, decoder.max_tokens, decoder.num_blocks // size * decoder.block_tokens)
     per_row = -(-length // decoder.block_tokens)
-    # Of different lengths, so that rows which change places are seen.
+    # The lengths differ, so that rows which have changed places are noticed.
     rows = [BatchRow(range(row * per_row, (row + 1) * per_row), length - row % decoder.block_tokens, 1) for row in range(size)]
     tokens = torch.arange(size, device=decoder.device) % decoder.vocab_size
     try:

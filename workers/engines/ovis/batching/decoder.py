@@ -1,7 +1,7 @@
 """One forward of the language model over the paged cache, on the weights and modules of transformers' own Qwen3.
 
-The layers are walked here rather than by transformers: with norms, rotation and projections in as few operations as torch has
-for them, a decode step of a tiny model takes half the time, and on a GPU half the kernel launches.
+The layers are computed here and not by transformers. With norms, rotation and projections in as few operations as torch allows, a
+decode step of a tiny model takes half the time, and on a GPU half the kernel launches.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,15 +28,15 @@ class Decoder:
         self.device, self.dtype = llm.device, llm.dtype
         self.vocab_size: int = config.vocab_size
         self.max_tokens = min(int(config.max_position_embeddings), num_blocks * block_tokens)
-        """Longest request: what the model was trained for and what the cache holds."""
-        # Two blocks more. The first is of zeros: tables are padded with it, and what is masked must be a number (0 * NaN is NaN).
-        # The second takes what the rows without a request write, when a recorded step has more rows than there are requests.
+        """Longest request that the model was trained for and that the cache can hold."""
+        # Two extra blocks. The first holds zeros and pads the tables, because masked values must be numbers (0 * NaN is NaN). The
+        # second takes the writes of rows without a request, when a recorded step has more rows than there are requests.
         shape = (config.num_hidden_layers, num_blocks + 2, block_tokens, config.num_key_value_heads, config.head_dim)
         self.keys, self.values = (torch.zeros(shape, dtype=self.dtype, device=self.device) for _ in range(2))
         self.workspace = Workspace()
         self.kernels = Kernels()
         self.recorded: Callable[[Tensor, Sequence[BatchRow]], Tensor | None] | None = None
-        """Decode steps that are replayed (see `decode_graphs`); gives None for what it has not."""
+        """Recorded decode steps (see `decode_graphs`). It gives None for a batch that has no recording."""
         self.norm, self.eps = llm.model.norm.weight, llm.model.norm.variance_epsilon
         self.layers = [Layer(layer, index) for index, layer in enumerate(llm.model.layers)]
 
@@ -71,12 +71,14 @@ class Decoder:
         return self.run(embedded, at, step, ends=ends if len(rows) != len(embedded) else None)
 
     def decode(self, tokens: Tensor, rows: Sequence["BatchRow"]) -> Tensor:
-        """`forward` of one new token of each row, [len(rows)] on the device. Good until the next step."""
+        """`forward` of one new token of each row, [len(rows)] on the device. The result is valid until the next step."""
         logits = self.recorded(tokens, rows) if self.recorded is not None else None
         return self.forward(self.embed(tokens), rows) if logits is None else logits
 
     def run(self, embedded: Tensor, positions: Tensor, step: Step, *, ends: Tensor | None) -> Tensor:
-        """What of a forward happens on the device alone. `ends`: where each row's last token is; None: rows are tokens."""
+        """The part of a forward that happens on the device alone. `ends`: the place of each row's last token; None if each row has
+        one
+        token."""
         cos, sin = self.rotary(embedded, positions)
         hidden = embedded
         for layer in self.layers:
@@ -86,25 +88,28 @@ class Decoder:
         return F.linear(normed(hidden, self.norm, self.eps), self.llm.lm_head.weight).float()
 
     def _slots(self, tables: Numbers, positions: Numbers, counts: Sequence[int]) -> Numbers:
-        """Of the tokens at `positions`, of which the first `counts[0]` are the first row's, and so on."""
+        """Slots of the tokens at `positions`; the first `counts[0]` belong to the first row, and so on."""
         of_row = np.repeat(np.arange(len(counts)), counts)
         return tables[of_row, positions // self.block_tokens] * self.block_tokens + positions % self.block_tokens
 
     def wipe(self, blocks: Sequence[int]) -> None:
-        """Of a request that gave no numbers: whoever gets these blocks next reads them behind its own tokens, masked."""
+        """Zeroes the blocks of a request that gave NaN. The next user reads them behind its own tokens, masked, and a masked value
+        must
+        be a number."""
         (those,) = to_device(self.device, np.asarray(blocks, dtype=np.int64))
         for cache in (self.keys, self.values):
             cache[:, those] = 0
 
     def rotary(self, like: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines [num_tokens, 1, head_dim], the first half of the sines negated: what `rotate` takes."""
+        """Cosines and sines [num_tokens, 1, head_dim] for `rotate_tokens`, with the first half of the sines negated."""
         cos, sin = (x[0, :, None] for x in self.llm.model.rotary_emb(like, positions[None]))
         half = sin.shape[-1] // 2
         return cos, torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
 
 
 class Layer:
-    """One decoder layer. Its projections of one input are laid side by side, and the modules keep views of them: no byte twice."""
+    """One decoder layer. Projections of one input are joined into one weight, of which the modules keep views, so no byte is stored
+    twice."""
 
     def __init__(self, layer: Any, index: int) -> None:
         attention, mlp = layer.self_attn, layer.mlp
@@ -118,7 +123,7 @@ class Layer:
         self.input_norm, self.mlp_norm = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
         heads, kv_heads = (projection.out_features // self.head_dim for projection in (attention.q_proj, attention.k_proj))
         self.heads = [heads, kv_heads]
-        # [heads + key/value heads, head_dim], so that queries and keys are normed and rotated together
+        # [heads + key/value heads, head_dim], so that queries and keys are normed and rotated together.
         self.head_norm = torch.cat(
             [attention.q_norm.weight.expand(heads, -1), attention.k_norm.weight.expand(kv_heads, -1)]
         ).contiguous()
@@ -159,7 +164,7 @@ def rotate_tokens(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class BatchRow:
-    """One request's part of a forward: its blocks, how many tokens it has with the new ones, and how many are new."""
+    """One request's part of a forward: its blocks, the number of its tokens with the new ones, and the number of new tokens."""
 
     __slots__ = ("blocks", "length", "num_new")
 

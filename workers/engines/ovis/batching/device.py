@@ -1,4 +1,4 @@
-"""Where and how to compute: device, number format, and how much memory the key/value cache may have."""
+"""Chooses the device and the memory of the key/value cache."""
 
 import logging
 import os
@@ -13,16 +13,16 @@ from workers.engines.ovis.batching.decoder import block_bytes
 log = logging.getLogger(__name__)
 
 CUDA_SHARE = 0.9
-"""Of the GPU's memory (or of this actor's part of it) that we use at all; the rest is the driver's and fragmentation."""
+"""Share of the GPU's memory (or of this actor's part) that is used. The rest is for the driver and fragmentation."""
 CUDA_WORK_BYTES = 3 * 2**30
-"""Kept for activations: one vision pass of 16,384 patches, a packed prefill, logits of a full batch."""
+"""Memory for activations: one vision pass of 16,384 patches, a packed prefill, logits of a full batch."""
 CPU_SHARE = 0.25
-"""Of the memory free at start."""
+"""Share of the free memory at the start that the cache may take."""
 CPU_MAX_BYTES = 4 * 2**30
 
 
 def choose_device(wanted: str) -> torch.device:
-    """Raises EngineStartError when a GPU is asked for and none is there."""
+    """The device for `engine.ovis.device`. Raises EngineStartError if a GPU is asked for and there is none."""
     if wanted == "auto":
         if not torch.cuda.is_available():
             log.warning("no GPU here: Ovis2.5 runs on the CPU, which is right for trying things out and slow for anything else")
@@ -40,7 +40,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def device_of(settings: EngineSettings) -> torch.device:
-    """Where a reader computes. Raises EngineStartError where it was given a GPU that torch does not see."""
+    """The device of a reader. Raises EngineStartError if the reader has a GPU that torch does not see."""
     device = choose_device(settings.ovis.device)
     if device.type == "cpu" and settings.ovis.device == "auto" and settings.num_gpus > 0:
         raise EngineStartError(f"engine.num_gpus is {settings.num_gpus:g}, but torch sees no CUDA device here.")
@@ -48,16 +48,16 @@ def device_of(settings: EngineSettings) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """For a person: the card's own name, or that it is the CPU, and why."""
+    """The device's name for a person: the card's, or that it is the CPU, and why."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return "on the CPU" if torch.cuda.is_available() else "on the CPU, for there is no GPU"
 
 
 def num_blocks(config: Any, settings: OvisSettings, device: torch.device, dtype: torch.dtype, gpu_share: float) -> int:
-    """Blocks of the key/value cache: as many as the setting or the free memory allows, and no more than a full batch can use.
+    """Number of blocks of the key/value cache: as many as the setting or the free memory allows, at most what a full batch can use.
 
-    Raises EngineStartError when not even one short request would fit.
+    Raises EngineStartError if not even one short request would fit.
     """
     size = block_bytes(config, settings.kv_block_tokens, dtype)
     most = settings.max_batch * -(-int(config.max_position_embeddings) // settings.kv_block_tokens)
@@ -72,7 +72,7 @@ def num_blocks(config: Any, settings: OvisSettings, device: torch.device, dtype:
 
 
 def free_bytes(device: torch.device, gpu_share: float) -> int:
-    """What the cache may take, the weights being loaded already."""
+    """Bytes that the cache may take. The weights must be loaded already."""
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         ours = int(total * min(1.0, gpu_share) * CUDA_SHARE) - torch.cuda.memory_allocated(device)
@@ -81,7 +81,7 @@ def free_bytes(device: torch.device, gpu_share: float) -> int:
 
 
 def available_memory() -> int:
-    """Bytes of host memory that can be had without swapping."""
+    """Bytes of host memory that are available without swapping."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             fields = dict(line.split(":", 1) for line in file)
@@ -91,13 +91,13 @@ def available_memory() -> int:
 
 
 def synchronise(device: torch.device) -> None:
-    """Waits for all that the device still has to do."""
+    """Waits for all queued work of the device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def still_works(device: torch.device) -> bool:
-    """Whether it computes: after an error that may or may not have poisoned it, as one while recording."""
+    """True if the device still computes after an error that may have broken it, such as one while recording."""
     try:
         synchronise(device)
         return bool(torch.ones(1, device=device).item() == 1)
@@ -106,7 +106,7 @@ def still_works(device: torch.device) -> bool:
 
 
 def is_sticky(error: BaseException) -> bool:
-    """A CUDA error after which this process can compute nothing any more (out of memory is none)."""
+    """True for a CUDA error after which this process can compute nothing any more. Out of memory is not one."""
     if isinstance(error, torch.OutOfMemoryError):
         return False
     return isinstance(error, getattr(torch, "AcceleratorError", ())) or "CUDA error" in str(error)

@@ -1,4 +1,5 @@
-"""Images through the vision tower, ahead of the language model, bounded: each picture once, whoever asks about it."""
+"""Encodes images in the vision tower, a bounded number ahead of the language model. A picture is encoded once for all its
+requests."""
 
 import time
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from workers.engines.ovis.batching.sequence import Picture
 from workers.engines.ovis.model.vision import Grid
 
 MAX_PATCHES = 16_384
-"""Patches of one pass: one page at the 9B's limit (12,544), or several small pictures."""
+"""Most patches of one pass: one page at the 9B's limit (12,544), or several small pictures."""
 
 
 class ImageEncoder:
@@ -36,10 +37,11 @@ class ImageEncoder:
         return torch.cat([self._atoms[picture.digest] for picture in pictures])
 
     def run(self, wanted: Sequence[Picture]) -> tuple[int, dict[bytes, Exception]]:
-        """One pass over the first of the `wanted` pictures that are not encoded yet, as many as fit one pass.
+        """Encodes the first of the `wanted` pictures that are not encoded yet, as many as fit into one pass.
 
-        Gives how many were encoded, and the errors of those that could not be: one bad picture costs itself. A device that is
-        done for (`is_sticky`) is no picture's fault, and flies.
+        Gives the number of encoded pictures, and the errors of those that could not be encoded; one bad picture fails alone. An
+        error
+        that breaks the device (`is_sticky`) is raised, because it is no picture's fault.
         """
         distinct = {picture.digest: picture for picture in wanted}
         chosen: list[Picture] = []
@@ -60,7 +62,7 @@ class ImageEncoder:
         except Exception as error:
             if is_sticky(error):
                 raise
-            for picture in chosen:  # whose fault it is shows when each goes alone
+            for picture in chosen:  # each alone, to find the one at fault
                 try:
                     self._encode([picture])
                 except Exception as own:
@@ -72,7 +74,7 @@ class ImageEncoder:
         return len(chosen) - len(errors), errors
 
     def forget(self, pictures: Iterable[Picture]) -> None:
-        """They are encoded anew when they are asked for."""
+        """Drops the pictures, which are encoded again when they are needed."""
         for picture in pictures:
             self._atoms.pop(picture.digest, None)
 
@@ -87,7 +89,8 @@ class ImageEncoder:
         self.num_encoded += len(pictures)
 
     def _forget(self, keep: set[bytes]) -> None:
-        """Down to the bound, the least recently used first; what waiting requests need stays."""
+        """Drops pictures down to the bound, the least recently used first. Those in `keep` stay, because waiting requests need
+        them."""
         for digest in list(self._atoms):
             if len(self._atoms) <= self.ahead:
                 return

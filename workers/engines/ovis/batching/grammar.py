@@ -1,9 +1,10 @@
-"""Answers held to their JSON schema by llguidance, token by token.
+"""Constrains answers to their JSON schema by llguidance, token by token.
 
-Numbers lie between 0 and 1, as the shares of boxes do that Ovis2.5 was trained on (unbounded, `1e999` could be said, which no float
-holds). Only the escapes `\\n`, `\\"` and `\\\\` may be written: JSON would read the LaTeX `\\frac` as a form feed and `rac`.
-Whitespace is fixed as models write it by themselves, so that none of it can go on for ever. Texts have no length limit: it makes
-masks slow.
+Numbers are limited to 0 to 1, like the shares of boxes on which Ovis2.5 was trained; without a limit the model could write `1e999`,
+which no float holds. Only the escapes `\\n`, `\\"` and `\\\\` are allowed, because JSON reads the LaTeX `\\frac` as a form feed and
+`rac`.
+Whitespace is fixed to what models write by themselves, so that it cannot go on for ever. Texts have no length limit, because that
+makes masks slow.
 """
 
 import json
@@ -20,21 +21,21 @@ OPTIONS = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible":
 
 
 class GrammarError(Exception):
-    """The schema cannot be compiled, or the answer left it."""
+    """The schema cannot be compiled."""
 
 
 class Grammars:
-    """Compiled once per schema, copied for each request."""
+    """Makes matchers. A grammar is compiled once per schema and copied for each request."""
 
     def __init__(self, tokenizer: Any, vocab_size: int, stops: Sequence[int], num_threads: int | None = None) -> None:
-        # One end token is enough to end a grammar; the others are forbidden inside it like any token that fits nowhere.
+        # One end token ends a grammar. The others are forbidden inside it, like every token that does not fit.
         self.tokenizer = from_tokenizer(tokenizer, n_vocab=vocab_size, eos_token=list(stops))
         self._executor = LLExecutor(num_threads=num_threads)
         self._pristine: dict[str, LLMatcher] = {}
         self.num_words = -(-vocab_size // 32)
 
     def matcher(self, schema: Mapping[str, Any]) -> LLMatcher:
-        """Fresh, at the beginning of an answer. Raises GrammarError."""
+        """A new matcher at the beginning of an answer. Raises GrammarError."""
         text = json.dumps(bounded(schema), sort_keys=False)
         if text not in self._pristine:
             try:
@@ -48,16 +49,16 @@ class Grammars:
         return self._pristine[text].deep_copy()
 
     def allocate(self, rows: int, *, pinned: bool) -> Tensor:
-        """[rows, words] int32, everything allowed."""
+        """A mask [rows, words] int32 that allows every token."""
         return torch.full((rows, self.num_words), -1, dtype=torch.int32, pin_memory=pinned)
 
     def fill(self, mask: Tensor, matchers: Sequence[tuple[LLMatcher, int]]) -> None:
-        """What each matcher allows next, into its row of `mask`; in parallel, without the interpreter's lock."""
+        """Writes what each matcher allows next into its row of `mask`, in parallel and without the GIL."""
         fill_next_token_bitmask_par(self._executor, list(matchers), mask)
 
 
 def bounded(schema: Any) -> Any:
-    """The same with `minimum` 0 and `maximum` 1 for each number that has no bounds of its own."""
+    """The schema with `minimum` 0 and `maximum` 1 for each number without bounds of its own."""
     if isinstance(schema, Mapping):
         inner = {key: bounded(value) for key, value in schema.items()}
         return {"minimum": 0, "maximum": 1} | inner if schema.get("type") == "number" else inner

@@ -1,4 +1,5 @@
-"""Which attention is used on CUDA: what agrees with the reference and is fastest on a page, tried before the first request."""
+"""Chooses the attention kernels on CUDA: those that agree with the reference and are fastest on a page, tried before the first
+request."""
 
 import logging
 import time
@@ -16,16 +17,17 @@ from workers.engines.ovis.batching.device import is_sticky, synchronise
 log = logging.getLogger(__name__)
 
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 3e-2}
-"""Between two right answers, by the largest number of the reference's."""
+"""Largest allowed difference, relative to the largest number of the reference."""
 PAGE_PATCHES, PAGE_TOKENS = 8192, 2500
-"""What is timed: a page in the vision tower, and its prompt in the language model, about those of A4 at 2B's own limit."""
+"""Sizes for timing: the patches and prompt tokens of a page, about those of A4 at the 2B's own limit."""
 DECODE_ROWS = 16
 ROUNDS = 5
 
 
 @torch.inference_mode()
 def choose_kernels(decoder: Decoder, vit: Any, *, wanted: str = "auto") -> Kernels:
-    """`vit` is the vision tower's config; `wanted` is `engine.ovis.attention`: `reference`, or `auto`, which measures on CUDA."""
+    """The kernels for the decoder and the vision tower, whose config is `vit`. `wanted` is `engine.ovis.attention`: `reference`, or
+    `auto`, which measures on CUDA."""
     if wanted == "reference" or decoder.device.type != "cuda":
         return Kernels()
     num_heads, kv_heads = decoder.layers[0].heads
@@ -48,7 +50,7 @@ class Problem:
     ) -> None:
         generator = torch.Generator(device).manual_seed(0)
         self.segments = Segments(lengths, device)
-        # Strided, as projections that lie side by side leave it.
+        # Strided like the output of joined projections.
         together = torch.randn(sum(lengths), heads + 2 * kv_heads, head_dim, generator=generator, device=device).to(dtype)
         self.query, self.key, self.value = torch.split(together, [heads, kv_heads, kv_heads], dim=1)
 
@@ -59,7 +61,7 @@ class Problem:
 
 
 def fastest(what: str, candidates: Mapping[str, Callable[[], Tensor]], dtype: torch.dtype) -> str:
-    """Of the candidates that run and agree with the first, which is the reference. Raises what says that the device is done for."""
+    """The name of the fastest candidate that runs and agrees with the first, the reference. Raises an error that breaks the device."""
     reference, *others = candidates
     right = candidates[reference]()
     seconds = {reference: clocked(candidates[reference], right.device)}
@@ -81,13 +83,13 @@ def fastest(what: str, candidates: Mapping[str, Callable[[], Tensor]], dtype: to
 
 
 def relative_error(said: Tensor, right: Tensor) -> float:
-    """Of the largest number; infinite where it is no number."""
+    """The largest difference relative to the largest number of `right`; infinite for NaN."""
     error = float((said.float() - right.float()).abs().max() / right.float().abs().max())
     return error if error == error else float("inf")
 
 
 def clocked(run: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one call, of several that follow each other."""
+    """Seconds of one call, averaged over several."""
     run()
     synchronise(device)
     started = time.perf_counter()
@@ -98,7 +100,8 @@ def clocked(run: Callable[[], object], device: torch.device) -> float:
 
 
 def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttention | None:
-    """None: the reference. `keys` and `values` are the cache: [layers, blocks, block_tokens, key/value heads, head_dim]."""
+    """The kernel for decoding; None for the reference. `keys` and `values` are the cache: [layers, blocks, block_tokens, key/value
+    heads, head_dim]."""
     block, kv_heads, head_dim = keys.shape[2:]
     try:
         from workers.engines.ovis.attention.paged import BLOCK_TOKENS, attend_decode
@@ -122,7 +125,7 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
     step = _decode_step(keys, values, tables, [length] * rows)
     query = torch.randn(rows, num_heads, head_dim, device=keys.device).to(keys.dtype)
     given = query, keys[0], values[0]
-    # In the cache itself: the blocks of `largest_error` all fit the GPU's own cache, and are read faster than a page's.
+    # Timed in the cache itself, because the blocks of `largest_error` fit the GPU's own cache and are read faster than a page's.
     for numbers in given[1:]:
         numbers.normal_()
     try:
@@ -144,7 +147,8 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
 def largest_error(
     kernel: DecodeAttention, block: int, num_heads: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device
 ) -> float:
-    """Against the reference, on rows of random numbers: one token, whole blocks, and a block begun; one row and many."""
+    """The kernel's largest error against the reference, on rows of random numbers: one token, whole blocks, and an incomplete block;
+    one row and many."""
     generator = torch.Generator(device).manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
@@ -154,7 +158,9 @@ def largest_error(
     errors = []
     for lengths in ([7 * block + 5], [1, 3 * block, block - 1, 2 * block + 1] * 16):
         tables = torch.randint(0, 40, (len(lengths), -(-max(lengths) // block)), generator=generator, device=device)
-        query = normal(len(lengths), num_heads + kv_heads, head_dim)[:, :num_heads]  # strided, as the projection leaves it
+        query = normal(len(lengths), num_heads + kv_heads, head_dim)[
+            :, :num_heads
+        ]  # strided like the output of the joined projection
         step = _decode_step(keys, values, tables, lengths)
         scale = head_dim**-0.5
         said = kernel(query, keys[0], values[0], tables, step.num_tokens, scale)

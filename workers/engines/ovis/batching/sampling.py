@@ -1,4 +1,4 @@
-"""Choosing the next token of every row at once, on the device: no Python looks at logits row by row."""
+"""Chooses the next token of all rows at once on the device, without handling rows in Python."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass
 class Choice:
-    """Per row: the token, its log-probability in the model's own distribution (unmasked, before penalty and temperature), and
+    """For each row the token, its log probability in the model's own distribution (unmasked, before penalty and temperature), and
     whether the grammar forbade the model's best token."""
 
     tokens: Tensor
@@ -18,22 +18,23 @@ class Choice:
 
 @dataclass
 class Controls:
-    """Per row, on the device. None: no row asks for it, and the work is saved."""
+    """Sampling controls of each row, on the device. A field is None if no row uses it, which saves its work."""
 
     temperature: Tensor | None = None
-    """0: greedy."""
+    """0 for greedy."""
     top_k: Tensor | None = None
-    """0: all."""
+    """0 for all tokens."""
     top_p: Tensor | None = None
     uniform: Tensor | None = None
-    """One number in [0, 1) each: with it the choice depends on the request alone, not on who shares the batch."""
+    """One number in [0, 1) per row, so that the choice depends on the request alone and not on the rest of the batch."""
     penalty: Tensor | None = None
     seen: Tensor | None = None
-    """[rows, vocabulary] bool: what the row has said so far, for the penalty."""
+    """[rows, vocabulary] bool: tokens that the row has produced so far, for the penalty."""
 
 
 def choose(logits: Tensor, mask: Tensor | None, controls: Controls) -> Choice:
-    """`logits` [rows, vocabulary] float32; `mask` [rows, ceil(vocabulary / 32)] int32, bit set = allowed (llguidance's layout)."""
+    """The next tokens for `logits` [rows, vocabulary] float32. `mask` [rows, ceil(vocabulary / 32)] int32 has a set bit for each
+    allowed token (llguidance's layout)."""
     scores = logits
     best = logits.argmax(-1)
     if controls.penalty is not None and controls.seen is not None:
@@ -58,8 +59,8 @@ def unpack_bits(mask: Tensor, vocab_size: int) -> Tensor:
 
 
 def _sampled(scores: Tensor, controls: Controls) -> Tensor:
-    """Temperature, then top-k, then top-p, as transformers orders them; then the token where the cumulated probability passes
-    the row's uniform number. Greedy rows get any token."""
+    """Sampled tokens: temperature, top-k and top-p in the order of transformers, then the token at which the cumulated probability
+    passes the row's uniform number. Greedy rows get any token."""
     assert controls.temperature is not None
     assert controls.top_k is not None
     assert controls.top_p is not None

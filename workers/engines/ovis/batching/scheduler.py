@@ -1,8 +1,9 @@
 """Continuous batching: requests enter a batch when there is room, leave it when they are done, and the next takes their place.
 
-A turn is: encode some pictures, prefill whole prompts (packed), decode one token of every running request. On CUDA the host is one
-token behind: the next forward is launched from tokens that are still on the device, and while it runs the last ones are read,
-grammars advanced and masks filled. On the CPU there is nothing to hide behind, and the host looks first.
+A turn encodes some pictures, prefills whole prompts (packed), and decodes one token of every running request. On CUDA the host is
+one
+token behind: the next forward starts from tokens that are still on the device, and while it runs the host reads the last ones,
+advances grammars and fills masks. On the CPU nothing would run in parallel, so the host reads first.
 """
 
 import logging
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workers.engines.ovis.batching.accept_token import NO_NUMBER, hear
+from workers.engines.ovis.batching.accept_token import NO_NUMBER, accept_token
 from workers.engines.ovis.batching.admission import Admission
 from workers.engines.ovis.batching.blocks import BlockPool
 from workers.engines.ovis.batching.decoder import Decoder
@@ -61,7 +62,7 @@ class Scheduler:
 
     @property
     def in_flight(self) -> list[Sequence]:
-        """All that have not ended."""
+        """All requests that have not ended."""
         return [*self.admission.running, *self.admission.waiting]
 
     @property
@@ -69,7 +70,7 @@ class Scheduler:
         return not self.admission.waiting and not self.admission.running and not self._pending
 
     def add(self, sequence: Sequence) -> None:
-        """Queues it. A request that can never fit ends at once."""
+        """Queues a request. A request that can never fit ends at once."""
         most = self.decoder.max_tokens - 1
         if sequence.num_prompt > most:
             self._finish(sequence, "error", f"the prompt has {sequence.num_prompt} tokens; {most} are the limit here")
@@ -79,7 +80,7 @@ class Scheduler:
 
     @torch.inference_mode()
     def turn(self) -> bool:
-        """One round. False when there was nothing to do."""
+        """Does one turn. False if there was nothing to do."""
         self._sweep()
         worked = self._encode()
         if admitted := self.admission.admit(lambda sequence: self.encoder.has(sequence.pictures)):
@@ -91,7 +92,7 @@ class Scheduler:
         return worked
 
     def _sweep(self) -> None:
-        """What leaves before its time, wherever it is."""
+        """Ends requests that were cancelled or have timed out, waiting or running."""
         now = time.monotonic()
         for sequence in self.in_flight:
             if sequence.is_cancelled:
@@ -114,13 +115,13 @@ class Scheduler:
             log.exception("a finished request could not be handed back")
 
     def _encode(self) -> bool:
-        """Pictures of the next requests, one pass of the tower."""
+        """Encodes pictures of the next requests in one pass of the vision tower."""
         wanted: list[Picture] = []
         for sequence in self.admission.waiting:
             if len(wanted) >= self.encoder.ahead:
                 break
             if sequence.pictures and sequence.needs_atoms(self.admission.num_known(sequence)):
-                wanted += sequence.pictures  # the first request's in any case, however many
+                wanted += sequence.pictures  # those of the first request in any case, however many
         if not wanted:
             return False
         num_encoded, errors = self.encoder.run(wanted)
@@ -144,7 +145,7 @@ class Scheduler:
                 self._finish(sequences[0], "error", f"{type(error).__name__}: {error}")
                 return
             for sequence in sequences:
-                sequence.is_suspect = True  # whose fault it is shows when each goes alone
+                sequence.is_suspect = True  # each goes alone next, to find the one at fault
             self.admission.put_back(sequences, is_written=False)
             return
         for sequence in sequences:
@@ -180,12 +181,12 @@ class Scheduler:
         self.statistics.decode_s += time.perf_counter() - started
 
     def _room_for_one_more(self) -> list[Sequence]:
-        """The running requests that go on, each with a block for its next token. When blocks run out the youngest goes back to the
-        queue (its beginning stays in the cache as long as it can); a request alone that fills the whole cache ends as `length`."""
+        """The running requests that go on, each with a block for its next token. If blocks run out, the youngest goes back to the queue,
+        and its beginning stays in the cache as long as possible. A single request that fills the whole cache ends as `length`."""
         for sequence in [sequence for sequence in self.admission.running if sequence.may_go_on]:
             while sequence.slot >= 0 and not self.admission.grow(sequence):
                 if self._pending:
-                    self._consume()  # what is in flight must be known before anyone leaves
+                    self._consume()  # tokens in flight must be known before a request leaves
                 elif len(self.admission.running) == 1:
                     self._finish(sequence, "length")
                 else:
@@ -199,7 +200,8 @@ class Scheduler:
         self.admission.put_back(sequences, is_written=True)
 
     def _shed(self, batch: list[Sequence], error: Exception) -> None:
-        """A decode that failed: out of memory sheds the younger half, anything else ends the batch (each request by itself)."""
+        """Handles a failed decode. Out of memory sends the younger half back to the queue; any other error ends each request of the
+        batch."""
         alive = sorted((sequence for sequence in batch if sequence.slot >= 0), key=lambda sequence: sequence.number)
         if isinstance(error, torch.OutOfMemoryError) and len(alive) > 1:
             log.warning("out of memory while decoding %d requests; half of them go back to the queue", len(alive))
@@ -218,14 +220,14 @@ class Scheduler:
         self._pending.append(pending)
 
     def _consume(self) -> None:
-        """Reads the tokens in flight; requests that are done leave."""
+        """Reads the tokens in flight. Requests that are done leave."""
         while self._pending:
             for sequence, token, logprob, overridden in self._pending.popleft().rows():
                 sequence.num_in_flight -= 1
                 if sequence.end is not None:
                     continue
                 try:
-                    ended = hear(sequence, token, logprob, overridden)
+                    ended = accept_token(sequence, token, logprob, overridden)
                 except Exception as error:  # noqa: BLE001  # one request's error ends that request
                     ended = "error", f"{type(error).__name__}: {error}"
                 if ended is not None:

@@ -1,4 +1,4 @@
-"""One request inside the scheduler: what it says so far, where its keys and values are, how it may go on."""
+"""One request inside the scheduler: its tokens, the place of its keys and values, and its limits."""
 
 import random
 from array import array
@@ -31,14 +31,14 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
-    """0: all."""
+    """0 for all tokens."""
     repetition_penalty: float = 1.0
     seed: int = 0
 
 
 @dataclass(eq=False)
 class Sequence:
-    """`tokens` are the prompt's and then the answer's; marks below zero stand for what is no text."""
+    """A request. `tokens` are those of the prompt, then those of the answer; marks below zero stand for atoms and indicators."""
 
     tokens: list[int]
     pictures: tuple[Picture, ...]
@@ -46,45 +46,45 @@ class Sequence:
     stops: frozenset[int]
     sampling: Sampling = Sampling()
     matcher: Any = None
-    """llguidance's, at the beginning of the answer (or behind its given prefix); None: free text."""
+    """llguidance's matcher at the beginning of the answer, or behind its given prefix; None for free text."""
     num_given: int = 0
-    """The last tokens of the prompt that are the answer's beginning already."""
+    """Number of tokens at the prompt's end that are the answer's beginning."""
     is_loop: Callable[[list[int]], bool] | None = None
-    """Looked at now and then: does the answer go round in circles? Then it ends as `loop`."""
+    """True if the answer repeats itself. It is called now and then, and ends the request as `loop`."""
     deadline: float | None = None
-    """time.monotonic() after which it ends as `timeout`."""
+    """time.monotonic() after which the request ends as `timeout`."""
     done: Callable[["Sequence"], None] = lambda sequence: None
-    """Called once, from the scheduler's thread."""
+    """Called once when the request has ended, on the scheduler's thread."""
 
     num_prompt: int = field(init=False)
     number: int = -1
-    """By arrival."""
+    """Number in the order of arrival."""
     num_written: int = 0
-    """Tokens whose keys and values are in `blocks`."""
+    """Number of tokens whose keys and values are in `blocks`."""
     blocks: "array[int]" = field(default_factory=lambda: array("q"))
     names: list[BlockName] = field(default_factory=list)
     num_published: int = 0
     slot: int = -1
     num_in_flight: int = 0
-    """Tokens sampled on the device that the host has not seen yet."""
+    """Number of tokens that were sampled on the device and that the host has not read yet."""
     logprobs: list[float] = field(default_factory=list)
     num_overridden: int = 0
     end: End | None = None
     error: str = ""
     is_cancelled: bool = False
     fault: str = ""
-    """What broke while its next token was chosen; it ends with that."""
+    """Error that happened while the next token was chosen. The request ends with it."""
     is_suspect: bool = False
-    """Its prefill failed in company; it goes alone, which shows whose fault it was."""
+    """True after its prefill failed together with others. It goes alone then, to find the request at fault."""
     num_shared: int = 0
-    """Prompt tokens found in the cache at the first admission."""
+    """Prompt tokens that were in the cache at the first admission."""
     num_preemptions: int = 0
     seated_at: float = 0.0
     seated_s: float = 0.0
-    """Time in the batch, without that in the queue."""
+    """Seconds in the batch, without those in the queue."""
 
     def __post_init__(self) -> None:
-        self.tokens = list(self.tokens)  # it grows; whoever made it keeps theirs
+        self.tokens = list(self.tokens)  # a copy, because the list grows
         self.num_prompt = len(self.tokens)
         self.random = random.Random(self.sampling.seed)
         self._identity = self._identify(self.tokens)
@@ -95,7 +95,7 @@ class Sequence:
 
     @property
     def answer(self) -> list[int]:
-        """What was given of it and what was added."""
+        """The tokens of the answer: its given beginning, and the new ones."""
         return self.tokens[self.num_prompt - self.num_given :]
 
     @property
@@ -104,7 +104,7 @@ class Sequence:
 
     @property
     def may_go_on(self) -> bool:
-        """Another token may be sampled after those in flight."""
+        """True if another token may be sampled after those in flight."""
         return self.end is None and self.num_new + self.num_in_flight < self.max_new_tokens
 
     def append(self, token: int) -> None:
@@ -115,14 +115,15 @@ class Sequence:
         extend_names(self.names, self._identity, block_tokens)
 
     def atoms_from(self, num_written: int, atoms: Tensor) -> Tensor:
-        """Of all atoms of its pictures, those that the prompt still needs when its first `num_written` tokens are cached."""
+        """The atoms that the prompt still needs, out of all atoms of its pictures, if its first `num_written` tokens are cached."""
         return atoms[self.tokens[:num_written].count(ATOM) :]
 
     def needs_atoms(self, num_written: int) -> bool:
         return ATOM in self.tokens[num_written : self.num_prompt]
 
     def _identify(self, tokens: list[int]) -> list[int]:
-        """Token ids, with numbers instead of atoms that no other image has (63 bits of its digest, counted on)."""
+        """Token ids, in which each atom has a number that is unique to its image (from 62 bits of the image's digest, counting
+        down)."""
         identity = list(tokens)
         at = (index for index, token in enumerate(tokens) if token == ATOM)
         for picture in self.pictures:

@@ -1,4 +1,5 @@
-"""What runs on the device: whole prompts packed into one forward, one more token of each request, and the choice of the next."""
+"""The steps on the device: a forward of whole packed prompts, a forward of one token of each request, and the choice of the
+next."""
 
 from collections.abc import Callable
 from collections.abc import Sequence as Many
@@ -20,14 +21,14 @@ Kind = Literal["prefill", "decode"]
 
 @dataclass
 class Pending:
-    """Tokens chosen on the device, on their way to the host."""
+    """Tokens that were chosen on the device and are on their way to the host."""
 
     sequences: list[Sequence]
     choice: Choice
     arrived: "torch.cuda.Event | None"
 
     def rows(self) -> list[tuple[Sequence, int, float, bool]]:
-        """(sequence, token, log-probability, whether the grammar forbade the best one), once they are here."""
+        """(sequence, token, log probability, whether the grammar forbade the best token). It waits until they have arrived."""
         if self.arrived is not None:
             self.arrived.synchronize()
         choice = self.choice
@@ -35,7 +36,8 @@ class Pending:
 
 
 class Steps:
-    """Remembers on the device what each slot's request said last, so that a forward can start before the host has seen it."""
+    """Runs the steps. It keeps the last token of each slot on the device, so that a forward can start before the host has read
+    it."""
 
     def __init__(
         self,
@@ -48,13 +50,14 @@ class Steps:
         self.device = decoder.device
         self._last = torch.zeros(num_slots, dtype=torch.long, device=self.device)
         self._seen: Tensor | None = None
-        """[slots, vocabulary] bool, made when a request first asks for a repetition penalty."""
+        """[slots, vocabulary] bool: tokens that each request has produced. It is made when a request first has a repetition
+        penalty."""
         pinned = self.device.type == "cuda"
-        # Two, because a prefill's masks are filled while the last decode's may still be on their way to the device.
+        # Two masks, because a prefill fills its own while the last decode's may still be on their way to the device.
         self._masks_of = {kind: grammars.allocate(num_slots, pinned=pinned) for kind in ("prefill", "decode")} if grammars else {}
 
     def prompts(self, sequences: Many[Sequence], atoms: Callable[[Sequence], Tensor]) -> Tensor:
-        """Logits after each request's last token; of its tokens, those that are not in the cache are computed."""
+        """Logits after each request's last token. Only tokens that are not in the cache are computed."""
         embedded, rows = [], []
         for sequence in sequences:
             ids = torch.tensor(sequence.tokens[sequence.num_written :])
@@ -66,12 +69,12 @@ class Steps:
         return self.decoder.forward(torch.cat(embedded), rows)
 
     def next(self, sequences: Many[Sequence]) -> Tensor:
-        """Logits after each request's last token, which may be known to the device alone."""
+        """Logits after each request's last token, which may be on the device only."""
         rows = [BatchRow(sequence.blocks, sequence.num_written + 1, 1) for sequence in sequences]
         return self.decoder.decode(self._last[self._slots(sequences)], rows)
 
     def begin(self, sequences: Many[Sequence]) -> None:
-        """What a slot remembers belongs to its new request from here on."""
+        """Resets what the slots keep, for their new requests."""
         for sequence in sequences:
             if sequence.sampling.repetition_penalty != 1.0:
                 if self._seen is None:
@@ -81,12 +84,13 @@ class Steps:
                     self._seen[sequence.slot, self._here(sequence.answer, np.int64)] = True
 
     def recall(self, sequences: Many[Sequence]) -> None:
-        """After a step that failed halfway: the last tokens as the host knows them."""
+        """Sets the last tokens to those that the host knows, after a step has failed halfway."""
         for sequence in sequences:
             self._last[sequence.slot] = sequence.tokens[-1]
 
     def choose(self, sequences: Many[Sequence], logits: Tensor, kind: Kind) -> Pending:
-        """Chooses on the device and starts the copy to the host. Requests that ended meanwhile are chosen for and then ignored."""
+        """Chooses the next tokens and starts their copy to the host. Tokens of requests that have ended meanwhile are ignored
+        later."""
         slots = self._slots(sequences)
         choice = choose(logits, self._masks(sequences, kind), self._controls(sequences, slots))
         pending = Pending(list(sequences), *self._to_host(choice))
@@ -113,7 +117,7 @@ class Steps:
         return self._here([sequence.slot for sequence in sequences], np.int64)
 
     def _masks(self, sequences: Many[Sequence], kind: Kind) -> Tensor | None:
-        """[rows, words]; None when no row has a grammar. A matcher that breaks is its request's fault alone."""
+        """The mask [rows, words]; None if no row has a grammar. A matcher that fails costs only its own request."""
         bound = [(sequence, row) for row, sequence in enumerate(sequences) if sequence.matcher is not None and sequence.end is None]
         if not bound or self.grammars is None:
             return None
@@ -121,7 +125,7 @@ class Steps:
         mask.fill_(-1)
         try:
             self.grammars.fill(mask, [(sequence.matcher, row) for sequence, row in bound])
-        except Exception:  # noqa: BLE001  # whose fault it is shows when each is filled alone
+        except Exception:  # noqa: BLE001  # each is filled alone next, to find the one at fault
             for sequence, row in bound:
                 try:
                     self.grammars.fill(mask, [(sequence.matcher, row)])

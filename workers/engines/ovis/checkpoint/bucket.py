@@ -1,7 +1,7 @@
-"""Checkpoints under an `s3://` prefix: what lies there, which one it is, and one copy of it on each node.
+"""Checkpoints under an `s3://` prefix: their files, their identity, and one copy on each node.
 
-A checkpoint's identity rests on what the bucket's listing says: names, sizes and ETags. Whoever writes other bytes under the same
-prefix makes another checkpoint; the same bytes, uploaded in other parts, may count as another one, too.
+A checkpoint's identity comes from the bucket's listing: names, sizes and ETags. Other bytes under the same prefix are another
+checkpoint. The same bytes may also count as another one if they were uploaded in other parts.
 """
 
 import fcntl
@@ -39,7 +39,7 @@ class BucketFile(NamedTuple):
 
 
 def list_checkpoint(uri: str) -> list[BucketFile]:
-    """Its files by name; folders below the prefix, code and pickles are left out. Raises CheckpointError where there are none."""
+    """The checkpoint's files, sorted by name, without folders, code and pickles. Raises CheckpointError if there are none."""
     bucket, prefix = _place(uri)
     with _explained(uri, bucket):
         pages = make_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -55,12 +55,12 @@ def list_checkpoint(uri: str) -> list[BucketFile]:
 
 
 def identity(files: list[BucketFile]) -> str:
-    """16 hex digits."""
+    """The checkpoint's identity, 16 hex digits."""
     return hashlib.sha256(json.dumps(sorted(files)).encode()).hexdigest()[:16]
 
 
 def check_listing(uri: str, files: list[BucketFile]) -> None:
-    """What two small files and the names tell: it is a model of ours, and no part is missing. Raises CheckpointError."""
+    """Checks by two small files and the names that the model is an Ovis2.5 and no file is missing. Raises CheckpointError."""
     names = {file.name for file in files}
     model_type = _read_json(uri, "config.json", names).get("model_type")
     if model_type != "ovis2_5":
@@ -79,10 +79,11 @@ def check_listing(uri: str, files: list[BucketFile]) -> None:
 
 
 def fetch_checkpoint(uri: str, cache: Path, *, weights: bool = True) -> Path:
-    """Its folder in `cache`, named by its identity; fetched unless it is there. Raises CheckpointError.
+    """The checkpoint's folder in `cache`, named by its identity. It is fetched if it is not there. Raises CheckpointError.
 
-    Processes of one node wait for the first. Files go into a hidden folder, each under another name until it is whole; what a
-    killed process has left there is gone on with, and only the finished folder gets its name.
+    Processes of one node wait for the first. Files are written into a hidden folder, each under a temporary name until it is
+    complete.
+    A later process continues what a killed one has left there. Only the finished folder gets its name.
     """
     files = list_checkpoint(uri)
     wanted = [file for file in files if weights or not file.name.endswith(".safetensors")]
@@ -103,7 +104,7 @@ def fetch_checkpoint(uri: str, cache: Path, *, weights: bool = True) -> Path:
 
 
 def _fetch(uri: str, file: BucketFile, part: Path) -> bool:
-    """False where it is not of the size that was listed."""
+    """Fetches one file. False if it has another size than the listing said."""
     target, unfinished = part / file.name, part / f"{file.name}.unfinished"
     if target.exists():
         return True
@@ -132,7 +133,7 @@ def _read_json(uri: str, name: str, names: set[str]) -> dict[str, Any]:
 
 
 def _place(uri: str) -> tuple[str, str]:
-    """Bucket and prefix, with its slash."""
+    """(bucket, prefix with its slash)."""
     bucket, prefix = split_uri(uri)
     return bucket, prefix.strip("/") + "/" if prefix.strip("/") else ""
 
@@ -148,7 +149,7 @@ def _explained(uri: str, bucket: str) -> Iterator[None]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Ends with the process that holds it."""
+    """An exclusive lock, which the kernel releases when its process ends."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

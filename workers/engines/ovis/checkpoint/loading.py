@@ -1,6 +1,6 @@
-"""Checkpoints: from a folder, a hub id or an `s3://` prefix to a model whose every tensor is accounted for.
+"""Loads a checkpoint from a folder into a model, and checks that every tensor of both fits.
 
-Only data is read: JSON, tokenizer files and safetensors. Code beside the weights is never run, pickles are never opened.
+It reads only data: JSON, tokenizer files and safetensors. Code beside the weights is never run, and pickles are never opened.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ NAMES_SHOWN = 6
 
 
 class CheckpointError(EngineStartError):
-    """The checkpoint cannot be used: one sentence, with names."""
+    """The checkpoint cannot be used. The message is one sentence that names the files or tensors."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Raises CheckpointError when it is missing or no JSON object."""
+    """The JSON object in a file. Raises CheckpointError if the file is missing or holds something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -49,7 +49,7 @@ def read_config(folder: Path) -> Any:
 
 
 def check_files(folder: Path) -> None:
-    """What can be told without torch: the files are there, and they are of this model. Raises CheckpointError."""
+    """Checks without torch that the files exist and belong to an Ovis2.5. Raises CheckpointError."""
     if (model_type := read_json(folder / "config.json").get("model_type")) != "ovis2_5":
         raise CheckpointError(f"{folder} holds a {model_type!r} model; this engine reads 'ovis2_5'.")
     read_json(folder / "preprocessor_config.json")
@@ -64,14 +64,14 @@ def _check_tokenizer(folder: Path) -> None:
 
 
 def missing_tokenizer(names: Collection[str]) -> str | None:
-    """Of a checkpoint with files of these names; None: it is there."""
+    """What is missing of the tokenizer among these file names, as a clause; None if it is complete."""
     is_there = "tokenizer.json" in names or {"vocab.json", "merges.txt"} <= set(names)
     return None if is_there else "neither tokenizer.json nor vocab.json with merges.txt"
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """The checkpoint's tokenizer, padding on the left as generation needs it. AutoTokenizer would ask on the terminal whether
-    to run the checkpoint's code."""
+    """The checkpoint's tokenizer, which pads on the left as generation needs it. AutoTokenizer is not used, because it would ask on
+    the terminal whether to run the checkpoint's code."""
     from transformers import Qwen2Tokenizer
 
     _check_tokenizer(folder)
@@ -79,7 +79,7 @@ def read_tokenizer(folder: Path) -> Any:
 
 
 def load_model(folder: Path, *, dtype: Any, device: Any) -> Any:
-    """The model in eval mode on `device`, after its files were checked against the config. Raises CheckpointError."""
+    """The model in eval mode on `device`. Its files are checked against the config first. Raises CheckpointError."""
     from transformers.utils import logging as transformers_logging
 
     from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
@@ -94,9 +94,9 @@ def load_model(folder: Path, *, dtype: Any, device: Any) -> Any:
 
 
 def check_tensors(folder: Path, config: Any) -> None:
-    """Compares the names and shapes stored in the weight files with what the config asks for; loads nothing.
+    """Compares the names and shapes in the weight files with those of the config, without loading tensors.
 
-    Raises CheckpointError naming what is missing, unexpected or of another shape.
+    Raises CheckpointError with the names of tensors that are missing, unexpected or of another shape.
     """
     import re
 
@@ -134,7 +134,7 @@ def stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The single file, or the shards that the index names. Raises CheckpointError when any is missing."""
+    """The single weight file, or the shards that the index names. Raises CheckpointError if one is missing."""
     if (folder / SINGLE).is_file():
         return [folder / SINGLE]
     if not (folder / INDEX).is_file():
@@ -166,8 +166,8 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Identity of a local checkpoint, 16 hex digits: small files in full; of each weight file its header, its size and 64 samples
-    of 4 KiB. Reads megabytes, not the gigabytes a full hash would. Needs no torch."""
+    """The identity of a local checkpoint, 16 hex digits, from the small files, and from the header, size and 64 samples of 4 KiB of
+    each weight file. It reads megabytes, where a full hash would read gigabytes, and needs no torch."""
     digest = hashlib.sha256()
     for path in sorted(path for pattern in SMALL_FILES for path in folder.glob(pattern)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -1,4 +1,4 @@
-"""Where a checkpoint's files are: in a folder, in a bucket, or on the hub."""
+"""Finds a checkpoint's files in a folder, in a bucket, or on the hub."""
 
 import os
 from contextlib import suppress
@@ -10,10 +10,11 @@ from workers.engines.ovis.checkpoint.loading import SMALL_FILES, WEIGHT_FILES, C
 
 
 def locate(model: str, revision: str | None = None, *, cache_dir: Path | None = None, weights: bool = True) -> Path:
-    """The folder with the checkpoint's files, fetched if need be.
+    """The folder with the checkpoint's files, which are fetched if necessary.
 
-    A folder is taken as it is. `s3://bucket/prefix` is fetched once per node into `cache_dir`. Anything else is a hub id,
-    kept in the hub's own cache; offline (HF_HUB_OFFLINE=1) it must be there already. Raises CheckpointError.
+    A folder is used as it is. `s3://bucket/prefix` is fetched once per node into `cache_dir`. Anything else is a hub id, kept in
+    the
+    hub's own cache; offline (HF_HUB_OFFLINE=1) it must be there already. Raises CheckpointError.
     """
     if model.startswith("s3://"):
         return fetch_checkpoint(model, cache_dir or _default_cache(), weights=weights)
@@ -28,7 +29,7 @@ def locate(model: str, revision: str | None = None, *, cache_dir: Path | None = 
     try:
         return Path(fetch())
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        with suppress(HfHubHTTPError, LocalEntryNotFoundError, OSError):  # not every version looks into its cache by itself
+        with suppress(HfHubHTTPError, LocalEntryNotFoundError, OSError):  # not every version falls back to its cache
             return Path(fetch(local_files_only=True))
         raise CheckpointError(
             f"{model} (revision {revision or 'main'}) cannot be fetched from the hub: {first_line(error)}"

@@ -1,7 +1,9 @@
-"""Proves the implementation on a folder of reference data: `python -m workers.engines.ovis.conformance DIR`.
+"""Compares the implementation with a folder of reference data: `python -m workers.engines.ovis.conformance DIR`.
 
-DIR holds `golden.json`, `golden.npz`, `images/` and `checkpoint/`. Prints a row per check with its largest error and its gate;
-exits 1 when a gate is missed or a check could not run. Everything is float32 on the CPU; bfloat16 drift is recorded, not gated.
+DIR holds `golden.json`, `golden.npz`, `images/` and `checkpoint/`. The program prints a row per check with its largest error and
+its
+limit (gate), and exits with 1 if a limit is exceeded or a check could not run. Everything is float32 on the CPU. The drift of
+bfloat16 is recorded without a limit.
 """
 
 import hashlib
@@ -67,7 +69,7 @@ class Conformance:
         )
 
     def rows(self) -> Iterator[ComparisonRow]:
-        """All checks, each run when it is asked for; one that breaks is a row that did not run, and so is data without a check."""
+        """Runs all checks, one by one. A check that breaks gives a row that did not run, and data without a check are an error."""
         yield from self._run("checkpoint", self.checkpoint)
         yield from self._run("smart_resize", self.resizes)
         for kind in ("images", "cases"):
@@ -115,7 +117,7 @@ class Conformance:
             yield exact("out-of-budget text", int(self._encode(OUT_OF_THINKING_BUDGET) != golden["early_stop_ids"]))
 
     def resizes(self) -> Iterator[ComparisonRow]:
-        """Where the reference gives 0 (and then crashes), ours must be at least one cell and fit the area."""
+        """Compares sizes. If the reference gives 0 (and then crashes), ours must be at least one cell and fit the area."""
         wrong, clamped, unfit = 0, 0, 0
         for height, width, factor, min_pixels, max_pixels, expected in self.golden["smart_resize"]:
             got = smart_resize(height, width, factor, min_pixels, max_pixels)
@@ -179,7 +181,7 @@ class Conformance:
     def _layers(self, label: str, key: str, hidden: Tensor, grids: list[Any]) -> Iterator[ComparisonRow]:
         vit = self.model.config.vit_config
         if vit.fullatt_block_indexes:
-            return  # rows are permuted in between; the features are compared all the same
+            return  # rows are permuted between the blocks; the features are still compared
         rotation = rotation_of(grids, vit, hidden.device) if vit.use_rope else None
         encoder = self.model.visual_tokenizer.vit.vision_model.encoder
         attend = encoder.within([h * w for t, h, w in grids for _ in range(t)], hidden.device)
@@ -279,7 +281,7 @@ class Conformance:
         yield close(f"variant {name}: all features", features.abs().mean(-1), self.arrays[f"variant/{name}/absmean"], GATE_FEATURES)
 
     def bfloat16(self) -> Iterator[ComparisonRow]:
-        """Drift of bfloat16 from the float32 reference; no gate, a record."""
+        """Records the drift of bfloat16 from the float32 reference, without a limit."""
         rounded = load_model(self.folder / "checkpoint", dtype=torch.bfloat16, device="cpu")
         features = Drift()
         for name in self.golden["images"]:

@@ -1,4 +1,4 @@
-"""What a conformance check comes to: a row with its largest error and its gate, and the ways to compare."""
+"""Rows of conformance checks, each with its largest error and its limit (gate), and functions that compare."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ GATE_EMBEDDED, GATE_FEATURES, GATE_PROBABILITIES, GATE_INPUTS, GATE_LOGITS = 2e-
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One check. `error` is the largest absolute difference (or the number of differences of an exact check); None: it did
-    not run. `gate` None: recorded only."""
+    """One check. `error` is the largest absolute difference, or the number of differences in an exact check; None if the check did
+    not run. `gate` is the limit for the error; None if it is only recorded."""
 
     name: str
     error: float | None
@@ -35,7 +35,7 @@ class ComparisonRow:
 
 
 class Arrays:
-    """golden.npz, with a note of what was looked at."""
+    """The arrays of golden.npz. It notes which of them were used."""
 
     def __init__(self, path: Path) -> None:
         self._arrays = np.load(path)
@@ -54,7 +54,7 @@ class Arrays:
 
 
 class Drift:
-    """The largest difference over several comparisons, beside how far the wanted numbers themselves are spread."""
+    """The largest difference over several comparisons, with the spread of the wanted numbers."""
 
     def __init__(self) -> None:
         self.largest = self.spread = 0.0
@@ -74,7 +74,7 @@ def exact(name: str, num_wrong: int | bool, note: str = "") -> ComparisonRow:
 
 
 def close(name: str, got: Tensor, wanted: Any, gate: float) -> ComparisonRow:
-    """NaN is an error without bound; shapes must agree."""
+    """A check of two tensors. NaN is an infinite error. Raises ValueError if the shapes differ."""
     expected = torch.as_tensor(wanted)
     if got.shape != expected.shape:
         raise ValueError(f"{name}: shape {tuple(got.shape)}, expected {tuple(expected.shape)}")

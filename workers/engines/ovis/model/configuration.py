@@ -1,4 +1,4 @@
-"""Configuration of Ovis2.5 as the official `config.json` spells it. Every size is read from there; nothing is hard-wired.
+"""The configuration of Ovis2.5, with the keys of the official `config.json`. Every size is read from there; none is hard-wired.
 
 The defaults are those of the released vision tower, for configs that leave a key out.
 """
@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig, Qwen3Config
 
-# Of the checkpoint's sub-configs: they describe how it was saved (their dtype is wrong, the top level's counts), not the model.
+# Keys of the checkpoint's sub-configs that say how it was saved and nothing about the model. Their dtype is wrong; the top level's
+# is right.
 _NOT_THE_MODELS = ("architectures", "torch_dtype", "dtype", "_attn_implementation_autoset", "_name_or_path", "transformers_version")
 
 NUM_INDICATORS = 4
@@ -26,7 +27,7 @@ class Ovis2_5VisionConfig(PreTrainedConfig):  # type: ignore[misc]  # transforme
     num_attention_heads: int = 16
     num_channels: int = 3
     num_patches: int = -1
-    """Above 0: the patch embedding is stored as a Linear rather than as a convolution."""
+    """If above 0, the patch embedding is stored as a Linear and not as a convolution."""
     image_size: int = 512
     """Side of the square whose position table was trained, pixels."""
     patch_size: int = 16
@@ -37,7 +38,7 @@ class Ovis2_5VisionConfig(PreTrainedConfig):  # type: ignore[misc]  # transforme
     """Patches per side of one atom, the cell that the language model sees."""
     window_size: int = 112
     fullatt_block_indexes: str | None = None
-    """`0|2`: only these blocks attend over the whole image, the others within windows. None (or empty): all of them."""
+    """Blocks that attend over the whole image, such as `0|2`; the others attend within windows. None or empty for all blocks."""
     temporal_patch_size: int = 1
     preserve_original_pe: bool = True
     use_rope: bool = True
@@ -55,7 +56,7 @@ class Ovis2_5VisionConfig(PreTrainedConfig):  # type: ignore[misc]  # transforme
 
     @property
     def cell_px(self) -> int:
-        """Side of one atom, pixels; image sides are multiples of it."""
+        """Side of one atom in pixels. Image sides are multiples of it."""
         return int(self.patch_size * self.hidden_stride)
 
     def attends_fully(self, layer: int) -> bool:

@@ -1,6 +1,6 @@
-"""Pixels to patches, bit-exact with the reference: PIL's resize, then a table per channel instead of float arithmetic.
+"""Turns pixels into patches, bit-exact with the reference: PIL's resize, then a table per channel instead of float arithmetic.
 
-Each of the 256 levels maps to one float32, so patches stay uint8 (a quarter of the bytes) until they reach the device.
+Each of the 256 levels stands for one float32, so patches stay uint8 (a quarter of the bytes) until they reach the device.
 """
 
 import math
@@ -16,7 +16,7 @@ from workers.engines.ovis.model.configuration import Ovis2_5VisionConfig
 
 MIN_PIXELS = 448 * 448
 MAX_PIXELS = 1792 * 1792
-"""The released 9B's limit; the 2B's own is 1344 x 1792 (the checkpoints do not carry it)."""
+"""Limit of the released 9B. That of the 2B is 1344 x 1792. The checkpoints do not contain it."""
 MAX_RATIO = 200
 
 
@@ -25,14 +25,14 @@ class Patches:
     """One image (or the frames of one video), ready for the vision tower."""
 
     levels: npt.NDArray[np.uint8]
-    """[num_patches, channels * p * p], rows in merge order; `ImageProcessor.normalise` makes them floats."""
+    """[num_patches, channels * p * p], rows in merge order. `ImageProcessor.normalise` makes floats of them."""
     grid: tuple[int, int, int]
     """(frames, rows, columns) in patches."""
     num_atoms: int
 
 
 class ImageProcessor:
-    """What `preprocessor_config.json` and the vision config say about pixels."""
+    """Makes patches as `preprocessor_config.json` and the vision config say."""
 
     def __init__(
         self,
@@ -48,10 +48,12 @@ class ImageProcessor:
         self.min_pixels, self.max_pixels = min_pixels, max_pixels
         self.resample = Image.Resampling(preprocessor.get("resample", Image.Resampling.BILINEAR))
         self.levels = level_table(preprocessor, vit.num_channels)
-        """[channels, 256] float32: what each level becomes."""
+        """[channels, 256] float32: the value of each level."""
 
     def patches(self, frames: Sequence[Image.Image], *, min_pixels: int | None = None, max_pixels: int | None = None) -> Patches:
-        """All frames take the size computed from the first. Transparency is dropped, not laid on white, as the reference does."""
+        """The patches of an image, or of a video's frames, which all get the size computed from the first. Transparency is dropped
+        and
+        not laid on white, as in the reference."""
         first = frames[0]
         height, width = smart_resize(
             first.height, first.width, self.cell_px, min_pixels or self.min_pixels, max_pixels or self.max_pixels
@@ -61,7 +63,7 @@ class ImageProcessor:
         return Patches(to_patches(pixels, self.patch_px, self.stride), grid, math.prod(grid) // self.stride**2)
 
     def normalise(self, levels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """uint8 patches to the float32 the reference computes, bit for bit."""
+        """The patches as float32, bit for bit those of the reference."""
         channels = len(self.levels)
         by_channel = levels.reshape(len(levels), channels, -1)
         return np.stack([self.levels[c][by_channel[:, c]] for c in range(channels)], axis=1).reshape(levels.shape)
@@ -85,10 +87,10 @@ def level_table(preprocessor: Mapping[str, Any], channels: int) -> npt.NDArray[n
 
 
 def smart_resize(height: int, width: int, factor: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
-    """(height, width) in multiples of `factor`, area within limits, aspect kept as well as that allows.
+    """(height, width) in multiples of `factor`, with an area within the limits and the aspect kept as well as possible.
 
-    Python's `round` (half to even) is part of the specification. Where the reference floors a side of an extreme strip to 0
-    and crashes, that side is one cell here and the other shrinks to fit.
+    Python's `round` (half to even) is part of the specification. The reference floors a side of an extreme strip to 0 and crashes;
+    here that side is one cell, and the other shrinks to fit.
     """
     tall, wide = float(height), float(width)
     if height < factor or width < factor:

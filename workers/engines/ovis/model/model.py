@@ -14,7 +14,7 @@ from workers.engines.ovis.model.visual_tokenizer import VisualTokenizer
 
 
 class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
-    """Images and text to text. Input ids below zero mark what is no text: atoms and indicators (see `prompt`)."""
+    """The model, which makes text of images and text. Input ids below zero mark atoms and indicators (see `prompt`)."""
 
     config_class = Ovis2_5Config
     base_model_prefix = ""
@@ -23,7 +23,7 @@ class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type
     _no_split_modules = ("Block", "Qwen3DecoderLayer")
     _skip_keys_device_placement = ("past_key_values",)
     _tied_weights_keys = {"llm.lm_head.weight": "llm.model.embed_tokens.weight"}
-    # Stored, but the reference reads the features before it.
+    # In the checkpoint, and not used: the reference takes the features before it.
     _keys_to_ignore_on_load_unexpected = [r"visual_tokenizer\.vit\.vision_model\.post_layernorm\."]
 
     def __init__(self, config: Ovis2_5Config) -> None:
@@ -44,8 +44,9 @@ class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type
         return self.visual_tokenizer.embed(self.visual_tokenizer.features(patches, grids), self.vte.weight)
 
     def embed_prompt(self, ids: Tensor, atoms: Tensor | None) -> Tensor:
-        """[..., num_tokens] with marks -> [..., num_tokens, hidden]; `atoms` fill the atom marks in order. Ids on the host are
-        looked through there, so that a device need not wait."""
+        """[..., num_tokens] with marks -> [..., num_tokens, hidden]. `atoms` fill the atom marks in order. Ids that are on the host
+        are
+        searched there, so that the device need not wait."""
         device = self.vte.weight.device
         embedded = self.llm.model.embed_tokens(ids.clamp(min=0).to(device, non_blocking=True))
         rows, marks = embedded.view(-1, embedded.shape[-1]), ids.flatten()
@@ -82,8 +83,9 @@ class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type
         inputs_embeds: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """New tokens only, as the reference generates: the language model from embeddings, with its own generation config
-        (greedy unless asked otherwise); penalties see generated tokens alone."""
+        """Generates as the reference does: the language model continues embeddings by its own generation config (greedy by
+        default).
+        Gives new tokens only; penalties apply to generated tokens alone."""
         if inputs_embeds is None:
             inputs_embeds = self._inputs_embeds(input_ids, pixel_values, grid_thws)
         if attention_mask is None:

@@ -1,4 +1,4 @@
-"""Conversations to token ids. What is no text becomes marks below zero, which embeddings replace (see `model`)."""
+"""Turns conversations into token ids. Images become marks below zero, which embeddings replace (see `model`)."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ INDICATORS = (-301, -302, -303, -304)
 """Image begin, image end, video begin, video end: the last four rows of the visual embedding table, in this order."""
 
 NO_THINKING = "<think>\n\n</think>\n\n"
-"""What the answer is made to start with when the model shall not think."""
+"""Beginning of the answer that keeps the model from thinking."""
 END_OF_THINKING = "</think>"
 OUT_OF_THINKING_BUDGET = (
     "\n\nConsidering the limited time by the user, I have to give the solution based on the thinking directly now.\n</think>\n\n"
@@ -23,14 +23,14 @@ OUT_OF_THINKING_BUDGET = (
 
 @dataclass(frozen=True)
 class Turn:
-    """`content` is text with `<image>` and `<video>` where the pictures go, in order."""
+    """One turn of a conversation. `content` is text with `<image>` and `<video>` at the places of the pictures, in order."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 def question(text: str, num_images: int = 1) -> Turn:
-    """The authors' convention: the images first, each on its own line."""
+    """A question in the authors' convention: images first, each on its own line."""
     return Turn("user", f"{IMAGE_PLACEHOLDER}\n" * num_images + text)
 
 
@@ -41,12 +41,12 @@ def render(turns: Sequence[Turn], *, thinking: bool) -> str:
 
 
 def _content(turn: Turn) -> str:
-    """Of earlier answers, only what follows the thoughts."""
+    """The content of a turn. Thoughts of earlier answers are left out."""
     return turn.content.split(END_OF_THINKING)[-1].lstrip("\n") if turn.role == "assistant" else turn.content
 
 
 def sanitise(text: str, tokenizer: Any) -> str:
-    """Text without the literals that mean something to the template or the tokenizer, so that none can be smuggled in."""
+    """The text without literals that have a meaning for the template or the tokenizer, so that nobody can inject them."""
     marks = {IMAGE_PLACEHOLDER, VIDEO_PLACEHOLDER, *(str(token) for token in tokenizer.get_added_vocab())}
     pattern = re.compile("|".join(re.escape(mark) for mark in sorted(marks, key=len, reverse=True)))
     while (cleaned := pattern.sub("", text)) != text:
@@ -55,8 +55,9 @@ def sanitise(text: str, tokenizer: Any) -> str:
 
 
 def tokenise(text: str, tokenizer: Any, num_atoms: Iterable[int]) -> list[int]:
-    """Token ids with marks. The text between placeholders is encoded piece by piece, as the reference does; `num_atoms` are
-    those of each placeholder in turn. Raises ValueError when their counts differ."""
+    """Token ids with marks. The text between placeholders is encoded piece by piece, as in the reference. `num_atoms` has the atoms
+    of
+    each placeholder. Raises ValueError if there are more placeholders than numbers, or fewer."""
     rest: Iterator[int] = iter(num_atoms)
     ids: list[int] = []
     for piece in _PLACEHOLDERS.split(text):

@@ -1,4 +1,4 @@
-"""SigLIP2-NaViT: patches of many images, packed into one sequence, to features. Attention stays inside each image.
+"""SigLIP2-NaViT turns patches of many images, packed into one sequence, into features. Attention stays inside each image.
 
 Rows are in merge order throughout: the m x m patches of one atom are consecutive, atoms run row by row over the image
 (m = hidden_stride). A grid is (frames, rows, columns) in patches. Parameter names are the official checkpoint's.
@@ -23,7 +23,7 @@ ROPE_BASE = 10000.0
 
 
 class Embeddings(nn.Module):
-    """Patches to vectors, plus the absolute position table stretched to each image's grid."""
+    """Embeds patches, and adds the absolute position table stretched to each image's grid."""
 
     def __init__(self, config: Ovis2_5VisionConfig) -> None:
         super().__init__()
@@ -105,7 +105,8 @@ class VisionEncoder(nn.Module):
         self.attention: PackedAttention = sdpa
 
     def forward(self, hidden: Tensor, grids: Sequence[Grid]) -> Tensor:
-        """The last block's output. The checkpoint's post_layernorm is never applied: the reference takes hidden_states[-1]."""
+        """The last block's output. The checkpoint's post_layernorm is not applied, because the reference takes
+        hidden_states[-1]."""
         config = self.config
         rotation = rotation_of(grids, config, hidden.device) if config.use_rope else None
         whole = self.within([rows * columns for frames, rows, columns in grids for _ in range(frames)], hidden.device)
@@ -139,7 +140,7 @@ class VisionTransformer(nn.Module):
 
 
 class VisionTower(nn.Module):
-    """Patches to one feature per atom: the features of its m x m patches side by side."""
+    """Turns patches into one feature per atom: the features of its m x m patches side by side."""
 
     def __init__(self, config: Ovis2_5VisionConfig) -> None:
         super().__init__()
@@ -160,8 +161,8 @@ def to_merge_order(grid: Tensor, stride: int) -> Tensor:
 
 
 def rotation_of(grids: Sequence[Grid], config: Ovis2_5VisionConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, float32, [num_patches, 1, head_dim / 2]: a quarter of the head turns with the row, a quarter with the
-    column, both counted from 0 in each image. Computed here and kept float32: a buffer would be cast along with the weights."""
+    """Cosines and sines, float32, [num_patches, 1, head_dim / 2]. A quarter of the head turns with the row, a quarter with the column,
+    both counted from 0 in each image. They are no buffer, because a buffer would lose float32 when the weights are cast."""
     half = config.head_dim // 2
     frequencies = ROPE_BASE ** -(torch.arange(0, half, 2, dtype=torch.float32, device=device) / half)
     angles = []
@@ -174,14 +175,15 @@ def rotation_of(grids: Sequence[Grid], config: Ovis2_5VisionConfig, device: torc
 
 
 def rotate_patches(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Half-split rotation, in float32, cast back: [num_patches, heads, head_dim]."""
+    """Half-split rotation of [num_patches, heads, head_dim], computed in float32 and cast back."""
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 
 
 def window_order(grids: Sequence[Grid], config: Ovis2_5VisionConfig) -> tuple[Tensor, list[int]]:
-    """The rows sorted window by window, and the windows' lengths. Windows are squares of cells of `window_size` pixels, cut
-    row by row over each frame; those at the edges are smaller."""
+    """The order of rows window by window, and the windows' lengths. Windows are squares of `window_size` pixels, cut row by row
+    over
+    each frame; those at the edges are smaller."""
     stride = config.hidden_stride
     side = config.window_size // stride // config.patch_size
     orders, lengths = [], []

@@ -1,4 +1,4 @@
-"""Features to visual words: each atom becomes a probability over the visual vocabulary, and so a mix of its embeddings."""
+"""Turns features into visual words: each atom gets probabilities over the visual vocabulary, and so a mix of its embeddings."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,8 @@ from workers.engines.ovis.model.configuration import NUM_INDICATORS, Ovis2_5Conf
 from workers.engines.ovis.model.vision import Grid, VisionTower
 
 CHUNK_ATOMS = 256
-"""Atoms whose probabilities exist at once: 67 MB in float32 at the released vocabulary, against 0.82 GB for an image of 3,136."""
+"""Atoms whose probabilities are in memory at once: 67 MB in float32 at the released vocabulary, where all 3,136 atoms of an image
+would take 0.82 GB."""
 
 
 class VisualTokenizer(nn.Module):
@@ -26,12 +27,13 @@ class VisualTokenizer(nn.Module):
         return self.vit(patches, grids)
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """[num_atoms, visual_vocab_size - 4]; softmax in float32, rounded to the weights' dtype as the reference does."""
+        """[num_atoms, visual_vocab_size - 4]: softmax in float32, rounded to the weights' dtype as in the reference."""
         logits = self.head(features)
         return torch.softmax(logits, dim=-1, dtype=torch.float32).to(logits.dtype)
 
     def embed(self, features: Tensor, table: Tensor) -> Tensor:
-        """[num_atoms, hidden of the language model]. `table` is the whole visual embedding table; the indicators have no
-        probability and are left out. Atoms are independent, so chunks give the same numbers."""
+        """[num_atoms, hidden of the language model]. `table` is the whole visual embedding table; the indicators are left out,
+        because
+        they have no probability. Atoms are independent, so computing them in chunks gives the same numbers."""
         words = table[:-NUM_INDICATORS]
         return torch.cat([self.probabilities(chunk) @ words for chunk in torch.split(features, CHUNK_ATOMS)])
