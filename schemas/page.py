@@ -228,8 +228,8 @@ class RenderedPage(Frozen):
     is_reduced: bool = False
     """True if the page was rendered below its native resolution to fit the limits."""
     nearby: Annotated[list[list[EdgeLine]], Field(max_length=NEARBY_PAGES)] = []
-    """Lines at the edges of the document's pages around this one, in whatever chunk, a list for each page that has any. What repeats
-    there is no text of the page."""
+    """Lines at the edges of the document's pages around this one, in whatever chunk, a list for each page that has any.
+    Text that repeats there does not belong to the page."""
     full_image: Annotated[bytes, Field(exclude=True, repr=False)] = b""
     """A JPEG at the scan's own resolution, encoded by the sandbox, if `is_reduced` and `is_scan`; else empty."""
     flags: Annotated[list[str], Field(max_length=32), FailFast()] = []
@@ -302,8 +302,8 @@ def pack(*pages: RenderedPage) -> Packed:
 
 
 def unpack(packed: Packed) -> list[RenderedPage]:
-    """The pages. A page that follows another with the same `page_index` adds its regions, neighbours, flags and seconds to it. These
-    come later, so that a fault in finding them does not cost the page. Raises ValueError if these are no pages."""
+    """The pages. A page that follows another with the same `page_index` adds its regions, neighbours, flags and seconds to it.
+    Regions and neighbours come later, so that a fault in finding them does not cost the page. Raises ValueError if these are no pages."""
     rest = iter(packed.buffers)
     pages: list[RenderedPage] = []
     for part in _PAGES.validate_json(f"[{packed.body}]"):

@@ -61,7 +61,8 @@ class Problem:
 
 
 def fastest(what: str, candidates: Mapping[str, Callable[[], Tensor]], dtype: torch.dtype) -> str:
-    """The name of the fastest candidate that runs and agrees with the first, the reference. Raises an error that breaks the device."""
+    """The name of the fastest candidate that runs and agrees with the first, the reference. An error that breaks the device is
+    raised."""
     reference, *others = candidates
     right = candidates[reference]()
     seconds = {reference: clocked(candidates[reference], right.device)}
@@ -147,7 +148,7 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
 def largest_error(
     kernel: DecodeAttention, block: int, num_heads: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device
 ) -> float:
-    """The kernel's largest error against the reference, on rows of random numbers: one token, whole blocks, and an incomplete block;
+    """The kernel's largest error against the reference, on rows of random numbers: one token, whole blocks, and a block that is not full;
     one row and many."""
     generator = torch.Generator(device).manual_seed(0)
 
