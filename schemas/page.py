@@ -303,7 +303,8 @@ def pack(*pages: RenderedPage) -> Packed:
 
 def unpack(packed: Packed) -> list[RenderedPage]:
     """The pages. A page that follows another with the same `page_index` adds its regions, neighbours, flags and seconds to it.
-    Regions and neighbours come later, so that a fault in finding them does not cost the page. Raises ValueError if these are no pages."""
+    Regions and neighbours come later, so that a fault in finding them does not cost the page.
+    Raises ValueError if these are no pages."""
     rest = iter(packed.buffers)
     pages: list[RenderedPage] = []
     for part in _PAGES.validate_json(f"[{packed.body}]"):

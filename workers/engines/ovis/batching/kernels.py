@@ -148,8 +148,8 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
 def largest_error(
     kernel: DecodeAttention, block: int, num_heads: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device
 ) -> float:
-    """The kernel's largest error against the reference, on rows of random numbers: one token, whole blocks, and a block that is not full;
-    one row and many."""
+    """The kernel's largest error against the reference, on rows of random numbers: one token, whole blocks, and an
+    incomplete block; one row and many."""
     generator = torch.Generator(device).manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
