@@ -26,8 +26,8 @@ def is_available() -> bool:
 def read_only_below(places: Iterable[str], also: int = 0) -> bool:
     """Refuses every access to files except reading `places`: folders with all below them, or files. Missing places are left out.
 
-    `also`: EXECUTE, for a process that becomes another program. False if the kernel has no Landlock, or has it switched off. Nothing
-    is refused then.
+    `also`: EXECUTE, for a process that becomes another program. False if the kernel has no Landlock, or has it switched off.
+    Nothing is refused then.
     """
     if not is_available():
         return False

@@ -182,7 +182,8 @@ class Scheduler:
 
     def _room_for_one_more(self) -> list[Sequence]:
         """The running requests that go on, each with a block for its next token. If blocks run out, the youngest goes back to the
-        queue, and its beginning stays in the cache as long as possible. A single request that fills the whole cache ends as `length`."""
+        queue, and its beginning stays in the cache as long as possible. A single request that fills the whole cache ends as
+        `length`."""
         for sequence in [sequence for sequence in self.admission.running if sequence.may_go_on]:
             while sequence.slot >= 0 and not self.admission.grow(sequence):
                 if self._pending:

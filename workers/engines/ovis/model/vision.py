@@ -161,8 +161,8 @@ def to_merge_order(grid: Tensor, stride: int) -> Tensor:
 
 
 def rotation_of(grids: Sequence[Grid], config: Ovis2_5VisionConfig, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, float32, [num_patches, 1, head_dim / 2]. A quarter of the head turns with the row, a quarter with the column,
-    both counted from 0 in each image. They are no buffer, because a buffer would lose float32 when the weights are cast."""
+    """Cosines and sines, float32, [num_patches, 1, head_dim / 2]. A quarter of the head turns with the row, a quarter with the
+    column, both counted from 0 in each image. They are no buffer, because a buffer would lose float32 when the weights are cast."""
     half = config.head_dim // 2
     frequencies = ROPE_BASE ** -(torch.arange(0, half, 2, dtype=torch.float32, device=device) / half)
     angles = []
