@@ -1,6 +1,7 @@
 """The text a PDF page carries of itself, word by word, in points."""
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,9 @@ _MAX_RISE = 0.8
 _RAISED_SIZE = 0.45, 0.92
 """A mark's baseline lies higher than its line's by this share of the line's font size, and its own size is this share of it. A drop
 capital's neighbours are smaller than that."""
+
+
+_INDIC = re.compile("[\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff]")
 
 
 @dataclass
@@ -95,7 +99,7 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     text = None if has_symbols or has_rtl else join_words(page.extractWORDS(), spans, page_pt)
     if text is None:
         text = read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {})
-    text.words = down_lines(text.words)
+    text.words = whole_words(down_lines(text.words))
     return text
 
 
@@ -115,6 +119,33 @@ def down_lines(words: list[Word]) -> list[Word]:
         else:
             joined.append(word)
     return joined
+
+
+def whole_words(words: list[Word]) -> list[Word]:
+    """Words and lines of Indic scripts, which MuPDF tears where a sign is drawn left of its letter: what touches is one word, and
+    words a blank apart are on one line. A sign that combines with a letter begins no word."""
+    whole: list[Word] = []
+    for word in words:
+        before = whole[-1] if whole else None
+        if before is None or word.text.isascii() or not _are_indic_neighbours(before, word):
+            whole.append(word)
+            continue
+        gap, size = word.left - before.right, word.size_px
+        may_begin = unicodedata.category(word.text[0])[0] != "M"
+        if -size < gap < 0.08 * size if may_begin else -2 * size < gap < 0.5 * size:
+            left, top, right, bottom = before.box.union(word.box)
+            whole[-1] = before._replace(text=before.text + word.text, left=left, top=top, right=right, bottom=bottom)
+        else:
+            whole.append(word._replace(block=before.block, line=before.line) if 0 < gap < size else word)
+    return whole
+
+
+def _are_indic_neighbours(before: Word, after: Word) -> bool:
+    """On one line, of one size, and where they meet a letter of such a script."""
+    if not (_INDIC.search(before.text[-1]) or _INDIC.search(after.text[0])) or after.size_px != before.size_px:
+        return False
+    shared = min(before.bottom, after.bottom) - max(before.top, after.top)
+    return shared > 0.6 * min(before.bottom - before.top, after.bottom - after.top)
 
 
 def _lines(page: dict[str, Any]) -> Iterator[dict[str, Any]]:

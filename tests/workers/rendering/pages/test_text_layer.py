@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box, Word
-from workers.rendering.pages.text_layer import clean_text, down_lines, read_words
+from workers.rendering.pages.text_layer import clean_text, down_lines, read_words, whole_words
 
 PAGE = Box(0, 0, 100, 100)
 NAN = float("nan")
@@ -167,3 +167,20 @@ def test_lines_that_run_down_beside_each_other_stay_two() -> None:
     words = [Word("one", 10, 10, 20, 40, 0, 0, 10.0, DOWN), Word("two", 30, 10, 40, 40, 0, 1, 10.0, DOWN)]
 
     assert down_lines(words) == words
+
+
+def part(text: str, left: float, right: float, line: int) -> Word:
+    return Word(text, left, 10, right, 22, 0, line, 10.0, ACROSS)
+
+
+def test_words_that_are_torn_at_a_vowel_sign_are_whole() -> None:
+    # given what MuPDF makes of two words of Hindi: a line begins at each sign that is drawn left of its letter
+    torn = [part("अध", 0, 10, 0), part("िकार", 8, 30, 1), part("मानव", 33, 50, 2), part("क", 53, 58, 3), part("\ufffd", 58, 61, 4)]
+
+    assert [(word.text, word.line) for word in whole_words(torn)] == [("अधिकार", 0), ("मानव", 0), ("क\ufffd", 0)]
+
+
+def test_words_of_other_scripts_and_other_lines_stay_apart() -> None:
+    words = [part("Latin", 0, 20, 0), part("letters", 20, 40, 1), part("हिंदी", 60, 80, 2), Word("शब्द", 80, 40, 95, 52, 0, 3, 10.0)]
+
+    assert whole_words(words) == words
