@@ -1,10 +1,12 @@
-"""A drop folder that grows and changes while it is read, by runs that overlap and are killed: in the end the views say what one
-clean run over the final folder says.
+"""A drop folder grows and changes while runs read it, overlap and are killed. In the end the views must equal those of one clean
+run
+over the final folder.
 
     python -m tests.faults.churn --polls 20
 
-S3 is moto's. Files are added, overwritten, copied, deleted and put back, while runs are at work, too. Exits 1 when the views
-differ, or a key is in a table twice.
+S3 is moto's. Files are added, overwritten, copied, deleted and put back, also while runs are at work. The program exits with 1 if
+the
+views differ, or a key is in a table twice.
 """
 
 import argparse
@@ -34,7 +36,7 @@ SETTINGS += ["--set", "ray.num_cpus=1", "--set", "ray.render_workers=1", "--set"
 
 
 class Drop:
-    """A folder in a bucket, and whoever writes to it: new files, new versions, copies, deletions, and what was there put back."""
+    """A folder in a bucket, with its changes: new files, new versions, copies, deletions, and old versions put back."""
 
     def __init__(self, bucket: str, seed: int) -> None:
         self.uri = f"s3://{bucket}/in"
@@ -44,7 +46,7 @@ class Drop:
         self._made = 0
 
     def change(self) -> str:
-        """One change; gives its name."""
+        """Makes one change and gives its name."""
         moves: list[Callable[[], None]] = [self._add, self._add]
         if len(self._there) > 2:
             moves += [self._overwrite, self._copy, self._delete]
@@ -82,7 +84,7 @@ class Drop:
         return self._dice.choice(sorted(self._there))
 
     def _new(self) -> bytes:
-        """Pages that tell one document from another by their width."""
+        """A document whose pages have a width of their own, by which it can be distinguished."""
         self._made += 1
         if self._made % 9 == 0:
             return b"no document %d" % self._made
@@ -111,7 +113,7 @@ FAILURES = """
 
 
 def answers(output: str) -> dict[str, list[tuple[Any, ...]]]:
-    """What the views say of every uri that is there, whichever source of the same bytes was read."""
+    """The rows of the views for every uri that exists, whichever source of the same bytes was read."""
     views = {"documents": DOCUMENTS, "pages": PAGES, "failures": FAILURES}
     return {
         name: sorted((tuple(row.values()) for row in run_query(output, sql).to_pylist()), key=repr) for name, sql in views.items()
@@ -119,7 +121,7 @@ def answers(output: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def differences(clean: str, output: str) -> list[str]:
-    """One line each."""
+    """The differences between the views, one line each."""
     wrong = [f"doubled in {table}: {key}" for table, key in doubled_keys(output)]
     expected, found = answers(clean), answers(output)
     for view, rows in expected.items():
@@ -131,14 +133,14 @@ def differences(clean: str, output: str) -> list[str]:
 
 
 class Pagefold:
-    """Commands in processes of their own, killed with all that they started."""
+    """Runs commands in processes of their own, and kills them with everything that they have started."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self.num_killed = 0
 
     def run(self, input: str, output: str, kill_after_s: float | None = None) -> dict[str, Any] | None:
-        """What it says of itself; None where it was killed, or refused since another is at work."""
+        """The run's summary; None if it was killed, or refused because another run is at work."""
         process = self._start("run", input, output, "--json")
         out = self._wait(process, kill_after_s)
         return json.loads(out) if out else None
@@ -163,7 +165,7 @@ class Pagefold:
 
 @contextlib.contextmanager
 def changing(drop: Drop, pause_s: float) -> Iterator[None]:
-    """The folder changes meanwhile."""
+    """Changes the folder while the context is open."""
     stop = threading.Event()
 
     def change() -> None:

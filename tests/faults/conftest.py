@@ -1,6 +1,6 @@
-"""What makes many moments cheap: no syncing, and no threads for tables of a few rows.
+"""Makes trying many moments of a death cheap: files are not synced, and tables of a few rows use no threads.
 
-A killed process loses nothing that it has written: only a power cut does, and these tests cut none.
+Syncing matters after a power cut only. A killed process loses nothing that it has written.
 """
 
 import os

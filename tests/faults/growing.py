@@ -1,9 +1,12 @@
-"""A drop folder that grows, changes and shrinks while two watches read it into one lake, one by events and one by polling, and are
-killed now and then; then compare the `current_*` views with those of one clean run over what the folder holds in the end.
+"""A drop folder grows, changes and shrinks while two watches read it into one lake, one by events and one by polling. They are
+killed
+now and then. In the end the `current_*` views must equal those of one clean run over the final folder.
 
     python -m tests.faults.growing --seconds 180 --kills 4
 
-S3 and SQS are moto's. Events come twice and late, too. Prints what happened, and exits 1 when a row is lost, doubled or different.
+S3 and SQS are moto's. Some events come twice or late. The program prints what happened, and exits with 1 if a row is lost, doubled
+or
+different.
 """
 
 import argparse
@@ -40,7 +43,7 @@ VIEWS = {
 
 
 class Drop:
-    """What others do in the bucket."""
+    """Changes in the bucket, as other programs make them."""
 
     def __init__(self, bucket: str, folder: Path, dice: random.Random) -> None:
         self.bucket, self.folder, self.dice, self.client = bucket, folder, dice, make_client()
@@ -75,7 +78,7 @@ def start(bucket: str, log: IO[bytes], *more: str) -> subprocess.Popen[bytes]:
 
 
 def kill(watch: subprocess.Popen[bytes]) -> None:
-    """With its run and its Ray, each in a session of its own, as a pod that is lost."""
+    """Kills a watch with its run and its Ray, each in a session of its own, as if its pod was lost."""
     for process in [*psutil.Process(watch.pid).children(recursive=True), psutil.Process(watch.pid)]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -136,7 +139,8 @@ def change(
 
 
 def settle(bucket: str, queue: MadeQueue, watches: list[subprocess.Popen[bytes]], drop: Drop, log: IO[bytes]) -> list[str]:
-    """The polling watch ends; the other one is left alone until no message is left. Then what differs, one line each."""
+    """Ends the polling watch and waits until the other has no message left. Gives the differences between the views, one line
+    each."""
     watches[1].send_signal(signal.SIGTERM)
     if watches[1].wait(120) not in (0, 1):
         return [f"a watch that was asked to stop ended with {watches[1].returncode}"]

@@ -1,9 +1,9 @@
-"""Kill runs at random moments and go on, until one finishes; then compare every table with an uninterrupted run's.
+"""Kills runs at random moments and starts them again until one finishes; then compares every table with an uninterrupted run's.
 
     python -m tests.faults.kill --kills 20            # a local output
     python -m tests.faults.kill --kills 20 --s3       # moto on the loopback interface
 
-Prints a line a round and exits 1 when a row is lost, doubled or different.
+The program prints a line per round, and exits with 1 if a row is lost, doubled or different.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SETTINGS = ["--set", "plan.shard_sources=2", "--set", "plan.chunk_pages=2"]
 
 
 def run_once(input: str, output: str, log: Path, kill_after_s: float | None, *more: str) -> int | None:
-    """Exit code, or None when it was killed (the whole process group, as an out-of-memory killer or a lost node would)."""
+    """Runs once. Gives the exit code, or None if the run was killed, with its whole process group, as by a lost node."""
     command = [sys.executable, "-m", "pipeline", "run", input, output, "--engine", "scripted", "--quiet", *SETTINGS, *more]
     with log.open("ab") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT, start_new_session=True)
@@ -38,7 +38,7 @@ def run_once(input: str, output: str, log: Path, kill_after_s: float | None, *mo
 
 
 def run_until_finished(input: str, output: str, log: Path, num_kills: int, longest_s: float, seed: int) -> int:
-    """How often it was killed before it finished."""
+    """Runs and kills until a run finishes. Gives the number of kills."""
     moments = random.Random(seed)
     killed = 0
     while True:
@@ -55,7 +55,7 @@ def run_until_finished(input: str, output: str, log: Path, num_kills: int, longe
 
 
 def compare(reference: str, output: str) -> list[str]:
-    """What differs, one line each."""
+    """The differences between the tables of two outputs, one line each."""
     wrong = [f"doubled in {table}: {key}" for table, key in doubled_keys(output)]
     expected, found = read_all(reference), read_all(output)
     for table, rows in expected.items():

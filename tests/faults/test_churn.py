@@ -1,4 +1,4 @@
-"""A folder that changes while it is read, in short; `python -m tests.faults.churn` is the long one, and kills processes."""
+"""A folder changes while it is read. This is the short form of `python -m tests.faults.churn`, which also kills processes."""
 
 import random
 from typing import Any
@@ -13,7 +13,7 @@ from tests.faults.churn import Drop, answers, differences
 
 
 class Meddler(Silent):
-    """Changes the folder while it is read, and ends some of the runs from inside."""
+    """An observer that changes the folder while it is read, and ends some of the runs."""
 
     def __init__(self, drop: Drop, dies_after: int) -> None:
         self._drop, self._left = drop, dies_after

@@ -1,8 +1,8 @@
-"""A run that dies at any of its writes, just before or just after it, goes on and ends with the same tables.
+"""A run dies just before or just after any of its writes; it is started again and must end with the same tables.
 
-Every moment is tried where the same run goes on, for shards and for parts, and where a gc comes between. Where something else
-does (another recipe, a retry, answers that are taken over), a third of the moments is.
-The commit protocol's own code on a local store, in the order in which a run calls it; reading is made up, and Ray is not started.
+Every moment is tried for a restart of the same run, for shards and for parts, and for a gc in between. For other sequels (another
+recipe, a retry, answers that are taken over) a third of the moments is tried.
+The tests call the commit protocol's own code on a local store, in the order of a run. Reading is simulated, and Ray is not started.
 """
 
 import contextlib
@@ -48,13 +48,13 @@ pytestmark = pytest.mark.slow
 
 PAGES = {"a.pdf": 3, "b.pdf": 1, "c.pdf": 4, "d.pdf": 4}
 BYTES = {"a.pdf": "a", "b.pdf": "b", "c.pdf": "c", "d.pdf": "c"}
-"""What the sha256 is made of: d.pdf has the bytes of c.pdf, and the same size."""
+"""The text that stands for each file's bytes: d.pdf has the bytes of c.pdf, and the same size."""
 SOURCES = [make_source(name, size_bytes=ord(text)) for name, text in BYTES.items()]
 SETTINGS = PlanSettings(chunk_pages=2, shard_sources=2)
 
 
 ASKED: Counter[tuple[str, str, int]] = Counter()
-"""How often each page was asked for: by recipe_id, uri and page_index."""
+"""How often each page was asked for, by (recipe_id, uri, page_index)."""
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def asked() -> Counter[tuple[str, str, int]]:
 
 
 class Killed(BaseException):
-    """Nothing catches it, as nothing catches SIGKILL."""
+    """Stands for SIGKILL. It is a BaseException, so that no code catches it."""
 
 
 class DyingStore:
-    """Dies at its write number `at`: before it, or after it; a deletion of several objects dies in its middle, too."""
+    """A store that dies at its write number `at`, before or after it. A deletion of several objects may also die in the middle."""
 
     def __init__(self, store: Store, at: float) -> None:
         self._store, self._at = store, at
@@ -99,18 +99,20 @@ class DyingStore:
 
 @dataclass(frozen=True)
 class Day:
-    """What a run of that day asks for, and finds."""
+    """What a run of one day asks for, and what it finds."""
 
     recipes: dict[Task, Recipe] = field(default_factory=lambda: RECIPES)
     is_retry: bool = False
     gone: tuple[str, ...] = ()
     settings: PlanSettings = SETTINGS
     has_parts: bool = False
-    """Each document is committed when it is whole."""
+    """True if each document is committed as soon as it is whole."""
 
 
 def run(store: Any, run_id: str, day: Day = Day()) -> bool:
-    """Plan, or go on with what is planned; read, stage, compact, commit, clean up. False when there was nothing to do."""
+    """Does what a run does: plans, or takes an unfinished plan; reads, stages, compacts, commits, cleans up. False if there was
+    nothing
+    to do."""
     plan_ids = list_plan_numbers(store)
     unfinished = find_unfinished(store, plan_ids)
     if unfinished and is_outdated(store, unfinished.plan, day.recipes, plan_ids):
@@ -137,7 +139,7 @@ def run(store: Any, run_id: str, day: Day = Day()) -> bool:
 
 
 def commit(store: Any, plan: Plan, progress: ShardProgress, run_id: str) -> None:
-    """The documents that are whole."""
+    """Commits the documents that are whole."""
     while progress.num_waiting:
         compacted = compact(store, Shard.whole_of(plan, progress), progress.chunks(), OutputSettings())
         assert compacted
@@ -177,7 +179,7 @@ def name_of(source: Source) -> str:
 
 
 class Files:
-    """In the place of fetcher and renderer."""
+    """Stands in for fetcher and renderer."""
 
     def __init__(self, gone: tuple[str, ...]) -> None:
         self._gone = gone
@@ -224,7 +226,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def moments(out: Path, day: Day = Day(), num_writes: int = 30) -> list[float]:
-    """Just before the first and just after each write of an undisturbed run, which is just before the next one."""
+    """The moments of an undisturbed run: just before its first write, and just after each write."""
     store = DyingStore(LocalStore(str(out)), at=-1)
     run(store, "r0", day)
     assert store.num_writes > num_writes
@@ -232,12 +234,12 @@ def moments(out: Path, day: Day = Day(), num_writes: int = 30) -> list[float]:
 
 
 def third_of(moments: list[float], seed: int) -> list[float]:
-    """Drawn, because writes come in threes: every third one would always be of the same kind."""
+    """A random third of the moments. Writes come in threes, so every third one would always be of the same kind."""
     return sorted(random.Random(seed).sample(moments, len(moments) // 3 + 1))
 
 
 def end_of(out: Path, reference: Path, day: Day = Day()) -> None:
-    """Goes on until nothing is left to do; then every table is as it would have been."""
+    """Runs until nothing is left to do, and checks that every table equals the reference."""
     finish(out, day)
     found = read_all(str(out))
     assert found == tables_of(reference)
@@ -300,7 +302,8 @@ def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Pa
 
 @pytest.mark.parametrize("day", [Day(), Day(has_parts=True)], ids=["shards", "parts"])
 def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path, day: Day) -> None:
-    """Files that were compacted and not committed would be: their sources are planned anew, and the OCR recipe is the same."""
+    """Files that were compacted and not committed could double keys, because their sources are planned again with the same OCR
+    recipe."""
     another = Day({**RECIPES, "chart": make_recipe("chart", "2")})
     for at in third_of(moments(tmp_path / "counted", day), seed=1):
         out = tmp_path / f"out-{at}"
@@ -327,7 +330,7 @@ OTHER = Day({**RECIPES, "ocr": make_recipe("ocr", "2"), "chart": make_recipe("ch
 def test_after_a_death_at_any_write_and_another_recipe_nothing_is_asked_twice(
     tmp_path: Path, asked: Counter[tuple[str, str, int]], first: Day, then: Day
 ) -> None:
-    """Only the chunk that was being read when it died is asked again: up to K pages."""
+    """Only the chunk that was being read at the death is asked again, up to K pages."""
     for at in third_of(moments(tmp_path / "counted", first), seed=2):
         out = tmp_path / f"out-{at}"
         asked.clear()
@@ -350,7 +353,7 @@ def test_after_a_death_at_any_write_and_another_recipe_nothing_is_asked_twice(
 def test_after_a_death_at_any_write_and_another_chart_prompt_no_text_is_asked_twice(
     tmp_path: Path, asked: Counter[tuple[str, str, int]]
 ) -> None:
-    """Texts are taken over first, by themselves; the charts follow in a plan of their own."""
+    """Texts are taken over first, in a plan without charts; the charts follow in a plan of their own."""
     prompt = Day({**RECIPES, "chart": make_recipe("chart", "2")})
     for at in third_of(moments(tmp_path / "counted"), seed=3):
         out = tmp_path / f"out-{at}"
@@ -392,7 +395,7 @@ def moments_of(before: Path, counted: Path) -> list[float]:
 
 
 def test_death_at_any_write_of_a_retry_changes_nothing(tmp_path: Path, reference: Path) -> None:
-    """Of single pages: one of `a.pdf`, one of `c.pdf`."""
+    """The retry is of single pages: one of `a.pdf`, one of `c.pdf`."""
     again, retried = Day(is_retry=True), tmp_path / "retried"
     shutil.copytree(reference, retried)
     assert run(LocalStore(str(retried)), "r0", again)
@@ -434,7 +437,7 @@ YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
 
 
 def plan_it_yesterday(out: Path, path: Path) -> None:
-    """As if the run had begun, and been killed, before midnight."""
+    """Changes the plan's date, as if the run had begun and been killed before midnight."""
     plan = json.loads(path.read_text())
     today, plan["ingest_date"] = plan["ingest_date"], YESTERDAY
     path.write_text(json.dumps(plan))
@@ -443,7 +446,8 @@ def plan_it_yesterday(out: Path, path: Path) -> None:
 
 
 def test_another_recipe_gone_sources_and_back_lose_and_double_nothing(tmp_path: Path) -> None:
-    """Each day dies somewhere: the first one's recipe comes back on the third, when a source is gone and another one returned."""
+    """The run of each day dies somewhere. On the third day the first recipe comes back, a source is gone, and another one is
+    back."""
     dice = random.Random(11)
     other: dict[Task, Recipe] = {**RECIPES, "ocr": make_recipe("ocr", "2")}
     for at in third_of(moments(tmp_path / "counted"), seed=7):

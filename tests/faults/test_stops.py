@@ -1,4 +1,4 @@
-"""Runs that are killed or asked to stop: a few of the campaign's rounds, through the command line and its own Ray."""
+"""Runs are killed or asked to stop, through the command line with its own Ray: a few rounds of the long campaign."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], object], most_s: float) -> None:
 
 
 def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew(tmp_path: Path) -> None:
-    """Its workers live a little longer than it does, and stage into the new lake; its settings were others. They end soon."""
+    """Workers of a killed run live a little longer, and may stage chunks of other settings into the new lake."""
     drop, out, script = tmp_path / "drop", tmp_path / "out", tmp_path / "script.json"
     make_drop(drop)
     script.write_text(json.dumps({"delay_s": 0.3}))

@@ -1,4 +1,4 @@
-"""A watch that dies while its run is at work: the messages come again, and nothing is lost or doubled."""
+"""A watch dies while its run is at work. The messages come again, and nothing is lost or doubled."""
 
 import json
 import os

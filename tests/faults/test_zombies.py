@@ -1,6 +1,8 @@
-"""A run that was thought dead wakes at any step of a commit that another has finished, or half finished: it changes nothing.
+"""A zombie, a run that was taken for dead, wakes at any step of a commit that another run has finished or half finished. It must
+not
+change anything.
 
-The zombie's settings differ, it knows of other chunks, and its readers stage late, with other answers, what was deleted.
+The zombie has other settings and knows other chunks, and its readers stage chunks with other answers after these were deleted.
 """
 
 from collections import Counter
@@ -42,7 +44,7 @@ B_READ = make_chunk(ITEMS[1], 1, 0, [0, 1], 2)
 
 
 class PausedStore:
-    """Lets others go first before its call number `at`."""
+    """A store that lets other runs work before its call number `at`."""
 
     def __init__(self, store: Store, at: int, others: Callable[[], None]) -> None:
         self._store, self._at, self._others = store, at, others
@@ -76,13 +78,13 @@ def commit(store: Any, names: list[ChunkName], settings: OutputSettings, run_id:
 
 
 def go_on(store: Any, plan: Plan, settings: OutputSettings, run_id: str) -> None:
-    """What a run does with the shard that it finds."""
+    """Does what a run does with an unfinished shard."""
     if not list(store.list("_pagefold/manifests/")):
         commit(store, ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks(), settings, run_id)
 
 
 def check(store: LocalStore) -> None:
-    """One manifest, and the files are what it says, of first answers only, and of one mind."""
+    """Checks that there is one manifest, and that the files fit it, hold first answers only, and fit each other."""
     (path,) = [stored.path for stored in store.list("_pagefold/manifests/")]
     manifest = Manifest.model_validate_json(store.get(path))
     found = {stored.path: stored.size_bytes for table in TABLES for stored in store.list(f"{table}/")}
@@ -100,7 +102,8 @@ FAST, SMALL = OutputSettings(compression_level=1), OutputSettings(compression_le
 
 
 def scenario(folder: Path, at: int, rival_dies_at: float, chunks: list[Chunk]) -> int:
-    """How often the zombie called its store. `chunks`: of b, when the rival comes."""
+    """Runs one scenario and gives the number of the zombie's calls to its store. `chunks`: staged chunks of b when the rival
+    comes."""
     store = LocalStore(str(folder))
     for chunk in (*A, B_FAILED):
         stage(store, chunk)
@@ -139,7 +142,7 @@ def test_a_zombie_that_wakes_in_a_commit_changes_nothing(tmp_path: Path, rival_d
 
 
 def commit_what_is_whole(store: Any, progress: ShardProgress, settings: OutputSettings, run_id: str) -> None:
-    """As a run does that holds the lease: it stops where another has committed."""
+    """Commits like a run that holds the lease. It stops if another run has committed."""
     while progress.num_waiting:
         compacted = compact(store, Shard.whole_of(PLAN, progress), progress.chunks(), settings)
         if compacted is None:
@@ -150,7 +153,7 @@ def commit_what_is_whole(store: Any, progress: ShardProgress, settings: OutputSe
 
 
 def parts_scenario(folder: Path, at: int, rival_dies_at: float, *, reads_b: bool) -> int:
-    """The zombie commits document a while b is still read; its rival may read b before, or after, and die anywhere."""
+    """The zombie commits document a while b is still read. Its rival may read b before or after that, and die anywhere."""
     store = LocalStore(str(folder))
     for chunk in A:
         stage(store, chunk)
@@ -188,7 +191,7 @@ def test_a_zombie_that_wakes_in_the_commit_of_a_part_changes_nothing(tmp_path: P
 
 
 def test_a_zombie_that_lost_its_chunks_to_no_commit_is_no_committer(tmp_path: Path) -> None:
-    """Somebody emptied the staging folder by hand."""
+    """The staging folder was emptied by hand."""
     store = LocalStore(str(tmp_path))
 
     with pytest.raises(Damaged, match="staged chunks that no manifest commits yet are gone"):

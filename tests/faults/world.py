@@ -1,9 +1,11 @@
-"""Whole runs through the command line in a world that breaks: S3, disk, memory, engine. Each must end by itself, in order.
+"""Whole runs through the command line while S3, disk, memory or engine fail. Each run must end by itself, and in order.
 
     python -m tests.faults.world                 # all
     python -m tests.faults.world chaos full_disk # these
 
-Prints a line a case: what it came to and how long it took; exits 1 when one is not as promised. About six minutes on 2 cores.
+The program prints the result and the duration of each case, and exits with 1 if one is not as promised. It takes about six minutes
+on
+2 cores.
 """
 
 import argparse
@@ -37,7 +39,7 @@ from workers.sources.s3 import make_client
 class Ended:
     code: int
     said: str
-    """What a person sees on stderr and stdout."""
+    """The text on stderr and stdout."""
     seconds: float
 
 
@@ -56,7 +58,7 @@ def run(input: str, output: str, *settings: str, engine: str = "scripted", limit
 
 
 class World:
-    """A drop folder, locally and on S3, and what an undisturbed run makes of it."""
+    """A drop folder, local and on S3, and the result of an undisturbed run over it."""
 
     def __init__(self, folder: Path, proxy: Proxy) -> None:
         self.folder, self.proxy = folder, proxy
@@ -79,7 +81,7 @@ class World:
 
     @contextmanager
     def broken(self, *faults: Fault, chaos: Chaos | None = None) -> Iterator[Proxy]:
-        """All of S3 goes through the proxy from here."""
+        """Sends all requests to S3 through a proxy with these faults while the context is open."""
         before = os.environ["AWS_ENDPOINT_URL"]
         os.environ["AWS_ENDPOINT_URL"] = self.proxy.endpoint
         self.proxy.faults, self.proxy.chaos = list(faults), chaos
@@ -120,7 +122,7 @@ def slow_listing(world: World) -> str:
 
 
 def input_forbidden(world: World) -> str:
-    """Permission to read two documents is lost; once it is back, they are read."""
+    """Two documents may not be read; with the permission back, they are read."""
     output = f"s3://{world.bucket}/forbidden"
     no = [Fault("GET", f"/drop/more-{number}.pdf", "status", times=1000, status=403, code="AccessDenied") for number in (1, 2)]
     with world.broken(*no):
@@ -135,7 +137,7 @@ def input_forbidden(world: World) -> str:
 
 
 def output_forbidden(world: World) -> str:
-    """Permission to write is lost in the middle; with it back, the same command goes on."""
+    """Writing is forbidden in the middle of a run; with the permission back, the same command goes on."""
     output = f"s3://{world.bucket}/readonly"
     with world.broken() as proxy:
         staged: list[str] = []
@@ -156,7 +158,7 @@ def output_forbidden(world: World) -> str:
 
 
 def full_disk(world: World) -> str:
-    """The output lies on a file system of two megabytes that others fill."""
+    """The output is on a file system of two megabytes, which other files fill."""
     with small_disk(world.folder / "small", "2m") as place:
         if place is None:
             return "skipped: no file system can be mounted here"
@@ -173,7 +175,8 @@ def full_disk(world: World) -> str:
 
 
 def full_temporary_disk(world: World) -> str:
-    """The disk of Ray's own folder fills up while pages are read: without a word its processes would die and start for ever."""
+    """The disk of Ray's folder fills up while pages are read. Ray's processes alone would die and restart for ever, without a
+    message."""
     output, before = str(world.folder / "no-room"), os.environ.get("TMPDIR")
     with small_disk(world.folder / "tmp", "300m") as place:
         if place is None:
@@ -226,7 +229,7 @@ def spilling(world: World) -> str:
 def dying_engine(world: World) -> str:
     """The reader process dies at every page."""
     output = str(world.folder / "dying")
-    # Each death costs a start of the process, some 4 s with Ray's own pauses, and a page that dies at once takes few along.
+    # Each death costs a start of the process, some 4 s with Ray's pauses. A page that dies at once costs few other pages.
     script = world.script("dying", {"label": "*", "fault": "exit"})
     ended = run(str(world.drop), output, script, "plan.chunk_pages=1", limit_s=480)
     assert ended.code == 1, (ended.code, ended.said)
@@ -251,7 +254,7 @@ def no_engine(world: World) -> str:
 
 
 def silence(world: World) -> str:
-    """The engine hangs: after half a minute a line says what waits."""
+    """The engine hangs. After half a minute a line says which stage waits."""
     script = world.script("hanging", {"label": "*more-0*", "delay_s": 45})
     ended = run(str(world.drop), str(world.folder / "hung"), script)
     assert ended.code == 0, ended.said
@@ -261,7 +264,7 @@ def silence(world: World) -> str:
 
 
 def two_at_once(world: World) -> str:
-    """Two runs on one output: one works, the other says who does and leaves, or finds nothing left to do."""
+    """Two runs start on one output. One works; the other names it and ends, or finds nothing left to do."""
     output = str(world.folder / "shared-out")
     command = [sys.executable, "-m", "pipeline", "run", str(world.drop), output, "--engine", "scripted", "--json"]
     command += ["--set", "plan.chunk_pages=2", "--set", "plan.shard_sources=3"]
@@ -276,7 +279,7 @@ def two_at_once(world: World) -> str:
 
 
 def paused_holder(world: World) -> str:
-    """A run, all of its processes, is stopped while it reads; another one takes its lease and finishes; then it wakes."""
+    """All processes of a run are paused while it reads. Another run takes its lease and finishes; then the first one wakes."""
     output = world.folder / "paused-out"
     script = world.script("slower", {"label": "*", "delay_s": 0.7})
     more = ("output.lease_ttl_s=12", script)
@@ -314,7 +317,7 @@ def files_of(output: Path) -> dict[Path, bytes]:
 
 @contextmanager
 def small_disk(place: Path, size: str) -> Iterator[Path | None]:
-    """A file system of its own; None where none can be mounted."""
+    """Mounts a small file system; None if none can be mounted."""
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True, check=False).returncode:
         yield None

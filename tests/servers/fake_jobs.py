@@ -1,4 +1,4 @@
-"""A head with Ray's Jobs API, as far as `pagefold submit` uses it; its jobs do nothing but what they are told."""
+"""A fake head with the part of Ray's Jobs API that `pagefold submit` uses. Its jobs go through the states that the test gives."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from typing import Any
 class FakeJob:
     body: dict[str, Any]
     states: list[dict[str, Any]]
-    """One for each time it is asked after; the last stays."""
+    """The job's state at each request for it. The last one stays."""
     log: str = ""
 
 
@@ -21,11 +21,11 @@ class FakeJob:
 class FakeHead:
     address: str
     states: list[dict[str, Any]] = field(default_factory=lambda: [{"status": "SUCCEEDED", "driver_exit_code": 0}])
-    """Of the jobs that are submitted from now on. A key `log` adds to what the job has printed."""
+    """States of the jobs that are submitted from now on. A key `log` adds to what the job has printed."""
     jobs: dict[str, FakeJob] = field(default_factory=dict)
     packages: dict[str, bytes] = field(default_factory=dict)
     broken: list[tuple[str, int]] = field(default_factory=list)
-    """Requests to come, by a part of `METHOD path`, that are answered with this status; 0 hangs up, after the work is done."""
+    """(part of `METHOD path`, status) of future requests that fail. Status 0 does the work and closes the connection."""
     headers: list[dict[str, str]] = field(default_factory=list)
 
 

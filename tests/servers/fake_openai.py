@@ -1,8 +1,8 @@
 """A real HTTP server that speaks OpenAI's chat completions, of fixed capacity and with chosen faults: for tests and benchmarks.
 
-By hand on asyncio, so that it can do what servers do wrong: close a connection in the middle, never answer, answer garbage,
-answer for ever, send what unpacks to a thousand times its size.
-As a program: `python -m tests.servers.fake_openai --port 8000 --capacity-per-s 20` serves until it is stopped.
+It is written on asyncio alone, so that it can fail like real servers: close a connection in the middle, never answer, answer
+garbage, answer for ever, send what unpacks to a thousand times its size.
+`python -m tests.servers.fake_openai --port 8000 --capacity-per-s 20` serves until it is stopped.
 """
 
 import argparse
@@ -23,7 +23,7 @@ NO_CHART = json.dumps({"chart": "none"})
 
 @dataclass
 class Reply:
-    """One reply. `text` is what the model says in a 200; `body` replaces the whole JSON."""
+    """One reply. `text` is the model's answer in a 200; `body` replaces the whole JSON."""
 
     status: int = 200
     text: str | None = None
@@ -31,14 +31,14 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     is_reset: bool = False
-    """Close the connection after half of the reply's head."""
+    """Closes the connection after half of the reply's head."""
     finish_reason: str = "stop"
     is_endless: bool = False
-    """After its head come zeros until the client has gone."""
+    """Sends zeros after the head until the client has gone."""
 
     @classmethod
     def bomb(cls, unpacked_bytes: int, **fields: Any) -> "Reply":
-        """A gzip of zeros, a thousandth of what it unpacks to."""
+        """A gzip of zeros, which unpacks to a thousand times its size."""
         packer = zlib.compressobj(9, wbits=31)
         packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(unpacked_bytes >> 20)) + packer.flush()
         return cls(body=packed, headers={"Content-Encoding": "gzip"}, **fields)
@@ -46,7 +46,7 @@ class Reply:
 
 @dataclass
 class FakeOpenAI:
-    """`replies` are given first, in order; then every request gets an answer. All else is what was seen."""
+    """The server's behaviour, and what it has seen. `replies` are sent first, in order; then every request gets an answer."""
 
     capacity_per_s: float | None = None
     latency_s: float = 0.0
@@ -56,9 +56,9 @@ class FakeOpenAI:
     models: Reply = field(default_factory=lambda: Reply(body={"object": "list", "data": [{"id": "ovis"}]}))
     key: str | None = None
     serves: str | None = None
-    """The only model; others get a 404."""
+    """The only model that is served; requests for others get a 404."""
     keeps_requests: bool = True
-    """Benchmarks send gigabytes."""
+    """False in benchmarks, which send gigabytes."""
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -67,7 +67,7 @@ class FakeOpenAI:
     """When each request was answered."""
     num_connections: int = 0
     num_endless_bytes: int = 0
-    """Taken by clients from endless replies."""
+    """Bytes of endless replies that clients have taken."""
     in_flight: int = 0
     max_in_flight: int = 0
     port: int = 0
@@ -140,7 +140,7 @@ class FakeOpenAI:
         return Reply(body={"choices": [choice], "usage": {"prompt_tokens": 1000, "completion_tokens": 50}})
 
     def _queue_s(self) -> float:
-        """Wait of a server that finishes `capacity_per_s` requests a second, one after the other."""
+        """The wait in a server that finishes `capacity_per_s` requests per second, one after the other."""
         if self.capacity_per_s is None:
             return 0.0
         now = time.monotonic()
@@ -171,7 +171,7 @@ def _encoded(reply: Reply) -> bytes:
 
 @contextlib.contextmanager
 def running(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
-    """Serves from a thread of its own, on a free port."""
+    """Runs the server in a thread of its own, on a free port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

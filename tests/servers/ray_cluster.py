@@ -1,7 +1,8 @@
 """A Ray cluster of several nodes on this machine, in processes of its own. Each node has a temporary folder of its own.
 
-`python -m tests.servers.ray_cluster FOLDER NUM_NODES [dashboard]` starts one, says where it is in a line of JSON, and ends it when
-its stdin closes.
+`python -m tests.servers.ray_cluster FOLDER NUM_NODES [dashboard]` starts a cluster, prints its address in a line of JSON, and ends
+it
+when stdin closes.
 """
 
 import json
@@ -27,12 +28,12 @@ class RayCluster:
     dashboard: str
     """URL; "" without one."""
     raylets: list[int]
-    """Process ids, by node; the head is the first."""
+    """Process id of each node's raylet. The head is the first node."""
     folders: list[Path]
-    """Temporary folders, by node."""
+    """Temporary folder of each node."""
 
     def workers(self, node: int) -> list[str]:
-        """What the node's processes call themselves."""
+        """Titles of the node's worker processes."""
         names = []
         for process in psutil.Process(self.raylets[node]).children(recursive=True):
             with suppress(psutil.NoSuchProcess):  # or a zombie, which is one
@@ -40,7 +41,7 @@ class RayCluster:
         return names
 
     def kill(self, node: int) -> None:
-        """As a power cut would: all of its processes at once."""
+        """Kills all processes of the node at once, as a power cut would."""
         raylet = psutil.Process(self.raylets[node])
         for process in [raylet, *raylet.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):
@@ -49,7 +50,7 @@ class RayCluster:
 
 @contextmanager
 def ray_cluster(num_nodes: int, *, with_dashboard: bool = False, token: str | None = None) -> Iterator[RayCluster]:
-    """`token`: what everybody has to show who wants to talk to it."""
+    """Starts a cluster. `token`: the token that its clients need."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # not below pytest's: the names of Ray's sockets may not get long
     environment = os.environ | {
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # nodes on 127.0.0.1

@@ -1,4 +1,4 @@
-"""A moto S3 on the loopback interface, for fixtures and for commands that want one."""
+"""A moto S3 server on the loopback interface, for fixtures and commands."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ _AWS = {
 
 @contextmanager
 def s3_endpoint() -> Iterator[str]:
-    """URL of a server on a free port; while it runs, the standard AWS variables lead to it."""
+    """Runs a server on a free port and gives its URL. While it runs, the standard AWS variables point to it."""
     from moto.server import ThreadedMotoServer
 
     _make_put_atomic()
@@ -40,7 +40,7 @@ def s3_endpoint() -> Iterator[str]:
 
 @cache
 def _make_put_atomic() -> None:
-    """moto looks at the condition of a PUT first and writes later, so that two may win: here one PUT at a time."""
+    """Makes moto handle one PUT at a time, because it checks the condition first and writes later, so that two writers may win."""
     from moto.s3.responses import S3Response
 
     lock, put_object = Lock(), S3Response.put_object
@@ -63,6 +63,6 @@ def make_bucket() -> str:
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """Name of a fresh bucket on a server of its own."""
+    """Runs a server of its own and gives the name of a new bucket on it."""
     with s3_endpoint():
         yield make_bucket()

@@ -1,4 +1,4 @@
-"""A proxy before an S3 server that breaks what it is told to."""
+"""A proxy in front of an S3 server that breaks chosen requests."""
 
 import http.client
 import random
@@ -16,7 +16,7 @@ Action = Literal["status", "reset", "truncate", "lose_reply", "drop_condition", 
 
 @dataclass
 class Fault:
-    """What to do to the next `times` requests of this method whose path contains `path`."""
+    """A fault for the next `times` requests of this method whose path contains `path`."""
 
     method: str
     path: str
@@ -25,12 +25,12 @@ class Fault:
     status: int = 503
     code: str = "SlowDown"
     num_bytes: int = 0
-    """Of the body that get through, for `truncate`."""
+    """Bytes of the body that get through, for `truncate`."""
 
 
 @dataclass
 class Chaos:
-    """Breaks a share of all requests, whichever they are: throttling, server errors, resets, cut bodies, lost replies."""
+    """Breaks a random share of all requests by throttling, server errors, resets, cut bodies and lost replies."""
 
     rate: float
     dice: random.Random = field(default_factory=lambda: random.Random(1))
@@ -51,9 +51,9 @@ class Proxy:
     faults: list[Fault] = field(default_factory=list)
     chaos: Chaos | None = None
     requests: list[tuple[str, str]] = field(default_factory=list)
-    """(method, path) of all that came."""
+    """(method, path) of all requests."""
     num_bytes_sent: int = 0
-    """Of bodies."""
+    """Bytes of bodies that were sent."""
     before: Callable[[str, str], None] | None = None
     """Called with method and path before each request is passed on."""
 
@@ -63,7 +63,7 @@ class Proxy:
 
 @contextmanager
 def s3_proxy(upstream: str) -> Iterator[Proxy]:
-    """Passes requests on to `upstream`, and breaks what `faults` say."""
+    """Runs a proxy that passes requests on to `upstream` and breaks those that its faults name."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):

@@ -36,7 +36,7 @@ def make_queue(endpoint: str, max_receives: int = 5) -> MadeQueue:
 
 
 def send_events(bucket: str, queue: MadeQueue, prefix: str = "drop/") -> None:
-    """From now on, as infra/terraform sets it up; S3 sends a test event first."""
+    """Sends the bucket's events to the queue from now on, set up as in infra/terraform. S3 sends a test event first."""
     events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
     only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}}
     configuration = {"QueueConfigurations": [{"QueueArn": queue.arn, "Events": events, "Filter": only}]}

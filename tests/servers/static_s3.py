@@ -1,4 +1,5 @@
-"""An S3 that only lists and hands out, from memory, in a process of its own: faster than a real one, for benchmarks of planning."""
+"""A read-only S3 server in a process of its own, which serves from memory and is faster than a real one, for planning
+benchmarks."""
 
 import contextlib
 import multiprocessing
@@ -23,7 +24,9 @@ _ITEM = (
 
 @contextlib.contextmanager
 def static_s3(num_objects: int, lake: Path) -> Iterator[str]:
-    """URL of the server, to which the AWS variables lead. Bucket `drop` has that many objects, `lake` the files of a folder."""
+    """Runs the server and gives its URL, to which the AWS variables point. The bucket `drop` has that many objects, and `lake` the
+    files
+    of a folder."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(num_objects, lake, theirs), daemon=True)
     before = dict(os.environ)
