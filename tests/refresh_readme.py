@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from pipeline.analytics.dictionary import columns_of, type_name
 from pipeline.analytics.questions import questions
+from pipeline.analytics.view_columns import DESCRIBED_VIEWS, view_columns
 from pipeline.config import Setting, all_settings
 from schemas.answers import ChartKind
 from schemas.failure import KINDS
@@ -62,6 +63,16 @@ def columns() -> str:
     return "\n\n".join(parts)
 
 
+def views() -> str:
+    lines = ["| view | its rows | its columns |", "|---|---|---|"]
+    for view, shown in DESCRIBED_VIEWS.items():
+        names = [column.name for column in view_columns()[view]]
+        has_all = {column.name for column in columns_of(shown.table)} <= set(names)
+        listed = ", ".join(f"`{name}`" for name in (shown.own if has_all else names))
+        lines.append(f"| `{view}` | {_cell(shown.sentence)} | {f'those of `{shown.table}`, ' if has_all else ''}{listed} |")
+    return "\n".join(lines)
+
+
 def chart_kinds() -> str:
     return ", ".join(f"`{kind}`" for kind in get_args(ChartKind) if kind != "none")
 
@@ -101,6 +112,7 @@ GENERATED = {
     "failures": failures,
     "flags": flags,
     "columns": columns,
+    "views": views,
     "chart_kinds": chart_kinds,
     "commands": commands,
     "questions": ready_questions,
@@ -113,6 +125,7 @@ WHERE = {
     "failures": "schemas/README.md",
     "flags": "schemas/README.md",
     "columns": "schemas/README.md",
+    "views": "schemas/README.md",
     "chart_kinds": "schemas/README.md",
     "commands": "README.md",
     "questions": "pipeline/README.md",

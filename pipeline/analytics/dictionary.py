@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, PARTITIONED, Column
 
 _TYPES = {
@@ -21,12 +20,12 @@ _TYPES = {
 _PARTITION = Column("ingest_date", pa.date32(), "Day of the plan, UTC; the partition in the path, not in the files.")
 
 
-def dictionary(table: str | None = None) -> list[dict[str, Any]]:
-    """One entry per table, with its columns in order. Raises OperatorError for an unknown table."""
-    if table is not None and table not in COLUMNS:
-        raise OperatorError(f"there is no table {table!r}; there are {', '.join(COLUMNS)}.")
+def table_entries(table: str | None = None) -> list[dict[str, Any]]:
+    """One per table, with its columns in order."""
     return [
-        {"table": name, "columns": [_entry(column) for column in columns_of(name)]} for name in COLUMNS if table in (None, name)
+        {"table": name, "is_view": False, "columns": [column_entry(column) for column in columns_of(name)]}
+        for name in COLUMNS
+        if table in (None, name)
     ]
 
 
@@ -38,7 +37,7 @@ def type_name(column: Column) -> str:
     return "date" if column.type == pa.date32() else _TYPES[column.type]
 
 
-def _entry(column: Column) -> dict[str, Any]:
+def column_entry(column: Column) -> dict[str, Any]:
     return {"name": column.name, "type": type_name(column), "nullable": column.nullable, "description": column.description}
 
 
@@ -48,6 +47,7 @@ def print_dictionary(console: Console, entries: list[dict[str, Any]]) -> None:
         for column in entry["columns"]:
             null = "null" if column["nullable"] else ""
             table.add_row(column["name"], column["type"], null, Text(column["description"]))
-        console.print(Text(entry["table"], "bold cyan"))
+        kind = Text(f" (view) {entry['description']}") if entry["is_view"] else Text()
+        console.print(Text(entry["table"], "bold cyan").append_text(kind))
         console.print(table)
         console.print()

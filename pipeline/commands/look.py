@@ -78,17 +78,18 @@ def sql(
 
 
 def schema(
-    table: Annotated[str | None, typer.Option("--table", help="Only this table.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Only this table or view.")] = None,
     document: Annotated[bool, typer.Option("--document", help="The JSON Schema of document.json, as `export` writes it.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """The data dictionary: every table, every column, its type and what it says."""
+    """The data dictionary: every table and view, every column, its type and what it says."""
     if document:
         from pipeline.documents.model import ReadDocument
 
         dump_json(ReadDocument.model_json_schema(mode="serialization"))
         return
-    from pipeline.analytics.dictionary import dictionary, print_dictionary
+    from pipeline.analytics.dictionary import print_dictionary
+    from pipeline.analytics.view_columns import dictionary
 
     entries = dictionary(table)
     if as_json:
