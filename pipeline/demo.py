@@ -27,6 +27,14 @@ _DOCUMENTS = (
 _WORDS = (
     'select name, text_origin as "from", text_plain as text from current_pages where page_index = 0 and num_chars > 0 order by name'
 )
+_CHARTS = (
+    "select page_index, kind, title, status, engine, num_points, vector_refusal from current_charts where name = 'report.pdf' "
+    "order by page_index, region_index"
+)
+_POINTS = (
+    "select series, x_text, value, unit from current_chart_points where name = 'report.pdf' and page_index = 0 "
+    "order by point_index limit 8"
+)
 _FAILURES = "select name, kind, page_index from open_failures order by name, kind, page_index"
 _NEXT = "select page_index, kind, text from current_blocks where name = 'report.pdf' limit 20"
 _TEXT_CELLS = 60
@@ -50,12 +58,17 @@ def print_demo(console: Console, output: str, summary: Summary) -> None:
     _heading(console, "The first words of each, and where they are from", _WORDS)
     words = [(name, origin, _shortened(text)) for name, origin, text in connection.sql(_WORDS).fetchall()]
     _print(console, ["name", "from", "text"], words)
+    _heading(console, "The charts of the report, read from their drawings", _CHARTS)
+    _print(console, ["page", "kind", "title", "status", "engine", "points", "not read, since"], connection.sql(_CHARTS).fetchall())
+    _heading(console, "Points of the first", _POINTS)
+    _print(console, ["series", "x", "value", "unit"], connection.sql(_POINTS).fetchall())
     _heading(console, "What could not be read, and why", _FAILURES)
     failed = [(name, *_explained(kind, page)) for name, kind, page in connection.sql(_FAILURES).fetchall()]
     _print(console, ["name", "why", "what to do"], failed)
     console.print()
-    if connection.sql("select count(*) from current_charts").fetchall() == [(0,)]:
-        console.print("The chart candidates were not read: the engine `classic` has no model for that; `server` and `ovis` do.")
+    ((num_left,),) = connection.sql("select count(*) from current_charts where status = 'not_asked'").fetchall()
+    if num_left:
+        console.print(f"{num_left} chart candidates are pictures, and were not read: the engines `server` and `ovis` read those.")
     console.print(Text(f'Ask on: pagefold query {clean_message(output)} "{_NEXT}"'), soft_wrap=True)
 
 

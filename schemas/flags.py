@@ -51,6 +51,7 @@ FLAGS: dict[str, str] = {
     "labels_not_in_text_layer": "less than half of the chart's labels are found in the PDF's own text in that place",
     "label_not_in_text_layer": "a name of the chart (title, axis, series, category) is not found in the PDF's own text there",
     "sum_off": "the parts of a pie or a percent chart do not sum to the whole",
+    "vector_disagrees": "the chart's own drawing says something else; `vector_agreement` says how much, flagged points which",
     "log_not_positive": "a value on a logarithmic axis is zero or negative",
 }  # fmt: skip
 """The meaning of each flag, also printed in schemas/README.md."""

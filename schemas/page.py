@@ -17,6 +17,8 @@ MAX_WORDS = 100_000
 """Most words of a page's text layer, and of all its regions together. A newspaper's page has 15,000."""
 MAX_CHARS = 1_000_000
 """Most characters of these words."""
+MAX_DRAWN_CHARS = 200_000
+"""Most characters of the answer that a region's drawing gives. 6,000 points of a scatter plot take 120,000."""
 MAX_SIDE_PT = 1e6
 FAR_PX = 1e9
 """Bound for positions and sizes of words, so that what is computed from them is finite."""
@@ -178,6 +180,10 @@ class Region(Frozen):
     dpi: Dpi | None = None
     words: Words = []
     """Words of the text layer inside the region, in pixels of the *page* image."""
+    drawn_answer: Annotated[str, Field(max_length=MAX_DRAWN_CHARS)] = ""
+    """The chart as its drawing says it: JSON of a `ChartAnswer`. Empty where it was not read from there."""
+    drawn_refusal: Annotated[str, Field(max_length=32)] = ""
+    """Why the drawing was not read, of a closed list. Empty where it was, and where there is none: a picture, a scan."""
 
 
 NEARBY_PAGES = 4

@@ -11,7 +11,7 @@ from schemas.failure import FailureKind, Stage, Task
 from schemas.page import Box
 
 PageStatus = Literal["ok", "blank", "partial", "failed"]
-ChartStatus = Literal["ok", "none", "partial", "failed"]
+ChartStatus = Literal["ok", "none", "partial", "failed", "not_asked"]
 DocumentStatus = Literal["ok", "partial", "failed"]
 RunStatus = Literal["running", "finished", "incomplete", "failed"]
 BlockKind = Literal[
@@ -208,6 +208,20 @@ class ChartData:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChartDrawing:
+    """What the chart's drawing says to it. New columns stand at the end of their table."""
+
+    vector_refusal: Annotated[
+        str | None, "Why the chart was not read from its drawing (workers/README.md); null where it was, and for pictures."
+    ] = None
+    vector_agreement: Annotated[
+        float | None,
+        "Share 0..1 of the points that this answer and the drawing both have, of those that either has; null where one of them was "
+        "not read.",
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PointContent(Flagged):
     """A point's content."""
 
@@ -260,12 +274,16 @@ class BlockRecord(Record, BlockContent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChartRecord(Record, ChartData, Asked, Flagged, ReadTimes):
+class ChartRecord(Record, ChartData, Asked, Flagged, ReadTimes, ChartDrawing):
     lineage: Lineage
     page_index: PageIndex
     region_index: RegionIndex
     reading: Reading
-    status: Annotated[ChartStatus, "ok, none (the region is no chart), partial (truncated; what was read is kept) or failed."]
+    status: Annotated[
+        ChartStatus,
+        "ok, none (the region is no chart), partial (truncated; what was read is kept), failed, or not_asked (nobody "
+        "reads charts in this run, and the drawing was not read).",
+    ]
     bbox_px: PixelBox = None
     region_origin: Annotated[str | None, "How the region was found: image, drawing, standalone, answer."] = None
     width_px: Annotated[int | None, "Width of the region's own rendering, as the engine saw it."] = None

@@ -232,6 +232,9 @@ class EngineSettings(Section):
         return self.max_in_flight or (4 if self.name == "classic" else 16)
 
 
+ChartsFrom = Literal["vector_first", "model", "vector"]
+
+
 class ReadSettings(Section):
     tasks: list[Task] = Field(
         ["ocr", "chart"], min_length=1, description="What to ask of each page; an engine leaves out what it cannot."
@@ -251,6 +254,11 @@ class ReadSettings(Section):
     running_text: bool = Field(
         False,
         description="Keep running heads, feet and page numbers in `text_markdown` and `text_plain`; they are in `blocks` anyway.",
+    )
+    charts_from: ChartsFrom = Field(
+        "vector_first",
+        description="Who reads charts: `vector_first` (their own drawing where it can be read exactly, a model elsewhere), `model` "
+        "(always a model, the drawing beside it as a witness) or `vector` (no model is asked).",
     )
     max_internal_errors: int = Field(
         64,

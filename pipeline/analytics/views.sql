@@ -9,7 +9,8 @@
 -- them with every uri in `current_documents`; `source_id` with the one that was read.
 -- `name` is the last part of `uri`: of the object that was read, where several have its bytes.
 -- Good before new: ok beats partial beats failed, and among equals the later plan, then the later attempt, wins; so a
--- recipe that fails on a page never takes away what an older one read there.
+-- recipe that fails on a page never takes away what an older one read there. Exact before estimated: of a chart that one plan read from
+-- its drawing and by a model, the drawing's answer is the current one.
 
 -- One row per source: the name of its bytes. Bytes that were never fetched are nobody else's.
 CREATE OR REPLACE VIEW source_contents AS
@@ -114,8 +115,12 @@ FROM (
         ROW_NUMBER() OVER (
             PARTITION BY source_contents.content_id, charts.page_index, charts.region_index
             ORDER BY
-                CASE charts.status WHEN 'ok' THEN 0 WHEN 'none' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
-                charts.plan_id DESC, charts.attempt DESC, charts.recipe_id, charts.uri
+                CASE charts.status
+                    WHEN 'ok' THEN 0 WHEN 'none' THEN 0 WHEN 'partial' THEN 1 WHEN 'not_asked' THEN 3 ELSE 2
+                END,
+                charts.plan_id DESC, charts.attempt DESC,
+                CASE charts.engine WHEN 'vector' THEN 0 ELSE 1 END,
+                charts.recipe_id, charts.uri
         ) AS place
     FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
     JOIN source_contents ON source_contents.content_id = counting.content_id

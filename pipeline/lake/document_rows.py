@@ -47,10 +47,12 @@ class DocumentCounts:
             self.document = staged.chunk.document
         self.pages.update(tables["pages"]["status"].to_pylist())
         self.num_chart_candidates += pc.sum(tables["pages"]["num_chart_candidates"]).as_py() or 0
-        self.charts.update(tables["charts"]["status"].to_pylist())
-        for row in tables["charts"].select(["page_index", "region_index", "region_origin"]).to_pylist():
-            self.origins[row["page_index"], row["region_index"]] = row["region_origin"]
-        self.num_chart_points += tables["chart_points"].num_rows
+        places: dict[tuple[int, int], dict[str, Any]] = {}
+        for row in tables["charts"].select(["page_index", "region_index", "region_origin", "status", "num_points"]).to_pylist():
+            places.setdefault((row["page_index"], row["region_index"]), row)  # a chart read twice is one: the engine's row is first
+        self.charts.update(row["status"] for row in places.values())
+        self.origins |= {place: row["region_origin"] for place, row in places.items()}
+        self.num_chart_points += sum(row["num_points"] for row in places.values())
         landing = with_one_row(staged, has_row=bool(self.unread))
         for row in landing.tables["failures"].select(["kind", "task", "page_index", "region_index"]).to_pylist():
             self.failures.append(row | {"version": staged.version if row["kind"] == FailureKind.internal_error else None})

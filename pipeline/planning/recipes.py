@@ -9,6 +9,7 @@ from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
 from workers.engines.engine import EngineInfo, EngineStartError
+from workers.reading.drawn import VECTOR, VECTOR_VERSION, vector_recipe
 from workers.reading.prompts import prompt_for
 
 _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixels"}
@@ -16,7 +17,7 @@ _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixel
 which."""
 
 
-_NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors", "running_text"}
+_NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors", "running_text", "charts_from"}
 """The read settings that change no answer, or that are elsewhere in the recipe: `transport` is in the prompt's version."""
 
 
@@ -40,7 +41,7 @@ def check_as_planned(info: EngineInfo, recipes: Mapping[Task, Recipe]) -> None:
     under
     its name since the plan was made, or this machine may differ from the one that planned."""
     for recipe in recipes.values():
-        here = _engine_options(recipe.task, info)
+        here = {"vector_version": VECTOR_VERSION} if recipe.engine == VECTOR else _engine_options(recipe.task, info)
         for name, planned in recipe.options.get("engine", {}).items():
             if here.get(name) != planned:
                 raise EngineStartError(
@@ -54,6 +55,8 @@ def _engine_options(task: Task, info: EngineInfo) -> dict[str, Any]:
 
 
 def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
+    if task == "chart" and (not info.sees_charts or settings.read.charts_from == "vector"):
+        return vector_recipe(settings.regions)
     options: dict[str, Any] = {
         "engine": _engine_options(task, info),
         "render": settings.render.model_dump(mode="json", include=_RENDER),

@@ -8,9 +8,12 @@ import pymupdf
 import pytest
 from PIL import Image, ImageOps
 
+from schemas.answers import ChartAnswer
+from schemas.settings import RegionSettings, RenderSettings
 from tests.examples import texts
 from tests.examples.make_examples import FOLDER, MAKERS, PASSWORD, main
 from tests.examples.texts import TEXTS
+from workers.rendering.pages.pdf_pages import PdfDocument
 
 
 def squeezed(text: str) -> str:
@@ -114,3 +117,37 @@ def test_the_photo_stands_only_after_its_exif_orientation_is_applied() -> None:
     assert image.getexif()[0x0112] == 6
     assert image.size == (1600, 1200)
     assert ImageOps.exif_transpose(image).size == (1200, 1600)
+
+
+def drawn_charts(page_index: int) -> list[ChartAnswer]:
+    """As the drawings on a page of the report say them."""
+    document = PdfDocument(FOLDER / "report.pdf", RenderSettings(), RegionSettings(), [])
+    regions = document.find_regions(document.render_page(page_index))
+    return [ChartAnswer.model_validate_json(region.drawn_answer) for region in regions if region.drawn_answer]
+
+
+def columns(answer: ChartAnswer) -> dict[str, list[float]]:
+    return {name: [float(row[index + 1] or "nan") for row in answer.rows] for index, name in enumerate(answer.series)}
+
+
+def test_the_reports_charts_are_read_from_their_drawings_as_they_were_made() -> None:
+    (bars,) = drawn_charts(0)
+    lines, pie = drawn_charts(1)
+    (scatter,) = drawn_charts(2)
+
+    assert [row[0] for row in bars.rows] == texts.QUARTERS
+    assert columns(bars) == texts.GENERATION_MWH
+    assert [row[0] for row in lines.rows] == texts.MONTHS
+    assert columns(lines) == texts.PRICES_EUR
+    assert {row[0]: row[1] for row in pie.rows} == {name: f"{share:g} %" for name, share in texts.CUSTOMERS_PERCENT.items()}
+    read = {
+        name: [(float(x or "nan"), float(y or "nan")) for x, y in points]
+        for name, points in zip(scatter.series, scatter.points, strict=True)
+    }
+    assert read == texts.YIELD_MWH
+    assert [chart.title for chart in (bars, lines, pie, scatter)] == [
+        "Generation by source",
+        "Price of electricity",
+        "Sales by customer",
+        "Yield and wind",
+    ]

@@ -101,6 +101,8 @@ class EngineInfo:
     """True if the engine can continue `Request.answer_prefix`."""
     sees_regions: bool = False
     """True if the places of figures, and so the settings `regions`, change the text that the engine reads."""
+    sees_charts: bool = True
+    """False if the engine is not asked about charts: they are read from their drawings only."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Everything else of the engine that changes its answers."""
     chart_options: Mapping[str, Any] = field(default_factory=dict)

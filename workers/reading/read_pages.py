@@ -16,13 +16,15 @@ from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Box, Chunk, PageEdges, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
-from schemas.settings import ReadSettings, RegionSettings, Transport
+from schemas.settings import ChartsFrom, ReadSettings, RegionSettings, Transport
+from workers.charts.agreement import agreement
 from workers.charts.content import ChartContent, chart_content
 from workers.contained import page_failure, panics_raised
 from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
 from workers.reading.asking import Outcome, ask, max_output_tokens
 from workers.reading.busy import Busy
 from workers.reading.crops import crop_regions, region_text_layer
+from workers.reading.drawn import drawn_content, vector_recipe
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
 from workers.text.content import OcrContent, ocr_content
@@ -62,6 +64,8 @@ class PageReader:
         self._regions = regions or RegionSettings()
         self._cell_px = cell_px
         self._busy = Busy()
+        self._vector = vector_recipe(self._regions)
+        self._charts_from: ChartsFrom = settings.charts_from if info.sees_charts else "vector"
 
     @property
     def busy_s(self) -> float:
@@ -107,7 +111,7 @@ class _ChunkReader:
         self._reader = reader
         self._chunk = chunk
         self._tasks = [task for task in chunk.tasks if task in reader._recipes]
-        self.rows = ChunkRows(chunk, reader._run_id, reader._recipes, reader._clock)
+        self.rows = ChunkRows(chunk, reader._run_id, reader._recipes, reader._clock, reader._vector)
 
     def of_document(self, failures: list[Failure]) -> ChunkRecords:
         return ChunkRecords(failures=[self.rows.of_failure(failure) for failure in failures])
@@ -197,6 +201,7 @@ class _ChunkReader:
         says where the charts are."""
         return (
             "chart" in self._tasks
+            and self._reader._charts_from != "vector"
             and ("ocr" not in self._tasks or self._reader._transport == "markdown")
             and self._chunk.regions is None
             and page.page_index not in self._chunk.places
@@ -227,7 +232,7 @@ class _ChunkReader:
         A standalone image is a candidate as a whole. If it was read as a chart, a single box in the answer is the same chart and is
         left out; several boxes are charts beside each other, and each is read.
         """
-        if "chart" not in self._tasks or not self._reader._regions.enabled:
+        if "chart" not in self._tasks or not self._reader._regions.enabled or self._reader._charts_from == "vector":
             return []
         if not _may_hide_charts(page) or self._chunk.regions is not None:
             return []
@@ -241,9 +246,17 @@ class _ChunkReader:
         try:
             image = region.image or page.image
             assert image is not None
+            way = self._reader._charts_from
+            drawn = await asyncio.to_thread(drawn_content, region, page) if region.drawn_answer else None
+            if drawn is not None and way != "model":
+                return self.rows.of_drawn_chart(page, region, image, drawn)
+            if way == "vector":
+                return self.rows.of_unasked_chart(page, region, image)
             outcome = await self._ask(self._chart_request(page, region, image))
             outcome, content = await _checked(outcome, _chart_content, region, page)
-            return self.rows.of_chart(page, region, image, outcome, content, flags)
+            seen = agreement(content.points, drawn.points) if content is not None and drawn is not None else None
+            said = self.rows.of_chart(page, region, image, outcome, content, flags, seen)
+            return said if drawn is None else ChunkRecords.joined([said, self.rows.of_drawn_chart(page, region, image, drawn)])
         except Exception as error:  # noqa: BLE001 - the border of a page
             place = {"page_index": page.page_index, "region_index": region.region_index}
             failure = self.rows.of_failure(page_failure(error, "read", task="chart", **place))

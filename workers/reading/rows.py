@@ -1,6 +1,6 @@
 """Makes the rows of one chunk from answers: their content, their place, and how they were asked for."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from schemas.records import (
     Reading,
 )
 from schemas.settings import Transport
+from workers.charts.agreement import Agreement
 from workers.charts.content import ChartContent
 from workers.reading.asking import Outcome
 from workers.reading.prompts import prompt_for
@@ -30,8 +31,11 @@ PROMPT_ECHO_CHARS = 60
 
 
 class ChunkRows:
-    def __init__(self, chunk: Chunk, run_id: str, recipes: Mapping[Task, Recipe], clock: Callable[[], datetime]) -> None:
-        """`recipes`: those of the tasks that are asked."""
+    def __init__(
+        self, chunk: Chunk, run_id: str, recipes: Mapping[Task, Recipe], clock: Callable[[], datetime], vector: Recipe
+    ) -> None:
+        """`recipes`: those of the tasks that are asked. `vector`: that of charts which are read from their drawing."""
+        self._vector = _reading(vector)
         self._lineage = _lineage(chunk, run_id)
         self._readings = {task: _reading(recipe) for task, recipe in recipes.items()}
         self._clock = clock
@@ -94,25 +98,48 @@ class ChunkRows:
         outcome: Outcome,
         content: ChartContent | None,
         flags: Iterable[str] = (),
+        drawn: Agreement | None = None,
     ) -> ChunkRecords:
-        """The rows of a chart. `image` is the image that was asked about. `content` is None if there is no usable answer."""
+        """The rows of a chart. `image` is the image that was asked about. `content` is None if there is no usable answer. `drawn`
+        compares the answer with the drawing."""
         failures = self.of_outcome(outcome, page, task="chart", region=region)
         if content is None:
             record = self._chart(page, region, image, "failed", outcome, flags=joined(flags, _answer_flags(outcome)))
             return ChunkRecords(charts=[record], failures=failures)
-        columns = _columns(content, flags=joined(flags, content.flags, _answer_flags(outcome)))
+        disagrees = ["vector_disagrees"] if drawn is not None and drawn.share < 1 else []
+        columns = _columns(
+            content,
+            flags=joined(flags, content.flags, _answer_flags(outcome), disagrees),
+            vector_agreement=drawn and drawn.share,
+        )
         record = self._chart(page, region, image, "partial" if outcome.failure else content.status, outcome, **columns)
-        points = [
+        points = self._points(page, region, content, self._readings["chart"], drawn.wrong if drawn else ())
+        return ChunkRecords(charts=[record], chart_points=points, failures=failures)
+
+    def of_drawn_chart(self, page: RenderedPage, region: Region, image: PageImage, content: ChartContent) -> ChunkRecords:
+        """As the region's drawing says."""
+        columns = _columns(content, reading=self._vector, read_at=self._clock())
+        record = self._chart(page, region, image, content.status, None, **columns)
+        return ChunkRecords(charts=[record], chart_points=self._points(page, region, content, self._vector))
+
+    def of_unasked_chart(self, page: RenderedPage, region: Region, image: PageImage) -> ChunkRecords:
+        """A candidate that nobody reads: where it is, and why its drawing was not read."""
+        return ChunkRecords(charts=[self._chart(page, region, image, "not_asked", None, reading=self._vector)])
+
+    def _points(
+        self, page: RenderedPage, region: Region, content: ChartContent, reading: Reading, wrong: Collection[int] = ()
+    ) -> list[ChartPointRecord]:
+        """`wrong`: point_index of those that the drawing contradicts."""
+        return [
             ChartPointRecord(
                 lineage=self._lineage,
                 page_index=page.page_index,
                 region_index=region.region_index,
-                reading=self._readings["chart"],
-                **vars(point),
+                reading=reading,
+                **vars(point) | ({"flags": joined(point.flags, ["vector_disagrees"])} if point.point_index in wrong else {}),
             )
             for point in content.points
         ]
-        return ChunkRecords(charts=[record], chart_points=points, failures=failures)
 
     def of_bare_chart(self, page_index: int, region: Region) -> ChartRecord:
         """The row of a failed chart. It holds nothing else, because any value of the chart may be the cause of the failure."""
@@ -155,7 +182,7 @@ class ChunkRows:
         return PageRecord(**columns | self._asked(outcome) | content)
 
     def _chart(
-        self, page: RenderedPage, region: Region, image: PageImage, status: Any, outcome: Outcome, **content: Any
+        self, page: RenderedPage, region: Region, image: PageImage, status: Any, outcome: Outcome | None, **content: Any
     ) -> ChartRecord:
         columns: dict[str, Any] = {
             "lineage": self._lineage,
@@ -168,6 +195,7 @@ class ChunkRows:
             "width_px": image.width_px,
             "height_px": image.height_px,
             "dpi": region.dpi,
+            "vector_refusal": region.drawn_refusal or None,
         }
         return ChartRecord(**columns | self._asked(outcome) | content)
 

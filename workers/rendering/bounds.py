@@ -35,6 +35,7 @@ from schemas.source import Document
 from workers.rendering.frames import PAGE, Frame, Most
 from workers.rendering.full_image import FULL_IMAGE_BYTES, announced_size
 from workers.rendering.pages.resolution import MAX_ASPECT
+from workers.rendering.pages.vector_charts.found import REASONS
 
 _PAGE_JSON_BYTES = 16 << 20
 """Limit for the JSON of a page. MAX_WORDS words take some 8 MB, MAX_CHARS characters at most 4."""
@@ -171,6 +172,7 @@ class Bounds:
         for place, region in enumerate(regions):
             _require(region.region_index == place, "regions out of order")
             _require(region.origin != "answer", "an answer before it was asked for")
+            _require(region.drawn_refusal in ("", *REASONS), "an unknown reason")
             _require(_is_on(region.bbox_px, image), "a region off the page")
             _require(region.core_px is None or _is_on(region.core_px, image), "a picture off the page")
             _require((region.image is None) == (region.origin == "standalone"), "a region without an image")

@@ -1,5 +1,5 @@
 """No GPU and no weights to fetch: the PDF's own text layer where it can be believed, else PP-OCR; Tesseract, where it is installed,
-for scripts that PP-OCR lacks."""
+for scripts that PP-OCR lacks; charts from their drawings."""
 
 from typing import Any
 
@@ -30,7 +30,8 @@ def describe(settings: EngineSettings) -> EngineInfo:
         name="classic",
         model=MODELS["Rec"].removesuffix(".onnx"),
         revision=rapidocr_version() or None,
-        tasks=("ocr",),
+        tasks=("ocr", "chart"),
+        sees_charts=False,
         takes_prompts=False,
         sees_regions=True,
         options=options,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from schemas.failure import FailureKind, PageError
-from schemas.page import MAX_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, EdgeLine, PageImage, Region, RenderedPage, Word
+from schemas.page import MAX_CHARS, MAX_DRAWN_CHARS, MAX_SIDE_PT, MAX_WORDS, Box, EdgeLine, PageImage, Region, RenderedPage, Word
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS
@@ -103,7 +103,11 @@ class PdfDocument:
         if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
             return []
         found = find_regions(shown.view(), self._region_settings)
-        return [shown.region(index, each, self._region_settings) for index, each in enumerate(found)]
+        regions = [shown.region(index, each, self._region_settings) for index, each in enumerate(found)]
+        drawings = [region for region in regions if region.origin == "drawing"]
+        readings = shown.vector_readings([found[region.region_index].rect_pt for region in drawings])
+        read = {region.region_index: _with_reading(region, reading) for region, reading in zip(drawings, readings, strict=True)}
+        return [read.get(region.region_index, region) for region in regions]
 
     def edge_lines(self, page_index: int) -> list[EdgeLine]:
         page = self._pdf.load_page(page_index)
@@ -202,8 +206,13 @@ class ShownPage:
 
     def vector_readings(self, areas_pt: Sequence[Box]) -> list[Reading]:
         """What the drawing in each area says as a chart, or why it is not read as one."""
-        ink = Ink(self._pixels(), self.x, self.y)
-        return read_areas(self.page, self._list, areas_pt, ink)
+        try:
+            return read_areas(self.page, self._list, areas_pt, Ink(self._pixels(), self.x, self.y))
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a fault here must not cost the regions)
+            raise_if_out_of_memory(error)
+            return [Reading(None, "odd_drawing", f"{type(error).__name__}: {error}") for _ in areas_pt]
 
     def full_image(self) -> bytes:
         """The scan at its own resolution, at most FULL_IMAGE_PIXELS, as JPEG."""
@@ -236,6 +245,15 @@ class ShownPage:
             dpi=size.width_px / part.width * 72,
             words=all_scaled([word for word in self.text.words if _is_in(word, part)], self.x, self.y),
         )
+
+
+def _with_reading(region: Region, reading: Reading) -> Region:
+    if reading.answer is None:
+        return region.model_copy(update={"drawn_refusal": reading.reason or ""})
+    said = reading.answer.model_dump_json(exclude_defaults=True)
+    if len(said) > MAX_DRAWN_CHARS:
+        return region.model_copy(update={"drawn_refusal": "too_much"})
+    return region.model_copy(update={"drawn_answer": said})
 
 
 def _bounded(text: PdfText, flags: list[str]) -> PdfText:

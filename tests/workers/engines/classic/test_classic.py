@@ -296,7 +296,7 @@ def test_a_language_is_named_only_where_its_script_leaves_no_doubt(text, languag
 
 def test_what_changes_an_answer_is_described():
     info = describe(EngineSettings(classic=ClassicSettings(min_confidence=0.7, num_threads=2)))
-    assert (info.name, info.model, info.tasks, info.takes_prompts) == ("classic", "PP-OCRv6_rec_small", ("ocr",), False)
+    assert (info.name, info.model, info.tasks, info.takes_prompts) == ("classic", "PP-OCRv6_rec_small", ("ocr", "chart"), False)
     assert info.options["min_confidence"] == 0.7
     assert "num_threads" not in info.options  # as fast as it may be, it reads the same
 

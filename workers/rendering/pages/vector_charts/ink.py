@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.labels import Label
-from workers.rendering.pages.vector_charts.shapes import Colour, Shape
+from workers.rendering.pages.vector_charts.shapes import Colour, Shape, on_arc
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -100,10 +100,7 @@ def _outline(shape: Shape) -> list[tuple[float, float]]:
     for point in shape.points:
         points.append(point)
         if arc := by_start.get(point):
-            (ax, ay), (bx, by), (cx, cy), (dx, dy) = arc
-            for t in (0.25, 0.5, 0.75):
-                a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-                points.append((a * ax + b * bx + c * cx + d * dx, a * ay + b * by + c * cy + d * dy))
+            points += [on_arc(arc, t) for t in (0.25, 0.5, 0.75)]
     return points
 
 

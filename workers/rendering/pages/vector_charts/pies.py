@@ -4,49 +4,72 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from schemas.page import Box
 from workers.labels.numbers import parse_number
 from workers.rendering.pages.vector_charts.found import Found, Refused, Value
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.legend import Entry, Style, name_of
-from workers.rendering.pages.vector_charts.shapes import Point, Shape, is_alike
+from workers.rendering.pages.vector_charts.shapes import Point, Shape, is_alike, on_arc
 
 MIN_RADIUS_PT = 14.0
 ROUND = 0.025
 """How far width and height of the whole may differ, and its rim from a circle, in radii."""
 MAX_SECTORS = 60
+SAME_RIM_PT = 1.5
 
 
-def sectors_of(shapes: Sequence[Shape]) -> list[Shape]:
-    """Filled curves that share a rim, large enough; empty where there is no circle of two or more."""
-    curves = [
-        shape
-        for shape in shapes
-        if shape.kind == "curve" and shape.fill is not None and shape.arcs and shape.side > MIN_RADIUS_PT / 2
-    ]
-    if len(curves) < 2 or len(curves) > 4 * MAX_SECTORS:
-        return []
-    whole = curves[0].box
-    for shape in curves[1:]:
-        whole = whole.union(shape.box)
-    if min(whole.width, whole.height) < 2 * MIN_RADIUS_PT or abs(whole.width - whole.height) > ROUND * whole.width:
-        return []
-    centre = (whole.left + whole.right) / 2, (whole.top + whole.bottom) / 2
-    radius = (whole.width + whole.height) / 4
-    sectors = [shape for shape in curves if _sweep(shape, centre, radius) > 0.3]
-    return sectors if len(sectors) >= 2 else []
+class Circle(NamedTuple):
+    centre: Point
+    radius: float
+
+    @property
+    def box(self) -> Box:
+        (x, y), radius = self.centre, self.radius
+        return Box(x - radius, y - radius, x + radius, y + radius)
 
 
-def read_pie(sectors: Sequence[Shape], labels: Sequence[Label], entries: Sequence[Entry], area: Box) -> Found:
-    """Shares in percent, in the order of the drawing. Raises Refused."""
+def sectors_of(shapes: Sequence[Shape]) -> tuple[Circle, list[Shape]] | None:
+    """The largest circle whose rim two filled curves and more share, and these; None where there is none."""
+    curves = [shape for shape in shapes if shape.fill is not None and shape.arcs and shape.side > MIN_RADIUS_PT / 2]
+    if not 2 <= len(curves) <= 4 * MAX_SECTORS:
+        return None
+    rims: dict[tuple[int, int, int], tuple[Circle, set[int]]] = {}
+    for index, shape in enumerate(curves):
+        for arc in shape.arcs[:200]:
+            if (circle := _circle(arc)) is not None:
+                (x, y), radius = circle
+                key = round(x / SAME_RIM_PT), round(y / SAME_RIM_PT), round(radius / SAME_RIM_PT)
+                rims.setdefault(key, (circle, set()))[1].add(index)
+    whole = [circle for circle, members in rims.values() if len(members) >= 2]
+    if not whole:
+        return None
+    circle = max(whole, key=lambda each: each.radius)
+    sectors = [shape for shape in curves if _sweep(shape, circle.centre, circle.radius) > 0.3]
+    return (circle, sectors) if len(sectors) >= 2 else None
+
+
+def _circle(arc: tuple[Point, Point, Point, Point]) -> Circle | None:
+    """Through start, middle and end of an arc; None where that is (nearly) straight, or too small for a pie."""
+    (ax, ay), (bx, by), (cx, cy) = arc[0], on_arc(arc, 0.5), arc[3]
+    twice = 2 * (ax * (by - cy) + bx * (cy - ay) + cx * (ay - by))
+    if abs(twice) < 1e-3:
+        return None
+    a, b, c = ax * ax + ay * ay, bx * bx + by * by, cx * cx + cy * cy
+    x = (a * (by - cy) + b * (cy - ay) + c * (ay - by)) / twice
+    y = (a * (cx - bx) + b * (ax - cx) + c * (bx - ax)) / twice
+    radius = math.hypot(ax - x, ay - y)
+    return Circle((x, y), radius) if MIN_RADIUS_PT <= radius <= 2000 else None
+
+
+def read_pie(
+    circle: Circle, sectors: Sequence[Shape], parts: Sequence[Shape], labels: Sequence[Label], entries: Sequence[Entry]
+) -> Found:
+    """Shares in percent, in the order of the drawing. `parts`: all that has the colour of a sector. Raises Refused."""
     if len(sectors) > MAX_SECTORS:
         raise Refused("too_much", f"{len(sectors)} sectors")
-    whole = sectors[0].box
-    for shape in sectors[1:]:
-        whole = whole.union(shape.box)
-    centre: Point = (whole.left + whole.right) / 2, (whole.top + whole.bottom) / 2
-    radius = (whole.width + whole.height) / 4
+    centre, radius = circle
     sectors = _once(sectors)
     sweeps = [_sweep(shape, centre, radius) for shape in sectors]
     if abs(sum(sweeps) - 360) > 2:
@@ -55,7 +78,7 @@ def read_pie(sectors: Sequence[Shape], labels: Sequence[Label], entries: Sequenc
     printed = _printed(sweeps, middles, labels, centre, radius)
     names = _names(sectors, middles, labels, entries, centre, radius)
     total = sum(sweeps)
-    is_ring = all(math.dist(point, centre) > 0.15 * radius for shape in sectors for point in shape.points)
+    is_ring = all(math.dist(point, centre) > 0.15 * radius for shape in parts for point in shape.points)
     return Found(
         kind="pie",
         subtype="donut" if is_ring else None,

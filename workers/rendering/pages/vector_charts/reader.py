@@ -4,6 +4,7 @@ The order: axes by their tick labels, the plot they span, the legend, the marks 
 last whether all that is drawn in the plot has been explained. Each step may refuse; none guesses.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,10 +20,10 @@ from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.legend import Entry, find_legend, legend_shapes
 from workers.rendering.pages.vector_charts.lines import read_lines
 from workers.rendering.pages.vector_charts.markers import MAX_SIDE_PT
-from workers.rendering.pages.vector_charts.pies import read_pie, sectors_of
+from workers.rendering.pages.vector_charts.pies import Circle, read_pie, sectors_of
 from workers.rendering.pages.vector_charts.plot import Marks, find_marks, find_plot
 from workers.rendering.pages.vector_charts.scales import offset_multiplier
-from workers.rendering.pages.vector_charts.shapes import Shape, is_neutral
+from workers.rendering.pages.vector_charts.shapes import Shape, is_alike, is_neutral
 
 Axes = dict[Direction, Axis | None]
 
@@ -68,25 +69,25 @@ def _read(drawing: Drawing, ink: InkCheck | None) -> Reading:
         return _read_plot(drawing, axes, plot, found_axes, ink)
     if any(found_axes):
         last = Refused("no_plot")
-    sectors = sectors_of(drawing.shapes)
-    if sectors and not (found_axes[0] and found_axes[1]):
-        return _read_sectors(drawing, sectors, ink)
+    pie = sectors_of(drawing.shapes)
+    if pie is not None and not (found_axes[0] and found_axes[1]):
+        return _read_sectors(drawing, *pie, ink)
     raise last
 
 
-def _read_sectors(drawing: Drawing, sectors: Sequence[Shape], ink: InkCheck | None) -> Reading:
-    whole = sectors[0].box
-    for shape in sectors[1:]:
-        whole = whole.union(shape.box)
+def _read_sectors(drawing: Drawing, circle: Circle, sectors: Sequence[Shape], ink: InkCheck | None) -> Reading:
+    whole = circle.box
     entries = find_legend(drawing.labels, [shape for shape in drawing.shapes if shape not in sectors], [])
     own = {id(shape) for shape in (*sectors, *legend_shapes(entries, drawing.shapes))}
-    inner = Box(whole.left + 2, whole.top + 2, whole.right - 2, whole.bottom - 2)
     for shape in drawing.shapes:
-        if id(shape) in own or shape.fill is None or is_neutral(shape.fill):
+        if id(shape) in own or shape.fill is None or is_neutral(shape.fill) or shape.box.area > 4 * whole.area:
             continue
-        if shape.box.intersection(inner).area > 4 and shape.box.area < 4 * whole.area:
+        if any(is_alike(shape.fill, sector.fill) for sector in sectors):
+            continue  # a part of one
+        if math.dist(shape.centre, circle.centre) < 0.95 * circle.radius and shape.side > 4:
             raise Refused("unknown_marks", "something else over the sectors")
-    found = read_pie(sectors, drawing.labels, entries, drawing.area)
+    parts = [shape for shape in drawing.shapes if any(is_alike(shape.fill, sector.fill) for sector in sectors)]
+    found = read_pie(circle, sectors, parts, drawing.labels, entries)
     if ink and (why := ink(whole, drawing.shapes, drawing.labels, sectors)):
         raise Refused("unexplained_ink", why)
     taken = [entry.label for entry in entries]

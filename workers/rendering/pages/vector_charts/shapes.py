@@ -174,7 +174,7 @@ def shape_of(
         is_closed = True
     if not kept:
         kept = [points[0]]
-    extremes = [*kept, *(_middle(arc) for arc in arcs)]
+    extremes = [*kept, *(point for arc in arcs for point in _extremes(arc))]
     fill, stroke, width, dashes, opacity = look
     return Shape(
         _kind(kept, bool(arcs), is_closed=is_closed),
@@ -240,9 +240,24 @@ def is_alike(one: Colour | None, other: Colour | None, tolerance: int = 6) -> bo
     return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= tolerance
 
 
-def _middle(arc: tuple[Point, Point, Point, Point]) -> Point:
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = arc
-    return (ax + 3 * bx + 3 * cx + dx) / 8, (ay + 3 * by + 3 * cy + dy) / 8
+def on_arc(arc: tuple[Point, Point, Point, Point], t: float) -> Point:
+    """The point of a Bezier curve at t, 0 to 1."""
+    a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
+    x, y = (a * arc[0][axis] + b * arc[1][axis] + c * arc[2][axis] + d * arc[3][axis] for axis in (0, 1))
+    return x, y
+
+
+def _extremes(arc: tuple[Point, Point, Point, Point]) -> Iterator[Point]:
+    """Where the curve turns back along x or y: the roots of its derivative."""
+    for axis in (0, 1):
+        p0, p1, p2, p3 = (point[axis] for point in arc)
+        a, b, c = p3 - 3 * p2 + 3 * p1 - p0, 2 * (p2 - 2 * p1 + p0), p1 - p0
+        if abs(a) < 1e-9:
+            roots = [-c / b] if abs(b) > 1e-9 else []
+        else:
+            root = b * b - 4 * a * c
+            roots = [(-b + sign * math.sqrt(root)) / (2 * a) for sign in (1, -1)] if root >= 0 else []
+        yield from (on_arc(arc, t) for t in roots if 0 < t < 1)
 
 
 def _corners(item: Sequence[Any]) -> list[Sequence[float]]:
