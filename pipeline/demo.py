@@ -28,12 +28,12 @@ _WORDS = (
     'select name, text_origin as "from", text_plain as text from current_pages where page_index = 0 and num_chars > 0 order by name'
 )
 _CHARTS = (
-    "select page_index, kind, title, status, engine, num_points, vector_refusal from current_charts where name = 'report.pdf' "
+    "select page_index, kind, title, engine, num_points as points from current_charts where name = 'report.pdf' and status = 'ok' "
     "order by page_index, region_index"
 )
 _POINTS = (
     "select series, x_text, value, unit from current_chart_points where name = 'report.pdf' and page_index = 0 "
-    "order by point_index limit 8"
+    "order by point_index limit 4"
 )
 _FAILURES = "select name, kind, page_index from open_failures order by name, kind, page_index"
 _NEXT = "select page_index, kind, text from current_blocks where name = 'report.pdf' limit 20"
@@ -59,7 +59,7 @@ def print_demo(console: Console, output: str, summary: Summary) -> None:
     words = [(name, origin, _shortened(text)) for name, origin, text in connection.sql(_WORDS).fetchall()]
     _print(console, ["name", "from", "text"], words)
     _heading(console, "The charts of the report, read from their drawings", _CHARTS)
-    _print(console, ["page", "kind", "title", "status", "engine", "points", "not read, since"], connection.sql(_CHARTS).fetchall())
+    _print(console, ["page", "kind", "title", "engine", "points"], connection.sql(_CHARTS).fetchall())
     _heading(console, "Points of the first", _POINTS)
     _print(console, ["series", "x", "value", "unit"], connection.sql(_POINTS).fetchall())
     _heading(console, "What could not be read, and why", _FAILURES)

@@ -28,7 +28,9 @@ def chart_answer(
     y_label, x_label = (level, upright) if is_lying else (upright, level)
     title = chart_title([label for label in free if label.text not in (level, upright)], plot, area)
     unit = "%" if found.is_percent else value_axis and value_axis.scale.unit
-    if unit and axis_unit(None, y_label).scale != 1.0:
+    if not unit and y_label:
+        unit = axis_unit(None, f"({y_label})").unit  # a label that is a unit and nothing else
+    elif unit and axis_unit(None, y_label).scale != 1.0:
         unit = None  # the label has both
     printed = [value.printed is not None for series in found.values for value in series if value is not None]
     names = [name or "" for name in found.series]
