@@ -1,5 +1,6 @@
 """Areas: one over the base line, or several on one another."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -80,19 +81,27 @@ def _area(polygon: Shape) -> _Area:
     one, other = turned[: first + 1], [*turned[last:], turned[0]]
     if turned[first : last + 1] and any(right - point[0] >= SAME_PT for point in turned[first : last + 1]):
         raise Refused("unknown_marks", "a polygon of another form")
-    other = other[::-1]
-    lefts = [point for point in other if point[0] - left < SAME_PT]
-    other = [point for point in other if point[0] - left >= SAME_PT]
-    if lefts:
-        other = [max(lefts, key=lambda point: point[1]), *other]
-    upper, lower = (one, other) if _mean_y(one) <= _mean_y(other) else (other, one)
+    inner = [[point for point in edge if left + SAME_PT <= point[0] <= right - SAME_PT] for edge in (one, other[::-1])]
+    upper, lower = sorted(inner, key=_mean_y)
+    (top_left, bottom_left), (top_right, bottom_right) = _ends(points, left), _ends(points, right)
+    upper = [(left, top_left), *upper, (right, top_right)]
+    lower = [(left, bottom_left), *lower, (right, bottom_right)]
     upper, lower = _monotone(upper), _monotone(lower)
     style = Style(polygon.fill if polygon.fill is not None else polygon.stroke)
     return _Area(style, upper, lower)
 
 
+def _ends(points: Sequence[Point], x: float) -> tuple[float, float]:
+    """Top and bottom of the area at one of its ends. Some producers close each area of a stack at the base: a third height."""
+    ys: list[float] = []
+    for y in sorted(point[1] for point in points if abs(point[0] - x) < SAME_PT):
+        if not ys or y - ys[-1] > SAME_PT:
+            ys.append(y)
+    return ys[0], ys[1] if len(ys) > 2 else ys[-1]
+
+
 def _mean_y(points: Sequence[Point]) -> float:
-    return statistics.mean(point[1] for point in points) if points else 0.0
+    return statistics.mean(point[1] for point in points) if points else math.inf
 
 
 def _monotone(points: Sequence[Point]) -> list[Point]:

@@ -45,17 +45,34 @@ class TickSet(NamedTuple):
 def find_axes(labels: Sequence[Label], shapes: Sequence[Shape], direction: Direction) -> list[Axis]:
     """All rows (or columns) that are an axis, the one with most labels first; those inside another are left out."""
     sets = tick_sets(shapes, direction)
-    found: list[Axis] = []
-    for group in rows(labels, direction):
-        readable = [label for label in group if is_number(label.text) or parse_date(label.text) is not None]
-        if len(readable) >= MIN_TICKS and (axis := _axis(readable, sets, direction)):
-            found.append(axis)
+    groups = [[label for label in group if _is_readable(label)] for group in rows(labels, direction)]
+    found = [axis for group in groups if len(group) >= MIN_TICKS and (axis := _axis(group, sets, direction))]
+    found = [axis for axis in found if not _has_misfits(axis, groups)]
     found.sort(key=lambda axis: (-len(axis.labels), not axis.is_snapped))
     kept: list[Axis] = []
     for axis in found:
         if not any(set(axis.labels) <= set(other.labels) or _shares(axis, other) for other in kept):
             kept.append(axis)
     return kept
+
+
+def _is_readable(label: Label) -> bool:
+    return is_number(label.text) or parse_date(label.text) is not None
+
+
+def _has_misfits(axis: Axis, groups: Sequence[Sequence[Label]]) -> bool:
+    """Numbers among (or next to) its labels, in line with them all, that are not on its scale: then the scale is another one."""
+    own = set(axis.labels)
+    place = 0 if axis.direction == "x" else 1
+    at = [label.centre[place] for label in axis.labels]
+    reach = STRAY_GAPS * statistics.median(after - before for before, after in pairwise(at))
+    return any(
+        at[0] - reach <= label.centre[place] <= at[-1] + reach
+        for group in groups
+        if own < set(group)
+        for label in group
+        if label not in own
+    )
 
 
 def _shares(axis: Axis, other: Axis) -> bool:

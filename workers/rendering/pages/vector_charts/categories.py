@@ -13,7 +13,7 @@ from workers.rendering.pages.vector_charts.labels import Label
 def category_rows(labels: Sequence[Label], across: Direction, plot: Box) -> list[list[Label]]:
     """Rows below or above the plot (columns beside it), the nearest first, with the lines that continue them."""
     found: list[tuple[float, list[Label]]] = []
-    for row in rows(labels, across):
+    for row in rows(joined_in_line(labels) if across == "y" else labels, across):
         if across == "x":
             inside = [label for label in row if plot.left - 20 <= label.centre[0] <= plot.right + 20]
             gap = min((min(abs(label.box.top - plot.bottom), abs(plot.top - label.box.bottom)) for label in inside), default=99.0)

@@ -19,6 +19,8 @@ Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 MAX_SIDE_PX = 700
 UNEXPLAINED_SHARE = 0.003
 """Of the plot: a hatched bar is some hundredths, the rims of glyphs that stand out of their boxes less than a thousandth."""
+STEPS = tuple(step / 8 for step in range(1, 8))
+"""Along an arc: a quarter of a circle is then off by a two-hundredth of its radius."""
 FAR = 40
 """Levels by which a pixel differs from its ground."""
 FILLED_SHARE = 0.5
@@ -100,7 +102,7 @@ def _outline(shape: Shape) -> list[tuple[float, float]]:
     for point in shape.points:
         points.append(point)
         if arc := by_start.get(point):
-            points += [on_arc(arc, t) for t in (0.25, 0.5, 0.75)]
+            points += [on_arc(arc, t) for t in STEPS]
     return points
 
 

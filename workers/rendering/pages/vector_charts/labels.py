@@ -13,6 +13,8 @@ MAX_LABELS = 1_500
 GAP_EM = 0.9
 """A wider gap parts two labels; where no space is written, less does."""
 UNWRITTEN_GAP_EM = 0.5
+BACK_EM = 0.4
+"""Where a glyph begins before the last one ends, another text begins: tick labels that overlap."""
 RAISED_EM = 0.2
 _SHOWN = 16 | 32 | 64
 """MuPDF's fz_stext_char_flags: filled, stroked, clipped."""
@@ -96,7 +98,7 @@ def _runs(glyphs: Sequence[_Glyph], direction: Sequence[float]) -> Iterator[list
         start, stop = _extent(glyph.box, direction)
         gap = start - end
         limit = (GAP_EM if is_spaced else UNWRITTEN_GAP_EM) * glyph.size
-        if run and (gap > limit or gap < -2 * glyph.size):
+        if run and (gap > limit or gap < -BACK_EM * glyph.size):
             yield run
             run = []
         if (run and gap > 0.12 * glyph.size and (is_spaced or gap > 0.2 * glyph.size)) or (run and is_spaced):

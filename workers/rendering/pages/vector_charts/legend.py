@@ -8,6 +8,8 @@ from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.shapes import Colour, Shape, is_alike
 
 SWATCH_GAP_EM = 2.4
+FAR_SWATCH_GAP_EM = 6.0
+"""Where names begin in line and samples stand behind them."""
 SWATCH_HEIGHT_EM = 2.3
 SWATCH_WIDTH_EM = 6.5
 MAX_LABELS = 400
@@ -49,9 +51,17 @@ def find_legend(labels: Sequence[Label], shapes: Sequence[Shape], tick_labels: C
         whole = _joined(groups)
         if len(whole) > len(best):
             best = whole
-        elif not best and len(entries) == 1:
-            best = entries
+        elif not best and (alone := _alone(entries, shapes)):
+            best = [alone]
     return best
+
+
+def _alone(entries: Sequence[Entry], shapes: Sequence[Shape]) -> Entry | None:
+    """The only entry there is; or of several the only one that has a frame of its own around it."""
+    if len(entries) == 1:
+        return entries[0]
+    framed = [entry for entry in entries if any(_frames(shape, [entry]) for shape in shapes)]
+    return framed[0] if len(framed) == 1 else None
 
 
 def _joined_names(labels: Sequence[Label], shapes: Sequence[Shape]) -> list[Label]:
@@ -80,7 +90,7 @@ def _entry(label: Label, shapes: Sequence[Shape], labels: Sequence[Label], *, is
         if abs(shape.centre[1] - label.middle_y) > 0.6 * em:
             continue
         gap = shape.box.left - label.box.right if is_right else label.box.left - shape.box.right
-        if -0.15 * em <= gap <= SWATCH_GAP_EM * em:
+        if -0.15 * em <= gap <= (FAR_SWATCH_GAP_EM if is_right else SWATCH_GAP_EM) * em:
             found.append(shape)
     if not found:
         return None
@@ -92,7 +102,7 @@ def _entry(label: Label, shapes: Sequence[Shape], labels: Sequence[Label], *, is
     ]
     if not found:
         return None
-    between = Box(min(edge, label.box.left), label.box.top, max(edge, label.box.left), label.box.bottom)
+    between = Box(min(edge, label.box.left), label.middle_y - 0.25 * em, max(edge, label.box.left), label.middle_y + 0.25 * em)
     if not is_right and any(other is not label and _overlaps(between, other.box) for other in labels):
         return None
     return Entry(label, tuple(found))
@@ -108,15 +118,29 @@ def _overlaps(one: Box, other: Box) -> bool:
 
 
 def _in_line(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """By the same left edge of label and sample, or the same height; samples of the same size."""
-    groups: dict[tuple[str, int, int], list[Entry]] = {}
-    for entry in entries:
-        box = entry.box
-        width = round(box.width / 2)
-        groups.setdefault(("column", round((box.left + box.right) / 3), width), []).append(entry)
-        groups.setdefault(("column", round((box.left + box.right) / 3 + 0.5), width), []).append(entry)
-        groups.setdefault(("row", round(entry.label.middle_y / 1.5), width), []).append(entry)
-    return list(groups.values())
+    """Entries whose samples are of one width and stand below one another, or beside one another at one height."""
+    groups: list[list[Entry]] = []
+    for along in (_swatch_x, _label_y):
+        left = sorted(entries, key=along)
+        while left:
+            first = left[0]
+            width = first.box.width
+            group = [
+                entry
+                for entry in left
+                if along(entry) - along(first) <= 1.5 and abs(entry.box.width - width) <= 0.15 * max(entry.box.width, width) + 1
+            ]
+            groups.append(group)
+            left = [entry for entry in left if entry not in group]
+    return groups
+
+
+def _swatch_x(entry: Entry) -> float:
+    return (entry.box.left + entry.box.right) / 2
+
+
+def _label_y(entry: Entry) -> float:
+    return entry.label.middle_y
 
 
 def _joined(groups: Sequence[list[Entry]]) -> list[Entry]:
@@ -162,16 +186,22 @@ def legend_shapes(entries: Sequence[Entry], shapes: Sequence[Shape]) -> list[Sha
     if not entries:
         return []
     own = [shape for entry in entries for shape in entry.swatches]
+    return [*own, *(shape for shape in shapes if _frames(shape, entries))]
+
+
+def _frames(shape: Shape, entries: Sequence[Entry]) -> bool:
+    """It holds all entries and not much more."""
+    if shape.kind not in ("rect", "curve", "polygon") or any(shape is swatch for entry in entries for swatch in entry.swatches):
+        return False
     whole = entries[0].box.union(entries[0].label.box)
     for entry in entries[1:]:
         whole = whole.union(entry.box).union(entry.label.box)
     em = entries[0].label.size
-    frames = [
-        shape
-        for shape in shapes
-        if shape.kind in ("rect", "curve", "polygon")
-        and shape.box.left <= whole.left + 0.5 and shape.box.right >= whole.right - 0.5
-        and shape.box.top <= whole.top + 0.3 * em and shape.box.bottom >= whole.bottom - 0.3 * em
-        and shape.box.area <= 3.5 * max(whole.area, 1) + 40 * em
-    ]  # fmt: skip
-    return [*own, *frames]
+    box = shape.box
+    return (
+        box.left <= whole.left + 0.5
+        and box.right >= whole.right - 0.5
+        and box.top <= whole.top + 0.3 * em
+        and box.bottom >= whole.bottom - 0.3 * em
+        and box.area <= 3.5 * max(whole.area, 1) + 40 * em
+    )

@@ -93,12 +93,30 @@ def _by_rules(
         whole = box if whole is None else whole.union(box)
     if whole is None:
         return None
+    if min(whole.width, whole.height) < 20:
+        whole = _with_bars(whole, shapes, labels)
     for direction, span in spans.items():
         if span is not None and direction == "x":
             whole = whole._replace(left=min(whole.left, span[0]), right=max(whole.right, span[1]))
         elif span is not None:
             whole = whole._replace(top=min(whole.top, span[0]), bottom=max(whole.bottom, span[1]))
     return whole if min(whole.width, whole.height) >= 20 and not _holds_labels(whole, labels) else None
+
+
+def _with_bars(line: Box, shapes: Sequence[Shape], labels: Sequence[Label]) -> Box:
+    """An axis line alone, and the filled rectangles beside it: they may be longer than the line."""
+    whole = line
+    for shape in shapes:
+        box = shape.box
+        if shape.kind != "rect" or shape.fill is None or _holds_labels(box, labels) or box.area <= 0:
+            continue
+        if line.height > line.width:
+            is_beside = line.top - 0.5 * line.height <= box.top and box.bottom <= line.bottom + SLACK_PT
+        else:
+            is_beside = line.left - SLACK_PT <= box.left and box.right <= line.right + 0.5 * line.width
+        if is_beside:
+            whole = whole.union(box)
+    return whole
 
 
 def find_marks(
@@ -117,7 +135,18 @@ def find_marks(
             (marks.grid if _is_furniture(shape, plot, axes) else marks.rules).append(shape)
         else:
             {"rect": marks.rects, "line": marks.lines, "polygon": marks.polygons, "curve": marks.curves}[shape.kind].append(shape)
+    looks = {(shape.colour, shape.dashes, round(4 * shape.width)) for shape in marks.grid if is_neutral(shape.colour)}
+    cut = [rule for rule in marks.rules if (rule.colour, rule.dashes, round(4 * rule.width)) in looks and _touches(rule, plot)]
+    marks.grid.extend(cut)  # grid lines that end at the legend
+    marks.rules[:] = [rule for rule in marks.rules if not any(rule is each for each in cut)]
     return marks
+
+
+def _touches(rule: Shape, plot: Box) -> bool:
+    box = rule.box
+    if box.width >= box.height:
+        return min(abs(box.left - plot.left), abs(box.right - plot.right)) <= SLACK_PT
+    return min(abs(box.top - plot.top), abs(box.bottom - plot.bottom)) <= SLACK_PT
 
 
 def _is_visible(shape: Shape, plot: Box) -> bool:
@@ -171,6 +200,6 @@ def _is_furniture(shape: Shape, plot: Box, axes: Sequence[Axis]) -> bool:
     ends = (box.left, box.right) if is_level else (box.top, box.bottom)
     others = (plot.left, plot.right) if is_level else (plot.top, plot.bottom)
     touches = any(abs(end - other) <= SLACK_PT for end in ends for other in others)
-    if length <= TICK_PT and (touches or is_at_edge):
+    if length <= TICK_PT and (touches or is_at_edge) and is_neutral(shape.colour):
         return True
     return is_at_edge and is_neutral(shape.colour)  # an axis line that stops at its outer ticks
