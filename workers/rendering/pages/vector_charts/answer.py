@@ -103,7 +103,8 @@ def axis_titles(labels: Sequence[Label], plot: Box, axes: Mapping[Direction, Axi
 
 
 def chart_title(labels: Sequence[Label], plot: Box, area: Box) -> str | None:
-    """The largest text above the plot that is centred over it, or begins where it (or the region) does; no paragraph."""
+    """The text nearest above the plot that is centred over it, or begins where it (or the region) does; no paragraph. Where larger
+    text follows upwards, the first was a subtitle."""
     above = [
         label
         for label in labels
@@ -113,16 +114,19 @@ def chart_title(labels: Sequence[Label], plot: Box, area: Box) -> str | None:
         and _is_placed(label, plot, area)
     ]
     above = [label for label in above if len(label.text.split()) <= MAX_TITLE_WORDS and not label.text.replace(".", "").isdigit()]
-    if not above:
+    above.sort(key=lambda label: -label.box.bottom)
+    chain = [label for label in above[:1] if label.box.bottom > plot.top - 5 * label.size]
+    for label in above[1:]:
+        if chain and chain[-1].box.top - label.box.bottom <= 0.6 * label.size:
+            chain.append(label)
+    if not chain or chain[0].size < 0.98 * statistics.median(label.size for label in labels):
         return None
-    size = max(label.size for label in above)
-    largest = [label for label in above if label.size > 0.95 * size]
-    if len(largest) > 2 or (len(largest) == 2 and len(above) > 3):
-        return None
-    ordinary = statistics.median(label.size for label in labels)
-    if size < 0.98 * ordinary:
-        return None
-    return " ".join(label.text for label in sorted(largest, key=lambda label: label.middle_y))
+    same = [label for label in chain if abs(label.size - chain[0].size) <= 0.02 * label.size]
+    if len(same) > 2:
+        return None  # a paragraph
+    if len(chain) > len(same) and chain[len(same)].size > 1.08 * chain[0].size and len(chain[len(same)].text.split()) <= 15:
+        return chain[len(same)].text  # what stands next to the plot is a subtitle
+    return " ".join(label.text for label in reversed(same))
 
 
 def _is_placed(label: Label, plot: Box, area: Box) -> bool:
