@@ -33,7 +33,7 @@ _CHARTS = (
 )
 _POINTS = (
     "select series, x_text, value, unit from current_chart_points where name = 'report.pdf' and page_index = 0 "
-    "order by point_index limit 3"
+    "order by point_index limit 2"
 )
 _FAILURES = "select name, kind, page_index from open_failures order by name, kind, page_index"
 _NEXT = "select page_index, kind, text from current_blocks where name = 'report.pdf' limit 20"

@@ -10,6 +10,7 @@ from workers.labels.times import parse_time
 from workers.rendering.pages.vector_charts.axes import Axis, Direction
 from workers.rendering.pages.vector_charts.found import Found, Value
 from workers.rendering.pages.vector_charts.labels import Label
+from workers.rendering.pages.vector_charts.scales import is_number
 from workers.rendering.pages.vector_charts.x_texts import log_text, number_text
 
 MAX_TITLE_WORDS = 25
@@ -26,7 +27,8 @@ def chart_answer(
     free = [label for label in labels if label not in used]
     level, upright = axis_titles(free, plot, axes)
     y_label, x_label = (level, upright) if is_lying else (upright, level)
-    title = chart_title([label for label in free if label.text not in (level, upright)], plot, area)
+    ordinary = statistics.median(label.size for label in taken) if taken else 0.0
+    title = chart_title([label for label in free if label.text not in (level, upright)], plot, area, ordinary)
     unit = "%" if found.is_percent else value_axis and value_axis.scale.unit
     if not unit and y_label:
         unit = axis_unit(None, f"({y_label})").unit  # a label that is a unit and nothing else
@@ -102,9 +104,9 @@ def axis_titles(labels: Sequence[Label], plot: Box, axes: Mapping[Direction, Axi
     return below and below.text, beside and beside.text
 
 
-def chart_title(labels: Sequence[Label], plot: Box, area: Box) -> str | None:
+def chart_title(labels: Sequence[Label], plot: Box, area: Box, ordinary: float) -> str | None:
     """The text nearest above the plot that is centred over it, or begins where it (or the region) does; no paragraph. Where larger
-    text follows upwards, the first was a subtitle."""
+    text follows upwards, the first was a subtitle. `ordinary`: the size of ticks and legend; a title is no smaller."""
     above = [
         label
         for label in labels
@@ -113,13 +115,13 @@ def chart_title(labels: Sequence[Label], plot: Box, area: Box) -> str | None:
         and label.box.top >= plot.top - 9 * label.size
         and _is_placed(label, plot, area)
     ]
-    above = [label for label in above if len(label.text.split()) <= MAX_TITLE_WORDS and not label.text.replace(".", "").isdigit()]
+    above = [label for label in above if len(label.text.split()) <= MAX_TITLE_WORDS and not is_number(label.text)]
     above.sort(key=lambda label: -label.box.bottom)
     chain = [label for label in above[:1] if label.box.bottom > plot.top - 5 * label.size]
     for label in above[1:]:
         if chain and chain[-1].box.top - label.box.bottom <= 0.6 * label.size:
             chain.append(label)
-    if not chain or chain[0].size < 0.98 * statistics.median(label.size for label in labels):
+    if not chain or chain[0].size < 0.98 * ordinary:
         return None
     same = [label for label in chain if abs(label.size - chain[0].size) <= 0.02 * label.size]
     if len(same) > 2:
