@@ -11,11 +11,12 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from schemas.failure import PageError
-from schemas.page import RenderedPage
+from schemas.page import PageEdges, RenderedPage
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
 from tests.bench.cer import request_of
 from tests.bench.expected_cases import EXPECTED, Expected
@@ -72,7 +73,8 @@ async def read_file(engine: Engine, renderer: Renderer, path: Path) -> Read:
 
 
 async def read_page(engine: Engine, page: RenderedPage) -> tuple[str, set[str], list[str]]:
-    completion = await engine.read(request_of(page))
+    request = replace(request_of(page), edges=PageEdges(page.nearby, is_first=page.page_index == 0))
+    completion = await engine.read(request)
     flags = {*completion.flags, *([completion.failure.kind.value] if completion.failure else [])}
     if not completion.text:
         return "", flags, []

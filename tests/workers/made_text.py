@@ -230,7 +230,7 @@ def spaced(name: str, font: str, texts: Sequence[tuple[str, float]], size: float
     """(text, space between its letters in font sizes)."""
 
     def draw(page: pymupdf.Page) -> None:
-        page.insert_text((60, 60), PROSE[0], fontsize=10, fontname=font)
+        page.insert_text((60, 90), PROSE[0], fontsize=10, fontname=font)
         drawn = "".join(
             f"BT /{font} {size} Tf {spacing * size} Tc 60 {700 - 40 * place} Td ({text}) Tj ET "
             for place, (text, spacing) in enumerate(texts)

@@ -22,7 +22,7 @@ HEADING = 1.15
 """Font size of a heading over that of the body, at least."""
 TITLE = 1.4
 
-_BULLET = re.compile(r"^[•◦▪‣●○■□∙⁃►➢✓✔❖◆·–—*-]\s+\S")
+_BULLET = re.compile(r"^[•◦▪‣●○■□∙⁃►➢✓✔✗✘☐☑☒❏❑❒❖◆◉✦➔·–—*-]\s+\S")
 _NUMBERED = re.compile(r"^(\(?(\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+\S")
 _SECTION = re.compile(r"^(\d{1,2}(\.\d{1,2}){0,3}\.?|[IVX]{1,4}\.|[A-Z]\.)\s+[A-Z\u00c0-\uffff]")
 _PAGE_NUMBER = re.compile(r"^\W*(page\s+)?([0-9٠-٩۰-۹०-९]{1,4}|[ivxlc]{1,6})(\s*(/|of)\s*\d{1,4})?\W*$", re.IGNORECASE)

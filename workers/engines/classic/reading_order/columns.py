@@ -12,6 +12,7 @@ from itertools import pairwise
 from schemas.page import EDGE_SHARE, NO_EDGES, Box, PageEdges, Region, Word
 from workers.engines.classic.reading_order.aligned_tables import aligned_tables, table_in, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
+from workers.engines.classic.reading_order.bullets import with_bullets
 from workers.engines.classic.reading_order.drop_caps import with_drop_caps
 from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.found_table import FoundTable, Rows
@@ -144,7 +145,7 @@ def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, ne
     running = nearby.part(pieces_of(words), height)
     words = _words_without(words, [*running.head, *running.foot])
     tables = tables_of_page(words, rules, vocabulary)
-    pieces = with_drop_caps(pieces_of(_words_without(words, tables)))
+    pieces = with_drop_caps(with_bullets(pieces_of(_words_without(words, tables))))
     head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
     paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules)]
     outlines = [_outline(paragraph, vocabulary) for paragraph in paragraphs]
