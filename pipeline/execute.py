@@ -1,4 +1,4 @@
-"""Carry out a plan: stream its sources through the graph, commit each shard as soon as its chunks cover it."""
+"""Carries out a plan: streams its sources through the graph, and commits each shard as soon as its chunks cover it."""
 
 import contextlib
 import gc
@@ -32,8 +32,9 @@ _log = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 _MAX_DEATHS = 8
-"""Pages in a row that cost the reader process its life, none read in between: it is not the pages. Each has killed it twice, alone,
-and each death costs a start of the engine."""
+"""Number of pages in a row, none read in between, that kill the reader process before the engine is held responsible. Each has
+killed
+it twice while it was read alone, and each death costs a start of the engine."""
 _TELL_EVERY_S = 2.0
 
 
@@ -47,9 +48,9 @@ def execute(
     check_lease: Callable[[], None],
     observer: Observer,
 ) -> None:
-    """Work on the plan's pending shards until all are committed.
+    """Works on the plan's pending shards until all are committed.
 
-    Raises EngineStartError when the engine cannot start; whatever else ends it early, the same call goes on from there.
+    Raises EngineStartError if the engine cannot start. After any other early end, the same call goes on from there.
     """
     sources = [planned for index in pending for planned in plan.shards[index]]
     observer.planned(plan.plan_id, len(sources), sum(planned.source.size_bytes for planned in sources))
@@ -81,7 +82,7 @@ def execute(
 
 
 class _Execution:
-    """What one call of `execute` works with."""
+    """The state of one call of `execute`."""
 
     def __init__(
         self,
@@ -100,10 +101,10 @@ class _Execution:
         self._room = RoomLeft(context.settings.ray, observer)
         self._told_s = time.monotonic()
         self._num_committed_before = len(plan.shards) - len(progress)
-        """Shards."""
+        """Shards of the plan that were committed before this call."""
 
     def read_and_commit(self) -> None:
-        """Read what is not staged, committing on the way; then commit the rest. Raises Interrupted."""
+        """Reads what is not staged and commits meanwhile; then commits the rest. Raises Interrupted."""
         for shard in self._progress.values():
             if shard.is_complete:
                 self._committer.start(shard)
@@ -117,7 +118,7 @@ class _Execution:
             self._stop.check()
 
     def commit_whole(self, most_s: float) -> None:
-        """Commit the documents that are whole, for as long as that and until the stop is urgent."""
+        """Commits the documents that are whole, for at most `most_s` seconds, and until the stop is urgent."""
         deadline = time.monotonic() + most_s
         self._committer.look(is_end=True)
         while self._committer.is_busy and time.monotonic() < deadline and not self._stop.is_urgent:
@@ -147,13 +148,13 @@ class _Execution:
         readers.forget()
 
     def _start_complete(self, shard_indexes: Iterable[int]) -> None:
-        """Commit those of these shards that are complete."""
+        """Starts the commit of those of the shards that are complete."""
         for index in shard_indexes:
             if self._progress[index].is_complete:
                 self._committer.start(self._progress[index])
 
     def _commit(self, timeout_s: float) -> None:
-        """What is compacted by now, or within `timeout_s`."""
+        """Commits what is compacted by now, or within `timeout_s`."""
         self._committer.look()
         for done in self._committer.finished(timeout_s):
             num_committed = self._num_committed_before + self._committer.num_shards
@@ -177,7 +178,7 @@ class _Execution:
 
 
 class _Deaths:
-    """Ends a run whose reader process dies at every page: each death costs a start of the engine, the night a thousand."""
+    """Ends a run whose reader process dies at every page, because each death costs a start of the engine."""
 
     def __init__(self) -> None:
         self._in_a_row = 0

@@ -1,4 +1,4 @@
-"""What a run would do, before it does anything: `pagefold plan`, and the question of `pagefold run`."""
+"""Finds what a run would do, for `pagefold plan` and for the question that `pagefold run` asks first."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ from workers.engines.registry import check_engine, describe_engine
 
 
 def plan(input: str, output: str, settings: Settings | None = None) -> PlanReport:
-    """What `run` would do. Reads listings and manifests, writes nothing, starts nothing."""
+    """What `run` would do. It reads listings and manifests, writes nothing and starts nothing."""
     settings = settings or Settings()
     refuse_output_in_input(input, output)
     info = describe_engine(settings.engine)
@@ -67,9 +67,9 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
 
 
 def about_to_close(output: str, settings: Settings) -> str | None:
-    """In a sentence or two, the unfinished plan that a run with these settings would close; None where there is none.
+    """A sentence or two about the unfinished plan that a run with these settings would close; None if there is none.
 
-    Reads listings and the newest plan, changes nothing.
+    It reads listings and the newest plan, and changes nothing.
     """
     recipes = asked_recipes(settings, describe_engine(settings.engine))
     store = open_output(output, settings)

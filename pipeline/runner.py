@@ -1,4 +1,4 @@
-"""A run from Python: `run(input, output, settings)`; the CLI does nothing else."""
+"""A run from Python: `run(input, output, settings)`. The command line calls the same functions."""
 
 import contextlib
 import secrets
@@ -45,14 +45,14 @@ from schemas.settings import Redo, Settings
 from workers.engines.registry import describe_engine
 
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], Todo]
-"""What to read, given what is done."""
+"""Chooses what to read, given what is done."""
 
 
 def run(input: str, output: str, settings: Settings | None = None, *, observer: Observer | None = None) -> Summary:
-    """Read what is new or changed under `input` into the tables under `output`.
+    """Reads what is new or changed below `input` into the tables below `output`.
 
-    Failures of pages are rows, not exceptions. Raises OperatorError (and the StoreError, InputError, EngineStartError it stands
-    for) before any work when something is set up wrong, LeaseHeld when another run is at work on the same output.
+    Failures of pages are rows, not exceptions. Raises OperatorError, StoreError, InputError or EngineStartError before any work if
+    something is set up wrong, and LeaseHeld if another run is at work on the same output.
     """
 
     def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> Todo:
@@ -69,7 +69,7 @@ def retry(
     kinds: Sequence[FailureKind] | None = None,
     observer: Observer | None = None,
 ) -> Summary:
-    """Read again what failed (`kinds` None: for any reason), under the recipes of `settings`: another engine may be tried."""
+    """Reads again what failed (`kinds` None: for any reason), under the recipes of `settings`, which may name another engine."""
 
     def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> Todo:
         return failed_work(ledger, recipes, settings, kinds)
@@ -88,13 +88,13 @@ def _failure_told(observer: Observer) -> Iterator[Observer]:
 
 
 def new_run_id() -> str:
-    """Sorts by start, to the second."""
+    """A new id. Ids sort by start, to the second."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What lies in the output and what of the input is left to do."""
+    """The state of the output, and what is left to do of the input."""
 
     output: LakeState
     todo: Todo
@@ -105,7 +105,8 @@ class _Look:
 
 
 class _Run:
-    """One run: lease, unfinished plan first, then a new one; a row in `runs` at start and end."""
+    """One run. It takes the lease, finishes an unfinished plan, then makes a new one. It writes a row in `runs` at its start and
+    end."""
 
     def __init__(self, input: str, output: str, settings: Settings, observer: Observer) -> None:
         self.input, self.output, self.settings = input, output, settings
@@ -122,7 +123,7 @@ class _Run:
         self.started = time.monotonic()
         self.totals = Totals()
         self._todo: Todo | None = None
-        """Of the plan it made, if it came to that."""
+        """The content of the plan that the run has made; None if it has made none."""
 
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
@@ -151,7 +152,7 @@ class _Run:
         return _Look(output, choose(output.ledger, self.recipes, settings or self.settings))
 
     def _look_again(self, choose: Choose, look: "_Look") -> "_Look":
-        """Under the lease: the same, unless another run has planned or committed in between."""
+        """`look`, or a new one if another run has planned or committed since. Call it under the lease."""
         return look if is_unchanged(self.store, look.output) else self._look(choose)
 
     def _tell(self, todo: Todo) -> None:
@@ -198,7 +199,7 @@ class _Run:
         return sum(shard.num_pages_waiting for shard in read_progress(self.store, at_work.plan, at_work.pending).values())
 
     def _plans(self, lease: Lease, choose: Choose, look: "_Look") -> Iterator[Unfinished]:
-        """What to work on: an unfinished plan as it stands, then a new one."""
+        """The plans to work on: an unfinished plan as it is, then a new one."""
         if unfinished := look.output.unfinished:
             plan = unfinished.plan
             if unfinished.owes_disappearances:
@@ -322,7 +323,8 @@ class _Run:
 
 
 def _asked_once(settings: Settings, plan: Plan) -> Settings:
-    """What was to be read again whatever is done is so once its plan is: the run that goes on with it asks for the rest alone."""
+    """The settings for planning after `plan`. `--redo all` or `failed` applies to one plan; a run that resumes it must not redo
+    everything again."""
     then: Redo = {"all": "stale", "failed": "none"}.get(plan.redo, settings.plan.redo)  # type: ignore[assignment]
     if plan.redo != settings.plan.redo:
         return settings

@@ -1,4 +1,4 @@
-"""Ray Data's stream as the driver sees it: receipts as they come, its end, and how busy its stages are."""
+"""Ray Data's stream in the driver: its receipts as they come, its end, and the load of its stages."""
 
 import contextlib
 import logging
@@ -27,15 +27,16 @@ _log = logging.getLogger(__name__)
 
 _TICK_S = 0.2
 _END_S = 20.0
-"""What a stream that was left early may take to end."""
+"""Seconds that a stream may take to end after it was left early."""
 _MAX_BLOCKS = 400
 _BLOCKS_PER_CPU = 8
-"""Blocks that the sources enter the graph in: one source each in small runs, so that all processes find work at once; more in
-larger ones, so that small documents can share a row."""
+"""Number of blocks in which the sources enter the graph. Small runs have one source per block, so that all processes find work at
+once;
+larger runs have more, so that small documents can share a row."""
 
 
 def stage_loads() -> list[StageLoad]:
-    """Ray Data's own counts; without its stages where this Ray keeps them elsewhere."""
+    """The load of the stages by Ray Data's own counts; without them if this version of Ray keeps them elsewhere."""
     names: dict[str, StageName] = {"ProbeDocuments": "probe", "RenderPages": "render", "ReadPages": "read"}
     loads = []
     with contextlib.suppress(AttributeError, RuntimeError):  # an internal of Ray, read while its own thread changes it
@@ -65,16 +66,19 @@ def read_stream(rows: list[str], context: Context) -> Iterator[Receipt]:
 
 
 def _last_words(error: RayError) -> str:
-    """What Ray raised, in one sentence: of a task, what was raised in it, which is the last line of its traceback."""
+    """Ray's error in one sentence. For a task's error it is the last line of its traceback, which names what was raised in it."""
     lines = [line for line in map(clean_message, str(error).splitlines()) if line]
     return f"Ray ended the run by {type(error).__name__}: {lines[-1] if lines else 'it does not say why'}"
 
 
 def ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, None]:
-    """The receipts, and None several times a second while there is none: commits, the lease and signals do not wait for pages.
+    """Gives the receipts, and None several times a second while there is none, so that commits, the lease and signals do not wait
+    for
+    pages.
 
-    They are drawn in a thread of their own. Closing ends the stream, so that nothing of it meets a Ray that is gone: Ray ends
-    the whole process for that.
+    A thread draws the receipts. Closing the generator ends the stream, because Ray ends the whole process if a part of the stream
+    is
+    still at work when Ray shuts down.
     """
     drawn: queue.SimpleQueue[Receipt | BaseException | None] = queue.SimpleQueue()
 
@@ -106,7 +110,7 @@ def ticking(receipts: Iterator[Receipt]) -> Generator[Receipt | None, None, None
 
 
 def _end_stream(drawer: threading.Thread, others: set[threading.Thread]) -> None:
-    """Wait until the drawing thread and the executors that it has started are gone."""
+    """Waits until the drawing thread and the executors that it has started have ended."""
     deadline = time.monotonic() + _END_S
     while time.monotonic() < deadline:
         executors = [thread for thread in set(threading.enumerate()) - others if isinstance(thread, StreamingExecutor)]

@@ -1,1 +1,1 @@
-"""A chart's data."""
+"""Makes typed points of a chart's answer, and checks them against the page."""

@@ -1,4 +1,4 @@
-"""The axes of a chart, as the words of its region print them, and what they span."""
+"""Finds the axes of a chart in the words of its region, and the ranges that they span."""
 
 import math
 import re
@@ -9,16 +9,17 @@ from workers.charts.points import Axis, ChartReader
 from workers.labels.scales import AxisRange, Scale, Tick, joined_labels, longest_rows, placed, power_tick
 
 MAX_WORDS = 5_000
-"""A region with more words is no chart that a check could help."""
+"""A region with more words is not checked."""
 OFFSET = re.compile(r"[×x]?1e([+-]?\d{1,2})|[×x]\s?10\^?([-−]?\d{1,2})")
-"""What plotting libraries print once, at the end of an axis, for all its ticks."""
+"""The multiplier that plotting libraries print once, at the end of an axis, for all its ticks."""
 
 
 def axis_ranges(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizontal: bool) -> list[AxisRange]:
-    """What the axis may span: of every scale that may be its own. Empty: unknown.
+    """The ranges that the axis may span, one for each scale that may be its own; empty if unknown.
 
-    Where an axis prints a multiplier at its end (`1e6`), values may be answered with it or without. An end is open where a label
-    with digits that is no tick goes on with the row (`3,0003,500`, two labels that touch).
+    If an axis prints a multiplier at its end (`1e6`), values may be answered with it or without. An end is open if the row goes on
+    with
+    a label that has digits and is no tick (`3,0003,500`, two labels that touch).
     """
     labels = joined_labels(words)
     ranges = [_open(scale, labels, is_horizontal) for scale in scales(words, reader, axis, is_horizontal=is_horizontal)]
@@ -28,10 +29,12 @@ def axis_ranges(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_ho
 
 
 def scales(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizontal: bool) -> list[Scale]:
-    """Scales that may be the axis' own, as printed.
+    """The scales, as printed, that may be the axis' own.
 
-    Ticks like 102, 103, 104 are read both ways, as numbers and as powers of ten. With a second axis the outermost on its side:
-    `y2` lies right of `y` (above, on horizontal charts). Without one, all of them: the region may hold panels.
+    Ticks like 102, 103, 104 are read both ways, as numbers and as powers of ten. If the chart has a second axis, only the outermost
+    scale on the axis' side counts: `y2` lies right of `y` (above, on horizontal charts). Otherwise all scales count, because the
+    region
+    may hold panels.
     """
     if len(words) > MAX_WORDS:
         return []
@@ -51,7 +54,7 @@ def scales(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizon
 
 
 def _open(scale: Scale, labels: Sequence[Word], is_horizontal: bool) -> AxisRange:
-    """The scale's range, without an end where the row of labels goes on with what could not be read."""
+    """The scale's range. An end is open if the row of labels goes on with one that cannot be read."""
     low, high = scale.range
     first, last = scale.ticks[0], scale.ticks[-1]
     step = (last.along - first.along) / (len(scale.ticks) - 1)

@@ -1,4 +1,4 @@
-"""Is what was read off a chart borne out by what the PDF itself says in that place? Every check may answer "cannot tell" (None)."""
+"""Checks of a chart's answer against the PDF's own text in its place. Every check may be undecided (None)."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +19,14 @@ class LabelsFound(NamedTuple):
     share: float
     num_labels: int
     missing: tuple[str, ...] = ()
-    """Those that are not found."""
+    """Labels that are not found."""
 
 
 def labels_found(answer: ChartAnswer, words: Sequence[Word]) -> LabelsFound | None:
-    """Share of title, axis labels, series and category names that stand in `words`; None without words or labels.
+    """Share of title, axis labels, series and category names that are found in `words`; None without words or labels.
 
-    A label counts when its words stand there in a row, or all of them anywhere (MuPDF's order is not the reader's).
+    A label is found if its words follow each other there, or if all of them are anywhere, because MuPDF's order is not the
+    reader's.
     """
     if not words:
         return None
@@ -47,9 +48,9 @@ def labels_found(answer: ChartAnswer, words: Sequence[Word]) -> LabelsFound | No
 
 
 def sums_to_whole(answer: ChartAnswer, points: Sequence[PointContent]) -> bool | None:
-    """Do a pie's parts (or each bar's of a percent chart) sum to 100 %, or to 1, within 1 % and what rounding adds?
+    """True if a pie's parts, or those of each bar of a percent chart, sum to 100 % or to 1, within 1 % and rounding.
 
-    None for other kinds, where a part is missing, and where the parts are no shares (a pie of dollars has no printed whole).
+    None for other kinds, if a part is missing, and if the parts are no shares, because a pie of dollars has no printed whole.
     """
     subtype = (answer.subtype or "").casefold()
     if answer.chart == "pie":
@@ -76,7 +77,7 @@ def _whole(points: Sequence[PointContent]) -> bool | None:
 
 
 def _rounding(points: Sequence[PointContent]) -> float:
-    """What rounding to the printed decimals may add up to by chance: half a last digit times the root of their number."""
+    """The error that rounding to the printed decimals may sum to: half a last digit times the root of the number of points."""
     num_decimals = min(len(_decimals(point.y_text or "")) for point in points)
     return 0.5 * 10.0**-num_decimals * math.sqrt(len(points))
 
@@ -87,6 +88,6 @@ def _decimals(text: str) -> str:
 
 
 def values_in_range(points: Iterable[PointContent], ranges: Mapping[str, Sequence[AxisRange]]) -> bool | None:
-    """Do all values lie on their axis, on one of its scales where it has several? None where no value's axis is known."""
+    """True if all values lie in the range of their axis, or of one of its scales; None if no value's axis is known."""
     known = [(point.value, spans) for point in points if point.value is not None and (spans := ranges.get(point.axis))]
     return all(any(span.low <= value <= span.high for span in spans) for value, spans in known) if known else None

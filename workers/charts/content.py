@@ -1,6 +1,6 @@
-"""From a typed answer to what lands of a chart: columns, points, and how far to trust them.
+"""Makes a chart's columns and points of a typed answer, and says how far to trust them.
 
-Nothing here raises on odd content: what does not fit is null and flagged (`schemas.flags`).
+Nothing here raises on odd content: a value that does not fit is null and flagged (`schemas.flags`).
 """
 
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from workers.labels.scales import AxisRange
 from workers.text.trust import judge
 
 ON_AXES = ("bar", "line", "area", "scatter", "bubble", "histogram", "waterfall", "combo", "candlestick", "box")
-"""Kinds whose values stand on an axis with ticks."""
+"""Kinds whose values are on an axis with ticks."""
 MARGIN = 0.15
-"""Of the region's longer side: so far around it a label is looked for before it counts as missing."""
+"""Share of the region's longer side. A label is searched so far around the region before it counts as missing."""
 MIN_LABELS = 3
-"""Labels below which their share raises no flag."""
+"""With fewer labels, their share raises no flag."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class ChartContent(ChartData, Flagged):
 def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
     """Columns and points of a chart, numbers parsed with one decimal convention, checked against the text in its place.
 
-    The region's words are believed only where the page's text layer is (`workers.text.trust`).
+    The region's words count only if the page's text layer is trusted (`workers.text.trust`).
     """
     if answer.chart == "none":
         return ChartContent(status="none")
@@ -86,7 +86,7 @@ def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> Ch
 
 
 def _are_missing(answer: ChartAnswer, found: LabelsFound, region: Region, page: RenderedPage) -> bool:
-    """Is one of the labels missing around the region, too? A region may be cut a little too close."""
+    """True if a label is also missing around the region, which may be cut a little too small."""
     if found.share == 0:
         return False  # nothing was found of one or two: what is drawn as outlines has no words
     box = region.bbox_px

@@ -54,7 +54,8 @@ class ChartReader:
         return bool(self._y2)
 
     def are_names(self, texts: Iterable[str]) -> bool:
-        """Are all of these categories or series' names? Years down the side of a lying bar chart are no scale."""
+        """True if all texts are names of categories or series, such as years at the side of a horizontal bar chart, which are no
+        scale."""
         x_texts = [cell.x_text for cell in self._cells] if self._answer.x_kind in ("category", "time", None) else []
         names = {_compact(name) for name in (*x_texts, *self.series) if name}
         return all(_compact(text) in names for text in texts)
@@ -63,7 +64,8 @@ class ChartReader:
         return [self._point(index, cell) for index, cell in enumerate(self._cells)]
 
     def reading(self, text: str | None, axis: Axis) -> Quantity | None:
-        """A number on an axis, in its unit. The axis' multiplier counts unless the text has its own (`1.2k`) or another unit."""
+        """The text as a number in the axis' unit. The axis' multiplier applies unless the text has its own (`1.2k`) or another
+        unit."""
         return read_quantity(text, self._units[axis], decimal=self._decimal) if text else None
 
     def _read_cells(self) -> Iterator[_Cell]:
@@ -86,7 +88,7 @@ class ChartReader:
                     yield _Cell(series_index, _text(row[0]), _text(row[series_index + 1]) if series_index + 1 < len(row) else None)
 
     def _series(self) -> list[str | None]:
-        """As many as the data has; None for one without a name."""
+        """The names of all series in the data; None for a series without a name."""
         num_series = max((cell.series_index for cell in self._cells), default=-1) + 1
         names = [name.strip() or None for name in self._answer.series]
         if num_series > len(names) and names:
@@ -155,7 +157,7 @@ class ChartReader:
 
 
 def _text(text: str | None) -> str | None:
-    """Null, never "", for what was not seen."""
+    """The text; None if it is empty, because nothing was seen."""
     return text.strip() or None if text is not None else None
 
 

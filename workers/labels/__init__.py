@@ -1,1 +1,1 @@
-"""What labels say: numbers, dates, units. Words alone; nothing of pages or charts."""
+"""Reads labels as numbers, dates and units. It knows words only, and nothing of pages or charts."""

@@ -1,4 +1,4 @@
-"""What an axis says of its numbers: their unit and their multiplier."""
+"""The unit and the multiplier that an axis gives for its numbers."""
 
 import re
 from typing import NamedTuple
@@ -32,8 +32,8 @@ MAX_POWER = 18
 def axis_unit(unit: str | None, label: str | None) -> AxisUnit:
     """Unit and multiplier of an axis, from its unit as answered, else from its label's bracket or `…, in thousands`.
 
-    `$ million` is 10^6 $; `Mio. €` is 10^6 €; `in thousands` is 10^3 of nothing named; `kWh` stays kWh. Of a label only what is
-    known for a unit, a currency, percent or a multiplier counts, so that `(estimated)` is none.
+    `$ million` is 10^6 $; `Mio. €` is 10^6 €; `in thousands` is 10^3 without a unit; `kWh` stays kWh. In a label only known units,
+    currencies, percent and multipliers count, so that `(estimated)` is no unit.
     """
     if unit and unit.strip():
         return _read(unit.strip().strip("()[]"))
@@ -45,7 +45,7 @@ def axis_unit(unit: str | None, label: str | None) -> AxisUnit:
 
 
 def _read(text: str) -> AxisUnit:
-    """Multiplier of the first word (or figure) that is one; the rest is the unit."""
+    """The multiplier of the first word or figure that has one. The rest is the unit."""
     scale, rest = _figure(text)
     left: list[str] = []
     words = re.split(r"[\s:：]+", rest)
@@ -73,7 +73,8 @@ def _figure(text: str) -> tuple[float | None, str]:
 
 
 def _word(word: str, *, is_alone: bool) -> tuple[float | None, str]:
-    """Multiplier of a word, and what is left of it. One letter is a multiplier only beside another word (`k` alone is kelvin)."""
+    """(multiplier of a word, rest of the word). One letter is a multiplier only beside another word, because `k` alone is
+    kelvin."""
     bare = word.strip(".,").casefold()
     if bare in SCALES:
         return SCALES[bare], ""
@@ -92,6 +93,6 @@ def _is_known(unit: str) -> bool:
 
 
 def is_same_unit(unit: str, axis: str) -> bool:
-    """`$` on an axis in `US$`, `%` on one in `percent`."""
+    """True if the units are the same, such as `$` on an axis in `US$`, or `%` on one in `percent`."""
     left, right = unit.casefold(), axis.casefold()
     return left in right or (left in PERCENT and right in PERCENT)

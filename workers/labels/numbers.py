@@ -1,4 +1,4 @@
-"""Numbers from their printed text, in the world's common ways of writing them.
+"""Reads numbers from their printed text, in the world's common ways of writing them.
 
 A text is one number or none: ranges ("3–5"), dates, ratios and sentences are None. Nothing here raises, and no value is NaN or
 infinite. The tables of words are in `workers.labels.number_words`.
@@ -24,16 +24,16 @@ MAX_CHARS = 80
 @dataclass(frozen=True)
 class Number:
     value: float
-    """Multiplier applied: 1200 for `1.2k`. Percent stay percent: 12 for `12 %`."""
+    """The number with its multiplier applied: 1200 for `1.2k`. Percent stay percent: 12 for `12 %`."""
     unit: str | None = None
-    """As printed: `%`, `€`, `kg`; a currency sign in front counts. The multiplier is no part of it."""
+    """The unit as printed: `%`, `€`, `kg`, also a currency sign in front. The multiplier is no part of it."""
     scale: float = 1.0
-    """Multiplier that was applied; 1 where none (or several, `1兆2000億`) was printed."""
+    """Multiplier that was applied; 1 if none was printed, or several (`1兆2000億`)."""
     is_percent: bool = False
     is_approximate: bool = False
     """`~5`, `>5`, `50+`."""
     is_ambiguous: bool = False
-    """`1.234` and `1,234` without a hint: read the English way (1.234 and 1234)."""
+    """True for `1.234` and `1,234` without a hint, which are read in the English way (1.234 and 1234)."""
     currency: str | None = None
 
 
@@ -76,7 +76,7 @@ _CURRENCY_ANY = re.compile(rf"^(?:{CURRENCY})(?![^\W\d_])", re.IGNORECASE)
 
 
 def parse_number(text: str, *, decimal: Separator | None = None) -> Number | None:
-    """The number that `text` is, or None. `decimal`: the separator in use, where it is known (see `decimal_convention`)."""
+    """The number that `text` is, or None. `decimal`: the decimal separator, if it is known (see `decimal_convention`)."""
     plain = _normalised(text)
     if plain is None:
         return None
@@ -121,14 +121,15 @@ def parse_number(text: str, *, decimal: Separator | None = None) -> Number | Non
 
 
 def times(value: float, multiplier: float) -> float:
-    """Their product as on paper: 1.1 times 1000 is 1100, not 1100.0000000000002."""
+    """The product as on paper: 1.1 times 1000 is 1100, not 1100.0000000000002."""
     if multiplier == 1.0 or not math.isfinite(value):
         return value
     return float(Decimal(repr(value)) * Decimal(repr(multiplier)))
 
 
 def decimal_convention(texts: Iterable[str]) -> Separator | None:
-    """The decimal separator that a chart's numbers prove together: by one vote each, at least three to one. None: they don't."""
+    """The decimal separator that the numbers show together, with one vote each and a majority of at least three to one; else
+    None."""
     votes: Counter[Separator] = Counter()
     for text in texts:
         plain = _normalised(text)
@@ -143,7 +144,7 @@ def decimal_convention(texts: Iterable[str]) -> Separator | None:
 
 
 def _normalised(text: str) -> str | None:
-    """ASCII digits and signs, single spaces; None where it is no number at sight."""
+    """The text with ASCII digits and signs and single spaces; None if it is clearly no number."""
     if len(text) > MAX_CHARS:
         return None
     plain = plain_digits(text)
@@ -173,7 +174,7 @@ def _plain_char(char: str) -> str:
 
 
 def _without_sign(body: str) -> tuple[str, bool]:
-    """Accounting writes −3.4 as (3.4)."""
+    """(text without its sign, whether it is negative). In accounting (3.4) is −3.4."""
     is_negative = False
     if body.startswith("(") and body.endswith(")"):
         body, is_negative = body[1:-1].strip(), True
@@ -185,7 +186,7 @@ def _without_sign(body: str) -> tuple[str, bool]:
 
 
 def _magnitude(body: str, decimal: Separator | None) -> tuple[_Digits, float, int] | None:
-    """Value with its East Asian multiplier, if any, that multiplier, and where it ends."""
+    """(digits with an East Asian multiplier applied, that multiplier, end in the text)."""
     if groups := _CJK_GROUPS.match(body):
         return _cjk(groups, decimal)
     if fraction := _FRACTION.match(body):
@@ -260,7 +261,7 @@ def _digits(token: str, decimal: Separator | None) -> _Digits | None:
 
 
 def _joined(whole: str, part: str, evidence: Separator | None) -> _Digits | None:
-    """None where groups are no groups, or the decimals hold a separator."""
+    """The digits joined; None if the groups of digits are not valid, or the decimals hold a separator."""
     if not (whole == "" or whole.isdigit() or _GROUPS_OF_3.fullmatch(whole) or _GROUPS_INDIAN.fullmatch(whole)):
         return None
     if (part and not part.isdigit()) or not (whole or part):
@@ -269,7 +270,7 @@ def _joined(whole: str, part: str, evidence: Separator | None) -> _Digits | None
 
 
 def _tail(rest: str, *, is_money: bool) -> tuple[float, str | None] | None:
-    """Multiplier and unit behind the digits; None where what stands there is neither."""
+    """(multiplier, unit) behind the digits; None if the text there is neither."""
     if not rest:
         return 1.0, None
     rest = rest.rstrip(".").strip() if rest.rstrip(".").casefold() in SCALES else rest

@@ -1,4 +1,4 @@
-"""A printed number in the unit and with the multiplier of what it stands under: an axis, or the head of a column."""
+"""Reads a printed number in the unit and with the multiplier of its axis, or of the head of its column."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ class Quantity(NamedTuple):
 
 
 def read_quantity(text: str, of: AxisUnit, *, decimal: Separator | None) -> Quantity | None:
-    """None: the text is no number. The multiplier of `of` counts unless the text has its own (`1.2k`) or another unit."""
+    """The quantity; None if the text is no number. The multiplier of `of` applies unless the text has its own (`1.2k`) or another
+    unit."""
     number = parse_number(text, decimal=decimal)
     if number is None:
         return None

@@ -1,7 +1,8 @@
-"""Scales that a chart's axes print: rows of numbers that stand evenly along an axis, each at its place.
+"""Finds the scales of a chart's axes: rows of numbers at even distances along an axis.
 
-Conservative: a scale is at least three numbers aligned along the axis, growing in its direction, evenly spaced (or evenly spaced
-in their logarithms). What is not clear is no scale.
+A scale has at least three numbers that are aligned along the axis, grow in its direction, and are evenly spaced (or evenly spaced
+in
+their logarithms). An unclear row is no scale.
 """
 
 import math
@@ -14,11 +15,11 @@ from schemas.page import Word
 
 MIN_TICKS = 3
 MAX_RESIDUAL = 0.03
-"""Of an axis' length: how far a tick's label may lie from where an even scale has it."""
+"""Largest distance of a tick's label from its place on an even scale, as a share of the axis' length."""
 MAX_ROW = 200
-"""Of numbers in line no more are looked at."""
+"""Most numbers of a row that are examined."""
 MORE_STEPS = 1.5
-"""Beyond the last tick; R ends its axes at the last whole step below the data."""
+"""Steps beyond the last tick that belong to the range, because R ends its axes at the last whole step below the data."""
 
 POWER = re.compile(r"10([-−–]?\d{1,2})")
 """10², as a text layer without superscripts has it."""
@@ -40,30 +41,30 @@ class Tick(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """A printed scale; `place` gives where a value stands on it."""
+    """A printed scale. `place` gives the place of a value on it."""
 
     ticks: tuple[Tick, ...]
-    """In the order of the axis; of a scale of powers the values are the powers."""
+    """The ticks in the order of the axis. In a scale of powers the values are the powers."""
     is_log: bool
     slope: float
     """Pixels along the axis for each unit (or decade)."""
     start: float
-    """Where 0 (or 10^0) stands."""
+    """Place of 0 (or 10^0) along the axis, pixels."""
 
     def place(self, value: float) -> float | None:
-        """Pixels along the axis; None where a logarithmic axis has no such value."""
+        """The place of a value along the axis, pixels; None if a logarithmic axis has no such value."""
         if self.is_log:
             return self.start + self.slope * math.log10(value) if value > 0 else None
         return self.start + self.slope * value
 
     @property
     def across(self) -> float:
-        """Where its labels stand across the axis: their centre, pixels."""
+        """The centre of the labels across the axis, pixels."""
         return self.ticks[0].edges[1]
 
     @property
     def range(self) -> AxisRange:
-        """What it spans, and MORE_STEPS on either side: a mark may pass the last tick."""
+        """The range of the ticks and MORE_STEPS on either side, because a mark may pass the last tick."""
         values = [tick.value for tick in self.ticks]
         if self.is_log:
             factor = (values[-1] / values[-2]) ** MORE_STEPS
@@ -73,7 +74,7 @@ class Scale(NamedTuple):
 
 
 def joined_labels(words: Sequence[Word]) -> list[Word]:
-    """Words of one line that stand closer than a letter, as one: `1 000`, `$ 3`."""
+    """The words, with neighbours on one line that are closer than a letter joined: `1 000`, `$ 3`."""
     joined: list[Word] = []
     for word in words:
         last = joined[-1] if joined else None
@@ -102,7 +103,7 @@ def longest_rows(ticks: Sequence[Tick], *, in_pieces: bool = False) -> list[Scal
 
 
 def _pieces(row: Sequence[Tick]) -> Iterator[Scale]:
-    """Scales that stand in the row one after the other, each as long as it goes."""
+    """The scales that follow each other in the row, each as long as possible."""
     first = 0
     while first + MIN_TICKS <= min(len(row), MAX_ROW):
         found = None
@@ -117,7 +118,7 @@ def _pieces(row: Sequence[Tick]) -> Iterator[Scale]:
 
 
 def scale_of(row: Sequence[Tick]) -> Scale | None:
-    """The scale that ticks, in the order of an axis, are; None where they are none."""
+    """The scale that the ticks form, in the order of an axis; None if they form none."""
     values = [tick.value for tick in row]
     if len(row) < MIN_TICKS or any(later <= earlier for earlier, later in pairwise(values)):
         return None
@@ -144,7 +145,7 @@ def power_tick(word: Word, is_horizontal: bool) -> Tick | None:
 
 
 def _aligned(ticks: Sequence[Tick], edge: int) -> list[list[Tick]]:
-    """Rows of ticks that share an edge, to half a letter; in the order of the axis."""
+    """Rows of ticks that share an edge within half a letter, in the order of the axis."""
     rows: list[list[Tick]] = []
     for tick in sorted(ticks, key=lambda tick: tick.edges[edge]):
         if rows and tick.edges[edge] - rows[-1][-1].edges[edge] <= 0.5 * tick.size:
@@ -155,7 +156,7 @@ def _aligned(ticks: Sequence[Tick], edge: int) -> list[list[Tick]]:
 
 
 def _even(values: Sequence[float], row: Sequence[Tick]) -> tuple[float, float] | None:
-    """Slope and start of the straight line through both ends, where every tick stands on it."""
+    """(slope, start) of the straight line through both ends; None if a tick is not on it."""
     if not all(map(math.isfinite, values)):
         return None
     first, last = row[0].along, row[-1].along

@@ -1,4 +1,4 @@
-"""Dates from the labels of a time axis: the start of the period, UTC. A label without a year is no date."""
+"""Reads dates from the labels of a time axis as the start of the period, UTC. A label without a year is no date."""
 
 import re
 import unicodedata
@@ -66,7 +66,7 @@ for _month, _number in _MONTHS.items():
 
 
 def parse_time(text: str) -> datetime | None:
-    """Start of the period that `text` names, UTC: `Q2 2021` is 2021-04-01. None where no year is named, or it is no date.
+    """The start of the period that `text` names, UTC: `Q2 2021` is 2021-04-01. None if it names no year or is no date.
 
     A fiscal year counts from January of its (first) year: its true start is not printed. `03/04/2021` is None (March or April?).
     Two digits are a year only behind a name, a quarter or an apostrophe: 00-69 is 20xx.
@@ -108,13 +108,14 @@ def _time(parts: dict[str, str | None]) -> datetime | None:
 
 
 def _is_next_year(year: int, until: str) -> bool:
-    """2021/22 and 2021-22 are; 2011/12 too, but 2011-12 is December."""
+    """True if `until` is the next year: in 2021/22 and 2021-22, and in 2011/12, but 2011-12 is December."""
     following = int(until[1:])
     return following in (year + 1, (year + 1) % 100) and not (until[0] == "-" and following <= 12)
 
 
 def _day_and_month(first: int, second: int, mark: str) -> tuple[int, int] | None:
-    """With dots the day comes first; with slashes only where one of them can be no month (or both are the same)."""
+    """(day, month). With dots the day comes first; with slashes the order is clear only if one number is no month, or both are
+    equal."""
     if mark == "." or first > 12 or first == second:
         return first, second
     return (second, first) if second > 12 else None

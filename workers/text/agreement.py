@@ -1,4 +1,4 @@
-"""Words for comparing texts: folded, without punctuation; scripts written without spaces count by the character."""
+"""Compares texts by their words, folded and without punctuation. Scripts without spaces are compared by the character."""
 
 import unicodedata
 from collections import Counter
@@ -7,11 +7,11 @@ from functools import lru_cache
 from rapidfuzz.distance import Indel
 
 MAX_REST_CHARS = 6000
-"""Of what is left after whole words matched; compared letter by letter (a few ms)."""
+"""Most characters, of those left after whole words were matched, that are compared letter by letter (a few ms)."""
 
 
 def tokens_of(text: str) -> list[str]:
-    """NFKC, case folded, letters, marks and digits only."""
+    """The tokens of a text: NFKC, case folded, with letters, marks and digits only."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(map(_spaced, folded)).split()
 
@@ -24,7 +24,7 @@ def _spaced(char: str) -> str:
 
 
 def _is_unspaced(char: str) -> bool:
-    """Han, kana, Thai, Lao, Khmer, Burmese; Hangul has spaces."""
+    """True for Han, kana, Thai, Lao, Khmer and Burmese, but not for Hangul, which has spaces."""
     point = ord(char)
     return point >= 0x0E00 and (
         0x0E00 <= point <= 0x0EFF
@@ -38,10 +38,11 @@ def _is_unspaced(char: str) -> bool:
 
 
 def agreement(left: list[str], right: list[str]) -> float | None:
-    """Similarity 0..1 of two texts whose parts may stand in another order; None when both are empty.
+    """Similarity, 0 to 1, of two texts whose parts may be in another order; None if both are empty.
 
-    Whole words are matched wherever they stand (a bag, so the order of columns costs nothing); what is left is compared letter by
-    letter in its order, so that a misread letter or a split word costs little. Weighted by characters.
+    Whole words are matched wherever they are, so that the order of columns does not matter. The rest is compared letter by letter,
+    in
+    order, so that a misread letter or a split word costs little. Both count by their characters.
     """
     left_bag, right_bag = Counter(left), Counter(right)
     shared = left_bag & right_bag

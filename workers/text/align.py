@@ -1,4 +1,4 @@
-"""Where on the page a block's text stands, told by the words of the PDF's text layer: boxes without a single output token."""
+"""Finds the box of a block on the page by the words of the PDF's text layer, so that boxes take no output tokens."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from schemas.page import Box, Word
 from workers.text.agreement import tokens_of
 
 MIN_SHARE = 0.6
-"""Of a block's characters that must be found, in order, for its box to be told."""
+"""Share of a block's characters that must be found, in order, for a box."""
 MAX_OCCURRENCES = 32
-"""Words and pairs of words that are more common than that don't vote on where a block begins."""
+"""Words and pairs of words that occur more often do not vote on the place where a block begins."""
 MAX_VOTERS = 200
 SLACK = 8
-"""Tokens that the layer may have more, for a block of any size; and a quarter of its own number."""
+"""Extra tokens that the layer may have for a block, besides a quarter of the block's own number."""
 
 MAX_GAP = 3
-"""Unmatched tokens of the layer in a row that belong to the block when its words stand on both sides."""
+"""Most unmatched tokens of the layer in a row that belong to the block if its words are on both sides."""
 
 
 class Aligner:
-    """Blocks are placed one after the other, in reading order; a word of the layer belongs to one block."""
+    """Places blocks one after the other, in reading order. A word of the layer belongs to one block."""
 
     def __init__(self, words: Sequence[Word]) -> None:
         self._words = words
@@ -32,16 +32,17 @@ class Aligner:
             self._tokens += tokens
             self._word_of += [index] * len(tokens)
         self._places: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        """One word and two in a row -> where they stand. Pairs tell more, above all of scripts where a token is a character."""
+        """Places of each word and of each pair of words. Pairs are more specific, above all in scripts where a token is a
+        character."""
         for place, token in enumerate(self._tokens):
             self._places[token,].append(place)
             self._places[tuple(self._tokens[place : place + 2])].append(place)
         self._is_used = [False] * len(self._tokens)
         self._end = 0
-        """Where the block before ended; of equal places the next one is taken."""
+        """The end of the block before. Of equally good places the next one after it is taken."""
 
     def place(self, text: str) -> Box | None:
-        """Box of the words that `text` consists of, in the layer's pixels; None where too little of it is found."""
+        """The box of the words of `text`, in the layer's pixels; None if too little of it is found."""
         tokens = tokens_of(text)
         start = self._start(tokens)
         if start is None:
@@ -61,7 +62,7 @@ class Aligner:
         return _around([self._words[index].box for index in sorted({self._word_of[place] for place in places})])
 
     def _before(self, place: int, num_missing: int) -> list[int]:
-        """Places of misread words in front: as many as are missing, of the same paragraph of the PDF."""
+        """Places of misread words before `place`: as many as are missing, in the same paragraph of the PDF."""
         return [near for near in range(max(0, place - min(num_missing, MAX_GAP)), place) if self._belongs(near, place)]
 
     def _after(self, place: int, num_missing: int) -> list[int]:
@@ -90,7 +91,7 @@ class Aligner:
 
 
 def _matches(left: list[str], right: list[str]) -> list[tuple[int, int]]:
-    """Longest common subsequence, as pairs of indices."""
+    """The longest common subsequence, as pairs of indices."""
     return [
         (opcode.src_start + index, opcode.dest_start + index)
         for opcode in Indel.opcodes(left, right)
@@ -100,7 +101,7 @@ def _matches(left: list[str], right: list[str]) -> list[tuple[int, int]]:
 
 
 def _tightened(matched: list[tuple[int, int]], there: list[str]) -> list[tuple[int, int]]:
-    """Of the equally long subsequences the one nearest to its own middle: a `the` of the heading above is left to it."""
+    """Of the equally long subsequences the most compact one, so that a `the` of the heading above is not taken."""
     matched = list(matched)
     middle = len(matched) // 2
     for number in range(middle - 1, -1, -1):
@@ -115,7 +116,8 @@ def _tightened(matched: list[tuple[int, int]], there: list[str]) -> list[tuple[i
 
 
 def _trimmed(matched: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Without a stray word or two at either end that stand apart in the layer, but not in the text: a neighbour's `the`."""
+    """The pairs without a stray word or two at either end that are apart in the layer but not in the text, such as a neighbour's
+    `the`."""
     for _ in range(2):
         for num_stray in (1, 2):
             if len(matched) > 2 * num_stray:
@@ -128,7 +130,7 @@ def _trimmed(matched: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _bridged(places: list[int], is_used: Sequence[bool]) -> list[int]:
-    """With the words in small gaps: misread letters, a word hyphenated at a line's end."""
+    """The places with those of words in small gaps, which are misread words, or a word hyphenated at a line's end."""
     return [
         place
         for first, following in zip(places, [*places[1:], places[-1] + 1], strict=True)

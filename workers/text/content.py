@@ -1,6 +1,6 @@
-"""From a typed answer to what lands of a page: text, blocks, boxes, and how far to trust them.
+"""Makes a page's text, blocks and boxes of a typed answer, and says how far to trust them.
 
-Nothing here raises on odd content: what does not fit is null and flagged (`schemas.flags`).
+Nothing here raises on odd content: a value that does not fit is null and flagged (`schemas.flags`).
 """
 
 from collections.abc import Iterable
@@ -123,7 +123,7 @@ def _table_plain(grid: Grid, is_literal: bool) -> str:
 
 
 def _box_px(box: AnswerBox, image: PageImage | None) -> Box | None:
-    """Shares of the image as its pixels; None where they are no box on it."""
+    """The box in pixels of the image; None if it is no box on the image."""
     if image is None or any(not -BOX_TOLERANCE <= share <= 1 + BOX_TOLERANCE for share in box):
         return None
     left, top, right, bottom = (min(max(share, 0.0), 1.0) for share in box)

@@ -17,7 +17,7 @@ _ONE_LANGUAGE = {
     "HANGUL": "ko", "THAI": "th", "LAO": "lo", "KHMER": "km", "MYANMAR": "my", "TAMIL": "ta", "TELUGU": "te", "KANNADA": "kn",
     "MALAYALAM": "ml", "GUJARATI": "gu", "GURMUKHI": "pa", "SINHALA": "si", "GREEK": "el", "ARMENIAN": "hy", "GEORGIAN": "ka",
 }  # fmt: skip
-"""Scripts that one living language of today has nearly to itself."""
+"""Scripts that are used by nearly one living language only."""
 _NOT_RUSSIAN = frozenset("іїєґўјљњћђѓќџ")
 _MAX_NAME_CHARS = 100
 _NO_LANGUAGE = {"und", "mul", "mis", "zxx"}
@@ -26,13 +26,13 @@ _NAMES = {
     "chinese (traditional)": "zh-Hant", "deutsch": "de", "français": "fr", "español": "es", "português": "pt", "русский": "ru",
     "中文": "zh", "日本語": "ja", "한국어": "ko", "العربية": "ar", "हिन्दी": "hi",
 }  # fmt: skip
-"""What models write beside the English names of the registry."""
+"""Names that models write beside the English names of the registry."""
 _BRACKETED = re.compile(r"\s*\(.*\)$")
 """`Malay (macrolanguage)`."""
 
 
 def languages_of(text: str) -> list[str]:
-    """BCP 47, at most one: that of the script with most letters. Latin script tells nothing, and so is []."""
+    """At most one BCP 47 tag, by the script with most letters; empty for Latin script, which shows no language."""
     letters = Counter(script for char in text if (script := script_of(char)))
     letters["KANA"] = letters.pop("HIRAGANA", 0) + letters.pop("KATAKANA", 0)
     letters["CJK"] += letters["KANA"]
@@ -55,7 +55,8 @@ def languages_of(text: str) -> list[str]:
 
 
 def bcp47(languages: Iterable[str]) -> list[str]:
-    """Tags in their usual case, in order, without doubles; what is neither a tag nor a known name is left out (`und` too)."""
+    """The tags in their usual case, in order, without repeats. Texts that are neither a tag nor a known name are left out, and
+    `und` too."""
     names = (language.strip().casefold() for language in languages)
     tags = (_NAMES.get(name) or _normalised(name) or _english_names().get(name) for name in names)
     return list(dict.fromkeys(tag for tag in tags if tag))

@@ -1,18 +1,19 @@
-"""Has a truncated answer fallen into a loop? Only answers that hit their length limit are looked at: whoever stops is in none.
+"""Finds loops in truncated answers. Only answers that hit their length limit are checked, because an answer that stops is in no
+loop.
 
-A loop is a suffix that repeats itself exactly, long enough that no page says it: a table of zeros, dotted leaders and the
-ruled lines of a form repeat too, so repetition without letters needs far more length, and short words more than long passages.
+A loop is a suffix that repeats itself exactly and is longer than repetition on real pages. A table of zeros, dotted leaders and the
+lines of a form repeat too. So repetition without letters must be far longer, and short words must repeat longer than long passages.
 """
 
 import re
 from typing import NamedTuple
 
 WINDOW_CHARS = 12_000
-"""Looked at from the end: about 3,000 tokens. Z-function and scan cost some 5 ms."""
+"""Characters at the end that are checked, about 3,000 tokens. Z-function and scan take some 5 ms."""
 MIN_CHARS = 1_200
 MIN_REPEATS = 4
 MIN_LETTERS = 4
-"""In one round; with fewer it counts as repetition without words."""
+"""Letters in one round. With fewer it counts as repetition without words."""
 MIN_CHARS_WITHOUT_WORDS = 6_000
 """A table of zeros of 40 rows and 12 columns has 2,400 characters of JSON."""
 
@@ -21,13 +22,13 @@ _KEY = re.compile(r'"[a-z_]+":')
 
 class Loop(NamedTuple):
     start: int
-    """Index where the first round begins."""
+    """Index at which the first round begins."""
     period: int
-    """Characters of one round."""
+    """Number of characters in one round."""
 
 
 def find_loop(text: str) -> Loop | None:
-    """The loop that `text` ends in, the one with the shortest round."""
+    """The loop in which `text` ends, the one with the shortest round; None if there is none."""
     tail = text[-WINDOW_CHARS:][::-1]
     lengths = _z(tail)
     for period in range(1, len(tail) // MIN_REPEATS + 1):

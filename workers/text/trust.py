@@ -1,8 +1,9 @@
-"""Can a PDF's own text layer be believed?
+"""Judges whether a PDF's own text layer can be trusted.
 
-Four ways in which it fails, each seen in real files: no text at all; glyphs without a Unicode meaning; a layer nobody sees (an
-earlier OCR under a scan, or worse); glyphs mapped to the wrong letters. What it leaves out (text that is only in a picture) is
-another question: see `uncovered_ink`.
+It fails in four ways, each seen in real files: no text at all; glyphs without a Unicode meaning; a layer that nobody sees (an
+earlier
+OCR under a scan, or worse); glyphs mapped to the wrong letters. For text that the layer leaves out, because it is only in a
+picture, see `uncovered_ink`.
 """
 
 import unicodedata
@@ -21,11 +22,11 @@ MAX_HIDDEN = 0.5
 MAX_OUTSIDE = 0.3
 MAX_STACKED = 0.5
 MIN_WORDS = 8
-"""Words below which their shares say nothing."""
+"""With fewer words, their shares mean nothing."""
 MAX_MIXED = 0.25
 """Share of words with letters of several scripts. Real pages reach 0.12 (Arabic beside Latin)."""
 MIN_LATIN = 100
-"""Latin letters below which their statistics say nothing."""
+"""With fewer Latin letters, their statistics mean nothing."""
 MIN_COMMON = 0.52
 MIN_VOWELS = 0.25
 """Shares of `aeiounrstl` and of vowels among Latin letters. Every page of the real PDFs measured (100 letters and more; prose,
@@ -36,15 +37,15 @@ mapped at random falls below in 93 of 100 draws, text shifted by 29 code points 
 class Trust(NamedTuple):
     is_trusted: bool
     reason: str
-    """For a person; empty when trusted."""
+    """Why the layer is not trusted, for a person; empty if it is."""
     is_hidden: bool = False
-    """Nothing else is wrong with it, but nobody sees it: an earlier OCR's opinion, better than nothing."""
+    """True if nothing else is wrong with the layer, but nobody sees it. It is an earlier OCR's text, which is better than none."""
 
 
 def judge(layer: TextLayer | None, width_px: int, height_px: int) -> Trust:
-    """Whether the layer's words are what a reader of the page would see where they say they are.
+    """Judges whether a reader of the page sees the layer's words at the layer's places.
 
-    Says nothing about words that the layer lacks. A layer of mixed quality is judged as a whole.
+    Words that the layer lacks do not count. A layer of mixed quality is judged as a whole.
     """
     if layer is None or not layer.words:
         return Trust(False, "no text layer")
@@ -73,10 +74,10 @@ def script_of(char: str) -> str:
 
 
 def uncovered_ink(rgb: npt.NDArray[np.uint8], words: Sequence[Word]) -> float:
-    """Share of the page's area that bears ink but no word of the layer: pictures, drawings, or text that only a picture has.
+    """Share of the page's area that has ink but no word of the layer: pictures, drawings, or text that only a picture has.
 
-    Counted in cells of 16 pixels; a cell with a thin rule in it has too little to count. Ink is what differs from the paper (the
-    most common grey level) by 48 of 255.
+    The page is divided into cells of 16 pixels. A cell with only a thin rule has too little ink to count. Ink differs from the
+    paper, the most common grey level, by 48 of 255.
     """
     height, width = rgb.shape[0] // _CELL_PX * _CELL_PX, rgb.shape[1] // _CELL_PX * _CELL_PX
     if not height or not width:
@@ -119,7 +120,7 @@ _TOGETHER = frozenset(
 
 
 def gibberish(texts: Iterable[str]) -> str:
-    """What is wrong with the letters of these words, language aside; "" when nothing is."""
+    """What is wrong with the letters of these words, whatever the language; "" if nothing is."""
     words = [text for text in texts if any(map(str.isalpha, text))]
     if len(words) >= MIN_WORDS and (num_mixed := sum(map(_is_mixed, words))) > MAX_MIXED * len(words):
         return f"{_percent(num_mixed, len(words))} of its words mix scripts: glyphs mapped to wrong letters"
@@ -144,7 +145,7 @@ def _is_mixed(word: str) -> bool:
 
 
 def _num_outside(boxes: npt.NDArray[np.float64], width_px: int, height_px: int) -> int:
-    """Empty boxes, and those whose centre lies off the page. `boxes`: left, top, right, bottom, a row each."""
+    """Number of boxes that are empty or have their centre off the page. `boxes`: rows of left, top, right, bottom."""
     left, top, right, bottom = boxes.T
     x, y = (left + right) / 2, (top + bottom) / 2
     is_inside = (right > left) & (bottom > top) & (x >= 0) & (x <= width_px) & (y >= 0) & (y <= height_px)
@@ -152,7 +153,7 @@ def _num_outside(boxes: npt.NDArray[np.float64], width_px: int, height_px: int) 
 
 
 def _num_stacked(words: Sequence[Word], boxes: npt.NDArray[np.float64]) -> int:
-    """Words that start where another word with other text starts. The same text twice is a poor man's bold."""
+    """Number of words that start at the place of another word with other text. The same text twice is allowed, as a simple bold."""
     starts = boxes[:, :2].round().tolist()
     if len(words) - len(set(map(tuple, starts))) <= MAX_STACKED * len(words):  # whatever their texts
         return 0
