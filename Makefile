@@ -70,7 +70,7 @@ $(OLDEST)/.installed: $(PROJECT)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo-out build dist
+	rm -rf $(VENV) $(OLDEST) demo-out demo-out-report build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pagefold needs Python 3.11 or newer; name one: make PYTHON=python3.12")'

@@ -41,6 +41,8 @@ for command in (
     asking.query,
     asking.ask,
     asking.search,
+    taking.report,
+    taking.show,
     taking.export,
     looking.sql,
     looking.schema,

@@ -1,6 +1,8 @@
 """Commands that take documents out of the lake."""
 
+import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,8 +10,13 @@ import typer
 from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, QuietFlag, SetFlag, resolved
 from pipeline.commands.output import console, dump_json
 from schemas.errors import OperatorError
+from schemas.failure import PageError
 
 _MOST_SHOWN = 5
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What may command a terminal; documents come from strangers."""
+WhereFlag = Annotated[str | None, typer.Option("--where", help="SQL over the columns of current_documents.")]
+MostFlag = Annotated[int | None, typer.Option("--limit", min=0, help="At most this many documents, in the order of uris.")]
 
 
 def export(
@@ -18,8 +25,8 @@ def export(
     format: Annotated[
         list[str] | None, typer.Option("--format", help="md, json, html, csv, png; repeatable, or with commas. All by default.")
     ] = None,
-    where: Annotated[str | None, typer.Option("--where", help="SQL over the columns of current_documents.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=0, help="At most this many documents, in the order of uris.")] = None,
+    where: WhereFlag = None,
+    limit: MostFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     quiet: QuietFlag = False,
@@ -47,3 +54,63 @@ def export(
         out.print(f"without pictures: {uri}: {why}", markup=False)
     if (more := len(done.without_pictures) - _MOST_SHOWN) > 0:
         out.print(f"and {more} more")
+
+
+def report(
+    output: Output,
+    target: Annotated[str, typer.Argument(metavar="DIR", help="The folder to write to.")] = "pagefold-report",
+    where: WhereFlag = None,
+    limit: MostFlag = None,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    quiet: QuietFlag = False,
+) -> None:
+    """Write a folder to look at in a browser: runs, failures, what to review, each page with its boxes, each chart drawn again."""
+    from pipeline.report.site import write_report
+
+    settings = resolved(None, None, None, None, None, None, config, set_)
+    without = 0
+    for step in write_report(output, target, settings, where=where, limit=limit):
+        without += step.why_no_pictures is not None
+        if not quiet:
+            typer.echo(f"{step.num_done:>6} of {step.num_documents}  {step.name}", err=True)
+    out = console()
+    out.print(f"Open {target.rstrip('/')}/index.html in a browser.", markup=False)
+    if without:
+        out.print(f"{without} documents have no pictures: their source is gone, or is not what was read any more.")
+
+
+def show(
+    output: Output,
+    name: Annotated[str, typer.Argument(metavar="DOCUMENT", help="Its name, its uri, or the end of it.")],
+    picture: Annotated[Path | None, typer.Argument(metavar="[PNG]", help="Write the page with its boxes to this file.")] = None,
+    page: Annotated[int | None, typer.Option("--page", min=1, help="Only this page, from 1.")] = None,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+) -> None:
+    """Print what was read of one document as Markdown; or write one of its pages as a picture with the boxes of what was read."""
+    from pipeline.documents.markdown import document_markdown
+    from pipeline.documents.reading import document
+
+    found = document(output, name)
+    if page is not None:
+        pages = [one for one in found.pages if one.page_index == page - 1]
+        if not pages:
+            raise OperatorError(f"{found.name} has no page {page} that was read.")
+        found = found.model_copy(update={"pages": pages})
+    if picture is None:
+        typer.echo(_CONTROL.sub("\ufffd", document_markdown(found)), nl=False)
+        return
+    from pipeline.documents.pictures import Pictures
+    from pipeline.report.boxes import with_boxes
+
+    if not found.pages:
+        raise OperatorError(f"{found.name} has no page that was read.")
+    settings = resolved(None, None, None, None, None, None, config, set_)
+    try:
+        with Pictures(settings) as pictures, pictures.open(found) as opened:
+            image = opened.page(found.pages[0].page_index)
+    except PageError as error:
+        raise OperatorError(f"{found.uri} cannot be drawn again: {error.kind}: {error}") from error
+    with_boxes(image, found.pages[0]).save(picture, "PNG")
+    typer.echo(f"{picture}: page {found.pages[0].page_index + 1} of {found.name}")

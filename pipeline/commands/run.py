@@ -158,6 +158,14 @@ def demo(
         return runner.run(str(EXAMPLES), str(output), settings, observer=observer)
 
     summary, _ = observed(work, settings, quiet)
+    report = output.with_name(f"{output.name}-report")
+    if summary.exit_code == 0:
+        from pipeline.report.site import write_report
+
+        for _ in write_report(str(output), str(report), settings):
+            continue
     with printing_the_end():
         print_demo(console(), str(output), summary)
+        if summary.exit_code == 0:
+            console().print(f"Look at it: {report}/index.html in a browser", markup=False, soft_wrap=True)
     raise typer.Exit(summary.exit_code)

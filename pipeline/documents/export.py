@@ -84,7 +84,7 @@ def export(
     state = _read_state(store)
     with closing(connect(output)) as connection, Pictures(settings) as pictures:
         everything, rows = listed(connection), listed(connection, where, limit)
-        folders = _folders(everything)
+        folders = folder_names(everything)
         signatures = _signatures(connection, rows, formats)
         done = Exported()
         there = {folders[row["uri"]] for row in everything}
@@ -129,7 +129,7 @@ def _write_state(store: Store, state: dict[str, dict[str, Any]]) -> None:
     store.put(STATE, json.dumps({"format_version": FORMAT_VERSION, "folders": state}, ensure_ascii=False, indent=1).encode())
 
 
-def _folders(rows: Sequence[Row]) -> dict[str, str]:
+def folder_names(rows: Sequence[Row]) -> dict[str, str]:
     """uri -> name of its folder: the document's own name, with a mark of the uri where several would have the same."""
     names = {row["uri"]: safe_name(row["name"]) for row in rows}
     count = Counter(name.casefold() for name in names.values())

@@ -2,7 +2,12 @@
 
 import json
 
-from tests.pipeline.documents.made import made_lake
+import pytest
+from PIL import Image
+
+from tests.pipeline.documents.made import made_lake, made_rows
+from tests.pipeline.documents.test_export import drawn_lake  # noqa: F401 - a fixture
+from tests.pipeline.written_lake import write_lake
 
 
 def test_it_says_what_it_wrote_and_what_it_left(pagefold, tmp_path):
@@ -33,3 +38,39 @@ def test_mistakes_end_with_a_sentence(pagefold, tmp_path):
     assert (code, "nonsense" in said) == (2, True)
     code, _, said = pagefold("export", str(tmp_path / "no"), str(tmp_path / "o"))
     assert (code, said) == (2, f"pagefold: There is no folder {tmp_path}/no.\n")
+
+
+def test_a_document_is_shown_as_markdown_and_commands_no_terminal(pagefold, tmp_path):
+    rows = made_rows()
+    rows["blocks"][1]["text"] = "He\x1b[31mllo"
+    lake = str(write_lake(tmp_path / "lake", rows))
+
+    code, said, _ = pagefold("show", lake, "in/report.pdf", "--page", "1")
+    assert (code, said.startswith("<!-- page 1 -->\n\n# He\ufffd[31mllo\n")) == (0, True)
+    assert "page 2" not in said
+    assert pagefold("show", lake, "in/report.pdf", "--page", "9")[::2] == (2, "pagefold: report.pdf has no page 9 that was read.\n")
+    code, _, said = pagefold("show", lake, "in/report.pdf", str(tmp_path / "p.png"))
+    assert (code, "cannot be drawn again" in said) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_page_is_drawn_with_its_boxes(pagefold, drawn_lake, tmp_path):  # noqa: F811
+    lake, source = drawn_lake
+
+    code, said, _ = pagefold("show", lake, str(source), "--page", "2", str(tmp_path / "p.png"))
+
+    assert (code, said) == (0, f"{tmp_path}/p.png: page 2 of report.pdf\n")
+    with Image.open(tmp_path / "p.png") as image:
+        x, y = image.width / 100, image.height / 200
+        assert image.getpixel((round(50 * x), round(98 * y))) == (0xD9, 0x73, 0x1A)  # the chart's upper edge
+
+
+def test_a_report_says_where_it_is_and_what_it_lacks(pagefold, tmp_path):
+    lake = made_lake(tmp_path / "lake")
+
+    code, said, progress = pagefold("report", lake, str(tmp_path / "look"))
+
+    assert code == 0
+    assert said.splitlines()[0] == f"Open {tmp_path}/look/index.html in a browser."
+    assert "2 documents have no pictures" in said
+    assert "3 of 3" in progress

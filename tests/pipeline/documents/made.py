@@ -97,7 +97,18 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
             )
         ],
         "chart_points": [
-            row("chart_points", **report, **chart, point_index=0, series="EU", x_text="2024", x_time=year, y_text="1.5", value=1.5),
+            row(
+                "chart_points",
+                **report,
+                **chart,
+                point_index=0,
+                series="EU",
+                x_text="2024",
+                x_time=year,
+                y_text="1.5",
+                value=1.5,
+                axis="y",
+            ),
             row("chart_points", **report, **chart, point_index=1, series="EU", x_text="2025", y_text="2", value=2.0, axis="y"),
         ],
         "failures": [
@@ -115,7 +126,4 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
 
 
 def made_lake(root: Path) -> str:
-    rows = made_rows()
-    for point in rows["chart_points"]:
-        point["axis"] = "y"
-    return str(write_lake(root, rows))
+    return str(write_lake(root, made_rows()))

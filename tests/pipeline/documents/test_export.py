@@ -156,8 +156,6 @@ def drawn_lake(tmp_path: Path) -> tuple[str, Path]:
         for item in items:
             if item["uri"] == uri:
                 item |= mine | ({"size_bytes": status.st_size} if "size_bytes" in item else {})
-    for point in rows["chart_points"]:
-        point["axis"] = "y"
     return str(write_lake(tmp_path / "lake", rows)), source
 
 
