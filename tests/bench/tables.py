@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from statistics import fmean
@@ -64,7 +65,8 @@ async def read_tables(engine: Engine, paths: Sequence[Path]) -> dict[Path, Pages
         document = renderer.probe(path, None, None)
         pages = []
         for page in renderer.render(path, range(document.num_pages or 0)):
-            answer = json.loads((await engine.read(request_of(page))).text or '{"blocks": []}')
+            request = replace(request_of(page), regions=tuple(page.regions))
+            answer = json.loads((await engine.read(request)).text or '{"blocks": []}')
             pages.append([block["table"] for block in answer["blocks"] if "table" in block])
         found[path] = pages
     renderer.close()

@@ -3,7 +3,7 @@
 import statistics
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from schemas.page import Word
@@ -12,7 +12,7 @@ from workers.engines.classic.reading_order.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Placed
 from workers.engines.classic.reading_order.ruled_grids import GridCell, RuledGrid
 from workers.engines.classic.reading_order.table_columns import columns_of, gaps
-from workers.engines.classic.reading_order.table_lines import Line, is_number, is_value, lines_of, text_of
+from workers.engines.classic.reading_order.table_lines import Line, box_of, cells_of, is_number, is_value, lines_of, text_of
 from workers.engines.classic.reading_order.table_rows import RowLine, grouped
 
 MIN_FILLED = 0.4
@@ -22,6 +22,10 @@ SLIVER = 0.8
 """In font sizes: a narrower cell holds no text."""
 MIN_LABELLED = 0.6
 """Share of rows with text in the first column, where lines are taken for rows."""
+MAX_TERSE = 3
+"""Words of a cell that no rule parts from its neighbour."""
+RUNS_ON = 0.35
+"""In font sizes: the widest space between words of ragged text; cells have a margin on both sides."""
 BLANK = 0.7
 """In font sizes: a gap right across a row, so much more than the usual one, parts what a rule should have."""
 
@@ -43,14 +47,41 @@ def ruled_table(grid: RuledGrid, words: Placed, size: float, vocabulary: Vocabul
         row = sum(y <= _y(item) for y in grid.ys[1:-1])
         column = sum(x <= _x(item) for x in grid.xs[1:-1])
         by_cell[owner[row, column]].append(item)
-    cells = [FoundCell(*cell, lines_of(by_cell.get(cell, []))) for cell in grid.cells]
-    cells = _without_slivers(cells, grid, size)
+    cells = [FoundCell(*cell, lines_of(words)) for cell, words in _joined(grid.cells, by_cell)]
+    cells = _without_slivers([part for cell in cells for part in _spans_split(cell, grid.xs)], grid, size)
     cells = _compact(_columns_split(cells, size))
     cells = _compact(_rows_split(cells))
     if not cells:
         return None
     table = table_of(cells, box, [index for index, _ in inside], vocabulary)
     return table if _is_table(table, cells) else None
+
+
+def _joined(cells: Sequence[GridCell], by_cell: Mapping[GridCell, Placed]) -> list[tuple[GridCell, Placed]]:
+    """Neighbours in a row between which a line of text runs on: what parts them is no rule, but a shade or a stroke."""
+    joined: list[tuple[GridCell, Placed]] = []
+    for cell in cells:
+        words = by_cell.get(cell, [])
+        before, before_words = joined[-1] if joined else (None, [])
+        is_beside = before is not None and (before.row, before.num_rows, before.column + before.num_columns) == (
+            cell.row,
+            cell.num_rows,
+            cell.column,
+        )
+        if before is not None and is_beside and _runs_on(before_words, words):
+            joined[-1] = before._replace(num_columns=before.num_columns + cell.num_columns), [*before_words, *words]
+        else:
+            joined.append((cell, words))
+    return joined
+
+
+def _runs_on(left: Placed, right: Placed) -> bool:
+    if not left or not right:
+        return False
+    end, start = max(left, key=lambda item: item[1].right)[1], min(right, key=lambda item: item[1].left)[1]
+    shared = min(end.bottom, start.bottom) - max(end.top, start.top)
+    is_one_line = shared > 0.8 * min(end.bottom - end.top, start.bottom - start.top)
+    return is_one_line and start.left - end.right < RUNS_ON * min(end.size_px, start.size_px)
 
 
 def _x(item: tuple[int, Word]) -> float:
@@ -77,6 +108,25 @@ def filled_share(table: FoundTable, cells: Sequence[FoundCell]) -> float:
     return sum(cell.num_rows * cell.num_columns for cell in cells if cell.lines) / (len(table.rows) * len(table.rows[0]))
 
 
+def _spans_split(cell: FoundCell, xs: Sequence[float]) -> list[FoundCell]:
+    """The cells of a row that rules part in the head only: texts with wide gaps between them, each within its column."""
+    if cell.num_columns == 1 or not cell.lines or any(len(cells_of(line)) < 2 for line in cell.lines):
+        return [cell]
+    inner = xs[cell.column + 1 : cell.column + cell.num_columns]
+    parts: list[list[Line]] = [[] for _ in range(cell.num_columns)]
+    for line in cell.lines:
+        texts = cells_of(line)
+        places = [(bisect_right(inner, box.left + 1), bisect_right(inner, box.right - 1)) for box in map(box_of, texts)]
+        if any(first != last for first, last in places):
+            return [cell]
+        for (place, _), atoms in zip(places, texts, strict=True):
+            if parts[place] and parts[place][-1][-1] in line:
+                parts[place][-1] += atoms
+            else:
+                parts[place].append(list(atoms))
+    return [cell._replace(column=cell.column + index, num_columns=1, lines=part) for index, part in enumerate(parts)]
+
+
 def _columns_split(cells: list[FoundCell], size: float) -> list[FoundCell]:
     """Where rules part some columns only (the head's, or the first), the white in the others' text does."""
     num_columns = max(cell.column + cell.num_columns for cell in cells)
@@ -87,7 +137,7 @@ def _columns_split(cells: list[FoundCell], size: float) -> list[FoundCell]:
         if len(several) < 3 or len(several) < 0.6 * len(lines):
             continue
         rivers = gaps(columns_of(lines, size))
-        if rivers and _are_values(lines, rivers):
+        if rivers and (_are_values(lines, rivers) or _are_terse(several)):
             cells = _split_at(cells, column, rivers)
     return cells
 
@@ -96,6 +146,13 @@ def _are_values(lines: Sequence[Line], rivers: Sequence[float]) -> bool:
     """Behind the first river stand numbers mostly: text in a cell has wide gaps by chance."""
     texts = [text_of([[atom]]) for line in lines for atom in line if atom.box.left > rivers[0]]
     return sum(map(is_number, texts)) >= 0.6 * len(texts) > 0
+
+
+def _are_terse(lines: Sequence[Line]) -> bool:
+    """A few words on both sides of wide gaps, line after line."""
+    cells = [cells_of(line) for line in lines]
+    are_short = all(sum(len(atom.words) for atom in atoms) <= MAX_TERSE for line in cells for atoms in line)
+    return len(lines) >= 4 and are_short and all(len(line) > 1 for line in cells)
 
 
 def _split_at(cells: Sequence[FoundCell], column: int, rivers: Sequence[float]) -> list[FoundCell]:

@@ -17,6 +17,10 @@ LONG_CELL = 9
 """Words: a cell with more beside others is prose, or a column of it."""
 MAX_GAP = 2.2
 """In font sizes, between two lines of a table."""
+MAX_HEADINGS = 2
+"""Lines of a section's heading between the head and the first values."""
+BLANK = 0.8
+"""In font sizes: so much wider than usual is the gap of a blank line."""
 MAX_HEAD, MAX_FOOT = 8, 3
 """Lines above the first values and below the last, up to a rule."""
 _PAGE = re.compile(r"\d{1,4}")
@@ -35,6 +39,10 @@ class AreaLine:
     @cached_property
     def box(self) -> Box:
         return box_of(self.atoms)
+
+    @property
+    def label_right(self) -> float:
+        return box_of(self.cells[0]).right
 
     @property
     def size(self) -> float:
@@ -126,32 +134,39 @@ def _inside(across: Sequence[Rule], box: Box) -> Sequence[Rule]:
 
 
 def _end_of_values(lines: Sequence[AreaLine], start: int) -> int:
-    """Behind the last line with values that goes on from `start`; lines without them may stand between."""
+    """Behind the last line with values that goes on from `start`; lines without them may stand between. A head after a blank line
+    begins another table."""
     end = start + 1
+    usual, label_right = float("inf"), lines[start].label_right
     for index in range(start + 1, len(lines)):
         line = lines[index]
-        if line.is_prose or line.box.top - lines[index - 1].box.bottom > MAX_GAP * line.size or index - end > 3:
+        gap = line.box.top - lines[index - 1].box.bottom
+        if line.is_prose or gap > MAX_GAP * line.size or index - end > 3:
             break
+        if gap > usual + BLANK * line.size and line.box.left > label_right + 0.5 * line.size:
+            break
+        usual = min(usual, max(gap, 0.0))
         if line.num_values:
             end = index + 1
+            label_right = min(label_right, line.label_right)
     return end
 
 
 def _with_head(lines: Sequence[AreaLine], start: int, end: int, own: Sequence[Rule], above: float) -> int:
     """Up to a rule over the table, else lines whose cells stand over the values' columns."""
     limits = around([line.box for line in lines[start:end]] + [Box(rule.start, rule.place, rule.end, rule.place) for rule in own])
-    label_right = statistics.median(box_of(line.cells[0]).right for line in lines[start:end])
+    label_right = statistics.median(line.label_right for line in lines[start:end])
     first = start
     for index in range(start - 1, max(start - 1 - MAX_HEAD, -1), -1):
         line, below = lines[index], lines[index + 1]
         gap = below.box.top - line.box.bottom
         if line.is_prose or line.box.top < above or gap > MAX_GAP * line.size or is_caption(text_of([line.atoms])):
             break
-        if line.size > 1.3 * below.size or not _is_over(line.box, limits, (1.5 if len(line.cells) == 1 else 4) * line.size):
+        if line.size > 1.3 * below.size or not _is_over(line.box, limits, 4 * line.size):
             break
-        if _between(own, line.box.top - 1.5 * line.size, line.box.top + 0.3 * line.size) or (
-            first == index + 1 and gap < 1.2 * line.size and (len(line.cells) > 1 or line.box.left > label_right)
-        ):
+        is_ruled = _between(own, line.box.top - 1.5 * line.size, line.box.top + 0.3 * line.size)
+        is_head = len(line.cells) > 1 or line.box.left > label_right
+        if is_ruled or (is_head and first - index <= MAX_HEADINGS + 1 and gap < 1.2 * line.size):
             first = index
     return first
 

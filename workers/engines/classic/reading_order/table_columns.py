@@ -17,6 +17,8 @@ RIVER = 0.5
 """In font sizes: the least width of the white between two columns."""
 MAX_CROSSING = 0.06
 """Share of the lines that may cross a river."""
+MAX_SPAN = 40
+"""Columns on each side that a head is tried to span."""
 MAX_SAMPLE = 100
 """Lines that are asked whether a cell spans several of theirs."""
 _AHEAD = frozenset("$ € £ ¥ ₹ US$ ( - – − + ± < > ≤ ≥ ~ * † ‡ # (- ($ $(".split())  # noqa: SIM905
@@ -32,6 +34,7 @@ def columns_of(lines: Sequence[Line], size: float) -> Columns:
     spanning = _spanning(atoms, several, 0.2 * size)
     rivers = _rivers([atom for atom in atoms if id(atom) not in spanning], MAX_CROSSING * len(several), RIVER * size)
     columns = _parted([atom for atom in atoms if id(atom) not in spanning], rivers)
+    columns = _without_heads(columns, several)
     for _ in range(3):  # "($" "1,250" ")"
         fewer = _without_slight(columns, several)
         if len(fewer) == len(columns):
@@ -81,6 +84,26 @@ def _edge(places: list[float]) -> float:
     return sorted(places)[int(MAX_CROSSING * len(places))]
 
 
+def _without_heads(columns: Columns, lines: Sequence[Line]) -> Columns:
+    """A head between two columns, in the middle above both, makes no column of its own."""
+    if len(lines) < 3:
+        return columns
+    filled = [[index for index, line in enumerate(lines) if any(_is_in(atom, column) for atom in line)] for column in columns]
+    kept = []
+    for index, (left, right) in enumerate(columns):
+        is_between = 0 < index < len(columns) - 1 and filled[index] and max(filled[index]) < 0.34 * len(lines)
+        if is_between and max(filled[index]) < min(filled[index - 1][-1], filled[index + 1][-1]):
+            off = (columns[index - 1][0] + columns[index + 1][1]) / 2 - (left + right) / 2
+            if abs(off) < 0.8 * lines[0][0].size:
+                continue
+        kept.append((left, right))
+    return kept
+
+
+def _is_in(atom: Atom, column: tuple[float, float]) -> bool:
+    return column[0] <= (atom.box.left + atom.box.right) / 2 <= column[1]
+
+
 def _without_slight(columns: Columns, lines: Sequence[Line]) -> Columns:
     """Signs of currency stand with their number; a head beside its numbers is no column of its own."""
     lefts = [left for left, _ in columns]
@@ -124,10 +147,14 @@ def _neighbour(index: int, columns: Columns, texts: Sequence[dict[int, str]]) ->
 
 def placed(lines: Sequence[Line], columns: Columns, across: Sequence[Rule] = ()) -> list[RowLine]:
     """Each line's atoms by the columns they stand in. `across`: rules inside the table; one under a cell says how far it spans."""
-    return [_placed(line, columns, across) for line in lines]
+    num_head = next((index for index, line in enumerate(lines) if sum(atom.is_number for atom in line[1:]) > 1), 0)
+    return [
+        _placed(line, columns, across, lines[index + 1] if index < num_head and index + 1 < len(lines) else None)
+        for index, line in enumerate(lines)
+    ]
 
 
-def _placed(line: Line, columns: Columns, across: Sequence[Rule]) -> RowLine:
+def _placed(line: Line, columns: Columns, across: Sequence[Rule], below: Line | None) -> RowLine:
     spans: list[tuple[int, int, Atom]] = []
     for atom in line:
         first, last = _span(atom.box, columns, atom.size)
@@ -139,7 +166,7 @@ def _placed(line: Line, columns: Columns, across: Sequence[Rule]) -> RowLine:
         spans.append((first, max(last, first), atom))
     box = box_of(line)
     row = RowLine(box.top, box.bottom, line[0].size)
-    widened = _widened(spans, box, columns, across)
+    widened = _widened(spans, box, columns, across, below)
     for first, last, atom in widened:
         key = next((key for key in row.cells if key[0] <= last and first <= key[1]), (first, last))
         both = (min(key[0], first), max(key[1], last))
@@ -160,16 +187,16 @@ def _span(box: Box, columns: Columns, size: float) -> tuple[int, int]:
 
 
 def _widened(
-    spans: Sequence[tuple[int, int, Atom]], box: Box, columns: Columns, across: Sequence[Rule]
+    spans: Sequence[tuple[int, int, Atom]], box: Box, columns: Columns, across: Sequence[Rule], below: Line | None
 ) -> list[tuple[int, int, Atom]]:
     """A head over several columns is narrower than these: a rule below shows them, or it stands in their middle."""
-    rules = [rule for rule in across if 0 <= rule.place - box.bottom + 0.3 * box.height < 0.9 * box.height + 0.3 * box.height]
+    rules = [rule for rule in across if -0.3 * box.height <= rule.place - box.bottom < 0.9 * box.height]
     width = columns[-1][1] - columns[0][0]
+    num_below = len({_span(atom.box, columns, atom.size)[0] for atom in below}) if below else 0
     result = []
     for index, (first, last, atom) in enumerate(spans):
-        low = spans[index - 1][1] + 1 if index else 0
+        low = max(spans[index - 1][1] + 1, 1) if index else 1
         high = spans[index + 1][0] - 1 if index + 1 < len(spans) else len(columns) - 1
-        middle = (atom.box.left + atom.box.right) / 2
         under = [
             rule
             for rule in rules
@@ -179,8 +206,11 @@ def _widened(
             rule = min(under, key=lambda each: each.length)
             inside = [i for i in range(low, high + 1) if rule.start <= (columns[i][0] + columns[i][1]) / 2 <= rule.end]
             first, last = (min(first, *inside), max(last, *inside)) if len(inside) > 1 else (first, last)
-        elif low < high and not _is_aligned(atom, columns[first]) and len(spans) < len(columns) and (first > 0 or last > 0):
-            first, last = _centred(middle, first, last, max(low, 1), high, columns, atom.size)
+        elif low < high and last > 0 and num_below > len(spans):
+            middle = (atom.box.left + atom.box.right) / 2
+            wide = _centred(middle, first, last, low, high, columns, atom.size)
+            if not _is_aligned(atom, columns[first]) or wide[1] - wide[0] > 1:
+                first, last = wide
         result.append((first, last, atom))
     return result
 
@@ -192,11 +222,12 @@ def _is_aligned(atom: Atom, column: tuple[float, float]) -> bool:
 
 
 def _centred(middle: float, first: int, last: int, low: int, high: int, columns: Columns, size: float) -> tuple[int, int]:
+    """The widest run of columns from `low` to `high` around these in whose middle it stands."""
     best = (first, last)
-    for start in range(low, first + 1):
-        for end in range(last, high + 1):
+    for start in range(max(low, first - MAX_SPAN), first + 1):
+        for end in range(last, min(high, last + MAX_SPAN) + 1):
             off = abs((columns[start][0] + columns[end][1]) / 2 - middle)
-            if end > start and off < 0.8 * size and end - start > best[1] - best[0]:
+            if off < 0.8 * size and end - start > best[1] - best[0]:
                 best = (start, end)
     return best
 

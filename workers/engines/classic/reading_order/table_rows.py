@@ -90,7 +90,10 @@ def _head_rows(lines: Sequence[RowLine]) -> list[list[RowLine]]:
     """Heads are wrapped as often as not: one row, but for lines with a cell over several columns, and after a wide gap."""
     groups: list[list[RowLine]] = []
     for line in lines:
-        if groups and not groups[-1][-1].has_span and not line.has_span and line.top - groups[-1][-1].bottom < 0.6 * line.size:
+        label = line.label()
+        is_heading = line.is_label and label is not None and text_of([label]).endswith(":")
+        before = groups[-1][-1] if groups else None
+        if before and not is_heading and not (before.has_span or line.has_span) and line.top - before.bottom < 0.6 * line.size:
             groups[-1].append(line)
         else:
             groups.append([line])
