@@ -44,8 +44,8 @@ FLAGS: dict[str, str] = {
     # charts
     "row_length": "a row has more or fewer cells than the chart has series; what is missing is null, what is too much was left out",
     "empty_chart": "the chart was named, yet no data was read",
-    "y2_unknown": "the series on the second axis could not be told; all are on the first",
-    "number_ambiguous": "a separator may be decimal or thousands (1.234), and no other number of the chart or table tells",
+    "y2_unknown": "it is not known which series are on the second axis; all are on the first",
+    "number_ambiguous": "a separator may be decimal or thousands (1.234), and no other number of the chart or table shows which",
     "not_a_number": "a value's text is no single number; `value` is null, the text is kept",
     "values_outside_axis": "a value lies outside the range of the axis as printed",
     "labels_not_in_text_layer": "less than half of the chart's labels are found in the PDF's own text in that place",

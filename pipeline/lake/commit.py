@@ -4,9 +4,10 @@ with If-None-Match, and the documents are final.
 A shard is committed as a whole, or in parts while its last documents are still read. Each part holds documents that no part before
 it holds.
 
-A paused run may wake at any step, when another run has taken its place and more chunks are staged. Both must write the same bytes,
-so the order is: read the rows of the chunks; create the cover, the list of the chunks that count, or read the chunks of the cover
-that exists already; write the files only if there is no manifest yet. Staged chunks are deleted only once the manifest exists.
+A paused run may wake at any step, when another run has taken its place and more chunks are staged. Both must write the same bytes.
+So a run reads the rows of the chunks, and then creates the cover, the list of the chunks that count. If a cover exists already, the
+run reads its chunks instead. It writes files only if there is no manifest yet. Staged chunks are deleted only once the manifest
+exists.
 """
 
 import contextlib

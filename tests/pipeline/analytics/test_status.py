@@ -24,7 +24,7 @@ from schemas.errors import OperatorError
 from schemas.lease import Heartbeat, LeaseBody
 from schemas.settings import Settings
 from tests.pipeline.made import make_plan, planned
-from tests.pipeline.told import RUN, receipt, summary, tell
+from tests.pipeline.made_run import RUN, receipt, replay, summary
 from tests.pipeline.written_lake import row, write_lake
 
 BEAT = Heartbeat(
@@ -153,7 +153,7 @@ def test_a_lease_of_another_version_is_one_all_the_same(out: Path) -> None:
 def test_each_renewal_carries_how_far_the_run_is(tmp_path: Path) -> None:
     store, progress = LocalStore(str(tmp_path)), Progress()
     with Lease.acquire(store, owner="h", run_id=RUN, ttl_s=30, tell=progress.heartbeat) as lease:
-        tell(progress)
+        replay(progress)
         lease._write()
         found = read_lease(store)
         assert found is not None
@@ -196,7 +196,7 @@ def test_a_run_that_cannot_be_told_keeps_its_lease(tmp_path: Path, caplog: pytes
 def test_a_run_costs_what_its_prices_say(price: dict[str, float], cost: float | None) -> None:
     settings = Settings.model_validate({"engine": {"num_gpus": 0.5}, "price": price | {"currency": "EUR"}})
     totals = Totals()
-    tell(Counting(Several(), totals), receipt(reader="a", reader_s=20.0), receipt(reader="b", reader_s=40.0))
+    replay(Counting(Several(), totals), receipt(reader="a", reader_s=20.0), receipt(reader="b", reader_s=40.0))
 
     record = totals.record(settings, seconds=100.0, run_id=RUN, status="finished", started_at=None)
 

@@ -17,7 +17,7 @@ from pipeline.reporting.watchers import watched
 from schemas.lease import LeaseBody
 from schemas.settings import Settings
 from tests.pipeline.made import make_chunk, planned, records_of
-from tests.pipeline.told import RUN, receipt, summary, tell
+from tests.pipeline.made_run import RUN, receipt, replay, summary
 
 
 def lines_of(text: str) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def logged(*calls: Any) -> list[dict[str, Any]]:
 def test_a_run_is_told_event_by_event() -> None:
     log = EventLog()
 
-    lines = logged(lambda: tell(log), lambda: log.ended(summary()))
+    lines = logged(lambda: replay(log), lambda: log.ended(summary()))
 
     assert [line["event"] for line in lines] == [
         *("phase", "run_started", "plan_started", "phase", "reader_started", "page_failed", "shard_committed", "run_ended"),
@@ -134,7 +134,7 @@ def test_the_setting_takes_the_place_of_progress_and_no_secret_is_in_it(quiet: b
         "engine": {"server": {"base_url": "http://u:sesame@h"}},
     }
     with watched(Settings.model_validate(secret), stream, quiet=quiet) as observer:
-        tell(observer)
+        replay(observer)
         observer.ended(summary())
     assert len(lines_of(stream.getvalue())) == 8
     assert "sesame" not in stream.getvalue()

@@ -17,7 +17,7 @@ from schemas.errors import OperatorError
 from schemas.lease import LeaseBody
 from schemas.settings import EngineSettings, MetricsSettings, Settings
 from tests.pipeline.made_input import make_drop
-from tests.pipeline.told import RUN, receipt, summary, tell
+from tests.pipeline.made_run import RUN, receipt, replay, summary
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -26,7 +26,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def test_a_receipt_is_counted_by_outcome_kind_and_stage() -> None:
     metrics = Metrics(EngineSettings(num_gpus=0.5))
-    tell(metrics)
+    replay(metrics)
 
     assert [value(metrics, "pages_total", outcome=outcome) for outcome in ("ok", "blank", "partial", "failed")] == [3, 1, 0, 1]
     assert value(metrics, "failures_total", kind="bad_json") == 1
@@ -44,7 +44,7 @@ def test_a_receipt_is_counted_by_outcome_kind_and_stage() -> None:
 
 def test_a_reader_s_life_counts_once_and_late_receipts_take_nothing_back() -> None:
     metrics = Metrics(EngineSettings(num_gpus=1, max_actors=2))
-    tell(
+    replay(
         metrics,
         receipt(reader_s=10, reader_busy_s=4),
         receipt(reader_s=8, reader_busy_s=3),  # overtaken by the one before
@@ -59,7 +59,7 @@ def test_a_reader_s_life_counts_once_and_late_receipts_take_nothing_back() -> No
 def test_readers_beyond_the_most_at_once_took_the_place_of_others() -> None:
     metrics = Metrics(EngineSettings(max_actors=2))
     for _ in range(2):  # each run has its own
-        tell(metrics, *(receipt(reader=name) for name in ("a", "b", "a", "c", "d")))
+        replay(metrics, *(receipt(reader=name) for name in ("a", "b", "a", "c", "d")))
         metrics.ended(summary())
     assert (value(metrics, "reader_starts_total"), value(metrics, "reader_restarts_total")) == (8, 4)
 
@@ -67,7 +67,7 @@ def test_readers_beyond_the_most_at_once_took_the_place_of_others() -> None:
 def test_gauges_say_what_is_so_now_and_fall_back_when_the_run_ends() -> None:
     metrics = Metrics()
     assert (value(metrics, "lease_held"), value(metrics, "lease_age_seconds")) == (0, 0)
-    tell(metrics)
+    replay(metrics)
 
     assert (value(metrics, "lease_held"), value(metrics, "lease_age_seconds"), value(metrics, "lease_epoch")) == (1, 12.5, 7)
     assert (value(metrics, "stage_active", stage="read"), value(metrics, "stage_waiting", stage="render")) == (16, 5)
@@ -108,7 +108,7 @@ def test_names_follow_prometheus_conventions() -> None:
 def test_the_file_is_whole_after_each_run_and_promtool_s_parser_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "pagefold.prom"
     with published(MetricsSettings(file=file), EngineSettings()) as metrics:
-        tell(metrics)
+        replay(metrics)
         assert not file.exists()
         metrics.ended(summary())
 
@@ -126,7 +126,7 @@ def test_counts_go_on_from_the_file_of_the_run_before(tmp_path: Path) -> None:
     settings = MetricsSettings(file=tmp_path / "pagefold.prom")
     for _ in range(3):
         with published(settings, EngineSettings()) as metrics:
-            tell(metrics)
+            replay(metrics)
             metrics.ended(summary(cost=0.5, currency="EUR"))
 
     assert value(metrics, "pages_total", outcome="ok") == 9

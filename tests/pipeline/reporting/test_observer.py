@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.reporting.observer import Observer, Several, ShardCommit, Silent, StageLoad
 from pipeline.reporting.totals import Counting, Totals
-from tests.pipeline.told import Lease, receipt, summary
+from tests.pipeline.made_run import Lease, receipt, summary
 
 HEARD: dict[str, tuple[Any, ...]] = {
     "started": ("r", "classic", Lease()),

@@ -1,4 +1,4 @@
-"""A run as its observers hear of it, made by hand."""
+"""A run made by hand, as it is reported to observers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -49,8 +49,8 @@ def receipt(**changes: Any) -> Receipt:
     return Receipt.model_validate(plain | changes)
 
 
-def tell(observer: Observer, *receipts: Receipt) -> None:
-    """All of a run but its end."""
+def replay(observer: Observer, *receipts: Receipt) -> None:
+    """Reports all of a run except its end to the observer."""
     observer.phase("listing", "s3://drop")
     observer.started(RUN, "scripted", Lease())
     observer.planned("000001", 3, 300)
