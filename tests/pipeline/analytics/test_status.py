@@ -152,7 +152,7 @@ def test_a_lease_of_another_version_is_one_all_the_same(out: Path) -> None:
 
 def test_each_renewal_carries_how_far_the_run_is(tmp_path: Path) -> None:
     store, progress = LocalStore(str(tmp_path)), Progress()
-    with Lease.acquire(store, owner="h", run_id=RUN, ttl_s=30, tell=progress.heartbeat) as lease:
+    with Lease.acquire(store, owner="h", run_id=RUN, ttl_s=30, beat=progress.heartbeat) as lease:
         replay(progress)
         lease._write()
         found = read_lease(store)
@@ -173,7 +173,7 @@ def test_a_run_that_cannot_be_told_keeps_its_lease(tmp_path: Path, caplog: pytes
         raise RuntimeError("a bug")
 
     store = LocalStore(str(tmp_path))
-    with Lease.acquire(store, owner="h", run_id=RUN, ttl_s=30, tell=broken) as lease:
+    with Lease.acquire(store, owner="h", run_id=RUN, ttl_s=30, beat=broken) as lease:
         lease._write()
         lease.check()
     assert "a bug" in caplog.text
