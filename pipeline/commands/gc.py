@@ -48,3 +48,31 @@ def gc(
     else:
         print_sweep(console(), done)
     raise typer.Exit(EXIT_INCOMPLETE if done.message else EXIT_FINISHED)
+
+
+def backfill(
+    output: Output,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    unsafe_single_writer: UnsafeFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fill the tables of cells of an OUT that an older version wrote, from what was read then. Nothing is read anew."""
+    settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
+    from pipeline.lake.backfill import Backfill
+    from pipeline.lake.backfill import backfill as fill
+    from pipeline.lake.garbage import check_output
+    from pipeline.lake.opening import open_output
+
+    store = open_output(output, settings)
+    check_output(store)
+    done = Backfill()
+    for so_far in fill(store, settings.output):
+        done = so_far
+    if as_json:
+        dump_json(asdict(done))
+        return
+    if done.num_filled:
+        console().print(f"{done.num_tables} tables with {done.num_cells} cells, in {done.num_filled} of {done.num_shards} shards.")
+    else:
+        console().print(f"Nothing to fill: all {done.num_shards} shards have their tables.")
