@@ -7,14 +7,12 @@ on the line, only its place says.
 import re
 import unicodedata
 from collections.abc import Sequence
-from itertools import pairwise
 
 Bbox = tuple[float, float, float, float]
 
 _RTL = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_OTHERS = re.compile(r"[\w()\[\]{}<>«»]")
-_GAP = 0.15
-"""In heights of a character: a wider gap ends a word."""
+_GAP, _GAP_INSIDE = 0.15, 0.3
+"""In heights of a character: a wider gap between runs, or inside one, ends a word."""
 _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 _OPENING, _CLOSING = frozenset("([{<«"), frozenset(")]}>»")
 _BESIDE_NUMBERS = frozenset("%$€₪£#°+-,./:'′″")
@@ -25,8 +23,8 @@ def has_rtl(text: str) -> bool:
 
 
 def is_mixed(text: str) -> bool:
-    """Right-to-left letters, and what runs the other way or has a mirror image."""
-    return has_rtl(text) and any(_OTHERS.match(char) and not _is_rtl(char) for char in text)
+    """Right-to-left letters, and signs or what runs the other way."""
+    return has_rtl(text) and any(_kind(char) in ("left", "sign") for char in text)
 
 
 def word_groups(chars: Sequence[str], boxes: Sequence[Bbox]) -> list[list[int]]:
@@ -40,11 +38,13 @@ def word_groups(chars: Sequence[str], boxes: Sequence[Bbox]) -> list[list[int]]:
         else:
             if before and not chars[before[0]].isspace() and _is_gap(_around(boxes, before), _around(boxes, run)):
                 groups.append([])
-            groups[-1] += run[:1]
-            for place, after in pairwise(run):
-                if _is_gap(boxes[place], boxes[after]):
+            letter = run[0]
+            for place in run:
+                is_mark = unicodedata.category(chars[place])[0] == "M"  # drawn anywhere near its letter
+                if not is_mark and _is_gap(boxes[letter], boxes[place], _GAP_INSIDE):
                     groups.append([])
-                groups[-1].append(after)
+                groups[-1].append(place)
+                letter = letter if is_mark else place
         before = run
     return [group for group in groups if group]
 
@@ -61,10 +61,6 @@ def are_mirrored(lines: Sequence[str]) -> bool:
 
 def mirrored(text: str) -> str:
     return text.translate(_MIRRORED)
-
-
-def _is_rtl(char: str) -> bool:
-    return unicodedata.bidirectional(char) in ("R", "AL")
 
 
 def _runs(chars: Sequence[str]) -> list[list[int]]:
@@ -104,5 +100,5 @@ def _around(boxes: Sequence[Bbox], run: Sequence[int]) -> Bbox:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _is_gap(one: Bbox, other: Bbox) -> bool:
-    return max(one[0], other[0]) - min(one[2], other[2]) > _GAP * (one[3] - one[1])
+def _is_gap(one: Bbox, other: Bbox, least: float = _GAP) -> bool:
+    return max(one[0], other[0]) - min(one[2], other[2]) > least * (one[3] - one[1])

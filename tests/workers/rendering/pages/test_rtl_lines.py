@@ -48,7 +48,8 @@ def test_brackets_that_are_as_they_look_are_turned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("שורה של אותיות, בלבד.", False), ("שורה 12", True), ("(שורה)", True), ("only 12 (x)", False)]
+    ("text", "expected"),
+    [("שורה של אותיות בלבד", False), ("שורה, ועוד", True), ("שורה 12", True), ("(שורה)", True), ("only 12 (x)", False)],
 )
 def test_lines_of_one_direction_stay_as_they_are(text: str, expected: bool) -> None:
     assert is_mixed(text) == expected
