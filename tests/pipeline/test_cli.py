@@ -176,9 +176,9 @@ def test_a_watch_takes_flags_and_tells_a_line_for_each_run(pagefold, monkeypatch
     def watch(input: str, settings: Settings, work: watching.Actions, *, queue: object, max_runs: int | None) -> int:
         seen.append((settings.watch.queue, settings.watch.every_s, queue is None, max_runs))
         told = {"at": at, "message": None, "exit_code": 0}
-        work.tell(watching.Woken(reason="events", num_messages=3, status="finished", summary=DONE, **told))
-        work.tell(watching.Woken(reason="time", num_messages=0, status="nothing_to_do", **told))
-        work.tell(watching.Woken(reason="again", num_messages=0, status="failed", **told | {"message": "no \x1b[31mnetwork"}))
+        work.show(watching.Woken(reason="events", num_messages=3, status="finished", summary=DONE, **told))
+        work.show(watching.Woken(reason="time", num_messages=0, status="nothing_to_do", **told))
+        work.show(watching.Woken(reason="again", num_messages=0, status="failed", **told | {"message": "no \x1b[31mnetwork"}))
         work.say("another run is at work")
         return 1
 
