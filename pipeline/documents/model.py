@@ -224,12 +224,6 @@ class ReadDocument(Frozen):
     def charts(self) -> list[ReadChart]:
         return [chart for page in self.pages for chart in page.charts]
 
-    def to_markdown(self) -> str:
-        """Tables as Markdown or HTML tables, charts as tables of their points."""
-        from pipeline.documents.markdown import document_markdown
-
-        return document_markdown(self)
-
 
 def _joined(pages: list[ReadPage]) -> Iterator[ReadTable]:
     open_table: ReadTable | None = None

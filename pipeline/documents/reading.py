@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import duckdb
 
 from pipeline.analytics.duckdb_tables import connect
+from pipeline.documents.html import document_html
+from pipeline.documents.markdown import document_markdown
 from pipeline.documents.model import ReadBlock, ReadCell, ReadChart, ReadDocument, ReadFailure, ReadPage, ReadPoint, ReadTable
 from schemas.errors import OperatorError
 from schemas.frozen import Frozen
@@ -31,14 +33,26 @@ Row = dict[str, Any]
 Model = TypeVar("Model", bound=Frozen)
 
 
-def document(output: str, name: str) -> ReadDocument:
+class LakeDocument(ReadDocument):
+    """A document out of a lake, and what can be made of it."""
+
+    def to_markdown(self) -> str:
+        """Tables as Markdown or HTML tables, charts as tables of their points."""
+        return document_markdown(self)
+
+    def to_html(self) -> str:
+        """One page without scripts, which loads nothing."""
+        return document_html(self)
+
+
+def document(output: str, name: str) -> LakeDocument:
     """The document of this name, or of this uri, or whose uri ends so. Raises OperatorError where there is none, or several."""
     with closing(connect(output)) as connection:
         rows = _find(connection, name)
         return next(read_listed(connection, rows))
 
 
-def read_documents(output: str, where: str | None = None, limit: int | None = None) -> Iterator[ReadDocument]:
+def read_documents(output: str, where: str | None = None, limit: int | None = None) -> Iterator[LakeDocument]:
     """Each document in the order of uris, a few in memory at a time. `where`: SQL over the columns of `current_documents`.
 
     Raises OperatorError with DuckDB's own words.
@@ -75,7 +89,7 @@ def _find(connection: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
     raise OperatorError(f"There is no document {name} among the {len(rows)} documents.")
 
 
-def read_listed(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> Iterator[ReadDocument]:
+def read_listed(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> Iterator[LakeDocument]:
     """The documents of these rows of `current_documents`."""
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
@@ -106,7 +120,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str,
     return found
 
 
-def _document(row: Row, found: dict[str, list[Row]]) -> ReadDocument:
+def _document(row: Row, found: dict[str, list[Row]]) -> LakeDocument:
     cells = _grouped(found["current_table_cells"], "page_index", "table_index")
     points = _grouped(found["current_chart_points"], "page_index", "region_index")
     blocks = _grouped(found["current_blocks"], "page_index")
@@ -132,7 +146,7 @@ def _document(row: Row, found: dict[str, list[Row]]) -> ReadDocument:
         )
         for index in sorted(seen)
     ]
-    return _made(ReadDocument, row, pages=pages, failures=_all(ReadFailure, failures.get((None,))))
+    return _made(LakeDocument, row, pages=pages, failures=_all(ReadFailure, failures.get((None,))))
 
 
 def _made(model: type[Model], row: Row, **more: object) -> Model:
