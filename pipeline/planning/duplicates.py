@@ -43,9 +43,8 @@ def _is_open(item: PlannedSource) -> bool:
 def known_documents(
     ledger: Ledger, planned: Iterable[PlannedSource], recipe_ids: Mapping[Task, str], page_range: str | None
 ) -> dict[str, str]:
-    """The source_id by document_id of documents that a source of this plan may be a duplicate of: they have the size of one, and
-    they
-    were read in full under these recipes or will be read by this plan."""
+    """The source_id by document_id of documents of which a source of this plan may be a duplicate. They have the size of such a
+    source. They were read in full under these recipes, or this plan reads them."""
     planned = list(planned)
     sizes = {item.source.size_bytes for item in planned if _is_open(item)}
     if not sizes:
