@@ -24,7 +24,10 @@ _DOCUMENTS = (
     "select name, status, num_pages as pages, num_chart_candidates as chart_candidates, num_failures as failures "
     "from current_documents order by name"
 )
-_WORDS = 'select name, text_origin as "from", text_plain as text from current_pages where page_index = 0 and num_chars > 0 order by name limit 5'
+_WORDS = (
+    'select name, text_origin as "from", text_plain as text from current_pages '
+    "where page_index = 0 and num_chars > 0 order by name limit 5"
+)
 _CHARTS = (
     "select page_index, kind, title, engine, num_points as points from current_charts where name = 'report.pdf' and status = 'ok' "
     "order by page_index, region_index"

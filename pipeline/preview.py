@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from pipeline.lake.missing_files import find_missing
 from pipeline.lake.opening import open_output
 from pipeline.lake.paths import plan_number
 from pipeline.lake.plans import Unfinished, find_unfinished, is_outdated, list_plan_numbers
 from pipeline.lake.shard_progress import read_progress
+from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import patiently
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes

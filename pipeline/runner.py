@@ -14,7 +14,6 @@ from pipeline.cluster.session import check_room, check_start, forget_fetched, ke
 from pipeline.lake.commit import commit_disappearances, commit_whole
 from pipeline.lake.lease import Lease, LeaseLost
 from pipeline.lake.ledger import Ledger
-from pipeline.lake.missing_files import find_missing
 from pipeline.lake.opening import open_output, probe_store
 from pipeline.lake.paths import plan_number, run_path
 from pipeline.lake.plans import (
@@ -27,6 +26,7 @@ from pipeline.lake.plans import (
 )
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import write_snapshots
+from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import Result, patiently
 from pipeline.object_store.store import Damaged, StoreError
 from pipeline.planning.intake import refuse_output_in_input

@@ -16,11 +16,11 @@ from pipeline.analytics.result_formats import as_text
 from pipeline.lake.garbage import Sweep, check_output
 from pipeline.lake.lease import is_held, read_lease
 from pipeline.lake.ledger import list_manifests
-from pipeline.lake.missing_files import MissingFiles, find_missing
 from pipeline.lake.opening import open_store
 from pipeline.lake.plans import find_unfinished, list_plan_numbers
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import read_commits
+from pipeline.lake.tables.missing_files import MissingFiles, find_missing
 from pipeline.object_store.store import Store
 from pipeline.reporting.figures import duration, pace, size
 from pipeline.reporting.terminal import failures_table

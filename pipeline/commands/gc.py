@@ -59,10 +59,10 @@ def backfill(
 ) -> None:
     """Fill the tables of cells of an OUT that an older version wrote, from what was read then. Nothing is read anew."""
     settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
-    from pipeline.lake.backfill import Backfill
-    from pipeline.lake.backfill import backfill as fill
     from pipeline.lake.garbage import check_output
     from pipeline.lake.opening import open_output
+    from pipeline.lake.tables.backfill import Backfill
+    from pipeline.lake.tables.backfill import backfill as fill
 
     store = open_output(output, settings)
     check_output(store)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from pipeline.lake.document_rows import DocumentCounts, total
 from pipeline.lake.paths import (
     DELETIONS,
     ChunkName,
@@ -30,8 +29,9 @@ from pipeline.lake.paths import (
 )
 from pipeline.lake.shard_progress import ShardProgress, note_commits, read_progress
 from pipeline.lake.staging import CHUNK_TABLES, StagedChunk, decode
-from pipeline.lake.table_rows import TableRows
-from pipeline.lake.table_writer import TableWriter
+from pipeline.lake.tables.document_rows import DocumentCounts, total
+from pipeline.lake.tables.table_rows import TableRows
+from pipeline.lake.tables.table_writer import TableWriter
 from pipeline.object_store.store import Damaged, Exists, Store
 from pipeline.object_store.stored_objects import read_model, read_object
 from schemas.plan import CommittedCounts, CommittedFile, CommittedSource, Cover, Manifest, Plan, PlannedSource

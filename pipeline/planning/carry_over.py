@@ -21,7 +21,7 @@ from pipeline.lake.plans import read_plan
 from pipeline.lake.shard_progress import ShardProgress
 from pipeline.lake.snapshots import Listed
 from pipeline.lake.staging import CHUNK_TABLES, StagedChunk, encode_staged
-from pipeline.lake.unread_pages import unread_pages
+from pipeline.lake.tables.unread_pages import unread_pages
 from pipeline.object_store.store import Exists, Store, StoreError
 from pipeline.planning.page_ranges import selected_pages
 from schemas.failure import KINDS, FailureKind, Task

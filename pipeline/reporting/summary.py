@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from pipeline.lake.missing_files import MissingFiles
+from pipeline.lake.tables.missing_files import MissingFiles
 from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 from schemas.failure import FailureKind, Task
 

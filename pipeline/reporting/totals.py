@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lake.unread_pages import counted_once
+from pipeline.lake.tables.unread_pages import counted_once
 from pipeline.reporting.observer import Observer, Several, ShardCommit
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind

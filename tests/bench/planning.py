@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lake.ledger import list_manifests
-from pipeline.lake.missing_files import find_missing
 from pipeline.lake.opening import open_store
 from pipeline.lake.paths import manifest_path, plan_path, table_path
 from pipeline.lake.snapshots import write_snapshots
+from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.recipes import make_recipes
 from pipeline.planning.todo import new_work, read_lake

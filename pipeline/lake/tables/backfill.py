@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.paths import ManifestName, table_path
-from pipeline.lake.table_rows import TableRows
-from pipeline.lake.table_writer import TableWriter
+from pipeline.lake.tables.table_rows import TableRows
+from pipeline.lake.tables.table_writer import TableWriter
 from pipeline.object_store.store import Store
 from pipeline.object_store.stored_objects import read_object
 from schemas.plan import Cover

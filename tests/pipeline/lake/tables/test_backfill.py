@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.lake.backfill import backfill
 from pipeline.lake.commit import Shard, compact, write_manifest
 from pipeline.lake.paths import staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import encode_chunk
+from pipeline.lake.tables.backfill import backfill
 from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Damaged
 from schemas.records import BlockRecord, ChunkRecords

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.lake import table_rows as module
-from pipeline.lake.table_rows import TableRows
+from pipeline.lake.tables import table_rows as module
+from pipeline.lake.tables.table_rows import TableRows
 from schemas.page import Box
 from schemas.records import BlockKind, BlockRecord, Lineage, Reading
 from schemas.tables import arrow_schema, to_table

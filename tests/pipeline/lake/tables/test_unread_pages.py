@@ -13,7 +13,7 @@ from pipeline.lake.ledger import load_ledger
 from pipeline.lake.paths import staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import decode, encode_chunk
-from pipeline.lake.unread_pages import counted_once
+from pipeline.lake.tables.unread_pages import counted_once
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.carry_over import _answered
 from pipeline.planning.choosing import Counts, plan_retries

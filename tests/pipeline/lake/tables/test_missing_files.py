@@ -9,10 +9,10 @@ from rich.console import Console
 
 from pipeline.analytics.status import print_status, read_status
 from pipeline.lake.ledger import list_manifests, load_ledger
-from pipeline.lake.missing_files import MissingFiles, find_missing
 from pipeline.lake.paths import DELETIONS, manifest_path, plan_path, table_path
 from pipeline.lake.plans import write_plan
 from pipeline.lake.snapshots import write_snapshots
+from pipeline.lake.tables.missing_files import MissingFiles, find_missing
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.recipes import make_recipes
 from pipeline.planning.todo import new_work

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.lake.staging import StagedChunk
-from pipeline.lake.unread_pages import for_each_page, unread_pages, with_one_row
+from pipeline.lake.tables.unread_pages import for_each_page, unread_pages, with_one_row
 from schemas.failure import FailureKind
 from schemas.page import Chunk
 from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
