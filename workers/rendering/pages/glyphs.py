@@ -1,4 +1,4 @@
-"""Characters that mean another sign than their code says: symbol fonts, Word's private use, superscripts."""
+"""Characters that mean another sign than their code says: symbol fonts, and Word's private use."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -34,7 +34,6 @@ _SYMBOL = {
     0xC6: "∅", 0xC7: "∩", 0xC8: "∪", 0xCE: "∈", 0xCF: "∉", 0xD1: "∇", 0xD5: "∏", 0xD6: "√", 0xD7: "⋅", 0xE5: "∑", 0xF2: "∫",
 }  # fmt: skip
 """Source: unicode.org, MAPPINGS/VENDORS/ADOBE/symbol.txt."""
-_RAISED = dict(zip("0123456789+-−=()abcdefghijklmnoprstuvwxyz", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
 _UNENCODED = 8
 _PRIVATE = 0xF000
 """Windows puts the codes of a symbol font from here on."""
@@ -83,19 +82,3 @@ def _own_dingbats() -> dict[int, int]:
 def with_symbols(text: str) -> str:
     """Private use as Word writes it (bullets, boxes, ticks) as what it shows; the rest stays."""
     return "".join(_WINGDINGS.get(ord(char) - _PRIVATE, char) if "\uf020" <= char <= "\uf0ff" else char for char in text)
-
-
-def raised(part: str, before: str) -> str:
-    """A superscript as characters that no reader takes for part of the number before it: `4,810` and `2` give `4,810²`.
-
-    Letters stay where they end an ordinal or an abbreviation (`1st`, `Mme`); one alone is a mark (`Totalᵃ`, `xⁿ`). What has no
-    raised form in Unicode follows a caret.
-    """
-    letters = sum(map(str.isalpha, part))
-    if (letters == len(part) and (letters > 1 or not part.islower())) or not any(map(str.isalnum, part)):
-        return part
-    if part in ("o", "a") and before[-1:].isdigit() and len(before) < 4:
-        return "ºª"[part == "a"]  # Spanish and Italian ordinals
-    if all(char in _RAISED or not char.isalnum() for char in part):
-        return "".join(_RAISED.get(char, char) for char in part)
-    return f"^{part}"

@@ -1,7 +1,6 @@
 """The text a PDF page carries of itself, word by word, in points."""
 
 import math
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,21 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.page import ACROSS, BOLD, DOWN, FAR_PX, INVISIBLE, ITALIC, MONO, UP, Box, TextLayer, Word
-from workers.rendering.pages import rtl_lines
-from workers.rendering.pages.glyphs import is_symbol_font, raised, symbol_of, with_symbols
+from workers.rendering.pages import rtl_lines, superscripts
+from workers.rendering.pages.glyphs import is_symbol_font, symbol_of, with_symbols
 from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.torn_lines import down_lines, whole_words
 
 _FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
 _ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
 _SOFT_HYPHEN = "\u00ad"
-_RISE = 0.15
-_MAX_RISE = 0.8
-_RAISED_SIZE = 0.45, 0.92
-"""A mark's baseline lies higher than its line's by this share of the line's font size, and its own size is this share of it. A drop
-capital's neighbours are smaller than that."""
-
-
-_INDIC = re.compile("[\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff]")
+_WIDTHLESS = "\u200b\u2060\ufeff"
 
 
 @dataclass
@@ -99,53 +92,8 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     text = None if has_symbols or has_rtl else join_words(page.extractWORDS(), spans, page_pt)
     if text is None:
         text = read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {})
-    text.words = whole_words(down_lines(text.words))
+    text.words = superscripts.joined(whole_words(down_lines(text.words)))
     return text
-
-
-def down_lines(words: list[Word]) -> list[Word]:
-    """Glyphs of a column of Chinese or Japanese share their line: MuPDF gives each a line of its own."""
-    joined: list[Word] = []
-    for word in words:
-        before = joined[-1] if joined else None
-        if (
-            before is not None
-            and before.style & word.style & DOWN
-            and before.block == word.block
-            and abs(before.left - word.left) < 0.5 * word.size_px
-            and -0.5 * word.size_px < word.top - before.bottom < 0.5 * word.size_px
-        ):
-            joined.append(word._replace(line=before.line))
-        else:
-            joined.append(word)
-    return joined
-
-
-def whole_words(words: list[Word]) -> list[Word]:
-    """Words and lines of Indic scripts, which MuPDF tears where a sign is drawn left of its letter: what touches is one word, and
-    words a blank apart are on one line. A sign that combines with a letter begins no word."""
-    whole: list[Word] = []
-    for word in words:
-        before = whole[-1] if whole else None
-        if before is None or word.text.isascii() or not _are_indic_neighbours(before, word):
-            whole.append(word)
-            continue
-        gap, size = word.left - before.right, word.size_px
-        may_begin = unicodedata.category(word.text[0])[0] != "M"
-        if -size < gap < 0.08 * size if may_begin else -2 * size < gap < 0.5 * size:
-            left, top, right, bottom = before.box.union(word.box)
-            whole[-1] = before._replace(text=before.text + word.text, left=left, top=top, right=right, bottom=bottom)
-        else:
-            whole.append(word._replace(block=before.block, line=before.line) if 0 < gap < size else word)
-    return whole
-
-
-def _are_indic_neighbours(before: Word, after: Word) -> bool:
-    """On one line, of one size, and where they meet a letter of such a script."""
-    if not (_INDIC.search(before.text[-1]) or _INDIC.search(after.text[0])) or after.size_px != before.size_px:
-        return False
-    shared = min(before.bottom, after.bottom) - max(before.top, after.top)
-    return shared > 0.6 * min(before.bottom - before.top, after.bottom - after.top)
 
 
 def _lines(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -202,39 +150,21 @@ def _add_line(
 def _looks(text: PdfText, line: dict[str, Any]) -> list[tuple[int, "_Look"]]:
     """(number of characters without white space, look) from the last span to the first."""
     looks: list[tuple[int, _Look]] = []
-    base = _base(line)
-    for span in reversed(line["spans"]):
+    raised_spans = superscripts.raised_spans(line)
+    for place in reversed(range(len(line["spans"]))):
+        span = line["spans"][place]
         if num_chars := sum(map(len, span["text"].split())):
-            look = _look(text, span, line, base)
+            look = _look(text, span, line, place in raised_spans)
             if looks and looks[-1][1] == look:
                 num_chars += looks.pop()[0]
             looks.append((num_chars, look))
     return looks
 
 
-def _base(line: dict[str, Any]) -> tuple[float, float]:
-    """(baseline's y, font size) of most of the line, in points."""
-    spans = line["spans"]
-    if len(spans) == 1:
-        return spans[0]["origin"][1], spans[0]["size"]
-    weights: Counter[tuple[float, float]] = Counter()
-    for span in spans:
-        num_chars = len(span["text"]) if "text" in span else len(span["chars"])
-        weights[span["origin"][1], span["size"]] += num_chars * span["size"] ** 2
-    return max(weights, key=lambda base: weights[base])
-
-
-def _look(text: PdfText, span: dict[str, Any], line: dict[str, Any], base: tuple[float, float]) -> "_Look":
-    size = span["size"]
-    y, base_size = base
-    is_raised = (
-        _RAISED_SIZE[0] * base_size < size < _RAISED_SIZE[1] * base_size
-        and _RISE * base_size < y - span["origin"][1] < _MAX_RISE * base_size
-        and line["dir"][0] > 0.99
-    )
+def _look(text: PdfText, span: dict[str, Any], line: dict[str, Any], is_raised: bool) -> "_Look":
     is_invisible = span["alpha"] == 0 or not span["char_flags"] & (_FILLED | _STROKED | _CLIPPED)
     style = _style(span["flags"]) | _direction(line) | INVISIBLE * is_invisible
-    return _Look(round(size, 1), style, is_invisible, text.number_of(span["font"]), is_raised)
+    return _Look(round(span["size"], 1), style, is_invisible, text.number_of(span["font"]), is_raised)
 
 
 def _direction(line: dict[str, Any]) -> int:
@@ -266,10 +196,10 @@ def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, in
         for line_index, line in enumerate(block.get("lines", ())):
             start = len(text.words)
             word: list[_Char] = []
-            base = _base(line)
+            raised_spans = superscripts.raised_spans(line)
             is_mixed = line["dir"][0] > 0.99 and _is_mixed(line)
-            for span in line["spans"]:
-                look = _look(text, span, line, base)
+            for place, span in enumerate(line["spans"]):
+                look = _look(text, span, line, place in raised_spans)
                 is_symbols = is_symbol_font(span["font"])
                 for char in span["chars"]:
                     letter, bbox = char["c"], char["bbox"]
@@ -350,7 +280,7 @@ def _spelled(joined: str, looks: Sequence[tuple[int, _Look]]) -> str:
     spelled, start = "", 0
     for is_raised, group in groupby(looks, key=lambda item: item[1].is_raised):
         part = joined[start : start + sum(num_chars for num_chars, _ in group)]
-        spelled += raised(part, spelled) if is_raised else part
+        spelled += superscripts.raised(part, spelled) if is_raised else part
         start += len(part)
     return spelled
 
@@ -361,6 +291,7 @@ def clean_text(text: str) -> str:
         return text
     if text.endswith(_SOFT_HYPHEN) and len(text) > 1:
         text = text[:-1] + "-"
+    text = text.strip(_WIDTHLESS)
     kept = (char for char in text.replace(_SOFT_HYPHEN, "") if unicodedata.category(char) != "Cc")
     return "".join("\ufffd" if unicodedata.category(char) == "Cs" else char for char in kept)
 

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box, Word
-from workers.rendering.pages.text_layer import clean_text, down_lines, read_words, whole_words
+from workers.rendering.pages.text_layer import clean_text, read_words
+from workers.rendering.pages.torn_lines import down_lines, whole_words
 
 PAGE = Box(0, 0, 100, 100)
 NAN = float("nan")
@@ -17,8 +18,10 @@ def span_of(
     *chars: tuple[str, Any], flags: int = 16, alpha: int = 255, size: float = 10.0, y: float = 20.0, font: str = "Helvetica"
 ) -> dict[str, Any]:
     letters = [{"c": c, "bbox": box} for c, box in chars]
+    around = (chars[0][1][0], chars[0][1][1], chars[-1][1][2], chars[-1][1][3])
     return {
         "size": size, "flags": 0, "alpha": alpha, "char_flags": flags, "chars": letters, "font": font, "origin": (0.0, y),
+        "bbox": around,
     }  # fmt: skip
 
 
@@ -71,6 +74,8 @@ def test_characters_without_a_meaning_are_counted(char: str, unmapped: int) -> N
         ("a\ud800b", "a\ufffdb"),
         ("a\u200db", "a\u200db"),  # a joiner is part of Indic and Arabic spelling
         ("\x07", ""),
+        ("\u200bJ", "J"),  # a blank without width is no letter
+        ("\u200b", ""),
     ],
 )
 def test_text_is_cleaned(chars: str, expected: str) -> None:
