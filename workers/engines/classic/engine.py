@@ -26,7 +26,7 @@ from schemas.answers import (
 from schemas.failure import Failure, FailureKind
 from schemas.page import NO_EDGES, Box, PageImage, Word
 from schemas.settings import EngineSettings
-from workers.engines.classic.legible import Legible, legible
+from workers.engines.classic.legible import MIN_BANDS, Legible, legible
 from workers.engines.classic.letters import language_lacking
 from workers.engines.classic.mending import mend
 from workers.engines.classic.other_scripts import OtherScripts, Reading, Unread
@@ -44,6 +44,9 @@ MIN_UNCOVERED = 0.1
 MIN_UNCOVERED_SHARE = 0.6
 """A trusted layer is completed by OCR where a tenth of the page bears ink without words, and that is most of the ink: a scan with a
 stamped line, a slide pasted as a picture. Pages of text with figures mostly stay below (measured: 12 of 160)."""
+
+MIN_BARE_INK = 0.03
+"""Share of a page that bears ink from which it may be text; a page of ten lines has 0.05."""
 
 
 class ClassicEngine:
@@ -119,11 +122,12 @@ class ClassicEngine:
         flags = ["text_layer_untrusted"] if words else []
         language, failure = None, None
         lacking = None if found.is_foreign else self._lacking(found)
-        if found.is_foreign or lacking:
-            other = self._others.read(pixels, page, lacking)
+        is_bare = not (found.is_foreign or lacking) and _is_bare(pixels, found.lines)
+        if found.is_foreign or lacking or is_bare:
+            other = self._others.read(pixels, page, lacking, is_likely=not is_bare)
             check_time()
             if isinstance(other, Unread):
-                failure = _unsupported(found, other)
+                failure = None if is_bare else _unsupported(found, other)
             else:
                 page, language = other.page, other.language
                 found = self._sure(other)
@@ -164,6 +168,13 @@ class ClassicEngine:
         page = self._ocr.read(pixels)
         check_time()
         return page
+
+
+def _is_bare(pixels: Pixels, lines: Sequence[OcrLine]) -> bool:
+    """Much ink and hardly a line found: a picture, or a script that the detector does not see (Arabic, Devanagari)."""
+    if len(lines) >= MIN_BANDS or (ink := uncovered_ink(pixels, [])) < MIN_BARE_INK:
+        return False
+    return uncovered_ink(pixels, _tight_words(lines)) > MIN_UNCOVERED_SHARE * ink
 
 
 def _unsupported(found: Legible, unread: Unread) -> Failure:

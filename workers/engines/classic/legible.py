@@ -55,8 +55,9 @@ def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> 
     if not is_foreign and _mean_score(kept) < SURE_SCORE:
         is_foreign = bool(gibberish(word for line in kept for word in line.text.split()))
     if not is_foreign and len(kept) < MIN_BANDS:
-        bands = _bands(pixels)
-        num_read = sum(any(line.box.top < bottom and line.box.bottom > top for line in kept) for top, bottom in bands)
+        bands, slope = _bands(pixels)
+        levels = [(line.box.top + shift, line.box.bottom + shift) for line in kept for shift in [slope * line.box.left]]
+        num_read = sum(any(top < below and bottom > above for top, bottom in levels) for above, below in bands)
         if len(bands) >= MIN_BANDS and num_read < MIN_READ_BANDS * len(bands):
             is_foreign, share = True, num_read / len(bands)
     return Legible(kept, len(lines) - len(kept) - len(foreign), len(foreign), is_foreign, share)
@@ -67,21 +68,38 @@ def _mean_score(lines: Sequence[OcrLine]) -> float:
     return sum(line.confidence * len(line.text) for line in lines) / num_chars if num_chars else 1.0
 
 
-def _bands(pixels: Pixels) -> list[tuple[int, int]]:
-    """(top, bottom) of what looks like lines of text: 6 to 80 rows with dark pixels in between white rows, of like heights.
+def _bands(pixels: Pixels) -> tuple[list[tuple[int, int]], float]:
+    """(top, bottom) of what looks like lines of text: 6 to 80 rows with dark pixels in between white rows, of like heights; and the
+    slope by which a column is lowered, a pixel to the right, before they are level.
 
-    A photograph has no white rows, a drawing few, a skewed scan of text none either: it then passes for a picture.
+    A photograph has no white rows, a drawing few: neither has bands.
     """
     grey = pixels[:, :, 1].astype(np.int16)
     paper = int(np.bincount(grey.ravel(), minlength=256).argmax())
-    has_ink = np.concatenate([[False], (np.abs(grey - paper) > 64).mean(axis=1) > 0.004, [False]])
+    dark = np.abs(grey - paper) > 64
+    slope = _slope(dark)
+    if slope:
+        rows = np.arange(dark.shape[0])[:, None] - np.rint(slope * np.arange(dark.shape[1])).astype(np.int64)
+        dark = np.take_along_axis(dark, np.clip(rows, 0, dark.shape[0] - 1), axis=0)
+    has_ink = np.concatenate([[False], dark.mean(axis=1) > 0.004, [False]])
     edges = np.flatnonzero(np.diff(has_ink.astype(np.int8)))
     runs = [(int(top), int(bottom)) for top, bottom in edges.reshape(-1, 2) if 6 <= bottom - top <= 80]
     if not runs:
-        return []
+        return [], slope
     usual = float(np.median([bottom - top for top, bottom in runs]))
-    wide = [(t, b) for t, b in runs if 0.5 * usual <= b - t <= 2 * usual and _fills(np.abs(grey[t:b] - paper) > 64)]
-    return wide if len(wide) >= 0.6 * len(runs) else []
+    wide = [(t, b) for t, b in runs if 0.5 * usual <= b - t <= 2 * usual and _fills(dark[t:b])]
+    return (wide if len(wide) >= 0.6 * len(runs) else []), slope
+
+
+def _slope(dark: npt.NDArray[np.bool_]) -> float:
+    """Of those up to 2 degrees the one that parts ink and white rows most; 0 where none does so clearly better."""
+    y, x = np.nonzero(dark[::3, ::3])
+    slopes = np.tan(np.radians(np.linspace(-2, 2, 17)))
+    sharpness = [
+        float(np.square(np.bincount((y + slope * x + 0.035 * dark.shape[1] / 3).astype(np.int64))).sum()) for slope in slopes
+    ]
+    best = int(np.argmax(sharpness))
+    return float(slopes[best]) if sharpness[best] > 1.05 * sharpness[len(slopes) // 2] else 0.0
 
 
 def _fills(band: npt.NDArray[np.bool_]) -> bool:

@@ -23,7 +23,7 @@ MIN_SURE = 10.0
 """Script confidence of Tesseract from which only that script's languages are tried."""
 MIN_SAMPLE = 0.7
 """Score of a sample below which other scripts are tried, too."""
-ENOUGH = 0.8
+ENOUGH = 0.65
 """Score of a sample that no language of another script reaches."""
 MIN_PAGE = 0.6
 MIN_CHARS = 20
@@ -69,13 +69,17 @@ class OtherScripts:
         installed = tesseract.languages if tesseract else ()
         self.languages = tuple(name for name in installed if languages is None or name in languages)
 
-    def read(self, rgb: Pixels, page: OcrPage, lacking: str | None) -> Reading | Unread:
+    def read(self, rgb: Pixels, page: OcrPage, lacking: str | None, *, is_likely: bool = True) -> Reading | Unread:
         """`page`: what PP-OCR made of it. `lacking`: the language of the Latin script whose letters it left out; None: the page
-        is in another script, or illegible."""
+        is in another script, or illegible. Not `is_likely`: rather it is a picture."""
         if self._tesseract is None or not self.languages:
             return Unread(_nothing_installed(lacking))
         try:
-            return self._lacking(self._tesseract, rgb, page, lacking) if lacking else self._other(self._tesseract, rgb, page)
+            return (
+                self._lacking(self._tesseract, rgb, page, lacking)
+                if lacking
+                else self._other(self._tesseract, rgb, page, is_likely=is_likely)
+            )
         except TesseractError as error:
             return Unread(str(error))
 
@@ -88,12 +92,14 @@ class OtherScripts:
             return Unread(f"{LACKING[language].name}, of which Tesseract read nothing that it is sure of")
         return Reading(_placed(lines, rgb, page.rotation), language)
 
-    def _other(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage) -> Reading | Unread:
+    def _other(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage, *, is_likely: bool) -> Reading | Unread:
         seen = tesseract.orientation(_window(rgb, 3))
         script = scripts.script_named(seen.script) if seen else None
         rotation = seen.rotation if seen and seen.confidence >= _MIN_TURN else page.rotation
         own = scripts.languages_for(script, self.languages) if script else []
         is_sure = seen is not None and seen.script_confidence >= MIN_SURE
+        if not is_likely and not (script and is_sure):
+            return Unread("a picture")
         if script and is_sure and not own:
             first = scripts.LANGUAGES[script][0]
             return Unread(f"it is in the script {script}: install its data for Tesseract (Debian: {scripts.package(first)})")
@@ -124,7 +130,8 @@ class OtherScripts:
         best, best_merit, best_score = "", 0.0, 0.0
         for language in languages[:MAX_TRIES]:
             lines = tesseract.read(sample, language, block=True)
-            score = _score(lines)
+            is_its_script = _share_of_script(lines, _script_of(language), at_least=8) >= MIN_SHARE
+            score = _score(lines) if is_its_script else 0.0
             merit = score + _COMMON_WEIGHT * _share_of_common(lines, language)
             if merit > best_merit:
                 best, best_merit, best_score = language, merit, score
@@ -149,12 +156,12 @@ def _script_of(language: str) -> str:
     return next((name for name, languages in scripts.LANGUAGES.items() if first == name or first in languages), "")
 
 
-def _share_of_script(lines: Sequence[OcrLine], script: str) -> float:
+def _share_of_script(lines: Sequence[OcrLine], script: str, at_least: int = MIN_CHARS) -> float:
     """Of the letters those of the script, or of Latin beside enough of it; 0 where they are few."""
     names = [name for line in lines for char in line.text if (name := script_of(char))]
     wanted = script.partition("_")[0].upper()
     num_wanted, num_latin = names.count(wanted), names.count("LATIN")
-    return num_wanted / max(len(names) - num_latin * (num_wanted > num_latin / 2), 1) if num_wanted >= MIN_CHARS else 0.0
+    return num_wanted / max(len(names) - num_latin * (num_wanted > num_latin / 2), 1) if num_wanted >= at_least else 0.0
 
 
 def _score(lines: Sequence[OcrLine]) -> float:

@@ -60,9 +60,8 @@ def script_named(name: str) -> str | None:
 
 
 def languages_for(script: str, installed: Collection[str]) -> list[str]:
-    """What of the installed reads the script: its languages, else the data for the script as a whole."""
-    found = [language for language in LANGUAGES.get(script, ()) if language in installed]
-    return found or script_data(script, installed)
+    """What of the installed reads the script: its languages, and the data for the script as a whole, for Belarusian."""
+    return [language for language in LANGUAGES.get(script, ()) if language in installed] + script_data(script, installed)
 
 
 def script_data(script: str, installed: Collection[str]) -> list[str]:

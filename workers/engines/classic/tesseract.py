@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,7 +30,11 @@ CPU_S = 60
 WALL_S = 180.0
 _MAX_OUTPUT_CHARS = 8_000_000
 _ROTATIONS: dict[str, Rotation] = {"0": 0, "90": 90, "180": 180, "270": 270}
-_HANGUL_GAP = 0.3
+_SYLLABLE_GAP = 0.22
+"""In heights of the line's box."""
+_VIRAMAS = "\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d"
+_NEEDLESS_JOINERS = re.compile(rf"(?<=[{_VIRAMAS}])\u200c(?=\W|$)|(?<=\u0bcd)\u200c|(?<=[^\u0930]\u094d)[\u200c\u200d]")
+_SYLLABIC = frozenset(("HANGUL", "THAI", "LAO", "KHMER", "MYANMAR"))
 _GAP = 1.6
 """In line heights: words further apart are cells or columns, and become lines of their own."""
 
@@ -107,9 +112,10 @@ class TesseractError(Exception):
     """It failed on this image, or passed a limit."""
 
 
-@lru_cache(maxsize=1)
 def find_tesseract() -> Tesseract | None:
-    """The program on PATH with its data; None where there is none, or one that says nothing of itself. Asked once a process."""
+    """The program on PATH with its data; None where there is none, or one that says nothing of itself.
+
+    Asked anew each time (two processes, 40 ms): a watch lasts for weeks, and a language may be installed meanwhile."""
     program = shutil.which("tesseract")
     if program is None:
         return None
@@ -195,20 +201,27 @@ def _line(words: Sequence[_Word], line: Box | None) -> OcrLine:
     )
     num_chars = sum(len(word.text) for word in words)
     confidence = sum(word.confidence * len(word.text) for word in words) / num_chars
-    return OcrLine(_joined(words), confidence, box, box)
+    return OcrLine(_without_joiners(_joined(words, box.height)), confidence, box, box)
 
 
-def _joined(words: Sequence[_Word]) -> str:
-    """Parted by blanks, but for Korean: Tesseract takes each of its syllables for a word, whatever the gap (measured: 0.04 to 0.23
-    of a line's height inside words, 0.33 and more between them)."""
-    text = words[0].text
-    for before, word in pairwise(words):
-        is_word = (
-            _is_hangul(text[-1]) and _is_hangul(word.text[0]) and word.box.left - before.box.right < _HANGUL_GAP * word.box.height
-        )
-        text += word.text if is_word else f" {word.text}"
+def _joined(words: Sequence[_Word], height: float) -> str:
+    """Parted by blanks, but for Korean, Thai and their like, each of whose syllables or letters Tesseract takes for a word: there
+    gaps decide (measured on Korean: 0.04 to 0.2 of a line's height inside words, 0.3 and more between them)."""
+    text, right = words[0].text, words[0].box.right
+    for word in words[1:]:
+        is_word = _is_syllabic(text[-1]) and _is_syllabic(word.text[0])
+        is_joined = is_word and word.box.left - right < _SYLLABLE_GAP * height
+        text += word.text if is_joined else f" {word.text}"
+        right = max(right, word.box.right)
     return text
 
 
-def _is_hangul(char: str) -> bool:
-    return "\uac00" <= char <= "\ud7a3"
+def _without_joiners(text: str) -> str:
+    """Tesseract puts joiners after viramas where nobody writes them: every final one in Tamil, half of the conjuncts in Marathi.
+    Those that change what is seen stay: Marathi's र्‍, Persian's."""
+    return _NEEDLESS_JOINERS.sub("", text)
+
+
+def _is_syllabic(char: str) -> bool:
+    """Vowel signs and tones are no letters, but have the script's name, too."""
+    return unicodedata.name(char, "").partition(" ")[0] in _SYLLABIC

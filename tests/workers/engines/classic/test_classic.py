@@ -212,6 +212,19 @@ def test_many_lines_of_ink_that_the_detector_does_not_find_make_a_page_foreign()
     assert not legible([], WHITE, 0.5).is_foreign
 
 
+@pytest.mark.parametrize("slope", [-0.02, 0.013])
+def test_lines_of_a_skewed_scan_that_the_detector_does_not_find_count_too(slope):
+    pixels = WHITE.copy()
+    for top in range(100, 820, 60):
+        for left in range(100, 900, 3):
+            pixels[top + round(slope * left) : top + 24 + round(slope * left), left] = 0
+    assert legible([], pixels, 0.5).is_foreign
+    read = [
+        line_of("A line that is read well enough", 0.98, top=top, height=24, left=100, width=800) for top in (100, 160, 220, 280)
+    ]
+    assert not legible(read, pixels, 0.5).is_foreign
+
+
 def test_a_photograph_without_text_is_not_foreign():
     noise = np.random.default_rng(1).integers(0, 255, (1000, 1000, 3), dtype=np.uint8)
     assert not legible([], noise, 0.5).is_foreign

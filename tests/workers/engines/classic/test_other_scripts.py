@@ -76,6 +76,14 @@ def test_letters_of_another_script_than_the_languages_are_no_answer():
     assert isinstance(unread, Unread)
 
 
+def test_what_is_rather_a_picture_is_read_only_where_its_script_is_sure():
+    unsure = Told({"hin": 0.9}, seen("Devanagari", 3.0))
+    assert OtherScripts(unsure, None).read(PAGE, NOTHING_READ, None, is_likely=False) == Unread("a picture")
+    assert unsure.asked == []
+    sure = Told({"hin": 0.9}, seen("Devanagari", 50.0))
+    assert isinstance(OtherScripts(sure, None).read(PAGE, NOTHING_READ, None, is_likely=False), Reading)
+
+
 def test_a_page_that_no_language_fits_is_not_read():
     unread = read(Told({"hin": 0.3, "ara": 0.2}, seen("Devanagari", 3.0)))
     assert isinstance(unread, Unread)

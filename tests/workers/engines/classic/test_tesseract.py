@@ -38,6 +38,29 @@ def test_syllables_of_a_korean_word_are_joined():
     assert [line.text for line in lines] == ["모든 인간"]
 
 
+def test_letters_of_a_thai_phrase_are_joined_and_its_marks_too():
+    lines = lines_of(
+        table(
+            ("โ", 100, 10, 95), ("ด", 112, 14, 95), ("ย", 129, 14, 95), ("ท", 146, 14, 95), ("ี่", 150, 12, 95), ("รัฐ", 170, 30, 95)
+        )
+    )
+    assert [line.text for line in lines] == ["โดยที่ รัฐ"]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("மக்களும்\u200c,", "மக்களும்,"),
+        ("கூடிய\u0bcd\u200cகூ", "கூடிய\u0bcdகூ"),
+        ("संयुक्\u200dत", "संयुक्त"),
+        ("दुसऱ्या र्\u200dय", "दुसऱ्या र्\u200dय"),
+        ("می\u200cباید", "می\u200cباید"),
+    ],
+)
+def test_joiners_that_nobody_writes_are_left_out(said, meant):
+    assert lines_of(table((said, 100, 90, 90)))[0].text == meant
+
+
 def test_rows_that_are_no_rows_are_left_out():
     assert lines_of(HEAD + "\n\x00\n5\t1") == []
 
@@ -60,10 +83,8 @@ def test_other_data_under_the_same_name_are_others(tmp_path):
 
 
 def test_without_the_program_there_is_none(monkeypatch):
-    find_tesseract.cache_clear()
     monkeypatch.setenv("PATH", "")
     assert find_tesseract() is None
-    find_tesseract.cache_clear()
 
 
 @pytest.fixture
