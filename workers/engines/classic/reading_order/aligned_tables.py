@@ -10,8 +10,8 @@ from workers.engines.classic.reading_order.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed, around
 from workers.engines.classic.reading_order.ruling import Rule
 from workers.engines.classic.reading_order.table_areas import area_lines, areas_of
-from workers.engines.classic.reading_order.table_columns import columns_of, placed
-from workers.engines.classic.reading_order.table_lines import is_value, lines_of
+from workers.engines.classic.reading_order.table_columns import Columns, columns_of, placed
+from workers.engines.classic.reading_order.table_lines import Line, has_digits, is_value, lines_of
 from workers.engines.classic.reading_order.table_rows import RowLine, grouped
 from workers.engines.classic.time_limit import check_time
 
@@ -19,6 +19,8 @@ MAX_LOOKS, MAX_LOOKS_OF_ALL = 24, 100_000
 """Times a piece of a page is looked at in search of tables, all tries together (the shared data needs 19), and that all are."""
 MAX_TERSE = 6
 """Words in a cell of a table without values."""
+MAX_PAIRS = 10
+"""Lines of the head of a letter or an invoice."""
 MAX_SAMPLE = 100
 """Rows that are asked whether a cell spans several of theirs."""
 
@@ -140,6 +142,9 @@ def aligned_table(words: Placed, across: Sequence[Rule], vocabulary: Vocabulary)
     lines = [line for line in lines_of(words) if line]
     size = statistics.median(line[0].size for line in lines) if lines else 1.0
     columns = columns_of(lines, size)
+    if len(columns) == 3 and _is_beside_pairs(lines, columns):
+        words = [item for item in words if item[1].left > columns[0][1]]
+        lines, columns = lines_of(words), columns[1:]
     if len(columns) < 2:
         return None
     placed_lines = placed(lines, columns, across)
@@ -149,6 +154,15 @@ def aligned_table(words: Placed, across: Sequence[Rule], vocabulary: Vocabulary)
     box = around([word.box for _, word in words])
     cells = [cell for row, group in enumerate(rows) for cell in _cells(row, group, len(columns))]
     return table_of(cells, box, [index for index, _ in words], vocabulary)
+
+
+def _is_beside_pairs(lines: Sequence[Line], columns: Columns) -> bool:
+    """An address beside pairs of names and values, far from them: no column of theirs."""
+    (_, right), (name_left, name_right), (value_left, _) = columns
+    if name_left - right < max(3 * lines[0][0].size, 2.5 * (value_left - name_right)) or len(lines) > MAX_PAIRS:
+        return False
+    names = [atom.text for line in lines for atom in line if name_left <= atom.box.left <= name_right]
+    return len(set(names)) == len(names) and not any(map(has_digits, names))
 
 
 def _cells(row: int, lines: Sequence[RowLine], num_columns: int) -> list[FoundCell]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from schemas.page import EDGE_SHARE, NO_EDGES, Box, PageEdges, Region, Word
-from workers.engines.classic.reading_order.aligned_tables import aligned_tables, table_in, table_spans
+from workers.engines.classic.reading_order.aligned_tables import table_in, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
 from workers.engines.classic.reading_order.bullets import with_bullets
 from workers.engines.classic.reading_order.drop_caps import with_drop_caps
@@ -32,7 +32,7 @@ from workers.engines.classic.reading_order.pieces import (
 )
 from workers.engines.classic.reading_order.ruling import Rules
 from workers.engines.classic.reading_order.running_text import MIN_NEARBY, Nearby, is_stamp
-from workers.engines.classic.reading_order.tables_of_page import TableRow, table_rows, tables_of_page
+from workers.engines.classic.reading_order.tables_of_page import TableRow, is_at_edge, table_rows, tables_of_page, value_tables
 from workers.engines.classic.time_limit import check_time
 
 _NO_RULES = Rules()
@@ -144,10 +144,12 @@ def _beside(block: TextBlock, width: float, height: float, nearby: Nearby) -> Te
 def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, nearby: Nearby) -> list[TextBlock]:
     running = nearby.part(pieces_of(words), height)
     words = _words_without(words, [*running.head, *running.foot])
-    tables = tables_of_page(words, rules, vocabulary)
+    tables = tables_of_page(words, rules, vocabulary, height)
     pieces = with_drop_caps(with_bullets(pieces_of(_words_without(words, tables))))
     head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
-    paragraphs = [paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules)]
+    paragraphs = [
+        paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules, height)
+    ]
     outlines = [_outline(paragraph, vocabulary) for paragraph in paragraphs]
     kinds = kinds_of(outlines, height, repeats_elsewhere=nearby.num_pages >= MIN_NEARBY)
     blocks = []
@@ -262,11 +264,11 @@ def _bands(spanning: list[Piece], beside: list[Piece]) -> list[list[Piece]]:
 # --- Columns to paragraphs ---
 
 
-def _paragraphs(column: list[Piece], vocabulary: Vocabulary, rules: Rules) -> list[Lines]:
+def _paragraphs(column: list[Piece], vocabulary: Vocabulary, rules: Rules, height: float) -> list[Lines]:
     """Tables found before columns were cut stand between what is above and below their middle; others are sought here."""
     check_time()
     words = [item for piece in column for item in piece.words]
-    found_here = aligned_tables(words, rules.across, vocabulary)
+    found_here = value_tables(words, rules, vocabulary, height)
     in_tables = {index for table in found_here for index in table.members}
     column = [left for piece in column if (left := _without(piece, in_tables)) is not None]
     column += [row for table in found_here for row in table_rows(table, words)]
@@ -275,10 +277,10 @@ def _paragraphs(column: list[Piece], vocabulary: Vocabulary, rules: Rules) -> li
     result: list[Lines] = []
     for row in sorted(found.values(), key=lambda row: row.table.box.top):
         middle = (row.table.box.top + row.table.box.bottom) / 2
-        result += _text_paragraphs([piece for piece in rest if piece.box.bottom <= middle], vocabulary)
+        result += _text_paragraphs([piece for piece in rest if piece.box.bottom <= middle], vocabulary, height)
         result.append(Lines(((row,),), row.table))
         rest = [piece for piece in rest if piece.box.bottom > middle]
-    return result + _text_paragraphs(rest, vocabulary)
+    return result + _text_paragraphs(rest, vocabulary, height)
 
 
 def _without(piece: Piece, members: set[int]) -> Piece | None:
@@ -289,13 +291,13 @@ def _without(piece: Piece, members: set[int]) -> Piece | None:
     return Piece(rest) if rest else None
 
 
-def _text_paragraphs(column: list[Piece], vocabulary: Vocabulary) -> list[Lines]:
+def _text_paragraphs(column: list[Piece], vocabulary: Vocabulary, height: float) -> list[Lines]:
     rows = _rows(column)
     result: list[Lines] = []
     start = 0
     for first, end in table_spans(rows):
         table = table_in(rows[first:end], vocabulary)
-        if table is not None:
+        if table is not None and not is_at_edge(table.box, height):
             result += _split(rows[start:first])
             result.append(Lines(tuple(map(tuple, rows[first:end])), table))
             start = end

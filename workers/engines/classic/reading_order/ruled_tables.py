@@ -43,10 +43,9 @@ def ruled_table(grid: RuledGrid, words: Placed, size: float, vocabulary: Vocabul
         for row in range(cell.row, cell.row + cell.num_rows)
         for column in range(cell.column, cell.column + cell.num_columns)
     }
+    xs, ys = grid.xs[1:-1], grid.ys[1:-1]
     for item in inside:
-        row = sum(y <= _y(item) for y in grid.ys[1:-1])
-        column = sum(x <= _x(item) for x in grid.xs[1:-1])
-        by_cell[owner[row, column]].append(item)
+        by_cell[owner[bisect_right(ys, _y(item)), bisect_right(xs, _x(item))]].append(item)
     cells = [FoundCell(*cell, lines_of(words)) for cell, words in _joined(grid.cells, by_cell)]
     cells = _without_slivers([part for cell in cells for part in _spans_split(cell, grid.xs)], grid, size)
     cells = _compact(_columns_split(cells, size))

@@ -23,6 +23,7 @@ BLANK = 0.8
 """In font sizes: so much wider than usual is the gap of a blank line."""
 MAX_HEAD, MAX_FOOT = 8, 3
 """Lines above the first values and below the last, up to a rule."""
+_SECTION = re.compile(r"[\dA-Z]{1,3}(\.\d{1,3})*\.?")
 _PAGE = re.compile(r"\d{1,4}")
 
 
@@ -204,4 +205,6 @@ def _is_contents(lines: Sequence[AreaLine]) -> bool:
     if any(line.num_values > 1 for line in lines) or not all(_PAGE.fullmatch(text) for text in texts):
         return False
     pages = [int(text) for text in texts]
-    return pages == sorted(pages) and (all(line.has_leader for line in lines) or (len(pages) > 3 and len(set(pages)) > 2))
+    is_numbered = all(_SECTION.fullmatch(text_of([line.cells[0]])) for line in lines) and all(len(line.cells) > 2 for line in lines)
+    has_leaders = all(line.has_leader for line in lines)
+    return pages == sorted(pages) and (has_leaders or (len(pages) > 3 and (is_numbered or len(set(pages)) > 2)))

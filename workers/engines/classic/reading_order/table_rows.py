@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from workers.engines.classic.reading_order.table_lines import Line, box_of, has_digits, is_value, is_year, text_of
+from workers.engines.classic.reading_order.table_lines import Line, box_of, has_digits, is_number, is_value, is_year, text_of
 
 WIDE = 0.45
 """In font sizes: a gap between lines that is so much more than usual parts rows."""
@@ -128,10 +128,9 @@ def _continues(
     if abs(last.size - line.size) > 0.2 * line.size:
         return False
     if not line.has_label:
-        if line.numbers or not any(each.has_label for each in row):
-            return False
-        above = {first for each in row for first, _ in each.cells}
-        return {first for first, _ in line.cells} <= above
+        above = {first: text_of([atoms]) for each in row for (first, _), atoms in each.cells.items()}
+        are_numbers = [is_number(above.get(first, "0")) for first, _ in line.cells]
+        return any(each.has_label for each in row) and not any(are_numbers)
     label, before = line.label(), last.label()
     if label is None or before is None:
         return is_spaced and not line.numbers

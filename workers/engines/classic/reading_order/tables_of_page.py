@@ -1,6 +1,7 @@
 """Tables of a page, sought before its columns are cut: drawn ones first."""
 
 import statistics
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,8 @@ from workers.engines.classic.reading_order.ruling import Rules
 from workers.engines.classic.time_limit import check_time
 
 MAX_STRIPS = 60
+EDGE = 0.1
+"""Share of the page's height, above and below, in which what stands in columns is a running head or foot."""
 MAX_FRAME = 12
 """A drawing of more cells that is no table is a chart or a diagram, and so is what lies in it; of fewer, a frame around others."""
 
@@ -44,19 +47,20 @@ class TableRow(Piece):
         return False
 
 
-def tables_of_page(words: Placed, rules: Rules, vocabulary: Vocabulary) -> list[FoundTable]:
+def tables_of_page(words: Placed, rules: Rules, vocabulary: Vocabulary, height: float) -> list[FoundTable]:
     """Of words in the page's own direction. No word is in two of them."""
     if not words:
         return []
     size = max(statistics.median(word.size_px for _, word in words), 1.0)
     tables: list[FoundTable] = []
     charts: list[Box] = []
-    rest = words
+    rest = sorted(words, key=_middle)
     for grid in sorted(ruled_grids(rules, size), key=lambda grid: -grid.box.area):
         check_time()
         if any(_lies_in(grid.box, box) for box in charts):
             continue
-        table = ruled_table(grid, rest, size, vocabulary)
+        near = rest[bisect_left(rest, grid.box.top, key=_middle) : bisect_right(rest, grid.box.bottom, key=_middle)]
+        table = ruled_table(grid, near, size, vocabulary)
         if table is not None:
             tables.append(table)
             taken = set(table.members)
@@ -64,12 +68,27 @@ def tables_of_page(words: Placed, rules: Rules, vocabulary: Vocabulary) -> list[
         elif len(grid.cells) > MAX_FRAME:
             charts.append(grid.box)
     rest = [item for item in rest if not any(_is_in(item[1], box) for box in charts)]
-    return tables + aligned_tables(rest, rules.across, vocabulary)
+    return tables + value_tables(rest, rules, vocabulary, height)
+
+
+def value_tables(words: Placed, rules: Rules, vocabulary: Vocabulary, height: float) -> list[FoundTable]:
+    """Without drawn cells, of a page `height` high or of a column of it."""
+    found = aligned_tables(words, rules.across, vocabulary)
+    return [table for table in found if not is_at_edge(table.box, height)]
+
+
+def is_at_edge(box: Box, height: float) -> bool:
+    """Of a page `height` high."""
+    return box.bottom <= EDGE * height or box.top >= (1 - EDGE) * height
 
 
 def _is_in(word: Word, box: Box) -> bool:
     x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
     return box.left <= x <= box.right and box.top <= y <= box.bottom
+
+
+def _middle(item: tuple[int, Word]) -> float:
+    return (item[1].top + item[1].bottom) / 2
 
 
 def _lies_in(box: Box, other: Box) -> bool:

@@ -102,3 +102,25 @@ def test_rules_say_how_far_the_head_goes():
 )  # fmt: skip
 def test_what_is_no_table(lines):
     assert found(lines) == []
+
+
+def test_an_address_beside_pairs_is_no_column_of_theirs():
+    lines = [
+        [(0, "Bill to:"), (250, "Invoice"), (320, "5501")],
+        [(0, "Curlew Ltd"), (250, "Due"), (320, "13 April")],
+        [(0, "Slipway Lane"), (250, "Customer"), (320, "7731")],
+    ]
+
+    assert found(lines) == [(("Invoice", "5501"), ("Due", "13 April"), ("Customer", "7731"))]
+
+
+def test_a_value_wrapped_in_its_column_is_one_cell():
+    lines = [
+        [(0, "Release"), (100, "4.0.379 of")],
+        [(100, "December 31,")],
+        [(100, "2023")],
+        [(0, "Size"), (100, "3.94 MB")],
+        [(0, "Files"), (100, "12")],
+    ]
+
+    assert found(lines) == [(("Release", "4.0.379 of December 31, 2023"), ("Size", "3.94 MB"), ("Files", "12"))]

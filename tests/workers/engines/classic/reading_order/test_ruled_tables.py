@@ -135,3 +135,27 @@ def test_a_printed_caret_is_no_cell_that_goes_on_from_above():
     words = [*text("a", 5, 5), *text("b", 105, 5), *text("^", 5, 25, BOLD), *text("c", 105, 25)]
 
     assert table(grid_rules([0, 100, 200], [0, 20, 40]), words).rows == (("a", "b"), ("^ ", "c"))
+
+
+def test_rules_of_the_head_part_the_rows_below_it():
+    rules = grid_rules([0, 100, 200, 300], [0, 20, 40, 60])
+    rules = Rules(rules.across, tuple(rule if rule.place in (0, 300) else Rule(rule.place, 0, 20) for rule in rules.down))
+    words = [w for i in range(3) for j in range(3) for w in text("abc"[j] * 3 if i == 0 else f"{i}{j}", 25 + 100 * j, 5 + 20 * i)]
+    found = table(rules, words)
+
+    assert found.rows == (("aaa", "bbb", "ccc"), ("10", "11", "12"), ("20", "21", "22"))
+
+
+def test_a_line_of_text_that_runs_on_over_a_stroke_is_one_cell():
+    rules = grid_rules([0, 100, 200], [0, 20, 40, 60])
+    words = [*text("Female", 68, 5), *text("students", 101, 5), *text("a", 5, 25), *text("1", 105, 25), *text("b", 5, 45)]
+    found = table(rules, [*words, *text("2", 105, 45)])
+
+    assert found.rows == (("Female students", None), ("a", "1"), ("b", "2"))
+
+
+def test_what_stands_in_columns_at_the_foot_of_a_page_is_no_table():
+    words = [w for i in range(3) for w in text("Author:", 0, 940 + 14 * i) + text(f"{i} May 2009", 100, 940 + 14 * i)]
+    words += text("the board took note of what it was shown", 0, 500)
+
+    assert [block for block in blocks_in_order(words, 500, 1000) if block.kind == "table"] == []
