@@ -49,12 +49,14 @@ def escape(text: str) -> str:
 
 
 def escape_block(kind: BlockKind, text: str) -> str:
-    """Literal text as the text of a block, which may stand at the beginning of a line; the mark of a list's item stays one."""
+    """Literal text as the text of a block, which may stand at the beginning of a line; the mark of a list's item stays one, and so
+    do the line breaks of a paragraph."""
     if kind in ("title", "heading", "figure", "chart"):
         return escape(text)
     mark = _ITEM.match(text) if kind == "list_item" else None
     start = mark.end() if mark else 0
-    return text[:start] + _LINE_START.sub(r"\g<number>\g<task>\\\g<mark>", escape(text[start:]))
+    escaped = text[:start] + _LINE_START.sub(r"\g<number>\g<task>\\\g<mark>", escape(text[start:]))
+    return escaped.replace("\n", "\\\n") if kind == "paragraph" else escaped
 
 
 def block_markdown(kind: BlockKind, text: str) -> str:

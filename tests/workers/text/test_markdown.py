@@ -110,6 +110,12 @@ def test_the_mark_of_a_literal_list_item_stays_one(literal, markdown):
     assert plain_text(markdown) == literal
 
 
+def test_a_literal_paragraphs_line_breaks_are_seen_by_a_reader_of_markdown():
+    markdown = escape_block("paragraph", "Curlew Marine Ltd\n4 Slipway Lane")
+    assert READER.render(markdown) == "<p>Curlew Marine Ltd<br />\n4 Slipway Lane</p>\n"
+    assert plain_text(markdown) == "Curlew Marine Ltd\n4 Slipway Lane"
+
+
 @given(LITERAL)
 @settings(max_examples=300, deadline=None)
 def test_escaped_text_is_the_literal_text_again(literal):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from schemas.page import Box
+from workers.engines.classic.reading_order.list_marks import mark_of
 from workers.engines.classic.reading_order.running_text import is_stamp
 
 BlockKind = Literal[
@@ -21,9 +22,9 @@ LAST = 0.75
 HEADING = 1.15
 """Font size of a heading over that of the body, at least."""
 TITLE = 1.4
+SENTENCE = 60
+"""Characters: what is longer and ends in a point is a sentence, what is shorter may be a heading."""
 
-_BULLET = re.compile(r"^[•◦▪‣●○■□∙⁃►➢✓✔✗✘☐☑☒❏❑❒❖◆◉✦➔·–—*-]\s+\S")
-_NUMBERED = re.compile(r"^(\(?(\d{1,2}|[a-z]|[ivx]{1,4})\)|\d{1,2}\.)\s+\S")
 _SECTION = re.compile(r"^(\d{1,2}(\.\d{1,2}){0,3}\.?|[IVX]{1,4}\.|[A-Z]\.)\s+[A-Z\u00c0-\uffff]")
 _PAGE_NUMBER = re.compile(r"^\W*(page\s+)?([0-9٠-٩۰-۹०-९]{1,4}|[ivxlc]{1,6})(\s*(/|of)\s*\d{1,4})?\W*$", re.IGNORECASE)
 _BARE_NUMBER = re.compile(r"^[-–—\s]*\d{1,4}[-–—\s]*$")
@@ -47,11 +48,6 @@ class Paragraph(NamedTuple):
 def is_caption(text: str) -> bool:
     """Begins as captions do: "Figure 3", "Table 1"."""
     return bool(_CAPTION.match(text))
-
-
-def starts_item(text: str) -> bool:
-    """A bullet opens a new block wherever it stands; a number might be one that a line happens to start with."""
-    return bool(_BULLET.match(text)) and not text.startswith(("- ", "– ", "— ", "* "))
 
 
 def kinds_of(paragraphs: Sequence[Paragraph], page_height: float, *, repeats_elsewhere: bool = False) -> list[BlockKind]:
@@ -80,21 +76,23 @@ def _kind(paragraph: Paragraph, body: float, page_height: float) -> BlockKind:
         return "caption"
     if _is_heading(paragraph, body):
         return "heading"
-    if _BULLET.match(text) or _NUMBERED.match(text):
-        return "list_item"
     is_low = paragraph.box.top > 0.6 * page_height
     if is_low and paragraph.size_px < 0.92 * body and _NOTE_MARK.match(text):
         return "footnote"
-    return "paragraph"
+    mark = mark_of(text)
+    return "list_item" if mark is not None and mark.marks_alone else "paragraph"
 
 
 def _is_heading(paragraph: Paragraph, body: float) -> bool:
     text = paragraph.text
     if len(text) > 200 or paragraph.num_lines > 4 or sum(map(str.isalpha, text)) < 2:
         return False
+    ends = text.rstrip().endswith((".", ",", ";", "。", "।"))
     if paragraph.size_px > HEADING * body:
-        return True
-    is_short = paragraph.num_lines <= 2 and len(text) <= 120 and not text.rstrip().endswith((".", ",", ";", "。", "।"))
+        return paragraph.is_bold or paragraph.size_px > TITLE * body or not (ends and len(text) > SENTENCE)
+    if ends and not (paragraph.num_lines == 1 and len(text) <= SENTENCE and text.count(".") == 1 and text.rstrip().endswith(".")):
+        return False  # "Стаття 1."
+    is_short = paragraph.num_lines <= 2 and len(text) <= 120
     return (
         is_short
         and paragraph.is_bold

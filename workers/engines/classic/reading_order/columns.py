@@ -7,11 +7,10 @@ join to paragraphs, and to tables where cells line up. What kind of block a para
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from schemas.page import EDGE_SHARE, NO_EDGES, Box, PageEdges, Region, Word
 from workers.engines.classic.reading_order.aligned_tables import table_in, table_spans
-from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of, starts_item
+from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of
 from workers.engines.classic.reading_order.bullets import with_bullets
 from workers.engines.classic.reading_order.drop_caps import with_drop_caps
 from workers.engines.classic.reading_order.figures import part_figures
@@ -19,7 +18,9 @@ from workers.engines.classic.reading_order.found_table import FoundTable, Rows
 from workers.engines.classic.reading_order.gutters import find_gutter
 from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
 from workers.engines.classic.reading_order.line_numbers import line_numbers
-from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl
+from workers.engines.classic.reading_order.line_text import is_rtl
+from workers.engines.classic.reading_order.list_marks import with_marks
+from workers.engines.classic.reading_order.paragraphs import keeps_lines, kept_lines, split_rows
 from workers.engines.classic.reading_order.pieces import (
     Piece,
     Placed,
@@ -61,6 +62,8 @@ class Lines:
 
     rows: tuple[tuple[Piece, ...], ...]
     table: FoundTable | None = None
+    keeps_lines: bool = False
+    """Its line breaks are the writer's."""
 
 
 def blocks_in_order(
@@ -145,7 +148,7 @@ def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, ne
     running = nearby.part(pieces_of(words), height)
     words = _words_without(words, [*running.head, *running.foot])
     tables = tables_of_page(words, rules, vocabulary, height)
-    pieces = with_drop_caps(with_bullets(pieces_of(_words_without(words, tables))))
+    pieces = with_marks(with_drop_caps(with_bullets(pieces_of(_words_without(words, tables)))))
     head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
     paragraphs = [
         paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules, height)
@@ -164,7 +167,10 @@ def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, ne
         else:
             members = tuple(index for row in paragraph.rows for piece in row for index, _ in piece.words)
             box = around([piece.box for row in paragraph.rows for piece in row])
-            blocks.append(TextBlock(kind, outline.text, box, members))
+            text = outline.text
+            if paragraph.keeps_lines and kind == "paragraph":
+                text = kept_lines([" ".join(piece.text for piece in row) for row in paragraph.rows], vocabulary)
+            blocks.append(TextBlock(kind, text, box, members))
     return blocks
 
 
@@ -224,14 +230,17 @@ def _columns(pieces: list[Piece], depth: int = 0) -> list[list[Piece]]:
     beside = [p for p in pieces if not p.box.left < cut < p.box.right]
     right_first = is_rtl("".join(p.text for p in pieces))
     result: list[list[Piece]] = []
+    across: list[Piece] = []  # what spans the gutter, and short lines between that have nothing on its other side
     for band in _bands(spanning, beside):
         sides = [p for p in band if p.box.right <= cut], [p for p in band if p.box.left >= cut]
-        if not sides[0] and not sides[1]:
-            result += [band]
+        if not sides[0] or not sides[1]:
+            across += band
             continue
+        result += [across] if across else []
+        across = []
         for side in reversed(sides) if right_first else sides:
             result += _columns(side, depth + 1)
-    return result
+    return result + ([across] if across else [])
 
 
 def _parted_at_widest_gap(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
@@ -328,39 +337,7 @@ def _rows(column: list[Piece]) -> list[list[Piece]]:
 
 def _split(rows: list[list[Piece]]) -> list[Lines]:
     """Cut where a new paragraph starts."""
-    if not rows:
-        return []
-    boxes = [around([p.box for p in row]) for row in rows]
-    gaps = [after.top - before.bottom for before, after in pairwise(boxes)]
-    usual_gap = statistics.median(gaps) if gaps else 0.0
-    left = statistics.quantiles([box.left for box in boxes], n=20)[1] if len(boxes) > 2 else min(box.left for box in boxes)
-    right = max(box.right for box in boxes)
-    rtl = is_rtl("".join(p.text for row in rows for p in row))
-    groups = [[rows[0]]]
-    for index, (before, after) in enumerate(pairwise(rows)):
-        size = max(min(before[0].size_px, after[0].size_px), 1.0)
-        edge = Box(left, 0, right, 0)
-        parts = (
-            gaps[index] > max(usual_gap, 0.0) + 0.45 * size
-            or abs(before[0].size_px - after[0].size_px) > 0.15 * size
-            or all(p.is_bold for p in before) != all(p.is_bold for p in after)
-            or _starts_paragraph(boxes[index], boxes[index + 1], edge, size, rtl, before[-1].text)
-            or starts_item(after[0].text)
-            or ends_with_leader(before[-1].text)
-        )
-        if parts:
-            groups.append([])
-        groups[-1].append(after)
-    return [Lines(tuple(map(tuple, group))) for group in groups]
-
-
-def _starts_paragraph(before: Box, after: Box, edge: Box, size: float, rtl: bool, text: str) -> bool:
-    """An indented first line, or a last line that ends early with a full stop."""
-    indent = (before.right - after.right) if rtl else (after.left - before.left)
-    to_margin = (edge.right - before.right) if rtl else (before.left - edge.left)
-    short = (before.left - edge.left) if rtl else (edge.right - before.right)
-    is_indented = 0.8 * size < indent < 4 * size and to_margin < 0.5 * size
-    return is_indented or (short > 0.25 * max(edge.width, 1) and text.rstrip("”\"')]»")[-1:] in ".!?。．！？:؟۔।")
+    return [Lines(tuple(map(tuple, group)), keeps_lines=keeps_lines(group, rows)) for group in split_rows(rows)]
 
 
 def _outline(lines: Lines, vocabulary: Vocabulary) -> Paragraph:
@@ -369,6 +346,5 @@ def _outline(lines: Lines, vocabulary: Vocabulary) -> Paragraph:
     box = around([piece.box for piece in pieces])
     num_chars = sum(len(piece.text) for piece in pieces)
     size = sum(piece.size_px * len(piece.text) for piece in pieces) / max(num_chars, 1)
-    return Paragraph(
-        join_lines(texts, vocabulary), box, size, all(piece.is_bold for piece in pieces), len(lines.rows), lines.table is not None
-    )
+    text = join_lines(texts, vocabulary)
+    return Paragraph(text, box, size, all(piece.is_bold for piece in pieces), len(lines.rows), lines.table is not None)

@@ -164,10 +164,11 @@ def test_a_word_said_twice_is_read_twice():
 
 
 def test_a_gap_or_an_indent_starts_a_paragraph():
-    gap = column(LEFT[:3], 80, 300) + column(RIGHT[:3], 80, 400, number=10)
-    indent = column(LEFT[:3], 80, 300) + line(RIGHT[0], 110, 372, number=10) + column(RIGHT[1:3], 80, 396, number=11)
+    right = [RIGHT[0].capitalize(), *RIGHT[1:3]]
+    gap = column(LEFT[:3], 80, 300) + column(right, 80, 400, number=10)
+    indent = column(LEFT[:3], 80, 300) + line(right[0], 110, 372, number=10) + column(right[1:], 80, 396, number=11)
     for words in (gap, indent):
-        assert read(words) == [("paragraph", " ".join(LEFT[:3])), ("paragraph", " ".join(RIGHT[:3]))]
+        assert read(words) == [("paragraph", " ".join(LEFT[:3])), ("paragraph", " ".join(right))]
 
 
 def test_bullets_are_items_of_a_list():
