@@ -9,7 +9,7 @@ from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.scales import FIT_PT, Scale, fit_dates, fit_numbers, is_number, parse_date
 from workers.rendering.pages.vector_charts.shapes import Shape
 
-MIN_TICKS = 3
+MIN_TICKS, MAX_TICKS = 3, 80
 MAX_TICK_SETS = 40
 SAME_EDGE_EM = 0.22
 STRAY_GAPS = 1.7
@@ -46,7 +46,7 @@ def find_axes(labels: Sequence[Label], shapes: Sequence[Shape], direction: Direc
     """All rows (or columns) that are an axis, the one with most labels first; those inside another are left out."""
     sets = tick_sets(shapes, direction)
     groups = [[label for label in group if _is_readable(label)] for group in rows(labels, direction)]
-    found = [axis for group in groups if len(group) >= MIN_TICKS and (axis := _axis(group, sets, direction))]
+    found = [axis for group in groups if MIN_TICKS <= len(group) <= MAX_TICKS and (axis := _axis(group, sets, direction))]
     found = [axis for axis in found if not _has_misfits(axis, groups)]
     found.sort(key=lambda axis: (-len(axis.labels), not axis.is_snapped))
     kept: list[Axis] = []

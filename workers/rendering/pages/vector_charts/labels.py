@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.page import Box
+from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.shapes import Colour, Point
 
 MAX_CHARS = 20_000
-MAX_LABELS = 1_500
+MAX_LABELS = 600
+"""In one region; what has more is a table, a map or a page of text."""
 GAP_EM = 0.9
 """A wider gap parts two labels; where no space is written, less does."""
 UNWRITTEN_GAP_EM = 0.5
@@ -57,7 +59,7 @@ class _Glyph(NamedTuple):
 
 
 def labels_of(raw: Mapping[str, Any], area: Box) -> list[Label]:
-    """Of PyMuPDF's `extractRAWDICT`; text whose centre lies outside of the area is left out."""
+    """Of PyMuPDF's `extractRAWDICT`; text whose centre lies outside of the area is left out. Raises Refused."""
     found: list[Label] = []
     num_chars = 0
     for number, line in enumerate(line for block in raw["blocks"] for line in block.get("lines", ())):
@@ -67,7 +69,7 @@ def labels_of(raw: Mapping[str, Any], area: Box) -> list[Label]:
         glyphs = list(_glyphs(line))
         num_chars += len(glyphs)
         if num_chars > MAX_CHARS or len(found) > MAX_LABELS:
-            break
+            raise Refused("too_much", f"{num_chars} characters, {len(found)} labels")
         found.extend(
             label for run in _runs(glyphs, line["dir"]) if (label := _label(run, line["dir"], number)) and _is_in(label, area)
         )

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from schemas.page import MAX_SIDE_PT, Box
 from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.ink import Ink
 from workers.rendering.pages.vector_charts.labels import labels_of
 from workers.rendering.pages.vector_charts.reader import Drawing, Reading, read_chart
-from workers.rendering.pages.vector_charts.shapes import ShapeCollector, TooMuch
+from workers.rendering.pages.vector_charts.shapes import ShapeCollector
 
 
 def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequence[Box], ink: Ink | None) -> list[Reading]:
@@ -18,10 +19,9 @@ def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequenc
     for area in areas_pt[1:]:
         whole = whole.union(area)
     collector = ShapeCollector(whole, tuple(page.rotation_matrix))
-    try:
-        page.get_cdrawings(extended=True, callback=collector.add)
-    except TooMuch as error:
-        return [Reading(None, "too_much", str(error)) for _ in areas_pt]
+    page.get_cdrawings(extended=True, callback=collector.add)
+    if collector.is_too_much:
+        return [Reading(None, "too_much") for _ in areas_pt]
     text = shown.get_textpage(0)
     media = text.m_internal.mediabox
     media.x0 = media.y0 = -MAX_SIDE_PT
@@ -30,7 +30,12 @@ def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequenc
     readings = []
     for area in areas_pt:
         shapes = [shape for shape in collector.shapes if _meets(shape.box, area)]
-        readings.append(read_chart(Drawing(area, shapes, labels_of(raw, area), collector.num_lost), ink))
+        try:
+            labels = labels_of(raw, area)
+        except Refused as refused:
+            readings.append(Reading(None, refused.reason, refused.detail))
+            continue
+        readings.append(read_chart(Drawing(area, shapes, labels, collector.num_lost), ink))
     return readings
 
 

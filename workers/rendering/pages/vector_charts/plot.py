@@ -44,10 +44,12 @@ def find_plot(axes: Sequence[Axis], shapes: Sequence[Shape], tick_labels: Sequen
         and _holds_ticks(shape.box, spans)
         and not _holds_labels(shape.box, tick_labels)
     ]
+    ruled = _by_rules(axes, shapes, spans, tick_labels)
     if frames:
         largest = max(box.area for box in frames)  # a bar may reach past all ticks, too
-        return min((box for box in frames if box.area > 0.55 * largest), key=lambda box: box.area).intersection(area)
-    return _by_rules(axes, shapes, spans, tick_labels)
+        frame = min((box for box in frames if box.area > 0.55 * largest), key=lambda box: box.area).intersection(area)
+        return frame if ruled is None or frame.area > 0.55 * ruled.area else ruled
+    return ruled
 
 
 def _span(axes: Sequence[Axis], direction: str, labels: Sequence[Label]) -> tuple[float, float] | None:

@@ -52,12 +52,8 @@ class Shape(NamedTuple):
         return max(self.box.width, self.box.height)
 
 
-class TooMuch(ValueError):
-    """More shapes than a chart has, or figures that are none."""
-
-
 class ShapeCollector:
-    """Called with each of MuPDF's paths. Raises TooMuch once a page holds more than a chart can.
+    """Called with each of MuPDF's paths. Nothing is raised, since PyMuPDF swallows what its callbacks raise and goes on.
 
     `turn` takes a point of the unrotated page to where it is displayed.
     """
@@ -66,12 +62,22 @@ class ShapeCollector:
         self.shapes: list[Shape] = []
         self.num_lost = 0
         """Paths inside the area that could not be understood."""
+        self.is_too_much = False
+        """The area holds more than a chart does; the rest was not looked at."""
         self._area = area
         self._turn = turn
         self._is_turned = tuple(turn) != (1, 0, 0, 1, 0, 0)
         self._clips: list[tuple[int, Box | None]] = []
 
     def add(self, path: Mapping[str, Any]) -> None:
+        if self.is_too_much:
+            return
+        try:
+            self._add(path)
+        except (ValueError, TypeError, LookupError, ArithmeticError):
+            self.num_lost += 1
+
+    def _add(self, path: Mapping[str, Any]) -> None:
         level = int(path.get("level", 0))
         while self._clips and self._clips[-1][0] >= level:
             self._clips.pop()
@@ -92,10 +98,10 @@ class ShapeCollector:
         if shown.bottom < self._area.top or shown.top > self._area.bottom:
             return
         if len(path["items"]) > MAX_ITEMS:
-            raise TooMuch(f"a path of {len(path['items'])} segments")
+            self.is_too_much = True
+            return
         self.shapes.extend(self._shapes(path))
-        if len(self.shapes) > MAX_SHAPES:
-            raise TooMuch(f"more than {MAX_SHAPES} shapes")
+        self.is_too_much = len(self.shapes) > MAX_SHAPES
 
     def _shapes(self, path: Mapping[str, Any]) -> Iterator[Shape]:
         fill, stroke = _colour(path.get("fill")), _colour(path.get("color"))
