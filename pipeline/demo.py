@@ -29,12 +29,9 @@ _WORDS = (
     "where page_index = 0 and num_chars > 0 order by name limit 5"
 )
 _CHARTS = (
-    "select page_index, kind, title, engine, num_points as points from current_charts where name = 'report.pdf' and status = 'ok' "
+    "select page_index, c.kind, c.title, c.num_points as points, p.series, p.x_text, p.value, p.unit from current_charts c "
+    "join current_chart_points p using (source_id, page_index, region_index) where p.name = 'report.pdf' and p.point_index = 0 "
     "order by page_index, region_index"
-)
-_POINTS = (
-    "select series, x_text, value, unit from current_chart_points where name = 'report.pdf' and page_index = 0 "
-    "order by point_index limit 2"
 )
 _FAILURES = "select name, kind, page_index from open_failures order by name, kind, page_index"
 _NEXT = "select page_index, kind, text from current_blocks where name = 'report.pdf' limit 20"
@@ -59,10 +56,9 @@ def print_demo(console: Console, output: str, summary: Summary) -> None:
     _heading(console, "The first words of each, and where they are from", _WORDS)
     words = [(name, origin, _shortened(text)) for name, origin, text in connection.sql(_WORDS).fetchall()]
     _print(console, ["name", "from", "text"], words)
-    _heading(console, "The charts of the report, read from their drawings", _CHARTS)
-    _print(console, ["page", "kind", "title", "engine", "points"], connection.sql(_CHARTS).fetchall())
-    _heading(console, "Points of the first", _POINTS)
-    _print(console, ["series", "x", "value", "unit"], connection.sql(_POINTS).fetchall())
+    _heading(console, "The charts of the report, read from their drawings: the first point of each", _CHARTS)
+    columns = ["page", "kind", "title", "points", "series", "x", "value", "unit"]
+    _print(console, columns, connection.sql(_CHARTS).fetchall())
     _heading(console, "What could not be read, and why", _FAILURES)
     failed = [(name, *_explained(kind, page)) for name, kind, page in connection.sql(_FAILURES).fetchall()]
     _print(console, ["name", "why", "what to do"], failed)

@@ -64,7 +64,7 @@ class Scale(NamedTuple):
 def fit_numbers(texts: Sequence[str], positions: Sequence[float], tolerance: float = FIT_PT) -> Scale | None:
     """None unless every text is a number and all lie on one scale; with two readings of a separator, the one that fits."""
     decimal = decimal_convention(texts)
-    readings: list[Separator] = [decimal] if decimal else [".", ","]
+    readings: list[Separator] = [decimal] if decimal else _likely(texts)
     found: list[Scale] = []
     for reading in readings:
         numbers = [_number(text, reading) for text in texts]
@@ -84,6 +84,19 @@ def fit_numbers(texts: Sequence[str], positions: Sequence[float], tolerance: flo
         if not any(math.isclose(scale.slope, other.slope) and scale.kind == other.kind for other in found):
             found.append(scale)
     return found[0] if len(found) == 1 else None
+
+
+def _likely(texts: Sequence[str]) -> list[Separator]:
+    """Which separator may be decimal where the numbers do not prove it. Beside a plain 0, a one would not be written 1,000. Commas
+    before three digits part thousands; points before three digits may be either."""
+    marks = {char for text in texts for char in text if char in ".,"}
+    if len(marks) != 1:
+        return [".", ","]
+    if any(text.strip() == "0" for text in texts) and all(
+        re.search(r"[.,]\d{3}(?!\d)", text) for text in texts if set(text) & marks
+    ):
+        return ["."] if marks == {","} else [","]
+    return ["."] if marks == {","} else [".", ","]
 
 
 def fit_dates(texts: Sequence[str], positions: Sequence[float], tolerance: float = FIT_PT) -> Scale | None:

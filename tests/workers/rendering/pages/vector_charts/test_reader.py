@@ -79,7 +79,8 @@ def test_stacked_bars_are_their_own_lengths() -> None:
 @pytest.mark.parametrize(
     ("texts", "first"),
     [
-        ({0: "0", 50: "1.000", 100: "2.000"}, None),  # one or a thousand: nothing says which
+        ({20: "1.000", 60: "3.000", 100: "5.000"}, None),  # one or a thousand: nothing says which
+        ({0: "0", 50: "1.000", 100: "2.000"}, "1000"),
         ({0: "0", 25: "500", 50: "1.000", 75: "1.500", 100: "2.000"}, "1000"),
         ({0: "0", 50: "0,5", 100: "1,0"}, "0,5"),
         ({0: "0%", 50: "50%", 100: "100%"}, "50"),
