@@ -20,6 +20,7 @@ from schemas.answers import ChartKind
 from schemas.failure import KINDS
 from schemas.flags import FLAGS
 from schemas.tables import COLUMNS
+from tests.pipeline.analytics.documented_answers import answers
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -133,6 +134,10 @@ WHERE = {
 }
 
 
+ANSWERS_PAGE = "pipeline/README.md"
+"""It has the answers of `tests.pipeline.analytics.documented_answers`."""
+
+
 def replaced(text: str, name: str, body: str) -> str:
     """A page's text with the part of that name renewed. Raises ValueError where its markers are missing or doubled."""
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
@@ -209,5 +214,7 @@ def _cell(text: str) -> str:
 if __name__ == "__main__":
     for page, path in PAGES.items():
         path.write_text(refreshed(page, path.read_text("utf-8")), "utf-8")
+    page = PAGES[ANSWERS_PAGE]
+    page.write_text(replaced(page.read_text("utf-8"), "answers", answers()), "utf-8")
     if "--demo" in sys.argv[1:]:
         README.write_text(replaced(README.read_text("utf-8"), "demo", f"```text\n{demo_output()}\n```"), "utf-8")

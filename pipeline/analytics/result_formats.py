@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +30,8 @@ ROWS_MAX = 200
 CELL_MAX_CHARS = 120
 """In a table; the other formats have all of it."""
 COLUMN_MIN_CELLS = 14
-"""A column that is wider by itself is folded down to this; where even that is too wide, the table becomes lines."""
+"""Of a text in a table that is cropped; where even that is too wide, the table becomes lines."""
+_GAP_CELLS = 2
 
 
 class Format(StrEnum):
@@ -262,7 +262,7 @@ def as_text(value: Any) -> str:
 def print_rows(console: Console, rows: Rows, kind: Format = Format.table, *, rows_max: int = ROWS_MAX) -> int:
     """The first rows and how many there are; a table that is too wide for the console is printed as lines, a column each.
 
-    Numbers keep their digits. Cells of a table are cropped; lines have all of it where they were asked for.
+    A row of a table is one line: numbers keep their digits, texts are cropped. Lines have all of it where they were asked for.
     """
     shown: list[tuple[Any, ...]] = []
     count = 0
@@ -270,10 +270,12 @@ def print_rows(console: Console, rows: Rows, kind: Format = Format.table, *, row
         shown += itertools.islice(_tuples(batch), max(0, rows_max - len(shown)))
         count += batch.num_rows
     names = [clean_message(name) for name in rows.schema.names]
-    if kind is Format.line or not _fits(names, shown, console.width):
+    cells = [list(map(as_text, row)) for row in shown]
+    widths = None if kind is Format.line else _widths(rows.schema, names, cells, console.width)
+    if widths is None:
         _print_lines(console, names, shown, whole=kind is Format.line)
     else:
-        _print_table(console, names, rows.schema, shown)
+        _print_table(console, rows.schema, names, cells, widths)
     if count > len(shown):
         console.print(f"{len(shown)} of {count} rows; --format csv, jsonl and others, and --out FILE have them all.")
     else:
@@ -281,19 +283,41 @@ def print_rows(console: Console, rows: Rows, kind: Format = Format.table, *, row
     return count
 
 
-def _fits(names: list[str], rows: list[tuple[Any, ...]], width: int) -> bool:
-    columns = zip(names, *(map(as_text, row) for row in rows), strict=True)
-    return sum(2 + min(COLUMN_MIN_CELLS, max(map(cell_len, column))) for column in columns) <= width
+def _widths(schema: pa.Schema, names: list[str], rows: list[list[str]], width: int) -> list[int] | None:
+    """Of each column, in cells, so that a row is a line: numbers and times have all they need, texts share the rest.
+
+    None where a text would have less than `COLUMN_MIN_CELLS`.
+    """
+    natural = [max(map(cell_len, column)) for column in zip(names, *rows, strict=True)]
+    texts = [index for index, field in enumerate(schema) if not (_is_number(field.type) or pa.types.is_temporal(field.type))]
+    left = width - _GAP_CELLS * len(natural) - sum(natural) + sum(natural[index] for index in texts)
+    widths = list(natural)
+    for place, index in enumerate(sorted(texts, key=lambda index: natural[index])):
+        widths[index] = min(natural[index], left // (len(texts) - place))
+        if widths[index] < min(natural[index], COLUMN_MIN_CELLS):
+            return None
+        left -= widths[index]
+    return widths if left >= 0 else None
 
 
-def _print_table(console: Console, names: list[str], schema: pa.Schema, rows: list[tuple[Any, ...]]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name, field in zip(names, schema, strict=True):
-        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        table.add_column(escape(name), justify="right" if is_number else "left", overflow="fold")
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _print_table(console: Console, schema: pa.Schema, names: list[str], rows: list[list[str]], widths: list[int]) -> None:
+    table = Table(box=None, padding=(0, _GAP_CELLS, 0, 0), header_style="bold")
+    for name, field, width in zip(names, schema, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if _is_number(field.type) else "left"
+        table.add_column(_cropped(name, width), justify=justify, width=width, no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(as_text(value)) for value in row))
+        table.add_row(*(_cropped(cell, width) for cell, width in zip(row, widths, strict=True)))
     console.print(table)
+
+
+def _cropped(text: str, width: int) -> Text:
+    line = Text(text)
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
 def _print_lines(console: Console, names: list[str], rows: list[tuple[Any, ...]], *, whole: bool) -> None:

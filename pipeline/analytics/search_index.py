@@ -51,6 +51,7 @@ class Refreshed(NamedTuple):
 def index_folder(output: str) -> Path:
     """In a lake's own folder where one may write there, else in the user's cache."""
     if not output.startswith("s3://"):
+        output = str(Path(output).resolve())
         inside = Path(output, "_pagefold")
         if inside.is_dir() and os.access(inside, os.W_OK):
             return inside / "search" / _VERSION

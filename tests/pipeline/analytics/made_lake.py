@@ -45,6 +45,7 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
                 text_layer_agreement=0.99,
                 recipe_id="o1",
                 text_plain="new version",
+                num_chars=10,
                 text_markdown="# new version",
                 width_px=100,
                 height_px=100,

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from pipeline.analytics.result_formats import Format, as_text, format_of, print_rows, write_file, write_rows
@@ -195,6 +196,27 @@ def test_a_table_that_is_too_wide_becomes_lines():
     assert [line.split()[0] for line in lines[1:-1]] == wide.column_names
     assert all(f"value number {number} of a row" in line for number, line in enumerate(lines[1:-1]))
     assert len(printed(wide, width=320).splitlines()) == 3
+
+
+def test_a_row_is_a_line_in_which_numbers_are_whole_and_texts_share_the_rest():
+    time = pa.array([1_700_000_000_000_000], pa.timestamp("us", "UTC"))
+    table = pa.table(
+        {"time": time, "name": ["a.pdf"], "left_px": [126.95039999999999], "text": ["x" * 90], "uri": ["s3://bucket/" + "y" * 60]}
+    )
+    head, row, count = printed(table, width=110).splitlines()
+    day, clock, name, number, text, uri = row.split()
+    assert f"{day} {clock}" == "2023-11-14 22:13:20+00:00"
+    assert (name, number, count) == ("a.pdf", "126.95039999999999", "1 row")
+    assert text.endswith("x…")
+    assert uri.endswith("y…")
+    assert abs(len(text) - len(uri)) <= 1
+    assert max(map(len, (head, row))) <= 110
+
+
+def test_wide_characters_are_counted_by_their_cells():
+    lines = printed(pa.table({"text": ["世" * 60], "n": [1]}), width=40).splitlines()
+    assert cell_len(lines[1]) <= 40
+    assert lines[1].split() == ["世" * 17 + "…", "1"]
 
 
 def test_lines_have_all_of_a_value_where_they_are_asked_for():

@@ -176,6 +176,8 @@ def test_the_index_lies_beside_the_lake_or_in_the_cache(tmp_path, monkeypatch):
     assert index_folder("s3://b/lake") == index_folder("s3://b/lake/") != index_folder("s3://b/lake2")
     assert tmp_path / "cache" in index_folder("s3://b/lake").parents
     assert tmp_path / "cache" in index_folder(str(tmp_path)).parents
+    monkeypatch.chdir(tmp_path)
+    assert index_folder(".") == index_folder(str(tmp_path)) != index_folder("..")
     (tmp_path / "_pagefold").mkdir()
     assert tmp_path / "_pagefold" in index_folder(str(tmp_path)).parents
 
