@@ -33,6 +33,7 @@ from workers.engines.classic.reading_order.pieces import (
 )
 from workers.engines.classic.reading_order.ruling import Rules
 from workers.engines.classic.reading_order.running_text import MIN_NEARBY, Nearby, is_stamp
+from workers.engines.classic.reading_order.side_by_side import apart
 from workers.engines.classic.reading_order.tables_of_page import TableRow, is_at_edge, table_rows, tables_of_page, value_tables
 from workers.engines.classic.time_limit import check_time
 
@@ -307,10 +308,14 @@ def _text_paragraphs(column: list[Piece], vocabulary: Vocabulary, height: float)
     for first, end in table_spans(rows):
         table = table_in(rows[first:end], vocabulary)
         if table is not None and not is_at_edge(table.box, height):
-            result += _split(rows[start:first])
+            result += _split_apart(rows[start:first])
             result.append(Lines(tuple(map(tuple, rows[first:end])), table))
             start = end
-    return result + _split(rows[start:])
+    return result + _split_apart(rows[start:])
+
+
+def _split_apart(rows: list[list[Piece]]) -> list[Lines]:
+    return [lines for part in apart(rows) for lines in _split(part)]
 
 
 def _rows(column: list[Piece]) -> list[list[Piece]]:

@@ -1,0 +1,34 @@
+import pytest
+
+from schemas.page import Word
+from workers.engines.classic.reading_order.columns import blocks_in_order
+
+TEXT = "the board took note of what it"
+
+
+def texts(lines):
+    """Of lines of (left, text) pieces, 14 apart; words of 5 units a letter, 3 apart."""
+    words = []
+    for number, line in enumerate(lines):
+        for piece, (left, text) in enumerate(line):
+            for part in text.split():
+                words.append(Word(part, left, 14 * number, left + 5 * len(part), 14 * number + 10, 10 * number + piece, 0, 10.0))
+                left += 5 * len(part) + 3
+    return [block.text for block in blocks_in_order(words, 500, 600)]
+
+
+def test_short_columns_of_sentences_are_read_one_after_the_other():
+    lines = [[(0, "The committee met twice in"), (250, "The pilots asked for a")], [(0, "spring."), (250, "longer season.")]]
+
+    assert texts(lines) == ["The committee met twice in spring.", "The pilots asked for a longer season."]
+
+
+def test_a_heading_beside_its_text_comes_before_it():
+    lines = [[(0, "Purpose"), (120, TEXT)], [(120, TEXT)], [(0, "Contact"), (120, TEXT)], [(120, TEXT)]]
+
+    assert texts(lines) == ["Purpose", f"{TEXT} {TEXT}", "Contact", f"{TEXT} {TEXT}"]
+
+
+@pytest.mark.parametrize("mark", ["1.", "Table 1:"])
+def test_a_number_stays_with_the_text_beside_it(mark):
+    assert texts([[(0, mark), (120, TEXT)], [(120, TEXT)]]) == [f"{mark} {TEXT} {TEXT}"]

@@ -1,0 +1,65 @@
+"""Text beside text that is neither a table nor two columns of the page: short columns of sentences, a heading beside its text."""
+
+from collections.abc import Iterator, Sequence
+
+from workers.engines.classic.reading_order.pieces import Piece
+
+Row = list[Piece]
+MIN_WORDS = 4
+"""Of a line that is part of a sentence."""
+MIN_TEXT = 12
+"""Words of the text beside a heading."""
+
+
+def apart(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Runs of rows, each to be read by itself, in the order of reading."""
+    rest: list[Row] = []
+    index = 0
+    while index < len(rows):
+        end = _end_of_columns(rows, index)
+        if end - index >= 2:
+            parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
+        elif (end := _end_of_side_heading(rows, index)) > index:
+            parts = [[[rows[index][0]]], [[rows[index][1]], *rows[index + 1 : end]]]
+        else:
+            rest.append(rows[index])
+            index += 1
+            continue
+        if rest:
+            yield rest
+            rest = []
+        yield from parts
+        index = end
+    if rest:
+        yield rest
+
+
+def _end_of_columns(rows: Sequence[Row], start: int) -> int:
+    """Behind the last row of two pieces that are parts of sentences, each under the one above; the last row's may be short."""
+    end = start
+    while end < len(rows) and len(rows[end]) == 2 and all(map(_are_in_line, rows[end], rows[start])):
+        end += 1
+        if any(len(piece.words) < MIN_WORDS for piece in rows[end - 1]):
+            break
+    is_text = end > start and all(len(piece.words) >= MIN_WORDS for piece in rows[start])
+    return end if is_text else start
+
+
+def _end_of_side_heading(rows: Sequence[Row], start: int) -> int:
+    """Behind the text beside a few words in front of its first line; `start` where there is none."""
+    if len(rows[start]) != 2:
+        return start
+    heading, first = rows[start]
+    if len(heading.words) > MIN_WORDS or sum(map(str.isalpha, heading.text)) < 3 or any(map(str.isdigit, heading.text)):
+        return start  # "1.", or "Table 1:" with its caption beside it
+    end = start + 1
+    while end < len(rows) and len(rows[end]) == 1 and _are_in_line(rows[end][0], first):
+        end += 1
+    num_words = len(first.words) + sum(len(piece.words) for row in rows[start + 1 : end] for piece in row)
+    return end if end - start >= 2 and num_words >= MIN_TEXT and len(first.words) >= MIN_WORDS else start
+
+
+def _are_in_line(one: Piece, other: Piece) -> bool:
+    size = max(min(one.size_px, other.size_px), 1.0)
+    starts, ends = one.box.left - other.box.left, one.box.right - other.box.right
+    return min(abs(starts), abs(ends)) < 0.5 * size
