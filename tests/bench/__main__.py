@@ -17,6 +17,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.planning", [], False),
     ("tests.bench.views", [], False),
     ("tests.bench.search", [], False),
+    ("tests.bench.report", [], False),
     ("tests.bench.regions", [], True),
     ("tests.bench.chart_checks", [], True),
     ("tests.bench.sweep_render", [], True),
