@@ -23,7 +23,8 @@ def export(
     output: Output,
     target: Annotated[str, typer.Argument(metavar="DIR", help="A folder, or s3://bucket/prefix, to write to.")],
     format: Annotated[
-        list[str] | None, typer.Option("--format", help="md, json, html, csv, png; repeatable, or with commas. All by default.")
+        list[str] | None,
+        typer.Option("--format", help="md, json, html, csv, png, docling; with commas. By default all but docling."),
     ] = None,
     where: WhereFlag = None,
     limit: MostFlag = None,

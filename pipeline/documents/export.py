@@ -17,6 +17,7 @@ import duckdb
 
 from pipeline.analytics.duckdb_tables import connect
 from pipeline.analytics.result_formats import spreadsheet_safe
+from pipeline.documents.docling import docling_document
 from pipeline.documents.html import document_html
 from pipeline.documents.markdown import Picture, document_markdown, no_picture
 from pipeline.documents.model import FORMAT_VERSION, ReadBlock, ReadChart, ReadDocument
@@ -46,9 +47,11 @@ class ExportFormat(StrEnum):
     html = "html"
     csv = "csv"
     png = "png"
+    docling = "docling"
 
 
-ALL_FORMATS = tuple(ExportFormat)
+ALL_FORMATS = tuple(form for form in ExportFormat if form is not ExportFormat.docling)
+"""What is written by default: docling needs a package of its own."""
 
 
 @dataclass
@@ -195,6 +198,9 @@ def _files(
         yield "document.md", document_markdown(document, picture).encode("utf-8", "replace")
     if ExportFormat.json in formats:
         yield "document.json", document.model_dump_json(indent=1).encode("utf-8", "replace")
+    if ExportFormat.docling in formats:
+        body = json.dumps(docling_document(document).export_to_dict(), ensure_ascii=False)
+        yield "document.docling.json", body.encode("utf-8", "replace")
     if ExportFormat.html in formats:
         yield "document.html", document_html(document, picture).encode("utf-8", "replace")
     if ExportFormat.csv in formats:

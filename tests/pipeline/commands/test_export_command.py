@@ -32,7 +32,7 @@ def test_mistakes_end_with_a_sentence(pagefold, tmp_path):
 
     assert pagefold("export", lake, str(tmp_path / "o"), "--format", "docx")[::2] == (
         2,
-        "pagefold: --format docx: known are md, json, html, csv, png.\n",
+        "pagefold: --format docx: known are md, json, html, csv, png, docling.\n",
     )
     code, _, said = pagefold("export", lake, str(tmp_path / "o"), "--where", "nonsense")
     assert (code, "nonsense" in said) == (2, True)
