@@ -14,6 +14,8 @@ PRINTED_SHARE = 0.005
 """The same where the value is printed: what its rounding and the drawing may be off."""
 X_SHARE = 0.01
 """Of the span along x, where x is a number or a date."""
+X_RELATIVE = 0.005
+"""Of x itself, where that is more: on a logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def agreement(answered: Sequence[PointContent], drawn: Sequence[PointContent]) -
 def _spans(points: Sequence[PointContent]) -> tuple[float, float]:
     """Of values and of x, of the drawing's points. Values are measured from zero where that is nearer than they are apart."""
     values = [point.value for point in points if point.value is not None]
-    xs = [x for point in points if (x := _number(point)) is not None]
+    xs = [point.x_value for point in points if point.x_value is not None]
+    xs = xs or [x for point in points if (x := _number(point)) is not None]
     return max(max(*values, 0.0) - min(*values, 0.0), 1e-12) if values else 1.0, max(xs) - min(xs) if len(xs) > 1 else 0.0
 
 
@@ -75,6 +78,9 @@ def _is_same(point: PointContent, other: PointContent, spans: tuple[float, float
 def _is_same_x(point: PointContent, other: PointContent, x_span: float) -> bool:
     if _folded(point.x_text) == _folded(other.x_text):
         return True
+    if point.x_value is not None and other.x_value is not None:
+        near = max(X_SHARE * x_span, X_RELATIVE * min(abs(point.x_value), abs(other.x_value)))
+        return abs(point.x_value - other.x_value) <= near + 1e-9
     one, two = _number(point), _number(other)
     return one is not None and two is not None and abs(one - two) <= X_SHARE * x_span + 1e-9
 
