@@ -1,7 +1,8 @@
 """How many errors planted into true answers the drawing sees, and how many true answers it doubts:
 `python -m tests.bench.witness [FOLDER]`.
 
-FOLDER as for `tests.bench.vector_charts`. The data of a chart, written as a model would, is compared with what its drawing says. Charts whose drawing is refused have no witness: they are counted, and left out.
+FOLDER as for `tests.bench.vector_charts`. The data of a chart, written as a model would, is compared with what its drawing
+says. Charts whose drawing is refused have no witness: they are counted, and left out.
 """
 
 import argparse
@@ -113,7 +114,8 @@ def main() -> None:
             found = agreement(ChartReader(planted, []).points(), drawn)
             seen[name].append(found is not None and found.share < 1)
     print(
-        f"{num_charts} of {len(paths)} charts have a witness; {num_doubted} true answers are doubted: {', '.join(doubted) or 'none'}"
+        f"{num_charts} of {len(paths)} charts have a witness; {num_doubted} true answers are doubted: "
+        f"{', '.join(doubted) or 'none'}"
     )
     for name, caught in seen.items():
         print(f"  {name}: {sum(caught)} of {len(caught)} seen")
