@@ -20,6 +20,8 @@ FLAGS: dict[str, str] = {
     "hidden_text": "the PDF has words here that nobody sees (without ink, in the paper's colour, covered): see `pages.text_hidden`",
     "text_layer_failed": "the page was drawn, but its own text could not be read",
     "regions_failed": "the page was drawn, but the search for charts on it failed",
+    "xfa_form": "the document is an XFA form: its fields are in a packet that is not read, and its pages may be a placeholder",
+    "attachments_unread": "files are attached to the document, or make it up (a portfolio); they are not read",
     "exif_unreadable": "the image's EXIF data could not be read; it was not rotated",
     # the engine `classic`
     "text_layer_untrusted": "the page has a text layer that cannot be believed; its pixels were read",

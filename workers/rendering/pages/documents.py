@@ -59,6 +59,8 @@ def sniff(path: Path) -> str | None:
         return "image/webp"
     if head[4:8] == b"ftyp" and re.search(rb"avi[fs]", head[8 : int.from_bytes(head[:4], "big")]):
         return "image/avif"
+    if head[4:8] == b"ftyp" and re.search(rb"hei[cxms]|hev[cxms]|mif1", head[8 : int.from_bytes(head[:4], "big")]):
+        return "image/heic"
     return "application/pdf" if _is_pdf(head, tail) else None
 
 

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -38,7 +39,10 @@ _FORMATS = {
     "image/bmp": BmpImagePlugin.BmpImageFile.format,
     "image/webp": WebPImagePlugin.WebPImageFile.format,
     "image/avif": AvifImagePlugin.AvifImageFile.format,
+    "image/heic": "HEIF",
 }
+_WITH_FRAMES = ("image/tiff", "image/gif", "image/webp")
+pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
 assert MpoImagePlugin  # imported: a JPEG with several pictures in it becomes one of its images
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
@@ -49,7 +53,7 @@ _TRANSPOSED_DEGREES = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 
 
 class ImageDocument:
-    """An image file. A TIFF has a page for each frame; of an animation (GIF, WebP, APNG, AVIF) only the first frame is read."""
+    """An image file. A TIFF, a GIF or a WebP has a page for each frame; of an APNG, an AVIF or a HEIC the first picture is read."""
 
     def __init__(self, path: Path, media_type: str, settings: RenderSettings, regions: RegionSettings) -> None:
         Image.MAX_IMAGE_PIXELS = settings.max_decoded_pixels
@@ -57,7 +61,7 @@ class ImageDocument:
         self._settings, self._regions = settings, regions
         try:
             self._image = Image.open(path, formats=[_FORMATS[media_type]])
-            num_pages = getattr(self._image, "n_frames", 1) if media_type == "image/tiff" else 1
+            num_pages = int(getattr(self._image, "n_frames", 1)) if media_type in _WITH_FRAMES else 1
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise PageError(FailureKind.too_large, str(error)) from None
         except MemoryError:

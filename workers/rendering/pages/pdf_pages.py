@@ -1,5 +1,6 @@
 """PDF pages through MuPDF: pixels at native resolution, the text layer, the regions. Runs inside the sandbox."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
@@ -77,10 +78,16 @@ class PdfDocument:
         shown.part_unseen()
         layer = shown.text.layer(shown.x, shown.y)
         flags = list(shown.flags)
+        flags += self._elsewhere if page_index == 0 else []
         if self._pdf.is_repaired:
             flags.append("repaired")
         if pymupdf.TOOLS.mupdf_warnings():
             flags.append("render_warnings")
+        is_blank = not shown.text.words and is_one_color(as_image(size, pixels))
+        if is_blank and not self._is_page(shown.page):
+            raise PageError(
+                FailureKind.unreadable, "the file has no such page where its list of pages says: cut off, or overwritten"
+            )
         has_full_image = self._region_settings.enabled and shown.native.is_scan and shown.is_reduced  # only charts are cut from it
         return RenderedPage(
             page_index=page_index,
@@ -91,11 +98,29 @@ class PdfDocument:
             dpi=shown.x * 72,
             rotation=int(shown.page.rotation) % 360,
             is_scan=shown.native.is_scan,
-            is_blank=not shown.text.words and is_one_color(as_image(size, pixels)),
+            is_blank=is_blank,
             is_reduced=shown.is_reduced,
             full_image=shown.full_image() if has_full_image else b"",
             flags=flags,
         )
+
+    @cached_property
+    def _elsewhere(self) -> list[str]:
+        """Flags for what the document has besides its pages."""
+        flags = []
+        with contextlib.suppress(Exception):  # damaged catalogs raise whatever MuPDF does; then nothing is known
+            if self._pdf.xref_get_key(self._pdf.pdf_catalog(), "AcroForm/XFA")[0] in ("array", "xref", "stream"):
+                flags.append("xfa_form")
+            if self._pdf.embfile_count():
+                flags.append("attachments_unread")
+        return flags
+
+    def _is_page(self, page: pymupdf.Page) -> bool:
+        """Whether there is a dictionary where the page tree points."""
+        try:
+            return str(self._pdf.xref_object(page.xref, compressed=True)).startswith("<<")
+        except RuntimeError:  # MuPDF's "bad xref"
+            return False
 
     def find_regions(self, page: RenderedPage) -> list[Region]:
         """Charts a scan shows come from the answer's boxes later; here only what the PDF's own structure tells."""

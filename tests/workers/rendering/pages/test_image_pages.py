@@ -198,14 +198,30 @@ def test_tiff_pages_can_be_read_in_any_order(renderer: Renderer, tmp_path: Path)
     assert [int(pixels_of(page)[0, 0, 0]) for page in pages] == [240, 10]
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_of_an_animation_the_first_frame_is_read(read: Callable[..., list[RenderedPage]], kind: str) -> None:
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_frames_are_pages_in_any_order(renderer: Renderer, tmp_path: Path, kind: str) -> None:
+    frames = [Image.new("RGB", (640, 448), color) for color in ("red", "blue", "lime")]
+    frames[0].save(tmp_path / "t", kind, save_all=True, append_images=frames[1:])
+
+    pages = list(renderer.render(tmp_path / "t", [2, 0, 1]))
+
+    assert [int(pixels_of(page)[0, 0].argmax()) for page in pages] == [1, 0, 2]
+
+
+def test_of_an_animated_png_the_first_frame_is_read(read: Callable[..., list[RenderedPage]]) -> None:
     frames = [Image.new("RGB", (640, 448), "red"), Image.new("RGB", (640, 448), "blue")]
 
-    pages = read(frames[0], kind, save_all=True, append_images=frames[1:])
+    pages = read(frames[0], "PNG", save_all=True, append_images=frames[1:])
 
     assert len(pages) == 1
     assert pixels_of(pages[0])[0, 0, 0] > 200
+
+
+def test_a_heic_is_read(read: Callable[..., list[RenderedPage]]) -> None:
+    (page,) = read(Image.new("RGB", (640, 448), "red"), "HEIF")
+
+    assert page.image is not None
+    assert pixels_of(page)[0, 0, 0] > 200
 
 
 def test_a_blank_image_is_blank_and_has_no_region(read: Callable[..., list[RenderedPage]]) -> None:

@@ -359,3 +359,34 @@ def test_a_page_with_more_text_than_a_message_holds_is_read_from_its_pixels(text
     kept = _bounded(full, flags)
 
     assert (kept is full, flags) == ((True, []) if is_kept else (False, ["text_layer_failed"]))
+
+
+def test_what_lies_beside_the_pages_is_said_on_the_first(renderer: Renderer, tmp_path: Path) -> None:
+    document = pymupdf.open()
+    for _ in range(2):
+        document.new_page().insert_text((72, 72), "Please wait")
+    document.embfile_add("invoice.pdf", b"%PDF-1.4")
+    document.xref_set_key(document.pdf_catalog(), "AcroForm", "<</Fields[]/XFA[(template)(x)]>>")
+    document.save(tmp_path / "a.pdf")
+
+    first, second = renderer.render(tmp_path / "a.pdf", [0, 1])
+
+    assert first.flags == ["xfa_form", "attachments_unread"]
+    assert second.flags == []
+
+
+def test_a_page_that_is_no_longer_in_the_file_is_not_blank(renderer: Renderer, tmp_path: Path) -> None:
+    document = pymupdf.open()
+    for _ in range(3):
+        document.new_page().insert_text((72, 72), "words")
+    xref = document[1].xref
+    body = document.tobytes()
+    start = body.index(b"\n%d 0 obj" % xref)
+    end = body.index(b"endobj", start) + 6
+    (tmp_path / "a.pdf").write_bytes(body[:start] + bytes(end - start) + body[end:])
+
+    pages = list(renderer.render(tmp_path / "a.pdf", [0, 1, 2]))
+
+    assert [page.is_blank for page in pages] == [False] * 3
+    assert pages[1].failure is not None
+    assert (pages[0].failure, pages[2].failure) == (None, None)
