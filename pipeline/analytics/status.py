@@ -112,7 +112,7 @@ def _named_files(store: Store) -> dict[str, int]:
 
 
 def _status_of_tables(output: str) -> dict[str, Any]:
-    connection = connect(output)
+    connection = connect(output, "runs current_documents open_failures")
     runs = connection.sql(
         "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
         f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
@@ -188,7 +188,7 @@ def open_failures(output: str, kinds: Sequence[FailureKind] | None) -> pa.Table:
     """Open failures, by kind, document and page; of these kinds only, and not of what was deleted."""
     chosen = "" if kinds is None else f"AND kind IN ({', '.join(repr(kind.value) for kind in kinds)})"
     return (
-        connect(output)
+        connect(output, "open_failures current_sources")
         .sql(
             "SELECT kind, uri, page_index, region_index, task, stage, message, is_transient, attempt, failed_at, source_id "
             "FROM open_failures WHERE source_id NOT IN (SELECT source_id FROM current_sources WHERE deleted_at IS NOT NULL) "

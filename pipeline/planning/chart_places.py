@@ -32,7 +32,8 @@ def with_places(output: str, shards: list[list[PlannedSource]], recipes: Mapping
     wanted = {item.document_id for shard in shards for item in shard if _wants(item)}
     if ocr is None or not wanted or ocr.options.get("read", {}).get("transport", "json") != "json":
         return shards
-    rows = connect(output).execute(_SQL, {"recipe_id": ocr.recipe_id, "document_ids": sorted(filter(None, wanted))}).fetchall()
+    asked = {"recipe_id": ocr.recipe_id, "document_ids": sorted(filter(None, wanted))}
+    rows = connect(output, _SQL).execute(_SQL, asked).fetchall()
     places: dict[str, dict[int, list[Box]]] = defaultdict(dict)
     for document_id, page_index, *box in rows:
         boxes = places[document_id].setdefault(page_index, [])

@@ -140,7 +140,7 @@ _RUNS = """
 def _spent(output: str, task: Task, recipe: Recipe) -> dict[str, Any]:
     """Tokens, gpu_s and cost per page. A task's share of a run's GPU time and cost is its share of the seconds at the engine."""
     asked = {"engine": recipe.engine, "model": recipe.model}
-    connection = connect(output)
+    connection = connect(output, _SPENT[task] + _RUNS)
     num_pages, num_tokens, read_s = connection.execute(_SPENT[task], asked).fetchall()[0]
     run_read_s, gpu_s, cost, currency = connection.execute(_RUNS, asked).fetchall()[0]
     if not num_pages:

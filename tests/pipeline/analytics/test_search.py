@@ -101,6 +101,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> str:
 # The index follows the lake
 
 
+@pytest.mark.slow
 def test_only_what_is_new_is_indexed_and_what_is_no_longer_current_is_gone(lake):
     assert found(lake, "harbour").refreshed == Refreshed(len(TEXTS), 0)
     assert found(lake, "harbour").refreshed == Refreshed(0, 0)
@@ -125,6 +126,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0, 1, 2, 3])
 def test_killed_anywhere_the_next_search_finds_everything_once(lake, monkeypatch, moment):
     monkeypatch.setattr("pipeline.analytics.search_index._COMMIT_PAGES", 3)

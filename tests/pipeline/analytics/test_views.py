@@ -502,6 +502,7 @@ def test_charts_of_pages_that_a_later_reading_left_unread_are_kept(lake):
 # Names, and versions beside one another
 
 
+@pytest.mark.slow
 def test_every_view_has_the_name_and_the_uri_of_what_was_read(lake):
     uri = "s3://b/in/a folder/b.pdf"
     lake.document("v1", 1, uri=uri, name="b.pdf")

@@ -51,6 +51,7 @@ def test_a_mistyped_flag_is_not_taken_for_sql(lake):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_sql_comes_from_a_file_or_standard_input(lake, tmp_path):
     (tmp_path / "q.sql").write_text(NAMES)
     asked = [
