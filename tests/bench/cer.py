@@ -117,7 +117,7 @@ def plain(answer: str) -> str:
         for key, value in block.items():
             if key == "table":
                 parts += [cell for row in value for cell in row if cell]
-            elif key not in ("box", "confidence"):
+            elif key not in ("box", "confidence") and isinstance(value, str):
                 parts.append(value)
     return "\n".join(parts)
 
