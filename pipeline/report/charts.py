@@ -95,8 +95,7 @@ def _slices(points: Sequence[ReadPoint]) -> str:
 def _axis(low: float, high: float, y_of: "object") -> str:
     assert callable(y_of)
     lines = []
-    for step in range(5):
-        value = low + (high - low) * step / 4
+    for value in _ticks(low, high):
         y = y_of(value)
         lines.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#8884"/>')
         lines.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(value)}</text>')
@@ -135,7 +134,20 @@ def _range(values: Sequence[float], *, has_zero: bool) -> tuple[float, float]:
         low, high = min(low, 0.0), max(high, 0.0)
     if low == high:
         low, high = low - 1, high + 1
-    return low, high
+    step = _step(low, high)
+    return math.floor(low / step) * step, math.ceil(high / step) * step
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    step = _step(low, high)
+    return [low + step * number for number in range(min(round((high - low) / step), 10) + 1)]
+
+
+def _step(low: float, high: float) -> float:
+    """1, 2, 2.5 or 5 times a power of ten, so that there are about five."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    return power * next(nice for nice in (1.0, 2.0, 2.5, 5.0, 10.0) if rough <= nice * power * 1.001)
 
 
 def _scaled(value: float, low: float, high: float, start: float, end: float) -> float:
