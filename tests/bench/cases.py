@@ -3,7 +3,8 @@
     python -m tests.bench.cases [--only NAME] [--show]
 
 Prints a line per check that is wrong, then right of all by case. `--show` prints what was read. What is made here (`made:`) is
-drawn by `tests.workers.made_text`, a kind in several variants: `--held-back` draws those that nothing was tuned on.
+drawn by `tests.workers.made_text`, a kind in several variants: `--held-back` draws those that nothing was tuned on. `--peer` judges
+pymupdf4llm's text of the PDFs beside ours, by the checks that look at text alone.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ from workers.engines.engine import Engine
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
 from workers.text.content import ocr_content
+from workers.text.markdown import plain_text
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 MAX_PAGES = 6
@@ -43,11 +46,32 @@ class Score:
     def __init__(self) -> None:
         self.right: dict[str, list[bool]] = {}
 
+    def summary(self) -> str:
+        everything = [result for results in self.right.values() for result in results]
+        num_whole = sum(map(all, self.right.values()))
+        return f"{sum(everything)} of {len(everything)} checks, {num_whole} of {len(self.right)} cases all right"
+
+    def judge_peer(self, name: str, expected: Expected, path: Path) -> None:
+        """Flags and blocks are ours alone."""
+        texts = replace(expected, flags=(), no_flags=(), block=())
+        try:
+            text = " ".join(plain_text(peer_markdown(path)).split())
+        except Exception as error:  # noqa: BLE001 (its faults are its score)
+            print(f"peer   {name}: {type(error).__name__}")
+            text = ""
+        self.right.setdefault(name, []).extend(is_right for _, is_right in texts.judged(text, frozenset(), []))
+
     def judge(self, name: str, expected: Expected, read: Read) -> None:
         for check, is_right in expected.judged(read.text, read.flags, read.blocks):
             self.right.setdefault(name, []).append(is_right)
             if not is_right:
                 print(f"wrong  {name}: {check}")
+
+
+def peer_markdown(path: Path) -> str:
+    import pymupdf4llm
+
+    return str(pymupdf4llm.to_markdown(str(path), show_progress=False))
 
 
 async def read_file(engine: Engine, renderer: Renderer, path: Path) -> Read:
@@ -100,13 +124,17 @@ async def main() -> int:
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--show", action="store_true", help="print what was read")
     parser.add_argument("--held-back", action="store_true", help="variants of the made cases that nothing was tuned on")
+    parser.add_argument("--peer", action="store_true", help="judge pymupdf4llm, too")
     arguments = parser.parse_args()
+    if arguments.peer and find_spec("pymupdf4llm") is None:
+        print("pymupdf4llm is not installed here: no peer")
+        arguments.peer = False
     if not CASES.is_dir():
         print(f"the cases beside the repository are left out: there is no {CASES}")
     engine = make_engine(EngineSettings())
     await engine.start()
     renderer = Renderer(RenderSettings(), RegionSettings(enabled=False), [])
-    score = Score()
+    score, peer, ours = Score(), Score(), Score()
     with tempfile.TemporaryDirectory() as folder:
         for name, expected, path in files(Path(folder), held_back=arguments.held_back):
             if arguments.only not in name:
@@ -115,14 +143,18 @@ async def main() -> int:
             if arguments.show:
                 print(f"\n== {name} {sorted(read.flags)}", *read.blocks, sep="\n   ")
             score.judge(name, expected, read)
+            if arguments.peer and path.suffix == ".pdf":
+                peer.judge_peer(name, expected, path)
+                texts = replace(expected, flags=(), no_flags=(), block=())
+                ours.right[name] = [is_right for _, is_right in texts.judged(read.text, frozenset(), [])]
     renderer.close()
     await engine.close()
     print(f"\n{'case':48}right of")
     for name, results in score.right.items():
         print(f"{name:48}{sum(results):5}{len(results):3}{'' if all(results) else '   <- wrong'}")
-    everything = [result for results in score.right.values() for result in results]
-    num_whole = sum(map(all, score.right.values()))
-    print(f"\n{sum(everything)} of {len(everything)} checks, {num_whole} of {len(score.right)} cases all right")
+    print(f"\n{score.summary()}")
+    if arguments.peer:
+        print(f"text of PDFs alone: {ours.summary()}\npymupdf4llm:        {peer.summary()}")
     return 0
 
 

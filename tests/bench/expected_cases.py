@@ -148,6 +148,5 @@ EXPECTED: dict[str, Expected] = {
     ),
     "two-level-header/borderless.pdf": _LEVELS,
     "two-level-header/ruled.pdf": _LEVELS,
-    "two-level-header/statement.pdf": Expected(has=("110", "340")),
     "xfa-please-wait/xfa.pdf": Expected(flags=("xfa_form || xfa_unread || xfa || is_xfa",)),
 }
