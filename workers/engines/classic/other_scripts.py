@@ -147,6 +147,8 @@ def _nothing_installed(lacking: str | None) -> str:
             "(Debian: tesseract-ocr and, say, tesseract-ocr-ara)"
         )
     name, data = LACKING[lacking].name, scripts.LATIN.get(lacking)
+    if not data and lacking not in scripts.WHOLE_LATIN:
+        return f"{name}, whose letters neither PP-OCR nor Tesseract's data have"
     wanted = scripts.package(data) if data else scripts.script_package("Latin")
     return f"{name}, whose letters PP-OCR lacks; install the program tesseract and its data (Debian: tesseract-ocr {wanted})"
 

@@ -35,6 +35,8 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "Tibetan": ("bod", "dzo"),
 }
 _OTHER_NAMES = {"Korean": "Hangul"}
+WHOLE_LATIN = frozenset(("vi", "ig"))
+"""Those that the data for the Latin script as a whole reads; of Yoruba it gets a fifth of the characters wrong."""
 LATIN = {"vi": "vie", "yo": "yor"}
 """Languages of the Latin script that PP-OCR lacks letters of, and Tesseract has data for."""
 _PACKED = {
@@ -71,7 +73,8 @@ def script_data(script: str, installed: Collection[str]) -> list[str]:
 
 def languages_for_latin(language: str, installed: Collection[str]) -> list[str]:
     """The same for a language (BCP 47) of the Latin script."""
-    return [name for name in [LATIN.get(language, "")] if name in installed] or script_data("Latin", installed)
+    own = [name for name in [LATIN.get(language, "")] if name in installed]
+    return own or (script_data("Latin", installed) if language in WHOLE_LATIN else [])
 
 
 def package(language: str) -> str:

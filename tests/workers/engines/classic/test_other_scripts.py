@@ -112,6 +112,13 @@ def test_a_language_of_the_latin_script_is_read_by_its_own_data_or_the_scripts(i
     assert (reading.language, told.asked) == ("vi", [language])
 
 
+@pytest.mark.parametrize(("lacking", "reason"), [("yo", "tesseract-ocr-yor"), ("ve", "neither PP-OCR nor Tesseract's data")])
+def test_the_latin_scripts_data_does_not_read_what_it_gets_wrong(lacking, reason):
+    unread = read(Told({"Latin": 0.9}), lacking=lacking)
+    assert isinstance(unread, Unread)
+    assert reason in unread.reason
+
+
 def test_only_languages_that_are_allowed_are_used():
     told = Told({"rus": 0.77, "ukr": 0.95}, seen("Cyrillic"))
     read(told, languages=["rus"])
