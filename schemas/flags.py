@@ -52,6 +52,8 @@ FLAGS: dict[str, str] = {
     "values_outside_axis": "a value lies outside the range of the axis as printed",
     "labels_not_in_text_layer": "less than half of the chart's labels are found in the PDF's own text in that place",
     "label_not_in_text_layer": "a name of the chart (title, axis, series, category) is not found in the PDF's own text there",
+    "mark_elsewhere": "in the chart's picture, a bar ends, a line passes or a point stands elsewhere than the value says",
+    "more_marks": "the chart's picture shows more marks along the axis than the answer has rows",
     "sum_off": "the parts of a pie or a percent chart do not sum to the whole",
     "vector_disagrees": "the chart's own drawing says something else; `vector_agreement` says how much, flagged points which",
     "log_not_positive": "a value on a logarithmic axis is zero or negative",

@@ -17,7 +17,7 @@ from schemas.answers import ChartAnswer
 from schemas.page import Box, PageImage, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from workers.rendering.pages.pdf_pages import ShownPage
-from workers.rendering.pages.regions import find_regions
+from workers.rendering.pages.regions import FoundRegion, find_regions
 
 CHARTS = Path(__file__).parents[3] / "shared" / "charts"
 
@@ -110,4 +110,12 @@ def whole_page(drawn: ShownPage, page: RenderedPage) -> Region:
     assert page.image is not None
     box = Box(0, 0, page.image.width_px, page.image.height_px)
     words = page.text_layer.words if page.text_layer else []
-    return Region(region_index=0, bbox_px=box, origin="drawing", words=words)
+    return Region(region_index=0, bbox_px=box, origin="drawing", image=region_image(drawn), words=words)
+
+
+def region_image(drawn: ShownPage) -> PageImage:
+    """The page at the resolution of a region: its smallest text is GLYPH_PX high."""
+    found = FoundRegion(drawn.page_pt, drawn.page_pt, "drawing", 192.0)
+    region = drawn.region(0, found, RegionSettings())
+    assert region.image is not None
+    return region.image

@@ -3,7 +3,7 @@
 Nothing here raises on odd content: a value that does not fit is null and flagged (`schemas.flags`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from schemas.answers import ChartAnswer
@@ -12,6 +12,7 @@ from schemas.records import ChartData, Flagged, PointContent
 from workers.charts.axes import axis_ranges
 from workers.charts.checks import LabelsFound, labels_found, sums_to_whole, values_in_range
 from workers.charts.points import Axis, ChartReader
+from workers.charts.redrawn import redrawn
 from workers.labels.scales import AxisRange
 from workers.text.trust import judge
 
@@ -31,10 +32,11 @@ class ChartContent(ChartData, Flagged):
     points: list[PointContent] = field(default_factory=list)
 
 
-def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
+def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage, *, is_model_s: bool = False) -> ChartContent:
     """Columns and points of a chart, numbers parsed with one decimal convention, checked against the text in its place.
 
-    The region's words count only if the page's text layer is trusted (`workers.text.trust`).
+    The region's words count only if the page's text layer is trusted (`workers.text.trust`). A model's answer (`is_model_s`) is held
+    against the chart's picture too, which takes about a quarter of a second.
     """
     if answer.chart == "none":
         return ChartContent(status="none")
@@ -57,6 +59,13 @@ def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> Ch
     in_range = values_in_range(points, ranges)
     if in_range is False:
         flags["values_outside_axis"] = None
+    image = (region.image or page.image) if is_model_s else None
+    seen = redrawn(answer, reader, points, words, image, region.bbox_px) if image is not None else None
+    if seen and seen.elsewhere:
+        flags["mark_elsewhere"] = None
+        points = [_flagged(point, "mark_elsewhere") if point.point_index in seen.elsewhere else point for point in points]
+    if seen and seen.has_more:
+        flags["more_marks"] = None
     sum_ok = sums_to_whole(answer, points)
     if sum_ok is False:
         flags["sum_off"] = None
@@ -95,3 +104,7 @@ def _are_missing(answer: ChartAnswer, found: LabelsFound, region: Region, page: 
     words = page.text_layer.words if page.text_layer else []
     near = labels_found(answer, [word for word in words if wide.intersection(word.box).area > 0])
     return near is not None and bool(set(near.missing) & set(found.missing))
+
+
+def _flagged(point: PointContent, flag: str) -> PointContent:
+    return replace(point, flags=[*point.flags, flag])

@@ -170,4 +170,11 @@ def _even(values: Sequence[float], row: Sequence[Tick]) -> tuple[float, float] |
     is_even = all(
         abs(tick.along - (start + slope * value)) <= MAX_RESIDUAL * length for value, tick in zip(values, row, strict=True)
     )
-    return (slope, start) if is_even else None
+    if not is_even:
+        return None
+    inner = list(zip(values, row, strict=True))[1:-1]
+    if len(inner) < MIN_TICKS:
+        return slope, start
+    (low, one), (high, other) = inner[0], inner[-1]  # labels at the ends may be moved inwards (Vega does it)
+    slope = (other.along - one.along) / (high - low)
+    return slope, one.along - slope * low

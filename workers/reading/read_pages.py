@@ -310,7 +310,7 @@ def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool, runnin
 
 def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
     assert isinstance(answer, ChartAnswer)
-    return chart_content(answer, region, page)
+    return chart_content(answer, region, page, is_model_s=True)
 
 
 def _chart_boxes(text: _Page | None) -> list[Box]:
