@@ -35,8 +35,8 @@ class ChartContent(ChartData, Flagged):
 def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage, *, is_model_s: bool = False) -> ChartContent:
     """Columns and points of a chart, numbers parsed with one decimal convention, checked against the text in its place.
 
-    The region's words count only if the page's text layer is trusted (`workers.text.trust`). A model's answer (`is_model_s`) is held
-    against the chart's picture too, which takes about a quarter of a second.
+    The region's words count only if the page's text layer is trusted (`workers.text.trust`). A model's answer (`is_model_s`) is
+    held against the chart's picture too, which takes about a quarter of a second.
     """
     if answer.chart == "none":
         return ChartContent(status="none")
