@@ -318,6 +318,8 @@ def passes(test: dict[str, str], text: str) -> bool:
         found = fuzz.partial_ratio_alignment(wanted, text, score_cutoff=95) if text else None
         return -1 if found is None else (found.dest_start if len(wanted) <= len(text) else -1)
 
+    if last := int(test.get("last_n", 0)):  # the test looks at the text's end alone
+        text = text[-last:]
     if test["type"] == "present":
         return place(test["text"]) >= 0
     if test["type"] == "absent":
