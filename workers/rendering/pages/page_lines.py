@@ -10,7 +10,8 @@ import numpy as np
 from schemas.page import Box, Word
 
 NUMBER = re.compile(
-    r"[-–−+±~<>≤≥(]*[$€£¥₹]?\d[\d.,'’:/–٫٬\u202f ]*(?:[eE×x^][-−+\d]+)?\s?[%‰°٪]?(?:[kKmMbB]|bn|Mio|Mrd|兆|億|亿|万|%)?\)?"
+    r"[-–−+±~<>≤≥(]*[$€£¥₹]?\d[\d.,'’:/–٫٬\u202f ]*(?:[eE×x^][-−+\d]+)?[⁻⁰¹²³⁴-⁹]*"
+    r"\s?[%‰°٪]?(?:[kKmMbB]|bn|Mio|Mrd|兆|億|亿|万|%)?\)?"
 )
 
 

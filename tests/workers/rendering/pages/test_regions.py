@@ -347,7 +347,7 @@ def test_of_one_path_only_so_many_segments_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["12", "1,234.5", "12%", "$1.2k", "-3", "−5", "(3.4)", "2025", "١٢٣", "१२", "10–20", "€4bn", "1e5"]
+    "text", ["12", "1,234.5", "12%", "$1.2k", "-3", "−5", "(3.4)", "2025", "١٢٣", "१२", "10–20", "€4bn", "1e5", "10²", "10⁻³"]
 )
 def test_numbers_are_recognised(text: str) -> None:
     assert is_number(text)
