@@ -46,8 +46,8 @@ def find_legend(labels: Sequence[Label], shapes: Sequence[Shape], tick_labels: C
     names = _joined_names([label for label in labels if label not in ticks and label.is_level][:MAX_LABELS], small)
     best: list[Entry] = []
     for is_right in (False, True):
-        entries = [entry for label in names if (entry := _entry(label, small, names, is_right=is_right))]
-        groups = [group for group in _in_line(entries) if len(group) >= 2]
+        entries = [entry for label in names for entry in _entries(label, small, names, is_right=is_right)]
+        groups = [group for group in _in_line(entries) if len(group) >= 2 and len({entry.label for entry in group}) == len(group)]
         whole = _joined(groups)
         if len(whole) > len(best):
             best = whole
@@ -80,32 +80,32 @@ def _joined_names(labels: Sequence[Label], shapes: Sequence[Shape]) -> list[Labe
     return done
 
 
-def _entry(label: Label, shapes: Sequence[Shape], labels: Sequence[Label], *, is_right: bool) -> Entry | None:
-    """The shapes beside the label, with no other text between."""
+def _entries(label: Label, shapes: Sequence[Shape], labels: Sequence[Label], *, is_right: bool) -> list[Entry]:
+    """What may be the label's sample: shapes beside it that lie in one place, with no other text between. A mark of the plot may be
+    one of several; the legend's other entries decide."""
     em = label.size
-    found = []
-    for shape in shapes:
+    places: list[list[Shape]] = []
+    for shape in sorted(shapes, key=lambda shape: -shape.box.width):
         if shape.box.height > SWATCH_HEIGHT_EM * em or shape.box.width > SWATCH_WIDTH_EM * em:
             continue
         if abs(shape.centre[1] - label.middle_y) > 0.6 * em:
             continue
         gap = shape.box.left - label.box.right if is_right else label.box.left - shape.box.right
-        if -0.15 * em <= gap <= (FAR_SWATCH_GAP_EM if is_right else SWATCH_GAP_EM) * em:
-            found.append(shape)
-    if not found:
-        return None
-    nearest = min(label.box.left - shape.box.right if not is_right else shape.box.left - label.box.right for shape in found)
-    edge = label.box.left - nearest if not is_right else label.box.right + nearest
-    whole = max(found, key=lambda shape: shape.box.width)
-    found = [
-        shape for shape in found if shape.box.left - 0.5 <= whole.centre[0] <= shape.box.right + 0.5 or _is_inside(shape, whole)
-    ]
-    if not found:
-        return None
-    between = Box(min(edge, label.box.left), label.middle_y - 0.25 * em, max(edge, label.box.left), label.middle_y + 0.25 * em)
-    if not is_right and any(other is not label and _overlaps(between, other.box) for other in labels):
-        return None
-    return Entry(label, tuple(found))
+        if not -0.15 * em <= gap <= (FAR_SWATCH_GAP_EM if is_right else SWATCH_GAP_EM) * em:
+            continue
+        same = next((place for place in places if _is_inside(shape, place[0])), None)
+        if same is None:
+            places.append([shape])
+        else:
+            same.append(shape)
+    return [Entry(label, tuple(place)) for place in places if is_right or not _is_parted(label, place[0], labels)]
+
+
+def _is_parted(label: Label, shape: Shape, labels: Sequence[Label]) -> bool:
+    """Another text stands between the two."""
+    em = label.size
+    between = Box(shape.box.right, label.middle_y - 0.25 * em, max(shape.box.right, label.box.left), label.middle_y + 0.25 * em)
+    return any(other is not label and _overlaps(between, other.box) for other in labels)
 
 
 def _is_inside(shape: Shape, whole: Shape) -> bool:
