@@ -70,6 +70,11 @@ def _x_number(text: str) -> float | None:
     return day if day is not None else number.value if number and not number.unit else None
 
 
+def _plain(text: str) -> float | None:
+    number = parse_number(text)
+    return number.value if number else None
+
+
 def _time(text: str) -> float | None:
     try:
         time_ = datetime.fromisoformat(text.replace(" ", "T")) if len(text) > 10 else parse_time(text)
@@ -92,6 +97,8 @@ def score(name: str, reading: Reading, wanted: list[Point], millis: float) -> Sc
     if reading.answer is None:
         return Score(name, 0, 0, 0, len(wanted), f"{reading.reason} {reading.detail}", millis, False)
     got = answered(reading.answer)
+    if reading.answer.chart == "scatter" and reading.answer.x_kind == "number":  # 1825 is no year there
+        got, wanted = ([point._replace(x_number=_plain(point.x)) for point in points] for points in (got, wanted))
     if reading.answer.chart == "pie":
         whole = sum(point.value for point in wanted)
         wanted = [point._replace(value=100 * point.value / whole) for point in wanted]

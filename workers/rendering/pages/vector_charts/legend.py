@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from schemas.page import Box
+from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.shapes import Colour, Shape, is_alike
 
@@ -45,23 +46,25 @@ def find_legend(labels: Sequence[Label], shapes: Sequence[Shape], tick_labels: C
     small = [shape for shape in shapes if shape.side <= 90 and min(shape.box.width, shape.box.height) <= 40]
     names = _joined_names([label for label in labels if label not in ticks and label.is_level][:MAX_LABELS], small)
     best: list[Entry] = []
+    alone: list[Entry] = []
     for is_right in (False, True):
         entries = [entry for label in names for entry in _entries(label, small, names, is_right=is_right)]
         groups = [group for group in _in_line(entries) if len(group) >= 2 and len({entry.label for entry in group}) == len(group)]
         whole = _joined(groups)
         if len(whole) > len(best):
             best = whole
-        elif not best and (alone := _alone(entries, shapes)):
-            best = [alone]
-    return best
+        alone += entries
+    return best or _only_one(alone, shapes)
 
 
-def _alone(entries: Sequence[Entry], shapes: Sequence[Shape]) -> Entry | None:
-    """The only entry there is; or of several the only one that has a frame of its own around it."""
-    if len(entries) == 1:
-        return entries[0]
-    framed = [entry for entry in entries if any(_frames(shape, [entry]) for shape in shapes)]
-    return framed[0] if len(framed) == 1 else None
+def _only_one(entries: Sequence[Entry], shapes: Sequence[Shape]) -> list[Entry]:
+    """The only entry there is, or the only one with a frame of its own around it. Raises Refused where one name has several marks
+    beside it: its sample would count as data."""
+    if len(entries) > 1:
+        entries = [entry for entry in entries if any(_frames(shape, [entry]) for shape in shapes)] or entries
+    if len(entries) > 1 and len({entry.label for entry in entries}) == 1:
+        raise Refused("unknown_marks", "several marks beside the only name of the legend")
+    return list(entries) if len(entries) == 1 else []
 
 
 def _joined_names(labels: Sequence[Label], shapes: Sequence[Shape]) -> list[Label]:
