@@ -28,7 +28,7 @@ ENOUGH = 0.65
 MIN_PAGE = 0.6
 MIN_CHARS = 20
 """Letters of its script that a page has at least."""
-MAX_TRIES = 12
+MAX_TRIES = 20
 """Samples read of one page."""
 _MIN_TURN = 4.0
 """Orientation confidence below which the page is taken to be upright."""
@@ -119,7 +119,8 @@ class OtherScripts:
         if "eng" in self.languages and _num_latin(page.lines) >= 12:
             language = f"{language}+eng"
         lines = tesseract.read(upright, language)
-        if _score(lines) < (MIN_PAGE if is_sure else MIN_SAMPLE) or _share_of_script(lines, _script_of(language)) < MIN_SHARE:
+        is_proposed = is_sure or _script_of(language) == script
+        if _score(lines) < (MIN_PAGE if is_proposed else MIN_SAMPLE) or _share_of_script(lines, _script_of(language)) < MIN_SHARE:
             return Unread(f"Tesseract read it as `{language}`, and is not sure of it")
         return Reading(_placed(lines, rgb, rotation), None)
 

@@ -5,8 +5,9 @@ Debian and Ubuntu pack each language's data by itself (`tesseract-ocr-ara`); els
 
 from collections.abc import Collection
 
-LANGUAGES: dict[str, tuple[str, ...]] = {
+LANGUAGES: dict[str, tuple[str, ...]] = {  # in the order they are tried: first those of which Tesseract is least sure
     "Hangul": ("kor",),
+    "Thai": ("tha",),
     "Arabic": ("ara", "fas", "urd", "pus", "snd", "uig", "kur_ara"),
     "Armenian": ("hye",),
     "Bengali": ("ben", "asm"),
@@ -31,7 +32,6 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "Tamil": ("tam",),
     "Telugu": ("tel",),
     "Thaana": ("div",),
-    "Thai": ("tha",),
     "Tibetan": ("bod", "dzo"),
 }
 _OTHER_NAMES = {"Korean": "Hangul"}
