@@ -22,6 +22,8 @@ SHORT = 0.25
 MIN_HARD = 0.6
 """Of a block's line ends that its writer set: then they are kept."""
 
+SLIM = 16
+"""In font sizes: in a column no wider, lines that begin in capitals or digits are broken by their writer."""
 NARROW = 10
 """In font sizes: running text has no margin that leaves its lines shorter."""
 
@@ -52,8 +54,16 @@ def keeps_lines(rows: Sequence[Row], column: Sequence[Row]) -> bool:
     if len(rows) < 2:
         return False
     lines, edges = _lines(rows), _Column.of(column)
+    if len(lines) > 2 and edges.right - edges.left < SLIM * lines[0].size:  # nothing there shows how far a line may reach
+        ends = [edges.short(line.box) for line in lines[:-1]]
+        num_anew = sum(_begins_anew(before, after) for before, after in pairwise(lines))
+        return num_anew >= MIN_HARD * (len(lines) - 1) and max(ends) - min(ends) > lines[0].size
     num_hard = sum(edges.is_hard(before, after) and not after.text[:1].islower() for before, after in pairwise(lines))
     return num_hard >= MIN_HARD * (len(lines) - 1) and not _are_even(lines, edges)
+
+
+def _begins_anew(before: _Line, after: _Line) -> bool:
+    return (after.text[:1].isupper() or after.text[:1].isdigit()) and before.text[-1:] not in "-\u2010"
 
 
 def kept_lines(texts: Sequence[str], vocabulary: Vocabulary) -> str:
@@ -96,8 +106,9 @@ class _Column(NamedTuple):
 
     def is_hard(self, before: _Line, after: _Line) -> bool:
         """The first word of `after` would have fitted behind `before`, with room to spare."""
-        first = after.row[0].words[0][1]
-        return self.short(before.box) > first.right - first.left + before.size
+        word = after.row[0].words[0][1]  # an OCR's is a whole line
+        first = (word.right - word.left) * len(word.text.split(" ", 1)[0]) / max(len(word.text), 1)
+        return self.short(before.box) > first + before.size
 
 
 def _lines(rows: Sequence[Row]) -> list[_Line]:

@@ -107,3 +107,7 @@ def test_bullets_that_stand_by_themselves_join_their_items():
     words = [w for i, text in enumerate(texts) for w in line(text, 150, 300 + 24 * i, number=20 + i)]
     words += line("•", 80, 302, size=14.0, number=1) + line("•", 80, 350, size=14.0, number=2)
     assert read(words) == [("list_item", f"• {texts[0]} {texts[1]}"), ("list_item", f"• {texts[2]}")]
+
+
+def test_an_address_in_a_column_of_its_own_keeps_its_lines():
+    assert read(lines("Curlew Marine Ltd", "4 Slipway Lane", "Saltmarsh"))[0][1] == "Curlew Marine Ltd\n4 Slipway Lane\nSaltmarsh"
