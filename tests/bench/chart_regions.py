@@ -18,8 +18,8 @@ import pymupdf
 from schemas.page import Box
 from schemas.settings import RegionSettings, RenderSettings
 from tests.bench.true_charts import CHARTS
+from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
-from workers.rendering.pages.regions import find_regions
 
 MOST_PROSE = 12
 MOST_AREA = 2.0

@@ -20,8 +20,8 @@ from PIL import Image
 from schemas.settings import RegionSettings, RenderSettings
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
+from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
-from workers.rendering.pages.regions import find_regions
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PAGES_PER_DOCUMENT = 25  # of longer documents, evenly spread

@@ -16,8 +16,8 @@ import pymupdf
 from schemas.answers import ChartAnswer
 from schemas.page import Box, PageImage, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
+from workers.rendering.pages.finding_regions.regions import FoundRegion, find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
-from workers.rendering.pages.regions import FoundRegion, find_regions
 
 CHARTS = Path(__file__).parents[3] / "shared" / "charts"
 

@@ -28,8 +28,8 @@ from schemas.settings import RegionSettings, RenderSettings
 from workers.charts.points import ChartReader
 from workers.labels.numbers import parse_number
 from workers.labels.times import parse_time
+from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
-from workers.rendering.pages.regions import find_regions
 from workers.rendering.pages.vector_charts.reader import Reading
 
 CHARTS = Path(__file__).parents[3] / "shared" / "charts"

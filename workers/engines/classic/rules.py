@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.engines.classic.reading_order.ruling import Rule, Rules
+from workers.engines.classic.reading_order.tables.ruling import Rule, Rules
 
 STEP = 7
 """Levels of grey (of 255) between two pixels at the edge of the faintest shading that counts, where a renderer drew the page."""

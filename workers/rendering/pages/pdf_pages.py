@@ -16,16 +16,16 @@ from schemas.page import MAX_CHARS, MAX_DRAWN_CHARS, MAX_SIDE_PT, MAX_WORDS, Box
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS
-from workers.rendering.pages.edge_lines import edge_lines
-from workers.rendering.pages.forms import tick_boxes, with_ticks
-from workers.rendering.pages.glyphs import dingbat_glyphs
+from workers.rendering.pages.finding_regions.regions import FoundRegion, PageView, find_regions
 from workers.rendering.pages.image_pages import full_image, is_one_color
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.passwords import spellings
-from workers.rendering.pages.regions import FoundRegion, PageView, find_regions
 from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
-from workers.rendering.pages.text_layer import PdfText, all_scaled, read_text
-from workers.rendering.pages.unseen import drawing_order, without_unseen
+from workers.rendering.pages.text.edge_lines import edge_lines
+from workers.rendering.pages.text.forms import tick_boxes, with_ticks
+from workers.rendering.pages.text.glyphs import dingbat_glyphs
+from workers.rendering.pages.text.text_layer import PdfText, all_scaled, read_text
+from workers.rendering.pages.text.unseen import drawing_order, without_unseen
 from workers.rendering.pages.vector_charts.ink import Ink
 from workers.rendering.pages.vector_charts.page import read_areas
 from workers.rendering.pages.vector_charts.reader import Reading

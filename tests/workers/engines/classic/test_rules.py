@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from workers.engines.classic.reading_order.ruling import Rule, Rules
+from workers.engines.classic.reading_order.tables.ruling import Rule, Rules
 from workers.engines.classic.rules import find_rules
 
 NO_WORDS = np.empty((0, 4))

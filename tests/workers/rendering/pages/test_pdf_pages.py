@@ -12,7 +12,7 @@ from schemas.failure import FailureKind, PageError
 from schemas.page import ACROSS, BOLD, MAX_CHARS, MAX_WORDS, MONO, RenderedPage, Word
 from workers.rendering.pages.passwords import saslprep, spellings
 from workers.rendering.pages.pdf_pages import _bounded
-from workers.rendering.pages.text_layer import PdfText
+from workers.rendering.pages.text.text_layer import PdfText
 from workers.rendering.renderer import Renderer
 
 Draw = Callable[[pymupdf.Document], object]

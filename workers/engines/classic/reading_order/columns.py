@@ -9,12 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from schemas.page import EDGE_SHARE, NO_EDGES, Box, PageEdges, Region, Word
-from workers.engines.classic.reading_order.aligned_tables import table_in, table_spans
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of
 from workers.engines.classic.reading_order.bullets import with_bullets
 from workers.engines.classic.reading_order.drop_caps import with_drop_caps
 from workers.engines.classic.reading_order.figures import part_figures
-from workers.engines.classic.reading_order.found_table import FoundTable, Rows
 from workers.engines.classic.reading_order.gutters import find_gutter
 from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
 from workers.engines.classic.reading_order.line_numbers import line_numbers
@@ -31,10 +29,18 @@ from workers.engines.classic.reading_order.pieces import (
     turned_right,
     without_doubles,
 )
-from workers.engines.classic.reading_order.ruling import Rules
 from workers.engines.classic.reading_order.running_text import MIN_NEARBY, Nearby, is_stamp
 from workers.engines.classic.reading_order.side_by_side import apart
-from workers.engines.classic.reading_order.tables_of_page import TableRow, is_at_edge, table_rows, tables_of_page, value_tables
+from workers.engines.classic.reading_order.tables.aligned_tables import table_in, table_spans
+from workers.engines.classic.reading_order.tables.found_table import FoundTable, Rows
+from workers.engines.classic.reading_order.tables.ruling import Rules
+from workers.engines.classic.reading_order.tables.tables_of_page import (
+    TableRow,
+    is_at_edge,
+    table_rows,
+    tables_of_page,
+    value_tables,
+)
 from workers.engines.classic.time_limit import check_time
 
 _NO_RULES = Rules()

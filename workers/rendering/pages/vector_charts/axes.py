@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from workers.rendering.pages.vector_charts.labels import Label
+from workers.rendering.pages.vector_charts.marks.shapes import Shape
 from workers.rendering.pages.vector_charts.scales import FIT_PT, Scale, fit_dates, fit_numbers, is_number, parse_date
-from workers.rendering.pages.vector_charts.shapes import Shape
 
 MIN_TICKS, MAX_TICKS = 3, 80
 MAX_TICK_SETS = 40

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.labels import Label
-from workers.rendering.pages.vector_charts.shapes import Colour, Shape, on_arc
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, on_arc
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 

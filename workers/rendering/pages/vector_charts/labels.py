@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.found import Refused
-from workers.rendering.pages.vector_charts.shapes import Colour, Point
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Point
 
 MAX_CHARS = 20_000
 MAX_LABELS = 600

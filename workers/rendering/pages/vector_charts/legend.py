@@ -6,7 +6,7 @@ from typing import NamedTuple
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.labels import Label
-from workers.rendering.pages.vector_charts.shapes import Colour, Shape, is_alike
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, is_alike
 
 SWATCH_GAP_EM = 2.4
 FAR_SWATCH_GAP_EM = 6.0

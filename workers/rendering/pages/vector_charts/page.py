@@ -7,8 +7,8 @@ from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.ink import Ink
 from workers.rendering.pages.vector_charts.labels import labels_of
+from workers.rendering.pages.vector_charts.marks.shapes import ShapeCollector
 from workers.rendering.pages.vector_charts.reader import Drawing, Reading, read_chart
-from workers.rendering.pages.vector_charts.shapes import ShapeCollector
 
 
 def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequence[Box], ink: Ink | None) -> list[Reading]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.axes import Axis
 from workers.rendering.pages.vector_charts.labels import Label
-from workers.rendering.pages.vector_charts.shapes import Shape, is_alike, is_neutral
+from workers.rendering.pages.vector_charts.marks.shapes import Shape, is_alike, is_neutral
 
 SLACK_PT = 1.5
 TICK_PT = 12.0

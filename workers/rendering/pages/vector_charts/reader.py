@@ -11,19 +11,19 @@ from typing import NamedTuple
 from schemas.answers import ChartAnswer
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.answer import chart_answer
-from workers.rendering.pages.vector_charts.areas import is_area, read_areas
 from workers.rendering.pages.vector_charts.axes import Axis, Direction, find_axes
-from workers.rendering.pages.vector_charts.bars import read_bars
 from workers.rendering.pages.vector_charts.categories import category_rows
 from workers.rendering.pages.vector_charts.found import Found, Reason, Refused
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.legend import Entry, find_legend, legend_shapes
-from workers.rendering.pages.vector_charts.lines import read_lines
-from workers.rendering.pages.vector_charts.markers import MAX_SIDE_PT
-from workers.rendering.pages.vector_charts.pies import Circle, read_pie, sectors_of
+from workers.rendering.pages.vector_charts.marks.areas import is_area, read_areas
+from workers.rendering.pages.vector_charts.marks.bars import read_bars
+from workers.rendering.pages.vector_charts.marks.lines import read_lines
+from workers.rendering.pages.vector_charts.marks.markers import MAX_SIDE_PT
+from workers.rendering.pages.vector_charts.marks.pies import Circle, read_pie, sectors_of
+from workers.rendering.pages.vector_charts.marks.shapes import Shape, is_alike, is_neutral
 from workers.rendering.pages.vector_charts.plot import Marks, find_marks, find_plot
 from workers.rendering.pages.vector_charts.scales import offset_multiplier
-from workers.rendering.pages.vector_charts.shapes import Shape, is_alike, is_neutral
 
 Axes = dict[Direction, Axis | None]
 

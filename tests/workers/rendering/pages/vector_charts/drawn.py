@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.labels import Label
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, shape_of
 from workers.rendering.pages.vector_charts.reader import Drawing
-from workers.rendering.pages.vector_charts.shapes import Colour, Shape, shape_of
 
 BLUE, RED, GREEN, BLACK, GREY, WHITE = (30, 90, 160), (200, 40, 40), (40, 140, 60), (0, 0, 0), (210, 210, 210), (255, 255, 255)
 AREA = Box(0, 0, 400, 300)

@@ -27,8 +27,8 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
 )
 from workers.rendering.pages.vector_charts.found import REASONS
 from workers.rendering.pages.vector_charts.labels import Label
+from workers.rendering.pages.vector_charts.marks.shapes import Shape, ShapeCollector, shape_of
 from workers.rendering.pages.vector_charts.reader import Drawing, Reading, read_chart
-from workers.rendering.pages.vector_charts.shapes import Shape, ShapeCollector, shape_of
 
 NAMES = ["Oak", "Elm", "Fir", "Ash"]
 ONE = {"": (BLUE, [50.0, 20.0, 80.0, 35.0])}

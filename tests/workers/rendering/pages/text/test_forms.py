@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pymupdf
+import pytest
+
+from schemas.page import ACROSS, Box, Word
+from workers.rendering.pages.text.forms import TickBox, tick_boxes, with_ticks
+from workers.rendering.pages.text.text_layer import PdfText
+
+PAGE = Box(0, 0, 200, 200)
+
+
+def form(*boxes: tuple[float, bool], rotation: int = 0) -> pymupdf.Page:
+    document = pymupdf.open()
+    page = document.new_page(width=200, height=400)
+    for top, is_on in boxes:
+        field = pymupdf.Widget()
+        field.field_type, field.field_name = pymupdf.PDF_WIDGET_TYPE_CHECKBOX, f"box {top}"
+        field.rect, field.field_value = pymupdf.Rect(10, top, 22, top + 12), is_on
+        page.add_widget(field)
+    page.set_rotation(rotation)
+    return document.reload_page(page)
+
+
+def test_a_form_says_which_boxes_are_ticked() -> None:
+    assert tick_boxes(form((20, True), (40, False))) == [
+        TickBox(Box(10, 20, 22, 32), True),
+        TickBox(Box(10, 40, 22, 52), False),
+    ]
+
+
+def test_boxes_lie_where_the_page_shows_them() -> None:
+    (tick,) = tick_boxes(form((20, True), rotation=90))
+
+    assert tick.box == pytest.approx((400 - 32, 10, 400 - 20, 22))
+
+
+def test_hidden_boxes_and_pages_without_a_form_have_none() -> None:
+    page = form((20, True))
+    page.parent.xref_set_key(page.first_widget.xref, "F", "2")
+
+    assert tick_boxes(page) == []
+    assert tick_boxes(pymupdf.open().new_page()) == []
+
+
+def test_a_tick_stands_in_the_place_of_the_letter_that_draws_it() -> None:
+    # given the letter 3 of Zapf Dingbats in the box, and a word beside it
+    words = [Word("3", 11, 21, 20, 31, 0, 0, 10.0, ACROSS), Word("Resident", 30, 20, 80, 32, 1, 0, 10.0, ACROSS)]
+
+    text = with_ticks(PdfText(words=words, num_chars=9), [TickBox(Box(10, 20, 22, 32), True)], PAGE)
+
+    assert [word.text for word in text.words] == ["Resident", "☑"]
+    assert text.num_chars == 9
+
+
+def test_a_box_off_the_page_is_left_out(tmp_path: Path) -> None:
+    text = PdfText(words=[], num_chars=0)
+
+    assert with_ticks(text, [TickBox(Box(300, 20, 322, 32), True)], PAGE) is text

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.page import Box, Word
+from tests.workers import made_text
+from workers.rendering.pages.text.unseen import Drawn, _covered, _stacked
+from workers.rendering.renderer import Renderer
+
+MADE = {made.name: made for made in made_text.tuned() if made.name.startswith(("hidden/", "ocr-layer/"))}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_text_that_nobody_sees_goes_apart_and_what_is_seen_stays(renderer: Renderer, tmp_path: Path, name: str) -> None:
+    made = MADE[name]
+    path = tmp_path / "made.pdf"
+    path.write_bytes(made.pdf)
+    renderer.probe(path, None, None)
+
+    (page,) = renderer.render(path, [0])
+
+    assert page.text_layer is not None
+    words = " ".join(word.text for word in page.text_layer.words)
+    unseen = " ".join(word.text for word in page.text_layer.unseen)
+    assert all(text in words for text in made.has)
+    assert not any(text in words for text in made.lacks)
+    assert ("hidden_text" in page.flags) == ("hidden_text" in made.flags) == bool(unseen)
+    assert unseen == (made.lacks[0] if made.flags else "")
+
+
+def word(text: str, left: float, top: float) -> Word:
+    return Word(text, left, top, left + 8 * len(text), top + 10, 0, 0, 10.0)
+
+
+def test_what_was_drawn_over_a_word_later_covers_it_and_what_was_before_does_not() -> None:
+    words = [word("under", 0, 0), word("over", 0, 40)]
+    order = [
+        Drawn(Box(0, 40, 60, 50), None),
+        Drawn(Box(0, 0, 60, 10), "under it"),
+        Drawn(Box(0, 40, 60, 50), "over it"),
+        Drawn(Box(-5, -5, 70, 15), None),
+    ]
+    bands = np.array([each[1:5] for each in words], dtype=float)
+
+    assert _covered(words, bands, order) == [True, False]
+
+
+def test_words_that_share_a_place_are_found_and_a_bold_print_twice_is_not() -> None:
+    words = [word("secret", 0, 0), word("[none]", 2, 1), word("bold", 100, 0), word("bold", 100.3, 0), word("next", 0, 12)]
+
+    assert dict(_stacked(words)) == {0: {1}, 1: {0}}
+
+
+def test_a_page_of_words_in_one_place_is_looked_at_in_no_time() -> None:
+    words = [word(f"w{number}", 0, 0) for number in range(10_000)]
+
+    assert len(_stacked(words)) > 0

@@ -1,0 +1,1 @@
+"""Tables of a page: drawn ones by their rules, others by what lines up."""

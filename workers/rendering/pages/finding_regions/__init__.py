@@ -1,0 +1,1 @@
+"""Where charts may be on a page."""

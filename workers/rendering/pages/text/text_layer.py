@@ -1,0 +1,305 @@
+"""The text a PDF page carries of itself, word by word, in points."""
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.page import ACROSS, BOLD, DOWN, FAR_PX, INVISIBLE, ITALIC, MONO, UP, Box, TextLayer, Word
+from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.text import rtl_lines, superscripts
+from workers.rendering.pages.text.glyphs import is_symbol_font, symbol_of, with_symbols
+from workers.rendering.pages.text.torn_lines import down_lines, whole_words
+
+_FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
+_ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
+_SOFT_HYPHEN = "\u00ad"
+_WIDTHLESS = "\u200b\u2060\ufeff"
+
+
+@dataclass
+class PdfText:
+    """Words in points of the page as shown (rotation applied), and what counting them told."""
+
+    words: list[Word] = field(default_factory=list)
+    num_chars: int = 0
+    num_unmapped: int = 0
+    num_hidden: int = 0
+    size_chars: Counter[float] = field(default_factory=Counter)
+    """Font size in points, to 0.1 -> visible characters on the page."""
+    fonts: dict[str, int] = field(default_factory=dict)
+    """Name -> its number in `Word.font`."""
+    unseen: list[Word] = field(default_factory=list)
+    """Words that nobody sees on the page as drawn; not among `words`, and counted nowhere."""
+
+    def layer(self, x: float, y: float) -> TextLayer | None:
+        """In pixels, `x` and `y` being pixels per point; None when the page has no text."""
+        if not self.num_chars and not self.unseen:
+            return None
+        return TextLayer(
+            words=all_scaled(self.words, x, y),
+            num_chars=self.num_chars,
+            num_unmapped=self.num_unmapped,
+            num_hidden=self.num_hidden,
+            unseen=all_scaled(self.unseen, x, y),
+        )
+
+    def number_of(self, font: str) -> int:
+        return self.fonts.setdefault(font, len(self.fonts))
+
+
+def all_scaled(words: Sequence[Word], x: float, y: float) -> list[Word]:
+    """In pixels, to a hundredth; `x` and `y` are pixels per point. At once: one by one it costs half of what reading them does."""
+    sides = np.array([(left, top, right, bottom, size) for _, left, top, right, bottom, _, _, size, _, _ in words], dtype=float)
+    rounded = (sides.reshape(-1, 5) * (x, y, x, y, y)).round(2).clip(-FAR_PX, FAR_PX).tolist()
+    return [
+        Word(word.text, left, top, right, bottom, word.block, word.line, size, word.style, word.font)
+        for word, (left, top, right, bottom, size) in zip(words, rounded, strict=True)
+    ]
+
+
+class _Look(NamedTuple):
+    size_pt: float
+    style: int
+    is_invisible: bool
+    font: int = 0
+    is_raised: bool = False
+    """A superscript."""
+
+
+class _Char(NamedTuple):
+    text: str
+    bbox: tuple[float, float, float, float]
+    look: _Look
+
+
+def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], Mapping[int, int]] = dict) -> PdfText:
+    """The words of a text page, in MuPDF's (logical) order, clipped to the page.
+
+    White space ends a word, and so does a line. Characters without a finite box are dropped; a word outside the page is counted
+    (as hidden) and dropped. MuPDF's own words cost a fifth of its characters, but know neither size nor visibility: those come
+    from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, with rarer spaces, and with
+    fonts of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where a page has such a font.
+    """
+    spans = page.extractDICT()
+    has_symbols = any(is_symbol_font(span["font"]) for line in _lines(spans) for span in line["spans"])
+    has_rtl = any(rtl_lines.has_rtl(span["text"]) for line in _lines(spans) for span in line["spans"])
+    text = None if has_symbols or has_rtl else join_words(page.extractWORDS(), spans, page_pt)
+    if text is None:
+        text = read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {})
+    text.words = superscripts.joined(whole_words(down_lines(text.words)))
+    return text
+
+
+def _lines(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for block in page["blocks"]:
+        yield from block.get("lines", ())
+
+
+def join_words(words: Sequence[tuple[Any, ...]], spans: dict[str, Any], page_pt: Box) -> PdfText | None:
+    """PyMuPDF's `extractWORDS` with the looks of `extractDICT`; None where they differ on a word."""
+    text = PdfText()
+    num_joined = 0
+    for block in spans["blocks"]:
+        for line_index, line in enumerate(block.get("lines", ())):
+            expected = "".join([span["text"] for span in line["spans"]]).split()
+            if not expected:
+                continue
+            found = words[num_joined : num_joined + len(expected)]
+            num_joined += len(expected)
+            if [word[4] for word in found] != expected:
+                return None
+            if not math.isfinite(sum(word[0] + word[1] + word[2] + word[3] for word in found)):
+                return None
+            _add_line(text, found, _looks(text, line), block["number"], line_index, page_pt)
+    return text if num_joined == len(words) else None
+
+
+def _add_line(
+    text: PdfText, words: Sequence[tuple[Any, ...]], looks: list[tuple[int, "_Look"]], block: int, line: int, page_pt: Box
+) -> None:
+    """Most lines have one look and most words nothing to clean or clip: these take the short way."""
+    size_pt, style, is_invisible, font, is_raised = looks[0][1]
+    is_plain = len(looks) == 1 and not is_invisible and not is_raised
+    page_left, page_top, page_right, page_bottom = page_pt
+    num_chars = 0
+    for word in words:
+        left, top, right, bottom, joined = word[:5]
+        if (
+            is_plain
+            and joined.isascii()
+            and joined.isprintable()
+            and page_left <= left <= right <= page_right
+            and page_top <= top <= bottom <= page_bottom
+        ):
+            num_chars += len(joined)
+            text.words.append(Word(joined, left, top, right, bottom, block, line, size_pt, style, font))
+        else:
+            its_looks = [(len(joined), looks[0][1])] if is_plain else _take(looks, len(joined))
+            _add_word(text, joined, word, its_looks, block, line, page_pt)
+    if num_chars:
+        text.num_chars += num_chars
+        text.size_chars[size_pt] += num_chars
+
+
+def _looks(text: PdfText, line: dict[str, Any]) -> list[tuple[int, "_Look"]]:
+    """(number of characters without white space, look) from the last span to the first."""
+    looks: list[tuple[int, _Look]] = []
+    raised_spans = superscripts.raised_spans(line)
+    for place in reversed(range(len(line["spans"]))):
+        span = line["spans"][place]
+        if num_chars := sum(map(len, span["text"].split())):
+            look = _look(text, span, line, place in raised_spans)
+            if looks and looks[-1][1] == look:
+                num_chars += looks.pop()[0]
+            looks.append((num_chars, look))
+    return looks
+
+
+def _look(text: PdfText, span: dict[str, Any], line: dict[str, Any], is_raised: bool) -> "_Look":
+    is_invisible = span["alpha"] == 0 or not span["char_flags"] & (_FILLED | _STROKED | _CLIPPED)
+    style = _style(span["flags"]) | _direction(line) | INVISIBLE * is_invisible
+    return _Look(round(span["size"], 1), style, is_invisible, text.number_of(span["font"]), is_raised)
+
+
+def _direction(line: dict[str, Any]) -> int:
+    """Which way its characters follow each other on the page."""
+    y = line["dir"][1]
+    if line["wmode"] or y > 0.99:
+        return DOWN
+    return UP if y < -0.99 else ACROSS
+
+
+def _take(looks: list[tuple[int, "_Look"]], num_chars: int) -> list[tuple[int, "_Look"]]:
+    """The next characters' looks; `looks` keeps the rest."""
+    taken = []
+    while num_chars:
+        there, look = looks.pop()
+        if there > num_chars:
+            looks.append((there - num_chars, look))
+            there = num_chars
+        taken.append((there, look))
+        num_chars -= there
+    return taken
+
+
+def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, int] | None = None) -> PdfText:
+    """The same, character by character, from PyMuPDF's `extractRAWDICT`."""
+    text = PdfText()
+    mixed: list[range] = []
+    for block in raw["blocks"]:
+        for line_index, line in enumerate(block.get("lines", ())):
+            start = len(text.words)
+            word: list[_Char] = []
+            raised_spans = superscripts.raised_spans(line)
+            is_mixed = line["dir"][0] > 0.99 and _is_mixed(line)
+            for place, span in enumerate(line["spans"]):
+                look = _look(text, span, line, place in raised_spans)
+                is_symbols = is_symbol_font(span["font"])
+                for char in span["chars"]:
+                    letter, bbox = char["c"], char["bbox"]
+                    if is_symbols:
+                        letter = symbol_of(letter, span["font"], symbol_glyphs or {})
+                    if letter.isspace() and not is_mixed:
+                        if word:
+                            _end_word(text, word, block["number"], line_index, page_pt)
+                            word = []
+                    elif math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
+                        word.append(_Char(letter, bbox, look))
+            groups = rtl_lines.word_groups([char.text for char in word], [char.bbox for char in word]) if is_mixed and word else []
+            for part in [[word[place] for place in group] for group in groups] or [word]:
+                if part:
+                    _end_word(text, part, block["number"], line_index, page_pt)
+            if is_mixed:
+                mixed.append(range(start, len(text.words)))
+    _mirror(text.words, mixed)
+    return text
+
+
+def _is_mixed(line: dict[str, Any]) -> bool:
+    return rtl_lines.is_mixed("".join(char["c"] for span in line["spans"] for char in span["chars"]))
+
+
+def _mirror(words: list[Word], lines: Sequence[range]) -> None:
+    """Brackets of right-to-left lines as they are meant, where the page has them as they look."""
+    if rtl_lines.are_mirrored(["".join(words[place].text for place in line) for line in lines]):
+        for line in lines:
+            for place in line:
+                words[place] = words[place]._replace(text=rtl_lines.mirrored(words[place].text))
+
+
+def _end_word(text: PdfText, chars: list[_Char], block: int, line: int, page_pt: Box) -> None:
+    letters, boxes, looks = zip(*chars, strict=True)
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    bbox = (min(lefts), min(tops), max(rights), max(bottoms))
+    _add_word(text, "".join(letters), bbox, [(1, look) for look in looks], block, line, page_pt)
+
+
+def _add_word(
+    text: PdfText,
+    joined: str,
+    bbox: Sequence[float],
+    looks: Sequence[tuple[int, _Look]],
+    block: int,
+    line: int,
+    page_pt: Box,
+) -> None:
+    """`looks`: how many of the word's characters look how."""
+    left, top, right, bottom = bbox[:4]
+    page_left, page_top, page_right, page_bottom = page_pt
+    left, top = left if left > page_left else page_left, top if top > page_top else page_top
+    right, bottom = right if right < page_right else page_right, bottom if bottom < page_bottom else page_bottom
+    num_chars = len(joined)
+    text.num_chars += num_chars
+    spelled = joined
+    if any(look.is_raised for _, look in looks):
+        spelled = _spelled(joined, looks)
+    if not spelled.isascii() or not spelled.isprintable():
+        spelled = with_symbols(spelled)
+        text.num_unmapped += sum(map(is_unmapped, spelled))
+    if right < left or bottom < top:
+        text.num_hidden += num_chars
+        return
+    for num_alike, look in looks:
+        if look.is_invisible:
+            text.num_hidden += num_alike
+        else:
+            text.size_chars[look.size_pt] += num_alike
+    if cleaned := clean_text(spelled):
+        first = next((look for _, look in looks if not look.is_raised), looks[0][1])
+        text.words.append(Word(cleaned, left, top, right, bottom, block, line, first.size_pt, first.style, first.font))
+
+
+def _spelled(joined: str, looks: Sequence[tuple[int, _Look]]) -> str:
+    """With its superscripts written as such."""
+    spelled, start = "", 0
+    for is_raised, group in groupby(looks, key=lambda item: item[1].is_raised):
+        part = joined[start : start + sum(num_chars for num_chars, _ in group)]
+        spelled += superscripts.raised(part, spelled) if is_raised else part
+        start += len(part)
+    return spelled
+
+
+def clean_text(text: str) -> str:
+    """Without control characters; a soft hyphen is a hyphen at the end and nothing inside; a lone surrogate becomes U+FFFD."""
+    if text.isascii() and text.isprintable():
+        return text
+    if text.endswith(_SOFT_HYPHEN) and len(text) > 1:
+        text = text[:-1] + "-"
+    text = text.strip(_WIDTHLESS)
+    kept = (char for char in text.replace(_SOFT_HYPHEN, "") if unicodedata.category(char) != "Cc")
+    return "".join("\ufffd" if unicodedata.category(char) == "Cs" else char for char in kept)
+
+
+def is_unmapped(char: str) -> bool:
+    """Without a meaning that Unicode gives it."""
+    return char == "\ufffd" or (not char.isprintable() and unicodedata.category(char) in ("Co", "Cc", "Cs", "Cn"))
+
+
+def _style(flags: int) -> int:
+    return BOLD * bool(flags & _BOLD) + ITALIC * bool(flags & _ITALIC) + MONO * bool(flags & _MONO)
