@@ -37,7 +37,7 @@ class Context:
 
 def build(work: Dataset, context: Context) -> Dataset:
     """Composes the run. It is lazy: nothing starts until the receipts are consumed."""
-    rendering = RenderSetup.of(context.settings, context.run_id)
+    rendering = RenderSetup.of(context.settings, context.recipes, context.run_id)
     probing = ProbeSetup(rendering=rendering, known=context.known)
     reading = ReadSetup.of(context.settings, context.recipes, context.run_id, context.store)
     return (

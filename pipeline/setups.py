@@ -8,6 +8,7 @@ from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings, Settings
 from workers.engines.registry import portable
+from workers.reading.drawn import VECTOR
 from workers.rendering.bounds import Bounds
 
 
@@ -21,18 +22,22 @@ class RenderSetup:
     passwords: list[str] = field(repr=False)
     log: LogSettings
     run_id: str
+    draws_regions: bool = True
+    """False if nobody is asked about the pictures of regions: then they are found, and not drawn a second time."""
 
     @classmethod
-    def of(cls, settings: Settings, run_id: str) -> "RenderSetup":
-        """The setup for a run. Regions are searched only if charts are asked for."""
-        is_chart_asked = "chart" in settings.read.tasks
+    def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str) -> "RenderSetup":
+        """The setup for a run. Regions are searched only if charts are asked for, or if they change the text."""
+        chart, text = recipes.get("chart"), recipes.get("ocr")
+        is_searched = settings.regions.enabled and (chart is not None or (text is not None and "regions" in text.options))
         return cls(
             fetch=settings.fetch,
             render=settings.render,
-            regions=settings.regions.model_copy(update={"enabled": settings.regions.enabled and is_chart_asked}),
+            regions=settings.regions.model_copy(update={"enabled": is_searched}),
             passwords=[password.get_secret_value() for password in settings.input.passwords],
             log=settings.log,
             run_id=run_id,
+            draws_regions=chart is not None and chart.engine != VECTOR,
         )
 
 

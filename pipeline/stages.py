@@ -66,7 +66,7 @@ class _Rendering:
     def __init__(self, setup: RenderSetup) -> None:
         log_in_actor(setup.log, sys.stderr, run_id=setup.run_id)
         self.fetcher = Fetcher(setup.fetch)
-        self.renderer = Renderer(setup.render, setup.regions, setup.passwords)
+        self.renderer = Renderer(setup.render, setup.regions, setup.passwords, draws_regions=setup.draws_regions)
         self.budget = RenderBudget(setup.render, setup.fetch, setup.run_id)
 
     def contained(self, error: Exception, stage: Stage, source: Source) -> PageError:

@@ -176,7 +176,7 @@ class Region(Frozen):
     origin: Literal["image", "drawing", "standalone", "answer"]
     """A placed image, a cluster of drawings, a standalone image as a whole, or a box in the OCR answer of a scan."""
     image: PageImage | None = None
-    """Rendered on its own; None: the page's image is the region's image (standalone)."""
+    """Rendered on its own. None: the page's image is the region's image (standalone), or nobody is asked about it."""
     dpi: Dpi | None = None
     words: Words = []
     """Words of the text layer inside the region, in pixels of the *page* image."""

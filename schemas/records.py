@@ -286,7 +286,9 @@ class ChartRecord(Record, ChartData, Asked, Flagged, ReadTimes, ChartDrawing):
     ]
     bbox_px: PixelBox = None
     region_origin: Annotated[str | None, "How the region was found: image, drawing, standalone, answer."] = None
-    width_px: Annotated[int | None, "Width of the region's own rendering, as the engine saw it."] = None
+    width_px: Annotated[
+        int | None, "Width of the region's own rendering, as the engine saw it; null where no engine was asked."
+    ] = None
     height_px: Annotated[int | None, "Height of the region's own rendering."] = None
     dpi: Annotated[float | None, "Resolution of the region's own rendering; null for images."] = None
 

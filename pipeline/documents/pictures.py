@@ -24,7 +24,7 @@ class Pictures:
         self._fetcher = Fetcher(settings.fetch)
         passwords = [password.get_secret_value() for password in settings.input.passwords]
         no_regions = settings.regions.model_copy(update={"enabled": False})
-        self._renderer = Renderer(settings.render, no_regions, passwords)
+        self._renderer = Renderer(settings.render, no_regions, passwords, draws_regions=False)
 
     @contextmanager
     def open(self, document: ReadDocument) -> Iterator["DocumentPictures"]:

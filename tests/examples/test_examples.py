@@ -151,3 +151,15 @@ def test_the_reports_charts_are_read_from_their_drawings_as_they_were_made() -> 
         "Sales by customer",
         "Yield and wind",
     ]
+
+
+def test_regions_that_nobody_is_asked_about_are_found_and_not_drawn():
+    def regions(**options):
+        document = PdfDocument(FOLDER / "report.pdf", RenderSettings(), RegionSettings(), [], **options)
+        return document.find_regions(document.render_page(0))
+
+    (drawn,), (found,) = regions(), regions(draws_regions=False)
+
+    assert drawn.image is not None
+    assert (found.image, found.dpi) == (None, None)
+    assert found.model_copy(update={"image": drawn.image, "dpi": drawn.dpi}) == drawn

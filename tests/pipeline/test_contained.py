@@ -32,7 +32,7 @@ from schemas.receipt import Receipt
 from schemas.records import ChunkRecords
 from schemas.settings import Settings
 from schemas.source import FileIdentity, Source
-from tests.pipeline.made import NOON
+from tests.pipeline.made import NOON, RECIPES
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import VOLATILE
 from workers import contained
@@ -80,7 +80,7 @@ class Front:
     """Probe and draw."""
 
     def __init__(self, folder: Path) -> None:
-        setup = RenderSetup.of(Settings(), "run")
+        setup = RenderSetup.of(Settings(), RECIPES, "run")
         self.probe, self.draw = ProbeDocuments(ProbeSetup(rendering=setup)), RenderPages(setup)
         self.works = [work_on(index, folder / name) for index, name in enumerate(PAGES)]
 

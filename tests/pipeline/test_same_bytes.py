@@ -13,14 +13,14 @@ from schemas.failure import FailureKind
 from schemas.page import Chunk, RenderedPage
 from schemas.plan import PlannedSource, SourceFailure
 from schemas.settings import RegionSettings, RenderSettings, Settings
-from tests.pipeline.made import make_source
+from tests.pipeline.made import RECIPES, make_source
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.planning.test_duplicates import choose, committed, ledger
 from workers.rendering.bounds import Bounds
 from workers.rendering.renderer import understood
 from workers.sources.listing import list_sources
 
-SETUP = RenderSetup.of(Settings(), "r1")
+SETUP = RenderSetup.of(Settings(), RECIPES, "r1")
 
 
 @pytest.fixture(scope="module")

@@ -144,7 +144,8 @@ class _ChunkReader:
         if places is not None and places.content is None:
             parts.insert(0, ChunkRecords(failures=self.rows.of_outcome(places.outcome, page, task="chart")))
         if text is not None:
-            parts.insert(0, self._text_rows(page, text, num_candidates=len(page.regions) + len(found)))
+            num_candidates = len(page.regions) + len(found) if "chart" in self._tasks else 0
+            parts.insert(0, self._text_rows(page, text, num_candidates=num_candidates))
         return ChunkRecords.joined(parts)
 
     def _wants(self, page: RenderedPage, region: Region) -> bool:
@@ -155,8 +156,7 @@ class _ChunkReader:
 
     def _undrawn(self, page: RenderedPage) -> ChunkRecords:
         """The rows of a page that was not drawn: one failure for the whole page. In a chunk that asks for charts alone it is a
-        failure
-        of the task `chart`, because the page's text may have been read before."""
+        failure of the task `chart`, because the page's text may have been read before."""
         pages = [self.rows.of_undrawn(page)] if "ocr" in self._tasks else []
         if page.failure is None:
             return ChunkRecords(pages=pages)
@@ -244,14 +244,14 @@ class _ChunkReader:
 
     async def _read_chart(self, page: RenderedPage, region: Region, flags: tuple[str, ...]) -> ChunkRecords:
         try:
-            image = region.image or page.image
-            assert image is not None
+            image = region.image or (page.image if region.origin == "standalone" else None)
             way = self._reader._charts_from
             drawn = await asyncio.to_thread(drawn_content, region, page) if region.drawn_answer else None
             if drawn is not None and way != "model":
                 return self.rows.of_drawn_chart(page, region, image, drawn)
             if way == "vector":
                 return self.rows.of_unasked_chart(page, region, image)
+            assert image is not None
             outcome = await self._ask(self._chart_request(page, region, image))
             outcome, content = await _checked(outcome, _chart_content, region, page)
             seen = agreement(content.points, drawn.points) if content is not None and drawn is not None else None

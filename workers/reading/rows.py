@@ -116,13 +116,13 @@ class ChunkRows:
         points = self._points(page, region, content, self._readings["chart"], drawn.wrong if drawn else ())
         return ChunkRecords(charts=[record], chart_points=points, failures=failures)
 
-    def of_drawn_chart(self, page: RenderedPage, region: Region, image: PageImage, content: ChartContent) -> ChunkRecords:
+    def of_drawn_chart(self, page: RenderedPage, region: Region, image: PageImage | None, content: ChartContent) -> ChunkRecords:
         """As the region's drawing says."""
         columns = _columns(content, reading=self._vector, read_at=self._clock())
         record = self._chart(page, region, image, content.status, None, **columns)
         return ChunkRecords(charts=[record], chart_points=self._points(page, region, content, self._vector))
 
-    def of_unasked_chart(self, page: RenderedPage, region: Region, image: PageImage) -> ChunkRecords:
+    def of_unasked_chart(self, page: RenderedPage, region: Region, image: PageImage | None) -> ChunkRecords:
         """A candidate that nobody reads: where it is, and why its drawing was not read."""
         return ChunkRecords(charts=[self._chart(page, region, image, "not_asked", None, reading=self._vector)])
 
@@ -173,7 +173,7 @@ class ChunkRows:
             "rotation": page.rotation,
             "is_scan": page.is_scan,
             "is_blank": page.is_blank,
-            "num_chart_candidates": len(page.regions),
+            "num_chart_candidates": len(page.regions) if "chart" in self._readings else 0,
             "num_text_layer_chars": page.text_layer and page.text_layer.num_chars,
             "flags": joined(page.flags, _answer_flags(outcome)),
             "render_s": page.render_s,
@@ -182,7 +182,7 @@ class ChunkRows:
         return PageRecord(**columns | self._asked(outcome) | content)
 
     def _chart(
-        self, page: RenderedPage, region: Region, image: PageImage, status: Any, outcome: Outcome | None, **content: Any
+        self, page: RenderedPage, region: Region, image: PageImage | None, status: Any, outcome: Outcome | None, **content: Any
     ) -> ChartRecord:
         columns: dict[str, Any] = {
             "lineage": self._lineage,
@@ -192,8 +192,8 @@ class ChunkRows:
             "status": status,
             "bbox_px": Box(*region.bbox_px),
             "region_origin": region.origin,
-            "width_px": image.width_px,
-            "height_px": image.height_px,
+            "width_px": image and image.width_px,
+            "height_px": image and image.height_px,
             "dpi": region.dpi,
             "vector_refusal": region.drawn_refusal or None,
         }

@@ -27,8 +27,9 @@ from workers.sources.local_files import explained
 class Drawer:
     """Draws pages. It keeps one document open between requests, because the next chunk is often from the same document."""
 
-    def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: list[str]) -> None:
+    def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: list[str], *, draws_regions: bool) -> None:
         self._render, self._regions, self._passwords = render, regions, passwords
+        self._draws_regions = draws_regions
         self._open: OpenDocument | None = None
         self._file: IO[bytes] | None = None
 
@@ -47,7 +48,9 @@ class Drawer:
                 if (status.st_dev, status.st_ino) != (device, inode):
                     raise PageError(FailureKind.changed, "the file was replaced while it was opened")
                 through = _through(self._file)
-                self._open = open_document(Path(through), self._render, self._regions, self._passwords)
+                self._open = open_document(
+                    Path(through), self._render, self._regions, self._passwords, draws_regions=self._draws_regions
+                )
         except (PageError, MemoryError) as error:
             return _failure(error, through, path)
         return Frame(DOCUMENT, self._open.document.model_dump_json().encode())
@@ -129,7 +132,8 @@ def main() -> None:
     setup = json.loads(read_frame(requests).body)
     sandbox.die_with_parent(setup["parent_pid"])
     render = RenderSettings.model_validate(setup["render"])
-    drawer = Drawer(render, RegionSettings.model_validate(setup["regions"]), setup["passwords"])
+    regions = RegionSettings.model_validate(setup["regions"])
+    drawer = Drawer(render, regions, setup["passwords"], draws_regions=setup["draws_regions"])
     sandbox.confine(render.memory_bytes)
     write_frame(answers, Frame(READY, b""))
     while True:

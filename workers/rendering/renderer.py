@@ -56,13 +56,17 @@ class Renderer:
 
     _child_module: ClassVar[str] = "workers.rendering.child"
 
-    def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: Sequence[str]) -> None:
+    def __init__(
+        self, render: RenderSettings, regions: RegionSettings, passwords: Sequence[str], *, draws_regions: bool = True
+    ) -> None:
+        """`draws_regions`: whether regions get pictures of their own."""
         self._settings = render
         self._bounds = Bounds.of(render, regions)
         self._setup = {
             "render": render.model_dump(mode="json"),
             "regions": regions.model_dump(mode="json"),
             "passwords": list(passwords),
+            "draws_regions": draws_regions,
             "parent_pid": os.getpid(),
         }
         self._folders: list[str] = []

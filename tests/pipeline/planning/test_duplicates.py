@@ -178,7 +178,7 @@ def works(folder: Path, **of_a: object) -> list[Work]:
 
 
 def probe(works: list[Work], known: dict[str, str] | None = None) -> list[Chunk]:
-    stage = ProbeDocuments(ProbeSetup(rendering=RenderSetup.of(Settings(), "r"), known=known or {}))
+    stage = ProbeDocuments(ProbeSetup(rendering=RenderSetup.of(Settings(), RECIPES, "r"), known=known or {}))
     return [chunk for found in stage.probe(works) for chunk in found]
 
 

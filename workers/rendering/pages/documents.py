@@ -73,15 +73,17 @@ def _is_pdf(head: bytes, tail: bytes) -> bool:
     return re.search(rb"\d+\s+\d+\s+obj\b", head) is not None and (b"startxref" in tail or b"%%EOF" in tail)
 
 
-def open_document(path: Path, settings: RenderSettings, regions: RegionSettings, passwords: Sequence[str]) -> OpenDocument:
+def open_document(
+    path: Path, settings: RenderSettings, regions: RegionSettings, passwords: Sequence[str], *, draws_regions: bool = True
+) -> OpenDocument:
     """Raises PageError: empty, unsupported_type, encrypted, corrupt, no_pages, too_large."""
     media_type = sniff(path)
     if media_type == "application/pdf":
         from workers.rendering.pages.pdf_pages import PdfDocument
 
-        return PdfDocument(path, settings, regions, passwords)
+        return PdfDocument(path, settings, regions, passwords, draws_regions=draws_regions)
     if media_type is None:
         raise PageError(FailureKind.unsupported_type, "neither a PDF nor an image we decode, by its first bytes")
     from workers.rendering.pages.image_pages import ImageDocument
 
-    return ImageDocument(path, media_type, settings, regions)
+    return ImageDocument(path, media_type, settings, regions, draws_regions=draws_regions)

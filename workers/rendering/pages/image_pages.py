@@ -55,10 +55,13 @@ _TRANSPOSED_DEGREES = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 class ImageDocument:
     """An image file. A TIFF, a GIF or a WebP has a page for each frame; of an APNG, an AVIF or a HEIC the first picture is read."""
 
-    def __init__(self, path: Path, media_type: str, settings: RenderSettings, regions: RegionSettings) -> None:
+    def __init__(
+        self, path: Path, media_type: str, settings: RenderSettings, regions: RegionSettings, *, draws_regions: bool = True
+    ) -> None:
         Image.MAX_IMAGE_PIXELS = settings.max_decoded_pixels
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         self._settings, self._regions = settings, regions
+        self._has_full_image = regions.enabled and draws_regions
         try:
             self._image = Image.open(path, formats=[_FORMATS[media_type]])
             num_pages = int(getattr(self._image, "n_frames", 1)) if media_type in _WITH_FRAMES else 1
@@ -95,7 +98,7 @@ class ImageDocument:
             is_scan=True,
             is_blank=is_one_color(page),
             is_reduced=is_reduced,
-            full_image=full_image(image) if is_reduced and self._regions.enabled else b"",
+            full_image=full_image(image) if is_reduced and self._has_full_image else b"",
             flags=flags,
         )
 

@@ -39,8 +39,16 @@ images: `extractDICT` would encode every one of them as a file."""
 
 
 class PdfDocument:
-    def __init__(self, path: Path, settings: RenderSettings, regions: RegionSettings, passwords: Sequence[str]) -> None:
-        self._settings, self._region_settings = settings, regions
+    def __init__(
+        self,
+        path: Path,
+        settings: RenderSettings,
+        regions: RegionSettings,
+        passwords: Sequence[str],
+        *,
+        draws_regions: bool = True,
+    ) -> None:
+        self._settings, self._region_settings, self._draws_regions = settings, regions, draws_regions
         try:
             self._pdf = pymupdf.open(path, filetype="pdf")
             if not self._pdf.is_pdf:
@@ -88,7 +96,8 @@ class PdfDocument:
             raise PageError(
                 FailureKind.unreadable, "the file has no such page where its list of pages says: cut off, or overwritten"
             )
-        has_full_image = self._region_settings.enabled and shown.native.is_scan and shown.is_reduced  # only charts are cut from it
+        may_be_cut = self._region_settings.enabled and self._draws_regions
+        has_full_image = may_be_cut and shown.native.is_scan and shown.is_reduced  # only charts are cut from it
         return RenderedPage(
             page_index=page_index,
             image=PageImage.from_rgb(*size, pixels),
@@ -128,7 +137,9 @@ class PdfDocument:
         if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
             return []
         found = find_regions(shown.view(), self._region_settings)
-        regions = [shown.region(index, each, self._region_settings) for index, each in enumerate(found)]
+        regions = [
+            shown.region(index, each, self._region_settings if self._draws_regions else None) for index, each in enumerate(found)
+        ]
         drawings = [region for region in regions if region.origin == "drawing"]
         readings = shown.vector_readings([found[region.region_index].rect_pt for region in drawings])
         read = {region.region_index: _with_reading(region, reading) for region, reading in zip(drawings, readings, strict=True)}
@@ -250,24 +261,25 @@ class ShownPage:
     def _in_pixels(self, part_pt: Box) -> Box:
         return Box(*(round(side, 2) for side in part_pt.scaled(self.x, self.y)))
 
-    def region(self, index: int, found: FoundRegion, settings: RegionSettings) -> Region:
+    def region(self, index: int, found: FoundRegion, settings: RegionSettings | None) -> Region:
+        """`settings`: those of its picture; None for a region without one."""
         part = found.rect_pt.intersection(self.page_pt)
         core = found.core_pt.intersection(part)
-        size = fit(
+        size = settings and fit(
             part.width / 72 * found.dpi,
             part.height / 72 * found.dpi,
             cell_px=self._settings.cell_px,
             min_pixels=settings.min_pixels,
             max_pixels=settings.max_pixels,
         )
-        drawn = self.draw(size, part)
+        drawn = self.draw(size, part) if size else None  # its pixels last as long as it does
         return Region(
             region_index=index,
             bbox_px=self._in_pixels(part),
             core_px=self._in_pixels(core) if core.area else None,
             origin=found.origin,
-            image=PageImage.from_rgb(*size, drawn.pixels),
-            dpi=size.width_px / part.width * 72,
+            image=PageImage.from_rgb(*size, drawn.pixels) if size and drawn else None,
+            dpi=size.width_px / part.width * 72 if size else None,
             words=all_scaled([word for word in self.text.words if _is_in(word, part)], self.x, self.y),
         )
 

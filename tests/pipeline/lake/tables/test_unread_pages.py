@@ -151,7 +151,7 @@ def test_a_run_counts_it_once_too(cut: list[tuple[Chunk, ChunkRecords]]) -> None
 @pytest.fixture
 def rendering(tmp_path: Path) -> Iterator[RenderPages]:
     limits = RenderSettings(cpu_s=1, max_document_faults=2)
-    stage = RenderPages(RenderSetup.of(Settings(fetch=FetchSettings(cache_dir=tmp_path / "cache"), render=limits), "r1"))
+    stage = RenderPages(RenderSetup.of(Settings(fetch=FetchSettings(cache_dir=tmp_path / "cache"), render=limits), RECIPES, "r1"))
     yield stage
     stage.renderer.close()
 

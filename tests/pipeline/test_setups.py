@@ -1,0 +1,33 @@
+"""What the stages are given: which regions are looked for, and which are drawn."""
+
+import pytest
+
+from pipeline.planning.recipes import make_recipes
+from pipeline.setups import RenderSetup
+from schemas.settings import Settings
+from workers.engines.registry import describe_engine
+
+
+@pytest.mark.parametrize(
+    ("engine", "tasks", "is_searched", "is_drawn"),
+    [
+        ("classic", ["ocr", "chart"], True, False),  # charts come from drawings
+        ("classic", ["ocr"], True, False),  # the words of figures are no paragraphs, whoever asks for charts
+        ("scripted", ["ocr", "chart"], True, True),
+        ("scripted", ["ocr"], False, False),
+    ],
+)
+def test_regions_are_looked_for_where_they_matter_and_drawn_for_those_who_see_them(engine, tasks, is_searched, is_drawn):
+    settings = Settings.model_validate({"engine": {"name": engine}, "read": {"tasks": tasks}})
+    recipes = make_recipes(settings, describe_engine(settings.engine), tasks)
+
+    setup = RenderSetup.of(settings, recipes, "run")
+
+    assert (setup.regions.enabled, setup.draws_regions) == (is_searched, is_drawn)
+
+
+def test_regions_that_are_switched_off_stay_so():
+    settings = Settings.model_validate({"regions": {"enabled": False}})
+    recipes = make_recipes(settings, describe_engine(settings.engine), ["ocr", "chart"])
+
+    assert not RenderSetup.of(settings, recipes, "run").regions.enabled
