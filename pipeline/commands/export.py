@@ -10,7 +10,6 @@ import typer
 from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, QuietFlag, SetFlag, resolved
 from pipeline.commands.output import console, dump_json
 from schemas.errors import OperatorError
-from schemas.failure import PageError
 
 _MOST_SHOWN = 5
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -104,6 +103,7 @@ def show(
         return
     from pipeline.documents.pictures import Pictures
     from pipeline.report.boxes import with_boxes
+    from schemas.failure import PageError
 
     if not found.pages:
         raise OperatorError(f"{found.name} has no page that was read.")

@@ -116,7 +116,7 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     before = os.times()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("run", "watch", "plan", "status", "failures", "retry", "gc", "query", "schema", "doctor", "demo"):
+    for command in ("run", "watch", "plan", "status", "failures", "retry", "gc", "query", "ask", "export", "report", "demo"):
         assert f"  {command} " in done.stdout
     after = os.times()
     took_s = after.children_user + after.children_system - before.children_user - before.children_system
