@@ -142,3 +142,21 @@ def test_a_page_that_lies_on_its_side_is_turned_and_its_boxes_are_turned_back():
 def test_a_tesseract_that_fails_leaves_the_page_unread():
     unread = read(Told({"heb": -1}, seen("Hebrew")))
     assert unread == Unread("tesseract ended with -9: ")
+
+
+@pytest.mark.parametrize(("text", "is_thai"), [("ประชากรและสิทธิของการ " * 20, True), ("รนุ่นนุนนททุนนุนานฉัตนทท" * 20, False)])
+def test_thai_has_the_words_of_thai_or_it_is_another_script(text, is_thai):
+    told = Told({"tha": 0.82}, text={"tha": text})
+
+    found = OtherScripts(told, None).read(PAGE, NOTHING_READ, None)
+
+    assert isinstance(found, Reading if is_thai else Unread)
+
+
+def test_a_script_that_is_surer_is_taken_whatever_is_tried_first():
+    told = Told({"tha": 0.71, "kat": 0.96}, text={"tha": "และของการ" * 20})
+
+    found = OtherScripts(told, None).read(PAGE, NOTHING_READ, None)
+
+    assert isinstance(found, Reading)
+    assert {line.text[0] for line in found.page.lines} == {"ა"}
