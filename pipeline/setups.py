@@ -37,8 +37,14 @@ class RenderSetup:
             passwords=[password.get_secret_value() for password in settings.input.passwords],
             log=settings.log,
             run_id=run_id,
-            draws_regions=chart is not None and chart.engine != VECTOR,
+            draws_regions=draws_regions(recipes),
         )
+
+
+def draws_regions(recipes: Mapping[Task, Recipe]) -> bool:
+    """True if an engine is asked about the pictures of regions; charts that are read from their drawing need none."""
+    chart = recipes.get("chart")
+    return chart is not None and chart.engine != VECTOR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +76,7 @@ class ReadSetup:
             engine=portable(settings.engine),
             read=settings.read,
             regions=settings.regions,
-            bounds=Bounds.of(settings.render, settings.regions),
+            bounds=Bounds.of(settings.render, settings.regions, draws_regions=draws_regions(recipes)),
             recipes=recipes,
             run_id=run_id,
             store=store,

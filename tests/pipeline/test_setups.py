@@ -2,10 +2,13 @@
 
 import pytest
 
+from pipeline.demo import EXAMPLES
+from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.recipes import make_recipes
-from pipeline.setups import RenderSetup
+from pipeline.setups import ReadSetup, RenderSetup
 from schemas.settings import Settings
 from workers.engines.registry import describe_engine
+from workers.rendering.renderer import Renderer, understood
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,19 @@ def test_regions_that_are_switched_off_stay_so():
     recipes = make_recipes(settings, describe_engine(settings.engine), ["ocr", "chart"])
 
     assert not RenderSetup.of(settings, recipes, "run").regions.enabled
+
+
+@pytest.mark.parametrize("engine", ["classic", "scripted"])
+def test_a_region_that_is_sent_is_what_is_understood(engine):
+    """What the process that renders sends passes the bounds of the process that reads."""
+    settings = Settings.model_validate({"engine": {"name": engine}})
+    recipes = make_recipes(settings, describe_engine(settings.engine), ["ocr", "chart"])
+    setup = RenderSetup.of(settings, recipes, "run")
+    bounds = ReadSetup.of(settings, recipes, "run", LocalStore("unused")).bounds
+
+    with Renderer(setup.render, setup.regions, [], draws_regions=setup.draws_regions) as renderer:
+        (packed,) = renderer.draw(EXAMPLES / "report.pdf", [0])
+    page = understood(packed, 0, bounds)
+
+    assert page.failure is None
+    assert [region.image is not None for region in page.regions] == [engine == "scripted"]

@@ -83,13 +83,15 @@ class Bounds:
     region_pixels: int
     num_regions: int
     cell_px: int
+    has_region_images: bool = True
+    """False if regions are not drawn: then none has an image."""
 
     @classmethod
-    def of(cls, render: RenderSettings, regions: RegionSettings) -> "Bounds":
+    def of(cls, render: RenderSettings, regions: RegionSettings, *, draws_regions: bool = True) -> "Bounds":
         """The bounds for the settings. An image has at least one cell, whatever its limit: see
         `workers.rendering.pages.resolution.fit`."""
         cell = render.cell_px**2
-        return cls(max(render.max_pixels, cell), max(regions.max_pixels, cell), regions.max_per_page, render.cell_px)
+        return cls(max(render.max_pixels, cell), max(regions.max_pixels, cell), regions.max_per_page, render.cell_px, draws_regions)
 
     # --- frames, as they come
 
@@ -175,7 +177,8 @@ class Bounds:
             _require(region.drawn_refusal in ("", *REASONS), "an unknown reason")
             _require(_is_on(region.bbox_px, image), "a region off the page")
             _require(region.core_px is None or _is_on(region.core_px, image), "a picture off the page")
-            _require((region.image is None) == (region.origin == "standalone"), "a region without an image")
+            has_image = self.has_region_images and region.origin != "standalone"
+            _require((region.image is not None) == has_image, "a region without its image, or with one that nobody asked for")
             if region.image is not None:
                 self._check_image(region.image, self.region_pixels)
         _check_words([word for region in regions for word in region.words], image)

@@ -61,7 +61,7 @@ class Renderer:
     ) -> None:
         """`draws_regions`: whether regions get pictures of their own."""
         self._settings = render
-        self._bounds = Bounds.of(render, regions)
+        self._bounds = Bounds.of(render, regions, draws_regions=draws_regions)
         self._setup = {
             "render": render.model_dump(mode="json"),
             "regions": regions.model_dump(mode="json"),
