@@ -23,7 +23,7 @@ from pipeline.documents.markdown import Picture, document_markdown, no_picture
 from pipeline.documents.model import FORMAT_VERSION, ReadBlock, ReadChart, ReadDocument
 from pipeline.documents.pictures import Pictures
 from pipeline.documents.places import Item, is_same_place
-from pipeline.documents.reading import Row, listed, read_listed
+from pipeline.documents.reading import Row, content_of, listed, read_listed
 from pipeline.lake.opening import open_store
 from pipeline.lake.staging import this_version
 from pipeline.object_store.store import Store
@@ -166,11 +166,7 @@ def _signatures(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row], form
         sql = f"SELECT COALESCE(document_id, source_id) AS content, {columns} FROM {view} ORDER BY ALL"
         for content, *rest in connection.sql(sql).fetchall():
             answers.setdefault(content, []).append(f"{view} {rest}")
-    return {row["uri"]: _mark(repr((asked, row["uri"], row["source_id"], answers.get(_content(row), [])))) for row in rows}
-
-
-def _content(row: Row) -> str:
-    return str(row["document_id"] or row["source_id"])
+    return {row["uri"]: _mark(repr((asked, row["uri"], row["source_id"], answers.get(content_of(row), [])))) for row in rows}
 
 
 def _files(

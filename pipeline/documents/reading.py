@@ -95,11 +95,11 @@ def read_listed(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> I
         batch = rows[start : start + _BATCH]
         found = {view: _by_document(connection, view, order, batch) for view, order in _VIEWS.items()}
         for row in batch:
-            key = _content(row)
+            key = content_of(row)
             yield _document(row, {view: of.get(key, []) for view, of in found.items()})
 
 
-def _content(row: Row) -> str:
+def content_of(row: Row) -> str:
     """What rows of one document share: its bytes, or its source where they were never fetched."""
     return str(row["document_id"] or row["source_id"])
 
@@ -111,7 +111,7 @@ def _by_document(connection: duckdb.DuckDBPyConnection, view: str, order: str, b
     sql = f"SELECT * FROM {view} WHERE {chosen} ORDER BY {order}"
     by_document: dict[str, list[Row]] = defaultdict(list)
     for row in _rows(connection, sql, {"ids": ids, "sources": sources}):
-        by_document[_content(row)].append(row)
+        by_document[content_of(row)].append(row)
     return by_document
 
 

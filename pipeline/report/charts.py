@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipeline.documents.model import ReadChart, ReadPoint
 
@@ -92,8 +92,7 @@ def _slices(points: Sequence[ReadPoint]) -> str:
     return "".join(parts)
 
 
-def _axis(low: float, high: float, y_of: "object") -> str:
-    assert callable(y_of)
+def _axis(low: float, high: float, y_of: Callable[[float], float]) -> str:
     lines = []
     for value in _ticks(low, high):
         y = y_of(value)
