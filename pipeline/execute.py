@@ -5,18 +5,20 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from pipeline.breaker import Breaker
 from pipeline.cluster.readiness import Readers
 from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Committer
-from pipeline.graph import Context, configure
+from pipeline.graph import configure
 from pipeline.lake.paths import ChunkName
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.object_store.store import Store
 from pipeline.planning.carry_over import carry_over
 from pipeline.planning.chunks import work_left
+from pipeline.pools import Context, Pool, pools
 from pipeline.reporting.observer import Observer, ShardCommit
 from pipeline.reporting.receipts import Bugs
 from pipeline.signals import Interrupted, Stop, signals_noted
@@ -98,6 +100,7 @@ class _Execution:
         self._plan, self._progress, self._context, self._committer = plan, progress, context, committer
         self._stop, self._check_lease, self._observer = stop, check_lease, observer
         self._breaker = breaker
+        self._pools: tuple[Pool[Any], ...] = ()
         self._room = RoomLeft(context.settings.ray, observer)
         self._told_s = time.monotonic()
         self._num_committed_before = len(plan.shards) - len(progress)
@@ -126,13 +129,14 @@ class _Execution:
 
     def _read(self, rows: list[str]) -> None:
         check_gpus(self._context.settings, self._observer)
+        self._pools = pools(self._context)
         configure()
         gc.freeze()  # Ray and Arrow stay: the driver need not look at them again with every block
         self._observer.phase("reading")
         deaths, bugs = _Deaths(), Bugs()
         readers = Readers(self._context.run_id, self._observer)
         num_complete = sum(shard.num_complete for shard in self._progress.values())
-        with contextlib.closing(ticking(read_stream(rows, self._context))) as receipts:
+        with contextlib.closing(ticking(read_stream(rows, self._pools, self._context.num_cpus))) as receipts:
             for receipt in receipts:
                 if receipt is not None:
                     deaths.add(receipt)
@@ -174,7 +178,7 @@ class _Execution:
         self._room.check()
         if time.monotonic() - self._told_s > _TELL_EVERY_S:
             self._told_s = time.monotonic()
-            self._observer.stages([*stage_loads(), self._committer.load])
+            self._observer.stages([*stage_loads(self._pools), self._committer.load])
 
 
 class _Deaths:

@@ -6,16 +6,18 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import ray
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.exceptions import RayError
 
-from pipeline.graph import Context, build
+from pipeline.graph import build
 from pipeline.object_store.store import StoreError, StoreUnavailable
-from pipeline.reporting.observer import StageLoad, StageName
+from pipeline.pools import Pool
+from pipeline.reporting.observer import StageLoad
 from schemas.errors import RayEnds
 from schemas.failure import clean_message
 from schemas.receipt import Receipt
@@ -35,9 +37,9 @@ once;
 larger runs have more, so that small documents can share a row."""
 
 
-def stage_loads() -> list[StageLoad]:
+def stage_loads(pools: Sequence[Pool[Any]]) -> list[StageLoad]:
     """The load of the stages by Ray Data's own counts; without them if this version of Ray keeps them elsewhere."""
-    names: dict[str, StageName] = {"ProbeDocuments": "probe", "RenderPages": "render", "ReadPages": "read"}
+    names = {pool.stage.__name__: pool.name for pool in pools}
     loads = []
     with contextlib.suppress(AttributeError, RuntimeError):  # an internal of Ray, read while its own thread changes it
         for thread in threading.enumerate():
@@ -48,10 +50,10 @@ def stage_loads() -> list[StageLoad]:
     return loads
 
 
-def read_stream(rows: list[str], context: Context) -> Iterator[Receipt]:
-    per_block = -(-len(rows) // min(_MAX_BLOCKS, _BLOCKS_PER_CPU * context.num_cpus))
+def read_stream(rows: list[str], pools: Sequence[Pool[Any]], num_cpus: int) -> Iterator[Receipt]:
+    per_block = -(-len(rows) // min(_MAX_BLOCKS, _BLOCKS_PER_CPU * num_cpus))
     blocks = [pa.table({"work": rows[start : start + per_block]}) for start in range(0, len(rows), per_block)]
-    receipts = build(ray.data.from_arrow(blocks), context)
+    receipts = build(ray.data.from_arrow(blocks), pools)
     try:
         for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             for bodies in batch.column("receipts").to_pylist():

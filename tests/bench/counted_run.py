@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipeline import graph, stages
+from pipeline import pools, stages
 from schemas.page import Chunk, Packed, RenderedChunk
 from schemas.records import ChunkRecords
 
@@ -34,7 +34,7 @@ class ReadPages(stages.ReadPages):
 
 
 def main() -> Any:
-    graph.RenderPages, graph.ReadPages = RenderPages, ReadPages  # type: ignore[misc]
+    pools.RenderPages, pools.ReadPages = RenderPages, ReadPages  # type: ignore[misc]
     from pipeline.cli import main
 
     return main()
