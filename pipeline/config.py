@@ -22,8 +22,9 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.errors import OperatorError
+from schemas.failure import Task
 from schemas.masking import masked
-from schemas.settings import Settings
+from schemas.settings import EnginesSettings, Settings
 
 ENV_PREFIX = "PAGEFOLD_"
 DEFAULT_FILE = Path("pagefold.toml")
@@ -60,8 +61,9 @@ class Setting(NamedTuple):
 def all_settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Setting]:
     """Every setting, in the order of `schemas.settings`."""
     for name, info in model.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield from all_settings(info.annotation, f"{prefix}{name}.")
+        section = next((part for part in _types(info.annotation) if isinstance(part, type) and issubclass(part, BaseModel)), None)
+        if section is not None:
+            yield from all_settings(section, f"{prefix}{name}.")
         else:
             yield Setting(prefix + name, info)
 
@@ -108,10 +110,19 @@ def dump(settings: Settings) -> dict[str, Any]:
 
 
 def changed(settings: Settings) -> dict[str, Any]:
-    """Values of the settings that are not at their default, by dotted name. Secrets are stars."""
-    flat = dict(_flat(dump(settings)))
-    defaults = dict(_flat(dump(Settings())))
-    return {name: value for name, value in flat.items() if value != defaults[name]}
+    """Values of the settings that are not at their default, by dotted name. Secrets are stars.
+
+    Of a task's engine its name is shown, and what does not follow from that and from `[engine]`.
+    """
+    values = dump(settings)
+    follows = dict(_flat(dump(Settings())))
+    for task in get_args(Task):
+        if (table := values["engine"][task]) is not None:
+            common = {name: value for name, value in values["engine"].items() if name not in get_args(Task)}
+            bare = EnginesSettings.model_validate({**common, task: {"name": table["name"]}}).model_dump(mode="json")[task]
+            del bare["name"]
+            follows |= _flat({"engine": {task: bare}})
+    return {name: value for name, value in _flat(values) if name not in follows or value != follows[name]}
 
 
 def parse_value(setting: Setting, text: str) -> Any:

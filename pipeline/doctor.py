@@ -20,6 +20,7 @@ from rich.text import Text
 from pipeline.cluster.session import SHARED_MEMORY, cluster, cluster_address, room_text, sockets_text, temporary_folder
 from pipeline.lake.opening import open_store, probe_store
 from pipeline.object_store.store import StoreError
+from pipeline.planning.engines import TaskEngine, task_engines
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Silent
 from pipeline.reporting.terminal import quiet_ray
@@ -51,7 +52,8 @@ def examine(settings: Settings, input: str | None, output: str | None, *, with_r
         yield _ray_folder(settings.ray)
     yield from _sandbox()
     yield from _models()
-    yield from _engine(settings.engine, runs_here=cluster_address(settings.ray) is None)
+    for read_by in task_engines(settings.engine, settings.read.tasks):
+        yield from _engine(read_by, runs_here=cluster_address(settings.ray) is None)
     if input is not None:
         yield _input(input, is_empty_fine=settings.input.allow_empty)
     if output is not None:
@@ -124,7 +126,8 @@ def _models() -> Iterator[Finding]:
     yield Finding("ocr models", "ok" if names else "warn", ", ".join(names) or "none: pages without a text layer will fail")
 
 
-def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
+def _engine(read_by: TaskEngine, *, runs_here: bool) -> Iterator[Finding]:
+    settings = read_by.engine
     try:
         info = describe_engine(settings)
         if settings.name != "ovis":  # its own checks, below, say more than this one
@@ -133,7 +136,10 @@ def _engine(settings: EngineSettings, *, runs_here: bool) -> Iterator[Finding]:
         yield Finding(f"engine {settings.name}", "fail", str(error))
         return
     model = f", model {info.model}" if info.model else ""
-    yield Finding(f"engine {settings.name}", "ok", f"{' and '.join(info.tasks)}{model}")
+    tasks = [task for task in read_by.tasks if task in info.tasks]
+    lacking = [task for task in read_by.tasks if task not in info.tasks]
+    detail = f"{' and '.join(tasks) or 'nothing that is asked for'}{model}{f'; it does not do {lacking[0]}' if lacking else ''}"
+    yield Finding(f"engine {settings.name}", "warn" if lacking else "ok", detail)
     if settings.name == "server":
         yield _endpoint(settings)
     if settings.name == "classic" and runs_here:

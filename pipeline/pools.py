@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pipeline.object_store.store import Store
+from pipeline.planning.engines import run_engines
 from pipeline.reporting.observer import StageName
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
@@ -54,10 +55,11 @@ def pools(context: Context) -> tuple[Pool[Any], ...]:
     rendering = RenderSetup.of(settings, recipes, run_id)
     probing = ProbeSetup(rendering=rendering, known=context.known)
     reading = ReadSetup.of(settings, recipes, run_id, context.store)
+    (read_by,) = run_engines(settings.engine, recipes)
     return (
         _of_cpus("probe", ProbeDocuments, probing, settings.ray.probe_workers or max(1, context.num_cpus // 4)),
         _of_cpus("render", RenderPages, rendering, settings.ray.render_workers or context.num_cpus),
-        _of_engine("read", ReadPages, reading, settings.engine, context.num_cpus),
+        _of_engine("read", ReadPages, reading, read_by.engine, context.num_cpus),
     )
 
 

@@ -8,6 +8,7 @@ from pipeline.lake.plans import Unfinished, find_unfinished, is_outdated, list_p
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import patiently
+from pipeline.planning.engines import check_engines, describe_engines
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes
 from pipeline.planning.todo import LakeState, Todo, new_work, read_lake
@@ -15,16 +16,15 @@ from pipeline.reporting.summary import PlanReport
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
-from workers.engines.registry import check_engine, describe_engine
 
 
 def plan(input: str, output: str, settings: Settings | None = None) -> PlanReport:
     """What `run` would do. It reads listings and manifests, writes nothing and starts nothing."""
     settings = settings or Settings()
     refuse_output_in_input(input, output)
-    info = describe_engine(settings.engine)
-    check_engine(settings.engine, runs_here=False)
-    recipes = asked_recipes(settings, info)
+    engines = describe_engines(settings.engine, settings.read.tasks)
+    check_engines(settings.engine, settings.read.tasks, runs_here=False)
+    recipes = asked_recipes(settings, engines)
     store = open_output(output, settings)
 
     def look() -> tuple[LakeState, Todo]:
@@ -71,7 +71,7 @@ def about_to_close(output: str, settings: Settings) -> str | None:
 
     It reads listings and the newest plan, and changes nothing.
     """
-    recipes = asked_recipes(settings, describe_engine(settings.engine))
+    recipes = asked_recipes(settings, describe_engines(settings.engine, settings.read.tasks))
     store = open_output(output, settings)
     numbers = list_plan_numbers(store)
     unfinished = find_unfinished(store, numbers)
@@ -89,8 +89,10 @@ def about_to_close(output: str, settings: Settings) -> str | None:
 
 
 def _asked_of(recipes: Mapping[Task, Recipe]) -> str:
-    asked = sorted({f"{recipe.engine} {recipe.model or ''}".strip() for recipe in recipes.values()})
-    return f"{' and '.join(recipes)} by {' and '.join(asked)}"
+    asked: dict[str, list[str]] = {}
+    for task, recipe in recipes.items():
+        asked.setdefault(f"{recipe.engine} {recipe.model or ''}".strip(), []).append(task)
+    return ", ".join(f"{' and '.join(tasks)} by {engine}" for engine, tasks in asked.items())
 
 
 def _num_sources(unfinished: Unfinished) -> int:

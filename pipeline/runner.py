@@ -29,6 +29,7 @@ from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import Result, patiently
 from pipeline.object_store.store import Damaged, StoreError
+from pipeline.planning.engines import describe_engines, engine_columns, names, run_engines
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes
 from pipeline.planning.todo import LakeState, Todo, failed_work, is_unchanged, new_work, read_lake
@@ -37,12 +38,11 @@ from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from pipeline.signals import Interrupted, signals_noted, signals_raise
-from schemas.errors import BugEverywhere, DiskFull, EngineDies, RayEnds
+from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
-from workers.engines.registry import describe_engine
 
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], Todo]
 """Chooses what to read, given what is done."""
@@ -112,9 +112,11 @@ class _Run:
         self.input, self.output, self.settings = input, output, settings
         self.progress = Progress()
         self.observer: Observer = Several(observer, self.progress)
-        self.info = describe_engine(settings.engine)
+        self.engines = describe_engines(settings.engine, settings.read.tasks)
         check_start(settings)
-        self.recipes = asked_recipes(settings, self.info)
+        self.recipes = asked_recipes(settings, self.engines)
+        if len(run_engines(settings.engine, self.recipes)) > 1:
+            raise OperatorError("A run has one engine: read with `--tasks ocr` and with `--tasks chart`, one after the other.")
         if input:
             refuse_output_in_input(input, output)
         self.store = open_output(output, settings)
@@ -141,7 +143,7 @@ class _Run:
         ttl_s = self.settings.output.lease_ttl_s
         owner, tell = socket.gethostname(), self.progress.heartbeat
         with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, beat=tell) as lease:
-            self.observer.started(self.run_id, self.info.name, lease)
+            self.observer.started(self.run_id, names(self.engines), lease)
             return self._run_under(lease, choose, look)
 
     def _patiently(self, step: Callable[[], Result]) -> Result:
@@ -295,9 +297,7 @@ class _Run:
             ended_at=None if status == "running" else datetime.now(UTC),
             input=self.input,
             output=self.output,
-            engine=self.info.name,
-            model=self.info.model,
-            model_revision=self.info.revision,
+            **engine_columns(self.engines),
             host=socket.gethostname(),
             version=version("pagefold"),
             settings_json=self.settings.model_dump_json(),

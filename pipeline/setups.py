@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.object_store.store import Store
+from pipeline.planning.engines import run_engines
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings, Settings
@@ -72,8 +73,9 @@ class ReadSetup:
     @classmethod
     def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store) -> "ReadSetup":
         """The setup for a run. Raises EngineStartError if the engine's settings name a file that cannot be read here."""
+        (read_by,) = run_engines(settings.engine, recipes)
         return cls(
-            engine=portable(settings.engine),
+            engine=portable(read_by.engine),
             read=settings.read,
             regions=settings.regions,
             bounds=Bounds.of(settings.render, settings.regions, draws_regions=draws_regions(recipes)),

@@ -419,6 +419,9 @@ class RunRecord(Record):
     cost: Annotated[float | None, "Cost of the run by the settings price.*; null where none is set."] = None
     currency: Annotated[str | None, "Currency of the cost; null without one."] = None
     message: Annotated[str | None, "Why it ended, when it did not finish, or how much of it failed."] = None
+    chart_engine: Annotated[str | None, "Engine of charts, where another than `engine` reads them; else null."] = None
+    chart_model: Annotated[str | None, "Its model."] = None
+    chart_model_revision: Annotated[str | None, "Revision of that model."] = None
 
 
 @dataclass(frozen=True, kw_only=True)

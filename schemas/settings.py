@@ -3,9 +3,9 @@
 `pipeline.config` resolves the settings once; each worker receives only its part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     Field,
@@ -232,6 +232,61 @@ class EngineSettings(Section):
         return self.max_in_flight or (4 if self.name == "classic" else 16)
 
 
+_OF_ONE_ENGINE = frozenset({"model", "revision", "min_actors", "max_actors", "num_gpus", "max_in_flight", "max_requests"})
+"""What a task's table takes from `[engine]` only if it names the same engine: the model of one is none of another's, and a reader
+without a model needs no GPU."""
+
+
+class EnginesSettings(EngineSettings):
+    """`[engine]` reads every task; `[engine.ocr]` and `[engine.chart]` say who reads one of them, and need to state only what
+    differs."""
+
+    ocr: EngineSettings | None = Field(
+        None,
+        description="Who reads text, where that is not `[engine]`: `engine.ocr.` before any setting of `engine`. What is not set "
+        "is as in `[engine]`; under another `name` model, revision, actors, GPUs and requests are not.",
+    )
+    chart: EngineSettings | None = Field(
+        None,
+        description="Who reads charts, where that is not `[engine]`: `engine.chart.` before any setting of `engine`, likewise.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _laid_over(cls, given: Any) -> Any:
+        """Each task's table, completed by `[engine]`. A complete table stays as it is."""
+        if not isinstance(given, Mapping):
+            return given
+        common = {name: _plain(value) for name, value in given.items() if name not in get_args(Task)}
+        tables = {task: _over(common, given[task]) for task in get_args(Task) if isinstance(given.get(task), Mapping)}
+        return {**given, **tables}
+
+    def of(self, task: Task) -> EngineSettings:
+        """Who reads this task."""
+        return (self.ocr if task == "ocr" else self.chart) or self._common
+
+    def each(self, change: Callable[[EngineSettings], EngineSettings]) -> "EnginesSettings":
+        """The same, with `change` applied to the settings of every engine."""
+        common = vars(change(self._common))
+        return self.model_copy(update={**common, "ocr": self.ocr and change(self.ocr), "chart": self.chart and change(self.chart)})
+
+    @property
+    def _common(self) -> EngineSettings:
+        return EngineSettings.model_construct(**{name: getattr(self, name) for name in EngineSettings.model_fields})
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, Section) else value
+
+
+def _over(common: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    default = EngineSettings.model_fields["name"].default
+    is_same = table.get("name") in (None, common.get("name", default))
+    kept = {name: value for name, value in common.items() if is_same or name not in _OF_ONE_ENGINE}
+    sections = {name: {**kept[name], **value} for name, value in table.items() if isinstance(kept.get(name), Mapping)}
+    return {**kept, **table, **sections}
+
+
 ChartsFrom = Literal["vector_first", "model", "vector"]
 
 
@@ -397,7 +452,7 @@ class Settings(Section):
     fetch: FetchSettings = FetchSettings()
     render: RenderSettings = RenderSettings()
     regions: RegionSettings = RegionSettings()
-    engine: EngineSettings = EngineSettings()
+    engine: EnginesSettings = EnginesSettings()
     read: ReadSettings = ReadSettings()
     plan: PlanSettings = PlanSettings()
     run: RunSettings = RunSettings()

@@ -17,8 +17,9 @@ from pipeline.analytics.questions import questions
 from pipeline.analytics.view_columns import DESCRIBED_VIEWS, view_columns
 from pipeline.config import Setting, all_settings
 from schemas.answers import ChartKind
-from schemas.failure import KINDS
+from schemas.failure import KINDS, Task
 from schemas.flags import FLAGS
+from schemas.settings import EnginesSettings
 from schemas.tables import COLUMNS
 from tests.pipeline.analytics.documented_answers import answers
 
@@ -31,7 +32,13 @@ PAGES = {name: ROOT / name for name in ("README.md", *(f"{folder}/README.md" for
 
 def settings() -> str:
     lines = ["| setting | default | what it does |", "|---|---|---|"]
-    lines += [f"| `{setting.name}` | {_default(setting)} | {_cell(setting.info.description or '')} |" for setting in all_settings()]
+    own = {f"engine.{task}": EnginesSettings.model_fields[task] for task in get_args(Task)}
+    for setting in all_settings():
+        table = next((name for name in own if setting.name.startswith(f"{name}.")), None)
+        if table is None:
+            lines.append(f"| `{setting.name}` | {_default(setting)} | {_cell(setting.info.description or '')} |")
+        elif setting.name == f"{table}.name":
+            lines.append(f"| `{table}.*` |  | {_cell(own[table].description or '')} |")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from errno import ENOSPC
 
+from pipeline.planning.engines import check_engines, task_engines
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
 from pipeline.scratch import RAY_PREFIX, Scratch
@@ -18,7 +19,6 @@ from pipeline.signals import Interrupted, signals_noted
 from schemas.errors import DiskFull, OperatorError, exit_code, is_disk_full
 from schemas.masking import masked, masked_url
 from schemas.settings import MEBI, RaySettings, Settings
-from workers.engines.registry import check_engine
 from workers.sources.cache import Cache
 
 MAX_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
@@ -170,13 +170,13 @@ def check_start(settings: Settings) -> None:
     Raises EngineStartError and OperatorError.
     """
     is_private = cluster_address(settings.ray) is None and not _is_joined()
-    check_engine(settings.engine, runs_here=is_private)
+    check_engines(settings.engine, settings.read.tasks, runs_here=is_private)
     if not is_private:
         _refuse_dead(cluster_address(settings.ray))
         return
     if sentence := sockets_text():
         raise OperatorError(sentence)
-    if settings.engine.num_gpus:
+    if _asked_gpus(settings):
         keep_to_loopback(settings.ray)
         if (there := _num_gpus_here()) is not None:
             _refuse_gpus(settings, there)
@@ -262,7 +262,7 @@ def check_gpus(settings: Settings, observer: Observer) -> None:
 
 
 def _asked_gpus(settings: Settings) -> float:
-    return settings.engine.num_gpus * settings.engine.min_actors
+    return sum(one.num_gpus_at_start for one in task_engines(settings.engine, settings.read.tasks))
 
 
 def _refuse_gpus(settings: Settings, there: float) -> None:

@@ -53,7 +53,7 @@ def make_submission(input: str, output: str, settings: Settings, env: Mapping[st
         if not place.startswith("s3://"):
             raise OperatorError(f"A cluster does not see {place} on this machine: IN and OUT are s3://bucket/prefix here.")
     known = {setting.name: setting for setting in all_settings()}
-    settings = settings.model_copy(update={"engine": portable(settings.engine)})
+    settings = settings.model_copy(update={"engine": settings.engine.each(portable)})
     words = ["python", "-m", "pipeline"] if with_code else ["pagefold"]
     words += ["run", input, output]
     secrets = {}

@@ -1,7 +1,7 @@
 """A recipe holds everything that can change a task's answer. There is one per task."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from schemas import SCHEMA_VERSION
 from schemas.errors import OperatorError
@@ -21,16 +21,21 @@ _NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors", "running_text
 """The read settings that change no answer, or that are elsewhere in the recipe: `transport` is in the prompt's version."""
 
 
-def make_recipes(settings: Settings, info: EngineInfo, tasks: Iterable[Task]) -> dict[Task, Recipe]:
-    """A recipe for each task that is asked for and that the engine can do, in the engine's order."""
+def make_recipes(settings: Settings, engines: Mapping[Task, EngineInfo], tasks: Iterable[Task]) -> dict[Task, Recipe]:
+    """A recipe for each task that is asked for and that its engine can do, text before charts."""
     wanted = set(tasks)
-    return {task: _recipe(task, settings, info) for task in info.tasks if task in wanted}
+    return {
+        task: _recipe(task, settings, engines[task])
+        for task in get_args(Task)
+        if task in wanted and task in engines and task in engines[task].tasks
+    }
 
 
-def asked_recipes(settings: Settings, info: EngineInfo) -> dict[Task, Recipe]:
-    """The recipes of the tasks that the settings ask for. Raises OperatorError if the engine can do none of them."""
-    recipes = make_recipes(settings, info, settings.read.tasks)
+def asked_recipes(settings: Settings, engines: Mapping[Task, EngineInfo]) -> dict[Task, Recipe]:
+    """The recipes of the tasks that the settings ask for. Raises OperatorError if their engines can do none of them."""
+    recipes = make_recipes(settings, engines, settings.read.tasks)
     if not recipes:
+        info = next(iter(engines.values()))
         asked, known = ", ".join(settings.read.tasks), ", ".join(info.tasks)
         raise OperatorError(f"The engine `{info.name}` does {known} only, and only {asked} is asked for.")
     return recipes

@@ -24,13 +24,13 @@ from pipeline.lake.paths import manifest_path, plan_path, table_path
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.local_store import LocalStore
+from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
 from pipeline.planning.todo import new_work, read_lake
 from schemas.plan import CommittedFile, CommittedSource, Manifest, Plan
 from schemas.settings import Settings
 from schemas.tables import TABLES
 from tests.servers.static_s3 import drop_object, static_s3
-from workers.engines.registry import describe_engine
 from workers.sources.s3 import make_client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ INPUT, OUTPUT = "s3://drop/in", "s3://lake"
 
 
 def recipes() -> Any:
-    return make_recipes(SETTINGS, describe_engine(SETTINGS.engine), SETTINGS.read.tasks)
+    return make_recipes(SETTINGS, describe_engines(SETTINGS.engine, SETTINGS.read.tasks), SETTINGS.read.tasks)
 
 
 def write_lake(folder: Path, num_objects: int, day: date) -> None:

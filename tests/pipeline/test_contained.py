@@ -21,6 +21,7 @@ from pipeline.lake.staging import StagedChunk, decode, this_version
 from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import StoreError
 from pipeline.planning.chunks import Work
+from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
 from pipeline.reporting import receipts
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
@@ -37,7 +38,6 @@ from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import VOLATILE
 from workers import contained
 from workers.engines.engine import Completion, Request
-from workers.engines.registry import describe_engine
 from workers.reading import asking, read_pages
 from workers.reading.rows import ChunkRows
 from workers.rendering.bounds import Bounds
@@ -111,7 +111,7 @@ class Reader:
         script = json.dumps({"rules": rules})
         chosen = Settings.model_validate({"engine": {"name": "scripted", "scripted": {"script": script}}})
         self.store = LocalStore(str(out))
-        recipes = make_recipes(chosen, describe_engine(chosen.engine), chosen.read.tasks)
+        recipes = make_recipes(chosen, describe_engines(chosen.engine, chosen.read.tasks), chosen.read.tasks)
         self.recipe_ids = {task: recipe.recipe_id for task, recipe in sorted(recipes.items())}
         self.stage = ReadPages(ReadSetup.of(chosen, recipes, "run", self.store))
 

@@ -4,10 +4,10 @@ import pytest
 
 from pipeline.demo import EXAMPLES
 from pipeline.object_store.local_store import LocalStore
+from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
 from pipeline.setups import ReadSetup, RenderSetup
 from schemas.settings import Settings
-from workers.engines.registry import describe_engine
 from workers.rendering.renderer import Renderer, understood
 
 
@@ -22,7 +22,7 @@ from workers.rendering.renderer import Renderer, understood
 )
 def test_regions_are_looked_for_where_they_matter_and_drawn_for_those_who_see_them(engine, tasks, is_searched, is_drawn):
     settings = Settings.model_validate({"engine": {"name": engine}, "read": {"tasks": tasks}})
-    recipes = make_recipes(settings, describe_engine(settings.engine), tasks)
+    recipes = make_recipes(settings, describe_engines(settings.engine, tasks), tasks)
 
     setup = RenderSetup.of(settings, recipes, "run")
 
@@ -31,7 +31,7 @@ def test_regions_are_looked_for_where_they_matter_and_drawn_for_those_who_see_th
 
 def test_regions_that_are_switched_off_stay_so():
     settings = Settings.model_validate({"regions": {"enabled": False}})
-    recipes = make_recipes(settings, describe_engine(settings.engine), ["ocr", "chart"])
+    recipes = make_recipes(settings, describe_engines(settings.engine, ["ocr", "chart"]), ["ocr", "chart"])
 
     assert not RenderSetup.of(settings, recipes, "run").regions.enabled
 
@@ -40,7 +40,7 @@ def test_regions_that_are_switched_off_stay_so():
 def test_a_region_that_is_sent_is_what_is_understood(engine):
     """What the process that renders sends passes the bounds of the process that reads."""
     settings = Settings.model_validate({"engine": {"name": engine}})
-    recipes = make_recipes(settings, describe_engine(settings.engine), ["ocr", "chart"])
+    recipes = make_recipes(settings, describe_engines(settings.engine, ["ocr", "chart"]), ["ocr", "chart"])
     setup = RenderSetup.of(settings, recipes, "run")
     bounds = ReadSetup.of(settings, recipes, "run", LocalStore("unused")).bounds
 

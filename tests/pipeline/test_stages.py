@@ -7,14 +7,14 @@ import pytest
 
 from pipeline.lake.begin_markers import Begins
 from pipeline.object_store.local_store import LocalStore
+from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
 from pipeline.setups import ReadSetup
 from pipeline.stages import ReadPages, unpacked
 from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
-from schemas.settings import EngineSettings, RegionSettings, RenderSettings, Settings
+from schemas.settings import EnginesSettings, RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import make_chunk, planned
-from workers.engines.registry import describe_engine
 from workers.rendering.bounds import Bounds
 
 BOUNDS = Bounds.of(RenderSettings(), RegionSettings())
@@ -52,8 +52,8 @@ def test_a_render_process_that_answers_something_else_costs_that_page(answer: Pa
 
 def test_a_page_read_alone_is_given_up_after_two_deaths_and_not_after_one(tmp_path: Path) -> None:
     store = LocalStore(str(tmp_path))
-    settings = Settings(engine=EngineSettings(name="scripted"))
-    recipes = make_recipes(settings, describe_engine(settings.engine), settings.read.tasks)
+    settings = Settings(engine=EnginesSettings(name="scripted"))
+    recipes = make_recipes(settings, describe_engines(settings.engine, settings.read.tasks), settings.read.tasks)
     reader = ReadPages(ReadSetup.of(settings, recipes, "run", store))
     rendered = RenderedChunk(chunk=CHUNK, pages=[page(0), page(1)])
     begins = Begins(store, "run")

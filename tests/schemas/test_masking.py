@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.masking import masked, masked_url
-from schemas.settings import EngineSettings, Settings
+from schemas.settings import EnginesSettings, Settings
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_settings_show_no_password_of_any_url_and_hold_it_all_the_same() -> None
         assert "p/w" not in shown
         assert shown.count("https://***@host/v1?key=***") == 4
     assert (settings.engine.server.base_url, settings.watch.queue, settings.model_dump()["ray"]["address"]) == (url, url, url)
-    assert EngineSettings.model_validate(settings.engine.model_dump()) == settings.engine
+    assert EnginesSettings.model_validate(settings.engine.model_dump()) == settings.engine

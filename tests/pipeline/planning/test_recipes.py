@@ -1,16 +1,19 @@
 """What changes an answer changes its recipe; what does not, does not."""
 
+from typing import Any
+
 import pytest
 
+from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
 from schemas.settings import Settings
 from workers.engines.engine import EngineInfo
-from workers.engines.registry import describe_engine
 
 
 def ids(info: EngineInfo | None = None, **given: object) -> dict[str, str]:
     settings = Settings.model_validate(given)
-    found = make_recipes(settings, info or EngineInfo(name="server", model="m"), settings.read.tasks)
+    engine = info or EngineInfo(name="server", model="m")
+    found = make_recipes(settings, {"ocr": engine, "chart": engine}, settings.read.tasks)
     return {task: recipe.recipe_id for task, recipe in found.items()}
 
 
@@ -73,5 +76,24 @@ def test_what_these_engines_have_read_by_default_settings_is_not_read_anew(
     engine: dict[str, object], recipe_ids: dict[str, str]
 ) -> None:
     """Ids of 2026-11. A change here reads every lake of the engine anew: it must be meant."""
-    info = describe_engine(Settings.model_validate({"engine": engine}).engine)
-    assert ids(info, engine=engine) == recipe_ids
+    assert of_engines(engine) == recipe_ids
+
+
+def of_engines(engine: dict[str, Any]) -> dict[str, str]:
+    """recipe_id by task."""
+    settings = Settings.model_validate({"engine": engine})
+    found = make_recipes(settings, describe_engines(settings.engine, settings.read.tasks), settings.read.tasks)
+    return {task: recipe.recipe_id for task, recipe in found.items()}
+
+
+def test_an_engine_of_one_task_changes_the_recipe_of_that_task_alone() -> None:
+    server = {"name": "server", "model": "m"}
+    plain, other = of_engines(server), of_engines(server | {"chart": {"model": "strong"}})
+
+    assert other["ocr"] == plain["ocr"]
+    assert other["chart"] == of_engines(server | {"model": "strong"})["chart"]
+    assert of_engines(server | {"ocr": {"model": "m"}, "chart": {"num_gpus": 1, "max_actors": 3}}) == plain
+    assert of_engines({"ocr": {"name": "scripted"}, "chart": server}) == {
+        "ocr": of_engines({"name": "scripted"})["ocr"],
+        "chart": plain["chart"],
+    }

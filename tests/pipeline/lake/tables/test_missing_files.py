@@ -14,6 +14,7 @@ from pipeline.lake.plans import write_plan
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.tables.missing_files import MissingFiles, find_missing
 from pipeline.object_store.local_store import LocalStore
+from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
 from pipeline.planning.todo import new_work
 from pipeline.preview import plan
@@ -23,7 +24,6 @@ from pipeline.runner import run
 from schemas.plan import CommittedFile, CommittedSource, Manifest
 from schemas.settings import PlanSettings, Settings
 from tests.pipeline.made import NOON, RECIPES
-from workers.engines.registry import describe_engine
 
 FIRST, SECOND, THIRD = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
 
@@ -147,7 +147,7 @@ class Heard(Silent):
 def test_run_and_plan_tell_it_and_read_nothing_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # given an input that is done, and two dates of which one lost a file and the other all of them
     settings = Settings.model_validate({"engine": {"name": "scripted"}})
-    recipes = make_recipes(settings, describe_engine(settings.engine), settings.read.tasks)
+    recipes = make_recipes(settings, describe_engines(settings.engine, settings.read.tasks), settings.read.tasks)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.pdf").write_bytes(b"%PDF-1.4")
     store = LocalStore(str(tmp_path / "out"))

@@ -63,18 +63,19 @@ def test_another_checkpoint_under_the_same_prefix_is_another_recipe_and_another_
 
 
 def test_a_reader_that_finds_another_checkpoint_than_was_planned_ends_the_run(uri, tmp_path):
+    from pipeline.planning.engines import describe_engines
     from pipeline.planning.recipes import check_as_planned, make_recipes
     from schemas.settings import Settings
     from workers.engines.engine import EngineStartError
 
     given = Settings.model_validate({"engine": {"name": "ovis", "model": uri}})
-    recipes = make_recipes(given, describe_engine(given.engine), ["ocr", "chart"])
-    check_as_planned(describe_engine(given.engine), recipes)
+    recipes = make_recipes(given, describe_engines(given.engine, ["ocr", "chart"]), ["ocr", "chart"])
+    check_as_planned(describe_engine(given.engine.of("ocr")), recipes)
 
     upload(make_checkpoint(tmp_path / "other", seed=5), uri.split("/")[2])
 
     with pytest.raises(EngineStartError, match=r"`checkpoint` is .* the model has changed meanwhile"):
-        check_as_planned(describe_engine(given.engine), recipes)
+        check_as_planned(describe_engine(given.engine.of("ocr")), recipes)
 
 
 @pytest.mark.parametrize(
