@@ -62,7 +62,7 @@ def text_files() -> dict[str, Path]:
 
 def made_scan(language: str, wear: str) -> MadeScan | None:
     """None where no font draws it."""
-    paragraphs = _paragraphs(text_files()[language])
+    paragraphs = paragraphs_of(text_files()[language])
     script = script_of_text(" ".join(paragraphs))
     fonts = [font for font in FONTS.get(script, ()) if not font or _font_file(font)]
     if not fonts:
@@ -81,7 +81,7 @@ def script_of_text(text: str) -> str:
     return "HIRAGANA" if names["HIRAGANA"] > 50 else names.most_common(1)[0][0] if names else ""
 
 
-def _paragraphs(path: Path, max_chars: int = 1800) -> list[str]:
+def paragraphs_of(path: Path, max_chars: int = 1800) -> list[str]:
     if path.suffix == ".xml":
         found = [" ".join(e.text.split()) for e in ET.parse(path).iter() if e.tag.endswith("}para") and e.text and e.text.strip()]
     else:

@@ -9,10 +9,10 @@ from workers.engines.classic.scripts import USED
 from workers.engines.classic.tesseract import find_tesseract, fingerprint
 from workers.engines.engine import Engine, EngineInfo
 
-READING_VERSION = 3
+READING_VERSION = 4
 """Raised when the rules of trust, order, legibility or escaping change the text: then the recipe changes too. 2: literal text is
 escaped in Markdown, and stays whole in plain text. 3: structure, tables, text and
-scripts of what follows 0.1.0."""
+scripts of what follows 0.1.0. 4: blanks of Korean at line ends."""
 
 
 def describe(settings: EngineSettings) -> EngineInfo:

@@ -24,6 +24,7 @@ from workers.engines.classic.reading_order.pieces import (
     Placed,
     around,
     by_direction,
+    lines_as_given,
     pieces_of,
     turned_left,
     turned_right,
@@ -118,7 +119,7 @@ def _place_of(figure: Box, blocks: Sequence[TextBlock]) -> int:
 
 def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float, rules: Rules, nearby: Nearby) -> list[TextBlock]:
     straight, down, up = by_direction(kept)
-    vocabulary = Vocabulary(word.text for _, word in kept)
+    vocabulary = Vocabulary((word.text for _, word in kept), lines_as_given(kept))
     is_turned = len(straight) < max(len(down), len(up))
     numbers = line_numbers(straight)
     blocks = _read(

@@ -3,7 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
+from workers.engines.classic.reading_order.korean_blanks import KoreanBlanks, is_open
 from workers.engines.classic.reading_order.line_text import is_unspaced
 from workers.text.lexicon import Language, knows, language_of, words_of
 
@@ -26,10 +28,11 @@ _JOINS_PARTS: frozenset[Language] = frozenset({"de", "nl"})
 
 
 class Vocabulary:
-    """The words of a page: how it writes what a line's end has broken."""
+    """The words of a page, and its lines: how it writes what a line's end has broken."""
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
+    def __init__(self, texts: Iterable[str] = (), lines: Iterable[str] = ()) -> None:
         self._texts = list(texts)
+        self._lines = list(lines)
         self._counts: Counter[str] | None = None
         self._language: list[Language | None] = []
 
@@ -37,6 +40,10 @@ class Vocabulary:
         if self._counts is None:
             self._counts = Counter(text.casefold().strip(".,;:!?()[]\"'“”„«»") for text in self._texts)
         return self._counts[word.casefold()]
+
+    @cached_property
+    def korean(self) -> KoreanBlanks:
+        return KoreanBlanks(self._lines)
 
     @property
     def language(self) -> Language | None:
@@ -48,7 +55,7 @@ class Vocabulary:
 def join_lines(lines: Sequence[str], vocabulary: Vocabulary | None = None) -> str:
     """Lines of one paragraph. A word broken at a line's end is joined as `vocabulary` (of the page; else of the lines) writes it,
     else by rule; digits, addresses and part numbers keep their hyphens."""
-    vocabulary = vocabulary or Vocabulary(" ".join(lines).split())
+    vocabulary = vocabulary or Vocabulary(" ".join(lines).split(), lines)
     text = ""
     for line in lines:
         if not text:
@@ -61,6 +68,8 @@ def join_lines(lines: Sequence[str], vocabulary: Vocabulary | None = None) -> st
 def _joined(text: str, line: str, vocabulary: Vocabulary) -> str:
     if is_unspaced(text[-1], line[0]):
         return text + line
+    if is_open(text[-1], line[0]):
+        return f"{text} {line}" if vocabulary.korean.parts(text[-2:], line[:2]) else text + line
     before, after = _TOKEN_END.search(text[-200:]), _TOKEN.match(line)
     if before is None or after is None:
         return f"{text} {line}"

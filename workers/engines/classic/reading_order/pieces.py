@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import groupby, pairwise
@@ -54,6 +54,12 @@ def without_doubles(words: Sequence[Word]) -> Placed:
             seen.setdefault((word.text, level, x, y), []).append(word)
             kept.append((index, word))
     return kept
+
+
+def lines_as_given(words: Placed) -> Iterator[str]:
+    """Lines as the PDF, or an OCR, has them, in its order."""
+    for _, line in groupby(words, key=lambda item: (item[1].block, item[1].line)):
+        yield " ".join(word.text for _, word in line)
 
 
 def by_direction(words: Placed) -> tuple[Placed, Placed, Placed]:

@@ -1,3 +1,5 @@
+import textwrap
+
 import pytest
 
 from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
@@ -66,7 +68,38 @@ def test_a_page_decides_how_it_writes_a_word(elsewhere: str, expected: str) -> N
 
 @pytest.mark.parametrize(
     ("lines", "expected"),
-    [(["世界人权", "宣言"], "世界人权宣言"), (["ราช", "การ"], "ราชการ"), (["한국", "어"], "한국 어"), ("", "")],
+    [(["世界人权", "宣言"], "世界人权宣言"), (["ราช", "การ"], "ราชการ"), ("", "")],
 )
 def test_scripts_without_spaces_join_without_one(lines: list[str], expected: str) -> None:
     assert join_lines(lines) == expected
+
+
+_KOREAN = (
+    "모든 사람은 태어날 때부터 자유롭고 존엄하며 평등하다. 모든 사람은 이성과 양심을 가지고 있으므로 "
+    "서로에게 형제의 정신으로 대하여야 한다."
+)
+"""Article 1 of the Universal Declaration of Human Rights."""
+
+
+@pytest.mark.parametrize("width", [11, 13, 17, 22])
+def test_korean_that_is_broken_inside_words_gains_no_blanks(width: int) -> None:
+    lines = [_KOREAN[start : start + width].strip() for start in range(0, len(_KOREAN), width)]
+    joined = join_lines(lines, Vocabulary(lines=[*lines, _KOREAN]))
+    assert joined == _KOREAN
+
+
+@pytest.mark.parametrize("width", [11, 17, 30])
+def test_korean_that_is_broken_between_words_keeps_its_blanks(width: int) -> None:
+    assert join_lines(textwrap.wrap(_KOREAN, width)) == _KOREAN
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("최신 소프트-", "웨어", "최신 소프트-웨어"),
+        ("라고 말했다.", "그는", "라고 말했다. 그는"),
+        ("이 Debian", "을", "이 Debian을"),
+    ],
+)
+def test_signs_and_other_letters_beside_korean(before: str, after: str, expected: str) -> None:
+    assert join_lines([before, after]) == expected
