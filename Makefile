@@ -16,7 +16,7 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-all
 	$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
 
-# What needs neither Ray nor more than a second.
+# What needs neither Ray nor more than a moment; files that are left out whole are not imported, see tests/conftest.py.
 quick: $(VENV)/.installed-all
 	$(BIN)/python $(PYTEST) -m 'not ray and not slow' $(PYTEST_ARGS)
 

@@ -1,5 +1,6 @@
 """Servers and clusters that tests share: one moto S3 and one private Ray for the whole session."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from tests.servers import s3
 from tests.servers.s3_proxy import Proxy, s3_proxy
 
+QUICK = "not ray and not slow"
+"""The marks of `make quick`."""
+_LEFT_OUT_WHOLE = re.compile(r"^pytestmark = [^#]*?pytest\.mark\.(ray|slow)\b", re.MULTILINE)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -32,6 +36,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @cache
 def _starts_ray(path: str) -> bool:
     return "pytest.mark.ray" in (Path(__file__).parents[1] / path).read_text("utf-8")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make quick` does not import a file that it leaves out whole: importing all of them takes longer than its tests."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    if config.option.markexpr != QUICK or not is_test:
+        return None
+    return bool(_LEFT_OUT_WHOLE.search(collection_path.read_text("utf-8"))) or None
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ def anchors(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.slow
 def test_generated_parts_are_up_to_date(name):
     text = TEXTS[WHERE[name]]
     assert replaced(text, name, GENERATED[name]()) == text, "run `make docs`"

@@ -130,6 +130,7 @@ def columns(answer: ChartAnswer) -> dict[str, list[float]]:
     return {name: [float(row[index + 1] or "nan") for row in answer.rows] for index, name in enumerate(answer.series)}
 
 
+@pytest.mark.slow
 def test_the_reports_charts_are_read_from_their_drawings_as_they_were_made() -> None:
     (bars,) = drawn_charts(0)
     lines, pie = drawn_charts(1)

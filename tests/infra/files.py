@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def walk(value: Any) -> Iterator[Any]:
         yield from walk(item)
 
 
+@cache  # python-hcl2 takes half a second
 def terraform() -> dict[str, dict[str, Object]]:
     """Blocks by `resource.type` or `data.type`, then name: attributes, with quotes removed."""
     found: dict[str, dict[str, Object]] = {}

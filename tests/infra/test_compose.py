@@ -115,6 +115,7 @@ def test_the_token_is_made_once_and_is_not_guessed(tmp_path):
     assert (tmp_path / "ray-token").read_text() == token
 
 
+@pytest.mark.slow
 def test_the_keys_of_server_and_clients_are_the_same():
     text = compose()["configs"]["s3-identities"]["content"]
     keys = dict(re.findall(r"\$\{(\w+):-([^}]+)\}", text))

@@ -196,6 +196,7 @@ def script() -> str:
         pytest.param(["error"] * 40, 1, id="the job was deleted"),
     ],
 )
+@pytest.mark.slow
 def test_the_schedule_ends_as_the_run_ends(tmp_path: Path, answers, code):
     (tmp_path / "answers").write_text("\n".join(answers) + "\n")
     kubectl = tmp_path / "kubectl"

@@ -8,12 +8,15 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 
 import pytest
 
 from tests.infra.checks import bucket_findings, policy_findings, provider_findings, reference_findings
 from tests.infra.files import INFRA, ROOT, statements, terraform
 from tests.infra.test_compose import set_
+
+pytestmark = pytest.mark.slow
 
 ACTIONS = {
     "get_object": "s3:GetObject",
@@ -41,6 +44,7 @@ QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility
 """What a consumer of the queue needs; the code's own calls count as soon as it receives from one."""
 
 
+@cache
 def called_actions() -> set[str]:
     """Of every boto3 call in the packages: as a method, or by its name in a string (a paginator, a helper)."""
     code = "\n".join(path.read_text("utf-8") for package in ("pipeline", "workers") for path in (ROOT / package).rglob("*.py"))

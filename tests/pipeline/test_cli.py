@@ -104,6 +104,7 @@ def test_a_run_of_too_many_failures_says_so_and_exits_1(pagefold, monkeypatch):
     assert (code, "Finished in 2.0 s, but all 4 pages failed." in out) == (1, True)
 
 
+@pytest.mark.slow
 def test_help_names_every_command_and_imports_nothing_heavy():
     code = (
         "import sys\n"
@@ -249,6 +250,7 @@ def unfinished(tmp_path) -> str:
 
 
 @pytest.mark.parametrize("command", [("run", "in"), ("retry",)], ids=lambda command: command[0])
+@pytest.mark.slow
 def test_on_a_terminal_a_run_asks_before_it_closes_a_plan(pagefold, monkeypatch, unfinished, command):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
@@ -377,6 +379,7 @@ def test_plan_says_what_would_be_done(pagefold, monkeypatch):
     assert (told["num_new"], told["settings"]["render"]["dpi_max"]) == (3, 300)
 
 
+@pytest.mark.slow
 def test_failures_are_listed_with_what_to_do_and_harmless_to_the_terminal(pagefold, lake):
     code, out, _ = pagefold("failures", lake)
     assert code == 0
@@ -417,6 +420,7 @@ def test_schema_prints_every_column(pagefold):
     assert all(column.name in text for column in COLUMNS["charts"])
 
 
+@pytest.mark.slow
 def test_doctor_checks_input_and_output(tmp_path):
     (tmp_path / "in").mkdir()
     found = {finding.check: finding for finding in examine(Settings(), str(tmp_path / "in"), str(tmp_path / "out"), with_ray=False)}
@@ -499,6 +503,7 @@ def test_quiet_shows_nothing():
     assert stream.getvalue() == ""
 
 
+@pytest.mark.slow
 def test_noise_of_this_process_and_its_children_goes_to_the_log(tmp_path):
     program = """
 import os, subprocess, sys

@@ -45,6 +45,8 @@ from workers.rendering.renderer import Renderer
 from workers.sources.fetch import Fetcher
 from workers.sources.listing import local_etag
 
+pytestmark = pytest.mark.slow
+
 Rows = dict[str, list[dict[str, Any]]]
 ERRORS = [ValueError("bad"), MemoryError(), OSError(5, "Input/output error"), ResizeImgError("too thin")]
 PAGES = {"a.pdf": 3, "b.pdf": 5}
@@ -262,7 +264,6 @@ def test_of_unpacking_it_costs_its_page(
     assert (failure["kind"], failure["stage"], failure["task"]) == ("internal_error", "render", None)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_of_drawing_it_costs_its_page_and_the_render_process(
     error: Exception, front: Front, clean: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch
@@ -409,7 +410,6 @@ def test_what_is_raised_around_the_pages_costs_the_chunk(error: Exception, drawn
     assert {row["kind"] for row in rows["failures"]} == {"internal_error"}
 
 
-@pytest.mark.slow
 def test_the_driver_logs_each_traceback_once_wherever_it_was_met(
     front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -441,7 +441,6 @@ def test_a_store_that_is_gone_still_ends_the_run(drawn: list[pa.Table], reader: 
         reader.run(drawn)
 
 
-@pytest.mark.slow
 def test_what_is_staged_says_by_which_version(drawn: list[pa.Table], reader: Reader) -> None:
     reader.run(drawn)
 
@@ -475,7 +474,6 @@ def made(kind: type[BaseException]) -> BaseException:
     return kind("many", [ValueError("one")]) if kind is ExceptionGroup else kind("\x1b[31m\udc80 bad")
 
 
-@pytest.mark.slow
 @given(faults=st.dictionaries(st.sampled_from(LABELS), st.sampled_from(FAULTS), max_size=8))
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_an_engine_raises_or_answers_every_page_has_its_row(

@@ -20,6 +20,8 @@ from workers.rendering.bounds import Bounds
 from workers.rendering.renderer import understood
 from workers.sources.listing import list_sources
 
+pytestmark = pytest.mark.slow
+
 SETUP = RenderSetup.of(Settings(), RECIPES, "r1")
 
 
@@ -99,7 +101,6 @@ def test_a_file_replaced_after_it_was_hashed_is_changed_and_its_neighbour_is_dra
     assert kinds(drawn(rendering, other)) == [None, None]
 
 
-@pytest.mark.slow
 def test_pages_drawn_while_their_file_is_replaced_are_changed(
     probing: ProbeDocuments, rendering: RenderPages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +144,6 @@ def test_a_version_of_which_the_lake_has_other_bytes_is_changed(probing: ProbeDo
     assert (chunk.document.document_id, [failure.kind for failure in chunk.failures]) == (None, [FailureKind.changed])
 
 
-@pytest.mark.slow
 def test_honest_bytes_are_read_after_all_whoever_has_them(tmp_path: Path) -> None:
     poisoned, honest = make_source("a", size_bytes=1), make_source("b", size_bytes=1)
     failed = [SourceFailure(kind=FailureKind.changed, task=None, page_index=page, region_index=None) for page in (4, 5)]
@@ -154,7 +154,6 @@ def test_honest_bytes_are_read_after_all_whoever_has_them(tmp_path: Path) -> Non
     assert (again.source.uri, again.document_id, again.pages) == (honest.uri, "honest", [4, 5])
 
 
-@pytest.mark.slow
 def test_a_file_that_is_drawn_twice_after_it_was_touched_is_drawn(
     probing: ProbeDocuments, rendering: RenderPages, tmp_path: Path
 ) -> None:

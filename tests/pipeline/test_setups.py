@@ -10,6 +10,8 @@ from pipeline.setups import ReadSetup, RenderSetup
 from schemas.settings import Settings
 from workers.rendering.renderer import Renderer, understood
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("engine", "tasks", "is_searched", "is_drawn"),

@@ -23,6 +23,8 @@ from schemas.tables import COLUMNS, PARTITIONED, arrow_schema, to_table
 from tests.pipeline.analytics.made_lake import made_rows
 from tests.pipeline.written_lake import DAY, row, write_lake
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -115,7 +117,6 @@ class ListedFiles(LocalFileSystem):
         return super().glob(path.removeprefix("listed://"), **options)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_query_beside_a_writer_lists_documents_first_and_what_it_takes_rows_from_last(lake, tmp_path, view):
     """A shard's files are written with `documents` last: who lists it first finds the rows of each document that it found."""
@@ -277,7 +278,6 @@ def test_the_folders_of_a_lake_are_where_athena_looks_for_them(lake):
         assert folder.name == template.rstrip("/").rpartition("/")[2].replace("${ingest_date}", str(DAY))
 
 
-@pytest.mark.slow
 def test_views_and_questions_in_trinos_dialect_answer_as_duckdb_does(ours):
     """Read as Trino's, written as DuckDB's by sqlglot, and run: what Trino would read otherwise would come out otherwise."""
     connection = duckdb.connect()
@@ -307,7 +307,6 @@ def test_sparks_script_parses_and_leaves_nothing_behind(lake):
     assert script.count("CREATE OR REPLACE TEMPORARY VIEW") == len(statements)
 
 
-@pytest.mark.slow
 def test_spark_answers_as_duckdb_does(lake, ours, grown_lake, tmp_path):
     """Needs `pip install pyspark` and Java: neither is in the `dev` group, for its size."""
     sessions = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
@@ -382,7 +381,6 @@ def test_yesterdays_files_have_todays_columns_as_null(grown_lake, table):
         assert old[COLUMNS[table][0].name] == made_rows()[table][0][COLUMNS[table][0].name]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_todays_views_read_yesterdays_files(grown_lake, view):
     theirs = sorted(rows_of(script_in_duckdb(grown_lake), f"SELECT * FROM {view}"), key=repr)

@@ -15,6 +15,8 @@ from tests.pipeline.analytics.made_lake import made_rows
 from tests.pipeline.written_lake import write_lake
 from tests.refresh_readme import ANSWERS_PAGE, PAGES, replaced
 
+pytestmark = pytest.mark.slow
+
 COMMAND = re.compile(r"^(?:\.venv/bin/)?pagefold ((?:query|ask|sql|search) .*)$", re.MULTILINE)
 INLINE = re.compile(r"`pagefold ((?:query|ask|sql|search) [^`]*)`")
 PLACES = ("out", "lake", "OUT", "s3://my-bucket/lake", "demo-out")
@@ -55,7 +57,6 @@ def test_a_documented_question_has_an_answer(folder, monkeypatch, command):
     assert result.stdout.strip() or result.stderr.strip()
 
 
-@pytest.mark.slow
 def test_the_answers_in_the_docs_are_what_is_printed():
     text = PAGES[ANSWERS_PAGE].read_text("utf-8")
     assert replaced(text, "answers", answers()) == text, "run `make docs` and read the difference"

@@ -41,12 +41,14 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
+@pytest.mark.slow
 def test_an_empty_folder_has_every_table_and_view_without_rows(tmp_path):
     connection = connect(str(tmp_path))
     for name in (*COLUMNS, *VIEWS):
         assert connection.sql(f"SELECT count(*) FROM {name}").fetchall() == [(0,)], name
 
 
+@pytest.mark.slow
 def test_rows_come_back_with_their_partition(tmp_path):
     write_lake(tmp_path, ROWS)
     result = run_query(str(tmp_path), "SELECT page_index, text_plain, flags, ingest_date::varchar d FROM current_pages ORDER BY 1")

@@ -13,6 +13,8 @@ from pipeline.cli import app
 from schemas.errors import OperatorError
 from tests.pipeline.written_lake import row, write_lake
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     "english.pdf": "The harbour master collects harbour dues from 12:30 on.",
     "other.pdf": "Dues are paid; the harbour is closed. See report_2024 and C++.",
@@ -101,7 +103,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> str:
 # The index follows the lake
 
 
-@pytest.mark.slow
 def test_only_what_is_new_is_indexed_and_what_is_no_longer_current_is_gone(lake):
     assert found(lake, "harbour").refreshed == Refreshed(len(TEXTS), 0)
     assert found(lake, "harbour").refreshed == Refreshed(0, 0)
@@ -126,7 +127,6 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0, 1, 2, 3])
 def test_killed_anywhere_the_next_search_finds_everything_once(lake, monkeypatch, moment):
     monkeypatch.setattr("pipeline.analytics.search_index._COMMIT_PAGES", 3)

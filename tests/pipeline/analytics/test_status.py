@@ -79,6 +79,7 @@ def dead_process() -> str:
         ({"silent_s": 835.0, "left_s": None}, "3.0 pages/s. Nothing has come for 14 min 00 s (read 16).\n"),
     ],
 )
+@pytest.mark.slow
 def test_a_run_at_work_says_how_far_it_is_and_when_it_may_end(
     out: Path, monkeypatch: pytest.MonkeyPatch, beat: dict[str, Any], said: str
 ) -> None:

@@ -8,6 +8,7 @@ from schemas.errors import OperatorError
 from schemas.tables import COLUMNS
 
 
+@pytest.mark.slow
 def test_every_view_is_described():
     assert DESCRIBED_VIEWS.keys() == view_texts().keys() == view_columns().keys()
 

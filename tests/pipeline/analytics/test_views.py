@@ -14,6 +14,8 @@ from pipeline.analytics.quick_views import named_in, view_texts
 from schemas.tables import COLUMNS, PARTITIONED, to_table
 from tests.pipeline.written_lake import DAY, row, write_lake
 
+pytestmark = pytest.mark.slow
+
 
 class Lake:
     """Rows by table, asked twice: with the views of `views.sql` as they stand, and as `pagefold query` has them over files."""
@@ -91,7 +93,6 @@ def lake(tmp_path: Path) -> Lake:
 PAGES = "SELECT page_index, plan_id, attempt, status FROM current_pages"
 
 
-@pytest.mark.slow
 def test_an_empty_lake_has_empty_views(lake):
     for view in ("current_documents", "current_pages", "current_blocks", "current_charts", "current_chart_points", "open_failures"):
         assert lake.ask(f"SELECT * FROM {view}") == []
@@ -409,7 +410,6 @@ def test_a_duplicate_does_not_close_what_is_wrong_with_the_bytes(lake):
     assert lake.ask("SELECT uri, status FROM current_documents") == [("a.pdf", "failed"), ("b.pdf", "failed")]
 
 
-@pytest.mark.slow
 def test_a_source_that_could_not_be_fetched_and_turns_out_a_duplicate_has_no_open_failure(lake):
     lake.document("v1", 1, document_id="d")
     lake.document("w1", 1, uri="b.pdf", bytes_seen=False)
@@ -502,7 +502,6 @@ def test_charts_of_pages_that_a_later_reading_left_unread_are_kept(lake):
 # Names, and versions beside one another
 
 
-@pytest.mark.slow
 def test_every_view_has_the_name_and_the_uri_of_what_was_read(lake):
     uri = "s3://b/in/a folder/b.pdf"
     lake.document("v1", 1, uri=uri, name="b.pdf")

@@ -21,6 +21,8 @@ from schemas.errors import OperatorError
 from schemas.settings import Settings
 from tests.servers.fake_jobs import FakeHead, fake_head
 
+pytestmark = pytest.mark.slow
+
 IN, OUT = "s3://b/drop", "s3://b/lake"
 RUNNING = {"status": "RUNNING"}
 PLAIN = Submission("pagefold run a b", {}, None)

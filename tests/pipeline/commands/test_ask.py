@@ -14,6 +14,8 @@ from schemas.errors import OperatorError
 from tests.pipeline.analytics.made_lake import made_rows
 from tests.pipeline.written_lake import write_lake
 
+pytestmark = pytest.mark.slow
+
 NAMES = "select name from current_documents order by name"
 
 
@@ -50,8 +52,6 @@ def test_a_mistyped_flag_is_not_taken_for_sql(lake):
     assert (result.exit_code, "No such option" in result.output) == (2, True)
 
 
-@pytest.mark.slow
-@pytest.mark.slow
 def test_sql_comes_from_a_file_or_standard_input(lake, tmp_path):
     (tmp_path / "q.sql").write_text(NAMES)
     asked = [

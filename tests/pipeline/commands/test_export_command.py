@@ -9,6 +9,8 @@ from tests.pipeline.documents.made import made_lake, made_rows
 from tests.pipeline.documents.test_export import drawn_lake  # noqa: F401 - a fixture
 from tests.pipeline.written_lake import write_lake
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_says_what_it_wrote_and_what_it_left(pagefold, tmp_path):
     lake, out = made_lake(tmp_path / "lake"), str(tmp_path / "out")
@@ -53,7 +55,6 @@ def test_a_document_is_shown_as_markdown_and_commands_no_terminal(pagefold, tmp_
     assert (code, "cannot be drawn again" in said) == (2, True)
 
 
-@pytest.mark.slow
 def test_a_page_is_drawn_with_its_boxes(pagefold, drawn_lake, tmp_path):  # noqa: F811
     lake, source = drawn_lake
 

@@ -16,6 +16,7 @@ def made(tmp_path_factory: pytest.TempPathFactory):
     return docling_document(pipeline.document(made_lake(tmp_path_factory.mktemp("lake")), "s3://b/in/report.pdf"))
 
 
+@pytest.mark.slow
 def test_it_survives_its_own_json(made):
     again = docling.DoclingDocument.model_validate_json(json.dumps(made.export_to_dict()))
 
@@ -31,6 +32,7 @@ def test_texts_keep_their_kind_place_and_layer(made):
     assert made.pages[2].size.width == 100
 
 
+@pytest.mark.slow
 def test_a_table_over_two_pages_is_one_frame(made):
     (table,) = made.tables
 

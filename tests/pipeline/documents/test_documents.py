@@ -14,6 +14,8 @@ from pipeline.documents.reading import read_documents
 from schemas.errors import OperatorError
 from tests.pipeline.documents.made import EVIL, made_lake
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> str:

@@ -17,6 +17,8 @@ from schemas.settings import Settings
 from tests.pipeline.documents.made import made_lake, made_rows
 from tests.pipeline.written_lake import write_lake
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [ExportFormat.markdown, ExportFormat.json, ExportFormat.html, ExportFormat.csv]
 EXAMPLE = Path(__file__).parents[3] / "pipeline" / "examples" / "report.pdf"
 
@@ -159,7 +161,6 @@ def drawn_lake(tmp_path: Path) -> tuple[str, Path]:
     return str(write_lake(tmp_path / "lake", rows)), source
 
 
-@pytest.mark.slow
 def test_charts_and_figures_are_drawn_from_the_source(drawn_lake, tmp_path):
     lake, _ = drawn_lake
 
@@ -176,7 +177,6 @@ def test_charts_and_figures_are_drawn_from_the_source(drawn_lake, tmp_path):
     assert done.without_pictures == {}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("change", "why"), [("touch", "changed"), ("remove", "gone"), ("replace", "changed")])
 def test_a_source_that_is_another_by_now_has_no_pictures_and_all_else(drawn_lake, tmp_path, change, why):
     lake, source = drawn_lake

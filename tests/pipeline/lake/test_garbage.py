@@ -29,6 +29,8 @@ from schemas.errors import OperatorError
 from schemas.settings import OutputSettings
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 
+pytestmark = pytest.mark.slow
+
 ITEM = planned("a.pdf")
 CHUNK = "00000.00000-00000.of-00001"
 OPEN = {f"_pagefold/staging/000003/00001/{CHUNK}.arrow", "_pagefold/plans/000003.json"}
@@ -84,7 +86,6 @@ def swept(store: Store, **changes: Any) -> Any:
     return sweep(store, **{"min_age_s": -2, "in_tables": False, "ttl_s": 30, "run_id": "gc"} | changes)
 
 
-@pytest.mark.slow
 def test_garbage_goes_and_all_else_stays(store: Store) -> None:
     before = paths(store)
 
@@ -204,7 +205,6 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.slow
 def test_killed_at_any_object_the_same_call_goes_on(tmp_path: Path) -> None:
     class Dying(LocalStore):
         left = 0

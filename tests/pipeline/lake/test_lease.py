@@ -22,6 +22,8 @@ from pipeline.lake.process_identity import is_dead, this_process
 from pipeline.object_store.store import Conflict, Store, StoreError, Versioned
 from tests.servers.s3_proxy import Fault, Proxy
 
+pytestmark = pytest.mark.slow
+
 TTL_S = 60.0
 
 
@@ -57,7 +59,6 @@ def acquire(store: Store, run_id: str = "run-1", ttl_s: float = TTL_S) -> Lease:
     return Lease.acquire(store, owner="host", run_id=run_id, ttl_s=ttl_s)
 
 
-@pytest.mark.slow
 def test_a_lease_is_refused_while_another_holds_it(store: Store) -> None:
     with acquire(store, "run-1") as held:
         held.check()
@@ -313,7 +314,6 @@ def test_a_holder_killed_on_this_machine_is_not_waited_for(folder: Store, hold: 
     assert acquire(folder, "run-2").epoch == 2
 
 
-@pytest.mark.slow
 def test_a_paused_holder_that_wakes_after_a_takeover_stops(folder: Store, hold: Any) -> None:
     child = hold(3)
     os.kill(child.pid, signal.SIGSTOP)

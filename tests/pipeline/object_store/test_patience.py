@@ -26,6 +26,7 @@ class Heard(Silent):
         self.messages.append(text)
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_a_store_that_comes_back(bucket: str, s3_faults: Proxy, no_sleep: None) -> None:
     s3_faults.faults.append(Fault("GET", "", "status", times=2 * TRIES, status=503))  # two of our tries, each with botocore's
     heard = Heard()
@@ -36,6 +37,7 @@ def test_a_run_waits_for_a_store_that_comes_back(bucket: str, s3_faults: Proxy, 
 
 @pytest.mark.parametrize("look", [run, plan])
 @pytest.mark.parametrize("place", ["in", "out"])
+@pytest.mark.slow
 def test_a_store_that_stays_away_is_not_now(bucket: str, s3_faults: Proxy, no_sleep: None, look, place: str, tmp_path) -> None:
     s3_faults.faults.append(Fault("GET", "", "status", times=9999, status=500, code="InternalError"))
     (tmp_path / "in").mkdir()

@@ -20,6 +20,8 @@ from pipeline.object_store.store import Conflict, Exists, Store, StoreError, Sto
 from schemas.errors import exit_code
 from tests.servers.s3_proxy import Fault, Proxy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
@@ -290,7 +292,6 @@ def test_an_output_of_another_kind_is_refused(output: str) -> None:
 # S3
 
 
-@pytest.mark.slow
 def test_a_lost_reply_to_a_create_is_success(bucket: str, s3_faults: Proxy, no_sleep: None) -> None:
     # given
     s3_faults.faults.append(Fault("PUT", "/a", "lose_reply"))
@@ -339,7 +340,6 @@ def test_a_store_that_stays_broken_is_one_sentence(bucket: str, s3_faults: Proxy
     assert s3_faults.num("PUT") == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "is_passing"),
     [
@@ -375,7 +375,6 @@ def test_a_refused_connection_is_not_now_and_a_name_that_no_host_has_a_mistake(
     assert isinstance(caught.value, StoreUnavailable) is is_passing
 
 
-@pytest.mark.slow
 def test_lost_permission_is_named(bucket: str, s3_faults: Proxy) -> None:
     s3_faults.faults.append(Fault("PUT", "/a", "status", status=403, code="AccessDenied"))
     with pytest.raises(StoreError, match=r"access to the bucket test-.* is denied"):

@@ -108,6 +108,7 @@ def test_what_is_left_out_is_told_with_its_reason(folder: Path) -> None:
     assert reasons["b/a.pdf"] is None
 
 
+@pytest.mark.slow
 def test_a_listing_that_breaks_off_is_an_error_not_a_short_one(bucket: str, s3_faults: Proxy, no_sleep: None) -> None:
     s3_faults.faults.append(Fault("GET", "", "status", times=99, status=500))
     with pytest.raises(InputUnavailable, match="the store is not available now"):

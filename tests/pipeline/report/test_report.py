@@ -48,6 +48,7 @@ def pages_of(report: Path) -> dict[str, Parsed]:
     return {str(path.relative_to(report)): Parsed(path.read_text("utf-8")) for path in report.rglob("*.html")}
 
 
+@pytest.mark.slow
 def test_every_link_leads_somewhere(report):
     pages = pages_of(report)
 
@@ -108,6 +109,7 @@ def test_pages_and_charts_have_their_pictures(drawn_lake, tmp_path):  # noqa: F8
     assert '<rect class="box chart" x="8.0" y="98.0" width="84.0" height="84.0">' in text
 
 
+@pytest.mark.slow
 def test_a_book_is_several_files(tmp_path, monkeypatch):
     monkeypatch.setattr(site, "PAGES_PER_FILE", 1)
     list(write_report(made_lake(tmp_path / "lake"), str(tmp_path / "report"), Settings(), where="num_pages = 2"))
@@ -121,6 +123,7 @@ def test_a_book_is_several_files(tmp_path, monkeypatch):
     assert "page-2" in pages[f"documents/{folder.name}/part-2.html"].ids
 
 
+@pytest.mark.slow
 def test_an_empty_lake_has_a_report_that_says_so(tmp_path):
     (tmp_path / "lake").mkdir()
 

@@ -168,6 +168,7 @@ def test_a_place_that_cannot_be_published_to_is_the_operator_s(tmp_path: Path) -
             pass
 
 
+@pytest.mark.slow
 def test_without_the_setting_prometheus_s_client_is_not_even_imported() -> None:
     code = (
         "import io, sys\nfrom pipeline.reporting.watchers import watched\nfrom schemas.settings import Settings\n"

@@ -13,6 +13,8 @@ from pipeline.watching.child_process import Apart, Died
 from schemas.errors import OperatorError
 from schemas.lease import LeaseBody
 
+pytestmark = pytest.mark.slow
+
 
 def pid_and(text: str) -> tuple[int, str]:
     return os.getpid(), text
@@ -81,7 +83,6 @@ def _remove_log(err):
     shutil.rmtree(log.parent)
 
 
-@pytest.mark.slow
 def test_a_bug_says_so_in_a_sentence_there_and_is_a_death_here(capfd):
     with pytest.raises(Died, match="exit code 1"):
         call(divide)

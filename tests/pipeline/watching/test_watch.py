@@ -129,6 +129,7 @@ def sqs(queue: MadeQueue) -> Sqs:
     return Sqs(queue.url, visibility_s=60)
 
 
+@pytest.mark.slow
 def test_an_object_that_lands_wakes_a_run_and_its_message_goes_once_the_run_has_ended(bucket: str, queue: MadeQueue) -> None:
     send_events(bucket, queue)
     make_client().put_object(Bucket=bucket, Key="drop/two words + ü.pdf", Body=b"x")
@@ -143,6 +144,7 @@ def test_an_object_that_lands_wakes_a_run_and_its_message_goes_once_the_run_has_
     assert watched.said == []
 
 
+@pytest.mark.slow
 def test_removals_wake_and_eventbridge_s_envelope_does(bucket: str, queue: MadeQueue) -> None:
     make_client().put_object(Bucket=bucket, Key="drop/a.pdf", Body=b"x")
     send_events(bucket, queue)
@@ -157,6 +159,7 @@ def test_removals_wake_and_eventbridge_s_envelope_does(bucket: str, queue: MadeQ
     assert (queue.num(), queue.num(hidden=True)) == (0, 0)
 
 
+@pytest.mark.slow
 def test_events_of_the_output_and_of_others_are_deleted_and_wake_nobody(queue: MadeQueue) -> None:
     queue.send(s3_body("lake/pages/x.parquet"))
     queue.send(s3_body("drop/a.pdf", bucket="another"))
@@ -172,6 +175,7 @@ def test_events_of_the_output_and_of_others_are_deleted_and_wake_nobody(queue: M
     ]
 
 
+@pytest.mark.slow
 def test_what_is_no_event_is_said_once_and_ends_in_the_dead_letter_queue(s3_endpoint: str) -> None:
     queue = make_queue(s3_endpoint, max_receives=2)
     queue.send("no event")
@@ -200,6 +204,7 @@ def test_a_store_that_is_away_at_the_first_run_is_a_failed_run_and_the_watch_goe
 
 
 @pytest.mark.parametrize("outcome", [STOPPED, Died("it died"), OperatorError("no")])
+@pytest.mark.slow
 def test_after_a_run_that_did_not_finish_the_messages_come_again(queue: MadeQueue, outcome: Any) -> None:
     watched = Watched(NOTHING, outcome, DONE)
 
@@ -214,6 +219,7 @@ def test_after_a_run_that_did_not_finish_the_messages_come_again(queue: MadeQueu
     assert (code, queue.num(), queue.num(hidden=True)) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_watch_that_ends_after_a_failed_run_hands_its_messages_back_at_once(queue: MadeQueue) -> None:
     queue.send(s3_body("drop/a.pdf"))
     watched = Watched(STOPPED)
@@ -397,6 +403,7 @@ def test_a_message_that_can_be_hidden_no_longer_is_let_go() -> None:
     assert len(held) == 1
 
 
+@pytest.mark.slow
 def test_sqs_says_which_messages_it_will_not_hide(queue: MadeQueue) -> None:
     queue.send("a")
     (message,) = sqs(queue).receive(0)
@@ -426,6 +433,7 @@ def test_a_queue_that_does_not_answer_for_a_while_is_asked_again(no_waiting: lis
 
 
 @pytest.mark.usefixtures("no_sleep")
+@pytest.mark.slow
 def test_throttling_is_retried_where_it_happens(queue: MadeQueue, s3_endpoint: str, s3_faults: Proxy) -> None:
     queue.send("a")
     s3_faults.faults += [Fault("POST", "", "status", times=2, status=503)]
@@ -454,6 +462,7 @@ def test_what_a_queue_refuses_is_one_sentence(
         Sqs(queue.url.replace(s3_endpoint, s3_faults.endpoint), visibility_s=60, max_tries=2).receive(0)
 
 
+@pytest.mark.slow
 def test_a_queue_that_is_not_there_is_one_sentence(queue: MadeQueue) -> None:
     with pytest.raises(QueueError, match=r"Cannot use the queue .*: it does not exist\."):
         Sqs(f"{queue.url}-typo", visibility_s=60).receive(0)
@@ -480,6 +489,7 @@ def test_a_queue_is_named_by_its_url(url: str) -> None:
         ("http://127.0.0.1:9324/000000000000/q", "us-east-1"),
     ],
 )
+@pytest.mark.slow
 def test_the_url_says_where_the_queue_is(s3_endpoint: str, url: str, region: str) -> None:
     client = Sqs(url, visibility_s=60)._client
 

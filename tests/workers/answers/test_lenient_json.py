@@ -144,6 +144,7 @@ def test_only_the_outermost_bracket_missing_is_told_apart(text, is_unclosed):
     ids=range(8),
 )
 @pytest.mark.parametrize("seconds", [2.0])
+@pytest.mark.slow
 def test_a_megabyte_costs_linear_time(text, seconds):
     start = time.process_time()
     with contextlib.suppress(NotJson):

@@ -104,6 +104,7 @@ PIECES = [
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=40), st.booleans())
+@pytest.mark.slow
 def test_no_word_is_lost_or_made_up(pieces, is_complete):
     # given an answer of Markdown's own marks in any disorder; only a table's text outside its cells, a picture's address and
     # what stands behind a fence's ticks (a language's name) may go

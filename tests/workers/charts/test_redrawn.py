@@ -71,6 +71,7 @@ def rows(values: dict[str, float]) -> list[list[str | None]]:
     return [[name, f"{value:g}"] for name, value in values.items()]
 
 
+@pytest.mark.slow
 def test_true_bars_are_seen_and_none_is_elsewhere() -> None:
     assert seen(bars([[value] for value in VALUES.values()]), TICKS + NAMES, rows=rows(VALUES)) == Redrawn(5, (), False)
 
@@ -84,6 +85,7 @@ def test_true_bars_are_seen_and_none_is_elsewhere() -> None:
         (lambda values: dict(zip(values, [90, 65, 30, 75, 40], strict=True)), (0, 1, 2, 3, 4)),  # labels shifted by one
     ],
 )
+@pytest.mark.slow
 def test_a_bar_that_ends_elsewhere_is_said(change: Change, elsewhere: tuple[int, ...]) -> None:
     found = seen(bars([[value] for value in VALUES.values()]), TICKS + NAMES, rows=rows(change(VALUES)))
 
@@ -96,6 +98,7 @@ def test_a_missing_row_leaves_a_bar_without_one() -> None:
     assert found == Redrawn(4, (), True)
 
 
+@pytest.mark.slow
 def test_series_are_told_apart_by_the_colours_of_the_legend() -> None:
     image = bars([[value, 100 - value] for value in VALUES.values()], (BLUE, RED))
     draw = ImageDraw.Draw(image)

@@ -110,6 +110,7 @@ def test_a_hostile_image_costs_itself(renderer: Renderer, good: Path, tmp_path: 
     check(renderer, good, path, is_readable=is_readable)
 
 
+@pytest.mark.slow
 def test_thousands_of_frames_are_thousands_of_pages(renderer: Renderer, good: Path, tmp_path: Path) -> None:
     path = tmp_path / "many.tiff"
     path.write_bytes(tiff_of_frames(3_000))

@@ -218,6 +218,7 @@ DIGITS = {"ar": "٠١٢٣٤٥٦٧٨٩", "fa": "۰۱۲۳۴۵۶۷۸۹", "hi": "०
     minus=st.sampled_from("-−–"),
 )
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_a_number_formatted_in_a_locale_is_read_back(value, locale, digits, minus):
     group, point = LOCALES[locale]
     text = f"{value:,.2f}".translate({ord(","): group, ord("."): point, ord("-"): minus})

@@ -76,6 +76,7 @@ def test_what_names_no_year_or_no_date_is_none(text):
 
 @given(st.one_of(st.text(max_size=40), st.text("0123456789/-. 'QHFYJanMré年月", max_size=14)))
 @settings(max_examples=200, deadline=None)
+@pytest.mark.slow
 def test_no_text_makes_it_raise(text):
     time = parse_time(text)
     assert time is None or time.tzinfo is UTC

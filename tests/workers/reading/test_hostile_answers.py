@@ -15,6 +15,8 @@ from workers.answers.parse import parse_answer
 from workers.charts.content import chart_content
 from workers.text.content import ocr_content
 
+pytestmark = pytest.mark.slow
+
 WORDS = [Word(text, 10 + 30 * i, 10, 35 + 30 * i, 20, 0, 0, 10) for i, text in enumerate(["the", "10", "20", "30", "quick", "1,5"])]
 PAGE = RenderedPage(page_index=0, image=PageImage(width_px=200, height_px=100), text_layer=TextLayer(words=WORDS, num_chars=20))
 REGION = Region(region_index=0, bbox_px=Box(0, 0, 100, 100), origin="drawing", words=WORDS)
@@ -71,7 +73,6 @@ def land(task, text, is_complete):
         assert not any(char in text for char in "\x00\x1b\x07")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", ["ocr", "chart"])
 def test_any_json_is_an_answer_or_refused(task):
     @given(answers[task])
@@ -101,7 +102,6 @@ def test_any_text_is_an_answer_or_refused(text, is_complete):
         land(task, '{"chart":"bar","blocks":[' + text, is_complete)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [

@@ -19,6 +19,7 @@ def jpeg(mode: str = "RGB", size: tuple[int, int] = (40, 30), **more: Any) -> by
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("size", [(1, 1), (4000, 3000), (3000, 4000), (65_500, 1)])
+@pytest.mark.slow
 def test_what_is_encoded_says_its_size_before_it_is_decoded(mode: str, size: tuple[int, int]) -> None:
     body = encode_jpeg(Image.new(mode, size, 200))
 

@@ -12,6 +12,8 @@ from tests.workers.faults.lying_child import DOCUMENTS, EDGE_LIES, LIES
 from tests.workers.memory import Peak
 from workers.rendering.renderer import Renderer
 
+pytestmark = pytest.mark.slow
+
 FAULTS = Path(__file__).parents[1] / "faults"
 SETTINGS = RenderSettings(wall_s=20)
 MOST_S = 5.0
@@ -36,7 +38,6 @@ def told(tmp_path: Path, name: str) -> Path:
     return path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LIES)
 def test_a_lie_costs_its_page_and_neither_time_nor_memory(lying: Renderer, tmp_path: Path, name: str) -> None:
     path = told(tmp_path, name)

@@ -13,6 +13,8 @@ from workers.rendering.pages.text.edge_lines import edge_lines
 from workers.rendering.renderer import Renderer
 from workers.sources.local_files import look_at
 
+pytestmark = pytest.mark.slow
+
 
 def report(path: Path, num_pages: int) -> Path:
     document = pymupdf.open()

@@ -17,6 +17,7 @@ def run(program, *arguments, places=(), **limits):
 
 
 @pytest.mark.skipif(not is_available(), reason="no Landlock in this kernel")
+@pytest.mark.slow
 def test_a_program_reads_its_places_and_nothing_else(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/open.txt").write_text("words")

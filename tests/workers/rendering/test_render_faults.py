@@ -24,6 +24,8 @@ from workers.rendering.sandbox import landlock
 from workers.rendering.sandbox import limits as sandbox
 from workers.sources.local_files import look_at
 
+pytestmark = pytest.mark.slow
+
 FAULTS = Path(__file__).parents[1] / "faults"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="seccomp and RLIMIT_AS are Linux")
 has_filter = pytest.mark.skipif(
@@ -47,7 +49,6 @@ def faulty() -> Iterator[Renderer]:
         yield renderer
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "kind", "says"),
     [
@@ -77,7 +78,6 @@ def test_a_page_that_breaks_its_renderer_costs_that_page(
     assert says in broken.failure.message
 
 
-@pytest.mark.slow
 def test_a_page_that_hangs_costs_that_page(faulty: Renderer, pdf_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     pages = faulty.render(pdf_of("before", "hang", "after"), [0, 1, 2])
 
@@ -94,7 +94,6 @@ def test_a_page_that_hangs_costs_that_page(faulty: Renderer, pdf_of: Callable[..
     assert "0.5 s" in hung.failure.message
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("act", ["regions-raise", "regions-crash"])
 def test_a_fault_in_the_search_for_regions_costs_the_regions_only(faulty: Renderer, pdf_of: Callable[..., Path], act: str) -> None:
     broken, after = faulty.render(pdf_of(act, "after"), [0, 1])
@@ -159,7 +158,6 @@ def test_the_render_process_reads_its_documents_and_itself_only(faulty: Renderer
     assert page.failure.message == "PermissionError"
 
 
-@pytest.mark.slow
 @needs_landlock
 def test_documents_of_many_folders_are_read_by_few_processes(tmp_path: Path, pdf_of: Callable[..., Path]) -> None:
     made = pdf_of("one")
@@ -197,7 +195,6 @@ def test_a_home_is_no_place_of_a_program(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert command[-1] == "/in"
 
 
-@pytest.mark.slow
 def test_no_secret_reaches_the_render_process(faulty: Renderer, pdf_of: Callable[..., Path]) -> None:
     environ, argv = faulty.render(pdf_of("environ", "argv"), [0, 1])
 
@@ -208,7 +205,6 @@ def test_no_secret_reaches_the_render_process(faulty: Renderer, pdf_of: Callable
     assert "a-secret-password" not in environ.failure.message + argv.failure.message
 
 
-@pytest.mark.slow
 def test_a_renderer_killed_between_pages_is_replaced_without_a_failure(renderer: Renderer, pdf_of: Callable[..., Path]) -> None:
     pages = renderer.render(pdf_of("one", "two"), [0, 1])
     first = next(pages)
@@ -225,7 +221,6 @@ def test_a_renderer_killed_between_pages_is_replaced_without_a_failure(renderer:
     assert renderer.pid != killed
 
 
-@pytest.mark.slow
 def test_a_renderer_killed_in_the_middle_of_a_page_fails_that_page(faulty: Renderer, pdf_of: Callable[..., Path]) -> None:
     path = pdf_of("before", "hang", "after")
     pages = faulty.render(path, [0, 1, 2])
@@ -254,7 +249,6 @@ def test_a_changed_file_of_the_same_name_is_opened_again(renderer: Renderer, pdf
     assert renderer.probe(pdf_of("one", "two"), None, None).num_pages == 2
 
 
-@pytest.mark.slow
 def test_the_render_process_dies_with_its_parent(pdf_of: Callable[..., Path]) -> None:
     script = (
         "import sys, time; from pathlib import Path; from workers.rendering.renderer import Renderer\n"
@@ -288,7 +282,6 @@ def test_a_renderer_started_by_a_thread_that_ended_lives_on(pdf_of: Callable[...
         assert renderer.pid == first
 
 
-@pytest.mark.slow
 def test_close_ends_the_child_and_a_later_page_starts_another(pdf_of: Callable[..., Path]) -> None:
     path = pdf_of("one")
     renderer = Renderer(RenderSettings(), RegionSettings(), [])

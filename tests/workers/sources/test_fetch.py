@@ -24,6 +24,8 @@ from workers.sources.listing import list_sources
 from workers.sources.local_files import look_at
 from workers.sources.s3 import make_client
 
+pytestmark = pytest.mark.slow
+
 BODY = bytes(range(256)) * 8192  # 2 MiB: two blocks
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
@@ -298,7 +300,6 @@ def test_an_answer_of_the_store_has_its_kind(
     assert entries(fetcher) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("action", ["status", "reset"])
 def test_a_passing_trouble_is_no_failure(fetcher: Fetcher, bucket: str, s3_faults: Proxy, no_sleep: None, action: Any) -> None:
     source = put(bucket)
@@ -321,7 +322,6 @@ def test_a_body_that_breaks_off_goes_on_where_it_broke(fetcher: Fetcher, bucket:
     assert s3_faults.num_bytes_sent < len(BODY) * 1.6
 
 
-@pytest.mark.slow
 def test_a_store_without_ranges_starts_again(fetcher: Fetcher, bucket: str, s3_faults: Proxy, no_sleep: None) -> None:
     source = put(bucket)
     s3_faults.faults += [Fault("GET", "a.pdf", "truncate", num_bytes=1_500_000), Fault("GET", "a.pdf", "drop_range")]
@@ -429,7 +429,6 @@ def test_a_large_object_is_read_in_blocks(fetcher: Fetcher, bucket: str, monkeyp
 # The cache
 
 
-@pytest.mark.slow
 def test_two_threads_that_want_one_object_download_it_once(fetcher: Fetcher, bucket: str, s3_faults: Proxy) -> None:
     source = put(bucket)
     s3_faults.requests.clear()
@@ -448,7 +447,6 @@ def _fetch(settings: FetchSettings, source: Source, results: Any) -> None:
         results.put(hashlib.sha256(fetched.path.read_bytes()).hexdigest())
 
 
-@pytest.mark.slow
 def test_two_processes_that_want_one_object_download_it_once(fetcher: Fetcher, bucket: str, s3_faults: Proxy) -> None:
     # given
     source = put(bucket)
@@ -478,7 +476,6 @@ def test_many_readers_have_one_object_open_at_once(fetcher: Fetcher, bucket: str
         list(pool.map(fetch, range(4)))
 
 
-@pytest.mark.slow
 def test_when_the_downloader_fails_the_next_in_line_downloads(fetcher: Fetcher, bucket: str, s3_faults: Proxy) -> None:
     source = put(bucket)
     s3_faults.faults.append(Fault("GET", "a.pdf", "status", status=403, code="AccessDenied"))

@@ -117,6 +117,7 @@ NAMES = st.binary(max_size=12) | st.text(st.characters(codec="utf-8") | st.sampl
 @given(NAMES, NAMES)
 @example(b"\x80", "\U0010f000".encode())
 @example(b"\xf4\x8f\x80\x80", b"\xf4\x8f\x80")
+@pytest.mark.slow
 def test_every_name_comes_back_and_no_two_share_a_uri(one: bytes, other: bytes) -> None:
     names = [os.fsdecode(name) for name in (one, other)]
 
@@ -217,12 +218,14 @@ def test_a_missing_bucket_is_one_sentence(s3_endpoint: str) -> None:
         uris("s3://no-such-bucket/x")
 
 
+@pytest.mark.slow
 def test_a_denied_listing_is_one_sentence(bucket: str, s3_faults: Proxy) -> None:
     s3_faults.faults.append(Fault("GET", "", "status", status=403, code="AccessDenied"))
     with pytest.raises(InputError, match=r"access to the bucket .* is denied\.$"):
         uris(f"s3://{bucket}/x")
 
 
+@pytest.mark.slow
 def test_missing_credentials_are_named(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -236,6 +239,7 @@ def test_an_endpoint_that_does_not_answer_is_one_sentence(s3_endpoint: str, monk
         list(list_sources("s3://bucket/x", timeout_s=1, max_tries=1))
 
 
+@pytest.mark.slow
 def test_a_listing_that_is_throttled_goes_on(bucket: str, s3_faults: Proxy, no_sleep: None) -> None:
     put(bucket, "in/a", "in/b")
     s3_faults.faults.append(Fault("GET", "", "status", times=3))

@@ -1,5 +1,7 @@
 import random
 
+import pytest
+
 from schemas.page import Box, Word
 from workers.text.agreement import agreement, tokens_of
 from workers.text.align import Aligner
@@ -49,6 +51,7 @@ def test_scripts_without_spaces_align_by_their_characters():
     assert Aligner(words).place("鉴于对人类") == Box(100, 120, 240, 135)
 
 
+@pytest.mark.slow
 def test_a_page_of_words_aligns_in_little_time():
     import time
 

@@ -118,12 +118,14 @@ def test_a_literal_paragraphs_line_breaks_are_seen_by_a_reader_of_markdown():
 
 @given(LITERAL)
 @settings(max_examples=300, deadline=None)
+@pytest.mark.slow
 def test_escaped_text_is_the_literal_text_again(literal):
     assert bare(plain_text(escape(literal))) == bare(literal)
 
 
 @given(st.lists(st.tuples(st.sampled_from(KINDS), LITERAL.map(str.strip)), max_size=3))
 @settings(max_examples=300, deadline=None)
+@pytest.mark.slow
 def test_a_page_of_literal_blocks_shows_all_of_their_characters(blocks):
     page = READER.parse(join_markdown([(kind, escape_block(kind, text)) for kind, text in blocks]))
 
@@ -132,6 +134,7 @@ def test_a_page_of_literal_blocks_shows_all_of_their_characters(blocks):
 
 @given(st.lists(st.lists(LITERAL.filter(lambda text: text.strip() != "^"), min_size=2, max_size=2), min_size=1, max_size=3))
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_a_table_of_literal_cells_shows_each_of_them(rows):
     answer = OcrAnswer.model_validate({"blocks": [{"table": rows}]})
     content = ocr_content(answer, RenderedPage(page_index=0, image=PageImage(width_px=9, height_px=9)), is_literal=True)

@@ -67,6 +67,7 @@ def without_tables(store: LocalStore) -> dict[str, bytes]:
     return taken
 
 
+@pytest.mark.slow
 def test_it_writes_what_the_commit_would_have(lake, settings):
     written = without_tables(lake)
     assert len(written) == 2
@@ -86,6 +87,7 @@ def test_what_is_there_is_left_alone(lake, settings):
     assert {stored.path: stored.last_modified for stored in lake.list("")} == before
 
 
+@pytest.mark.slow
 def test_killed_between_two_writes_it_goes_on(lake, settings):
     written = without_tables(lake)
     put = lake.put
@@ -109,6 +111,7 @@ def test_killed_between_two_writes_it_goes_on(lake, settings):
     assert {path: lake.get(path) for path in written} == written
 
 
+@pytest.mark.slow
 def test_blocks_of_an_older_version_lack_columns(lake, settings):
     written = without_tables(lake)
     (blocks,) = [stored.path for stored in lake.list("blocks/")]

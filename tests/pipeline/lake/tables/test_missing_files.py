@@ -125,6 +125,7 @@ def test_a_snapshot_names_the_files_and_one_of_an_older_version_says_nothing(
     assert found(store) == before != MissingFiles()
 
 
+@pytest.mark.slow
 def test_status_tells_it_and_brief_status_does_not_look(store: LocalStore, capsys: pytest.CaptureFixture[str]) -> None:
     write_plan(store, [], RECIPES, PlanSettings(), input="s3://drop", epoch=1, page_range=None, max_pages=9, last_plan_id=None)
     for path in list(store.list("")):  # no tables to read: these are none

@@ -74,6 +74,7 @@ async def test_a_model_missing_from_the_wheel_is_an_operators_sentence_and_no_do
         await make(SETTINGS).start()
 
 
+@pytest.mark.slow
 async def test_another_task_is_a_failure_of_that_request(engine):
     completion = await engine.read(request(drawn(LINES), task="chart"))
     assert completion.failure is not None
@@ -92,6 +93,7 @@ async def test_an_empty_image_has_no_blocks_and_no_confidence(engine):
     assert (texts(completion), completion.confidence) == ([], None)
 
 
+@pytest.mark.slow
 async def test_a_trusted_text_layer_is_taken_as_it_is(engine):
     # given a layer that says other words than the pixels: so it is seen which one was read
     layer = layer_of(["The layer says this", "and it is believed"])
@@ -270,6 +272,7 @@ async def test_a_layer_is_kept_where_the_ocr_finds_nothing(engine, monkeypatch):
     assert "words that are odd" in " ".join(texts(completion))
 
 
+@pytest.mark.slow
 async def test_lost_ligatures_are_read_from_the_page(engine):
     lines = ["The office of the first pilot", "files all final figures", "for fishing in the staff room"]
     layer = layer_of([line.replace("ffi", "\ufffd").replace("fi", "\ufffd").replace("ff", "\ufffd") for line in lines])

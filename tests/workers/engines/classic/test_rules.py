@@ -68,6 +68,7 @@ def test_a_scan_needs_darker_rules():
     assert [round(rule.place) for rule in found(pixels, is_scan=True).across] == [90]
 
 
+@pytest.mark.slow
 def test_hatching_is_bounded():
     pixels = paper(2000, 2000)
     pixels[::4] = 0

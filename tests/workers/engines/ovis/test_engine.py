@@ -18,6 +18,8 @@ from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.engine import EngineStartError, OnDevice, Prompt, Request
 from workers.engines.registry import describe_engine, make_engine
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"kv_cache_bytes": 2**25, "max_batch": 8, "num_threads": 1}
 
 
@@ -69,7 +71,6 @@ SHORT = {  # a schema that ends: random weights close a string sooner or later, 
 }
 
 
-@pytest.mark.slow
 async def test_every_finished_answer_parses(started):
     engine = await started()
     asked = [request(seed, task, num_tokens=600, temperature=0.7) for seed in range(4) for task in ("ocr", "chart")]
@@ -118,7 +119,6 @@ async def test_the_device_s_work_is_counted_and_rests_between_requests(started):
     assert 0 < worked_s <= time.monotonic() - since
 
 
-@pytest.mark.slow
 async def test_the_same_question_gets_the_same_answer_alone_and_in_a_crowd(started):
     engine = await started()
     alone = [await engine.read(request(seed, num_tokens=60)) for seed in range(3)]

@@ -25,6 +25,7 @@ def token_bytes(size):
     return block_bytes(config, 1, torch.bfloat16)
 
 
+@pytest.mark.slow
 def test_the_example_of_the_auto_classes_runs(checkpoint, tmp_path, monkeypatch, capsys):
     (code,) = [code for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "workers.engines.ovis.auto" in code]
     assert '"models/Ovis2.5-2B"' in code

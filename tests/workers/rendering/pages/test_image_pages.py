@@ -13,6 +13,8 @@ from schemas.page import RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from workers.rendering.renderer import Renderer
 
+pytestmark = pytest.mark.slow
+
 Pixel = tuple[int, ...]
 
 

@@ -14,6 +14,7 @@ def run(program: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_the_render_process_loads_no_models() -> None:
     loaded = run("import sys, workers.rendering.child; print(*sys.modules)")
 
@@ -21,6 +22,7 @@ def test_the_render_process_loads_no_models() -> None:
     assert not loaded & LEFT_OUT
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_not_barred_for_good() -> None:
     assert (
         run("import sys, workers.rendering.pages.mupdf; print(*(name for name, module in sys.modules.items() if module is None))")

@@ -15,6 +15,8 @@ from workers.rendering.pages.pdf_pages import _bounded
 from workers.rendering.pages.text.text_layer import PdfText
 from workers.rendering.renderer import Renderer
 
+pytestmark = pytest.mark.slow
+
 Draw = Callable[[pymupdf.Document], object]
 
 

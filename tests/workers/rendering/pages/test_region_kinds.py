@@ -219,6 +219,7 @@ def test_a_table_beside_ticks_is_no_axis() -> None:
     assert regions(page) == []
 
 
+@pytest.mark.slow
 def test_many_clusters_are_left_as_they_are() -> None:
     page = new_page()
     for index in range(400):

@@ -36,6 +36,7 @@ def smart_resize(height: int, width: int, factor: int, min_pixels: int, max_pixe
     st.sampled_from([LARGE, 1792 * 1792, 640_000]),
 )
 @settings(max_examples=400, deadline=None)
+@pytest.mark.slow
 def test_the_models_own_resize_changes_nothing(width: float, height: float, cell: int, most: int) -> None:
     size = fit(width, height, cell_px=cell, min_pixels=SMALL, max_pixels=most)
 
@@ -60,6 +61,7 @@ def test_sizes_by_hand(width: float, height: float, expected: tuple[int, int]) -
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 64), st.integers(1, 10**6))
 @settings(deadline=None)
+@pytest.mark.slow
 def test_whatever_the_limits_a_size_never_exceeds_them_by_more_than_one_cell(w: int, h: int, cell: int, most: int) -> None:
     size = fit(w, h, cell_px=cell, min_pixels=1, max_pixels=most)
 

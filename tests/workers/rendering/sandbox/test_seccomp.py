@@ -15,9 +15,12 @@ from tests.bench.sweep_render import SHARED_DATA, inputs
 from workers.rendering.renderer import Renderer
 from workers.rendering.sandbox import seccomp as syscall_filter
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="no system call filter for this platform"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="no system call filter for this platform"
+    ),
+]
 FAULTS = Path(__file__).parents[2] / "faults"
 EXAMPLES = Path(__file__).parents[4] / "pipeline" / "examples"
 MOST_BYTES = MEBI // 2
@@ -69,13 +72,11 @@ def test_each_image_format_needs_listed_calls_only(strict: Renderer, tmp_path: P
     assert last_words(strict, path) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir()))
 def test_each_example_needs_listed_calls_only(strict: Renderer, name: str) -> None:
     assert not any("died" in words for words in last_words(strict, EXAMPLES / name))
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED_DATA / "manifest.jsonl").exists(), reason="no shared data beside the checkout")
 def test_each_format_of_the_shared_data_needs_listed_calls_only(strict: Renderer) -> None:
     """The smallest of each folder and suffix, and of each outcome that its manifest expects; half a megabyte at most."""
@@ -89,7 +90,6 @@ def test_each_format_of_the_shared_data_needs_listed_calls_only(strict: Renderer
     assert len(paths) >= 40
 
 
-@pytest.mark.slow
 def test_the_list_says_each_call_once_and_the_same_for_both_machines() -> None:
     entries = re.findall(r"(\w+) (\d+|-) (\d+|-)(?= |$)", syscall_filter._LISTED, re.MULTILINE)
 

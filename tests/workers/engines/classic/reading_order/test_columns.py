@@ -148,6 +148,7 @@ def test_a_stamp_up_the_margin_is_read_last_and_is_no_title():
         ("основ-", "ные права", "основные права"),
     ],
 )
+@pytest.mark.slow
 def test_words_broken_at_the_end_of_a_line_are_joined(first, second, expected):
     words = line(first, 100, 300) + line(second, 100, 324, number=1)
     assert read(words) == [("paragraph", expected)]

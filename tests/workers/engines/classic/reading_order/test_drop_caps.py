@@ -42,6 +42,7 @@ def text_of(words: list[Word]) -> str:
         ("Ö", "ffnung", "Öffnung"),
     ],
 )
+@pytest.mark.slow
 def test_a_large_first_letter_begins_its_word(capital: str, first: str, expected: str) -> None:
     assert text_of(page(capital, first)) == f"{expected} {PROSE} {PROSE} {PROSE} {PROSE}"
 

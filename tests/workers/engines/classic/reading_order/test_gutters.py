@@ -5,6 +5,8 @@ import pytest
 from schemas.page import Word
 from workers.engines.classic.reading_order.columns import blocks_in_order
 
+pytestmark = pytest.mark.slow
+
 
 def grid(num_rows, num_columns):
     return [

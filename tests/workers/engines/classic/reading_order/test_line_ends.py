@@ -57,6 +57,7 @@ def test_a_hyphen_at_a_lines_end(before: str, after: str, expected: str) -> None
         ("", "Hafen-", "amt", "Hafenamt"),
     ],
 )
+@pytest.mark.slow
 def test_languages_have_rules_of_their_own(words: str, before: str, after: str, expected: str) -> None:
     assert join_lines([before, after], Vocabulary([*words.split(), before, after])) == expected
 

@@ -21,6 +21,8 @@ from workers.engines.ovis.batching.steps import Steps
 from workers.engines.ovis.model.configuration import Ovis2_5Config
 from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
 
+pytestmark = pytest.mark.slow
+
 # A build of torch that knows no CUDA has `meta` instead: tensors without numbers, too, but looser about mixed devices.
 HAS_CUDA = torch.version.cuda is not None
 DEVICE = torch.device("cuda", 0) if HAS_CUDA else torch.device("meta")

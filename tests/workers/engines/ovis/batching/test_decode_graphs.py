@@ -70,6 +70,7 @@ def test_mixed_requests_say_what_each_says_alone(world, is_ahead):
 
 
 @torch.inference_mode()
+@pytest.mark.slow
 def test_rows_without_a_request_write_nowhere_that_matters(decoder):
     rows = [BatchRow([3, 7], 20, 1), BatchRow([5], 4, 1)]
     tokens = torch.tensor([11, 12])
@@ -98,6 +99,7 @@ def test_sizes_reach_the_batch_that_is_wanted():
     assert sizes_up_to(1000)[-2:] == [512, 1000]
 
 
+@pytest.mark.slow
 def test_what_is_faster_is_kept_and_the_cache_is_left_empty(decoder, monkeypatch):
     paces(monkeypatch, 2.0, 1.0)
     graphs = record_decode(decoder, 20, record=again)
@@ -150,6 +152,7 @@ def test_one_size_that_fails_costs_the_smaller_ones_too_but_keeps_the_larger(dec
     assert record_decode(decoder, 8, record=fails_at_last).sizes == [4, 8]
 
 
+@pytest.mark.slow
 def test_nothing_is_recorded_where_lengths_are_needed_on_the_host_or_there_is_no_gpu(decoder, tmp_path):
     assert record_decode(decoder, 4) is None
     decoder.kernels = Kernels()

@@ -18,6 +18,8 @@ from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 
+pytestmark = pytest.mark.slow
+
 ROWS = {
     "type": "object",
     "properties": {
@@ -141,7 +143,6 @@ def mixed(world, count, seed=0):
     return requests
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_ahead", [False, True])
 def test_64_mixed_requests_say_what_each_says_alone(world, is_ahead):
     # given a cache too small for what runs together, arrivals over time, cancellations, and one request of poison
@@ -188,7 +189,6 @@ def test_64_mixed_requests_say_what_each_says_alone(world, is_ahead):
             assert sequence.num_new == sequence.max_new_tokens
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("heads", "kv_heads", "head_dim"), [(4, 4, 16), (6, 1, 24), (8, 2, 8)], ids=["each its own", "all share one", "four share one"]
 )
@@ -202,7 +202,6 @@ def test_other_head_counts_say_what_each_says_alone(tmp_path, heads, kv_heads, h
         assert sequence.new_tokens == world.best_at_each_step(sequence, has_grammar=has_grammar)
 
 
-@pytest.mark.slow
 def test_the_models_own_generation_loop_says_the_same(world):
     requests = [sequence for has_grammar, sequence in mixed(world, 12, seed=5) if not has_grammar]
     for sequence in requests:
@@ -248,7 +247,6 @@ def test_other_pixels_never_share_blocks(world):
     assert [sequence.new_tokens for sequence in pair] == [world.best_at_each_step(sequence, has_grammar=False) for sequence in pair]
 
 
-@pytest.mark.slow
 def test_slots_are_refilled_so_that_few_steps_are_run_in_vain(world):
     rng = random.Random(3)
     requests = [world.request(seed, num_text=50, num_new=rng.randrange(20, 120)) for seed in range(40)]
@@ -487,7 +485,6 @@ def test_a_device_that_is_done_for_is_nobodys_fault(world):
     assert sequence.end is None
 
 
-@pytest.mark.slow
 def test_the_oldest_request_is_never_thrown_out(world):
     requests = [world.request(seed, num_text=100, num_new=200) for seed in range(5)]
     scheduler = world.scheduler(num_blocks=30)

@@ -18,6 +18,8 @@ from workers.engines.ovis.checkpoint.locate import locate
 from workers.engines.registry import describe_engine
 from workers.sources.s3 import make_client as client
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def uri(checkpoint, bucket):
@@ -152,7 +154,6 @@ def _fetch_and_die_at(uri: str, cache: Path, name: str) -> None:
     locate(uri, cache_dir=cache)
 
 
-@pytest.mark.slow
 def test_a_process_killed_while_it_fetches_leaves_nothing_that_could_be_taken_for_whole(uri, checkpoint, tmp_path, monkeypatch):
     spawn = multiprocessing.get_context("spawn")
     killed = spawn.Process(target=_fetch_and_die_at, args=(uri, tmp_path, "merges.txt"))
@@ -176,7 +177,6 @@ def test_a_process_killed_while_it_fetches_leaves_nothing_that_could_be_taken_fo
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [folder.name]
 
 
-@pytest.mark.slow
 def test_processes_of_one_node_share_one_copy(uri, checkpoint, tmp_path):
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(3) as pool:

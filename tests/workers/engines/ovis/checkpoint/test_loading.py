@@ -25,6 +25,7 @@ def rewrite(folder, change):
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+@pytest.mark.slow
 def test_every_stored_number_arrives(checkpoint, untied_checkpoint):
     for folder in (checkpoint, untied_checkpoint):
         loaded = load(folder).state_dict()
@@ -36,12 +37,14 @@ def test_every_stored_number_arrives(checkpoint, untied_checkpoint):
         assert all(torch.equal(loaded[name], stored[name]) for name in compared)
 
 
+@pytest.mark.slow
 def test_a_tied_head_is_the_embedding_and_an_untied_one_is_not(checkpoint, untied_checkpoint):
     tied, untied = load(checkpoint).llm, load(untied_checkpoint).llm
     assert tied.lm_head.weight.data_ptr() == tied.model.embed_tokens.weight.data_ptr()
     assert not torch.equal(untied.lm_head.weight, untied.model.embed_tokens.weight)
 
 
+@pytest.mark.slow
 def test_one_file_and_shards_hold_the_same_model(copy):
     weights = load_file(copy / "model.safetensors")
     before = load(copy).state_dict()

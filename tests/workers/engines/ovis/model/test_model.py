@@ -67,6 +67,7 @@ def test_a_conversation_with_pictures_becomes_what_the_model_takes(parts):
         processor.apply_chat_template([{"role": "user", "content": [{"type": "image", "url": "a.png"}]}], **given)
 
 
+@pytest.mark.slow
 def test_left_padded_rows_say_what_each_says_alone(parts):
     model, processor = parts
     prompts = [processor.render([question("Read all the text in the image.")]), processor.render([Turn("user", "Describe")])]

@@ -120,6 +120,7 @@ def test_the_margin_is_a_share_of_each_side_and_ends_at_the_page() -> None:
     assert wide.rect_pt.right == 595
 
 
+@pytest.mark.slow
 def test_two_charts_side_by_side_are_two_candidates_left_one_first() -> None:
     page = new_page()
     bars(page, pymupdf.Rect(40, 200, 285, 400))
@@ -131,6 +132,7 @@ def test_two_charts_side_by_side_are_two_candidates_left_one_first() -> None:
     assert right.rect_pt.left > 280
 
 
+@pytest.mark.slow
 def test_only_the_largest_are_kept_and_small_ones_left_out() -> None:
     page = new_page()
     bars(page, pymupdf.Rect(40, 150, 285, 280))
@@ -150,6 +152,7 @@ def test_switched_off_nothing_is_found() -> None:
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
+@pytest.mark.slow
 def test_on_a_turned_page_boxes_are_those_of_the_page_as_displayed(rotation: int) -> None:
     page = new_page()
     bars(page, CHART)

@@ -36,6 +36,7 @@ def reading(page: pymupdf.Page) -> Reading:
     ],
     ids=["paths", "segments", "clips", "figures", "nothing"],
 )
+@pytest.mark.slow
 def test_odd_pages_end_in_a_reason(content: str, reason: str) -> None:
     found = reading(page_of(content))
 

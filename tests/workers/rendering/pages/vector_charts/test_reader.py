@@ -276,6 +276,7 @@ def test_a_drawing_with_a_part_lost_is_not_read_wrong(seed: int) -> None:
                 assert value is None or float(value) == truth[row[0] or "", series]
 
 
+@pytest.mark.slow
 def test_more_shapes_than_a_chart_has_are_given_up_on_early() -> None:
     collector = ShapeCollector(AREA)
     path = {"type": "f", "rect": (0, 0, 9, 9), "fill": (0, 0, 0), "items": [("re", (0, 0, 9, 9), 1)] * 100}
