@@ -90,7 +90,8 @@ KINDS: dict[FailureKind, KindInfo] = {
     FailureKind.crashed_worker: KindInfo("the reader process died on this page, twice", "report it; `pagefold retry` once mended"),
     FailureKind.unsupported_script: KindInfo(
         "the engine does not read this page's script or language",
-        "install what the message names (tesseract with the language's data), or use the engine `server` or `ovis`",
+        "install what the message names (tesseract with the language's data), and the next run reads it; or use the engine "
+        "`server` or `ovis`",
     ),
     FailureKind.refused: KindInfo("the model declined to answer", "another model"),
     FailureKind.truncated: KindInfo("the answer hit its length limit; what was read is kept", "raise `read.max_output_tokens`"),

@@ -26,11 +26,15 @@ class Recipe(Frozen):
     schema_version: int
     options: dict[str, Any] = Field(default_factory=dict)
     """Render, region, read and engine settings that can change the answer."""
+    reads_by: str | None = None
+    """What the planning machine had to read by beside the engine's own model, such as Tesseract with its languages. It is not in
+    the `recipe_id`: where it changes, pages that the engine could not read are read again, and no others."""
 
     @property
     def recipe_id(self) -> str:
         """A hash of the recipe, 16 hex digits."""
-        body = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        fields = self.model_dump(mode="json", exclude={"reads_by"})
+        body = json.dumps(fields, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
@@ -114,7 +118,8 @@ class SourceFailure(Frozen):
     needs_ocr: bool = False
     """True if the region was found in the OCR answer of a scan, so that reading it again must begin with OCR."""
     version: str | None = None
-    """Version of the pagefold that met an `internal_error`, because another version tries again. None for other kinds."""
+    """What met the failure, because another tries again: the pagefold's version of an `internal_error`, the recipe's `reads_by` of
+    an `unsupported_script`. None for other kinds."""
 
 
 class CommittedSource(Frozen):

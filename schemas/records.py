@@ -148,6 +148,15 @@ class PageUnseen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageReadBy:
+    read_by: Annotated[
+        str | None,
+        "What read the page in place of the engine's own model, with its version and the size and hash of its data: "
+        "`tesseract 5.3.0 ara 1436832-5c1f9a30`. Null where the model did, or the text is the PDF's own.",
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BlockContent:
     """A block's content and place."""
 
@@ -258,7 +267,7 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageRecord(Record, PageText, Drawn, PageTrust, Asked, Flagged, PageTimes, PageUnseen):
+class PageRecord(Record, PageText, Drawn, PageTrust, Asked, Flagged, PageTimes, PageUnseen, PageReadBy):
     lineage: Lineage
     page_index: PageIndex
     reading: Reading

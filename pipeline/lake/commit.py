@@ -51,6 +51,8 @@ class Shard:
     recipe_ids: dict[str, str]
     planned: list[PlannedSource]
     """The shard's sources, by source_index."""
+    reads_by: str | None = None
+    """That of the plan's recipe of text."""
     number: int = 0
     """Number of the part that is to be committed."""
     is_last: bool = True
@@ -64,6 +66,7 @@ class Shard:
             plan.ingest_date,
             {task: recipe.recipe_id for task, recipe in plan.recipes.items()},
             plan.shards[shard_index],
+            plan.recipes["ocr"].reads_by if "ocr" in plan.recipes else None,
             number,
             is_last,
         )
@@ -132,7 +135,7 @@ def compact(store: Store, shard: Shard, names: Sequence[ChunkName], settings: Ou
             store.put(path, body)
             files.append(CommittedFile(path=path, size_bytes=len(body), rows=rows.writers[table].num_rows))
     planned = shard.planned
-    sources = [counts.committed(planned[index].pages, planned[index].regions) for index, counts in rows.documents]
+    sources = [counts.committed(planned[index], shard.reads_by) for index, counts in rows.documents]
     indexes = tuple(index for index, _ in rows.documents)
     return Compacted(files, sources, indexes, part, tuple(standing.chunks), total([counts for _, counts in rows.documents]))
 

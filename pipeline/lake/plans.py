@@ -123,7 +123,9 @@ def _are_all(store: Store, committed: Mapping[int | None, str]) -> bool:
 
 def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], numbers: Sequence[str]) -> bool:
     """True if the plan asks for answers of other recipes, or was made by a run whose lease was gone."""
-    return any(recipes.get(task) != recipe for task, recipe in plan.recipes.items()) or is_superseded(store, plan, numbers)
+    recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
+    is_other = any(recipe_ids.get(task) != recipe.recipe_id for task, recipe in plan.recipes.items())
+    return is_other or is_superseded(store, plan, numbers)
 
 
 def is_superseded(store: Store, plan: Plan, numbers: Sequence[str]) -> bool:

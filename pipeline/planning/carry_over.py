@@ -132,10 +132,14 @@ def _of_plan(old: Plan, paths: list[str], plan: Plan, wanted: Mapping[tuple[str,
 def _asks_the_same(old: Plan, before: PlannedSource, plan: Plan, now: PlannedSource) -> bool:
     """True if every task of the new plan was asked by the old one, under the same recipe and of the same parts of a page."""
     return (
-        all(task in before.tasks and old.recipes.get(task) == plan.recipes.get(task) for task in now.tasks)
+        all(task in before.tasks and _recipe_id(old, task) == _recipe_id(plan, task) for task in now.tasks)
         and before.regions == now.regions
         and before.places == now.places
     )
+
+
+def _recipe_id(plan: Plan, task: Task) -> str | None:
+    return plan.recipes[task].recipe_id if task in plan.recipes else None
 
 
 def _read_plan(store: Store, plan_id: str) -> Plan | None:

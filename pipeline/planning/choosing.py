@@ -114,10 +114,15 @@ class _Chooser:
         return again
 
     def _due_again(self, state: SourceState) -> list[SourceFailure]:
-        """The failures to try again: transient ones a few times, and bugs (internal_error) once for each version of pagefold."""
+        """The failures to try again: transient ones a few times, bugs (internal_error) once for each version of pagefold, and
+        scripts that the engine did not read once for each change of what it has to read by."""
         transient = state.transient_failures() if state.attempt + 1 < self._settings.max_transient_attempts else []
-        bugs = [failure for failure in state.failures if failure.kind is FailureKind.internal_error]
-        return transient + [failure for failure in bugs if failure.version != this_version()]
+        versions = {FailureKind.internal_error: this_version()}
+        if (ocr := self._recipes.get("ocr")) is not None and ocr.reads_by:
+            versions[FailureKind.unsupported_script] = ocr.reads_by
+        return transient + [
+            failure for failure in state.failures if failure.kind in versions and failure.version != versions[failure.kind]
+        ]
 
     def only_asked_before(self, planned: PlannedSource) -> PlannedSource:
         """The source with only the tasks to which a closed plan has left answers, if there are any. Answers are taken over only if

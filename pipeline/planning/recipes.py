@@ -81,4 +81,5 @@ def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
         prompt_version=prompt_for(task, settings.read.transport).version if info.takes_prompts else None,
         schema_version=SCHEMA_VERSION,
         options=options,
+        reads_by=info.reads_by if task == "ocr" else None,
     )

@@ -74,6 +74,8 @@ class Completion:
     confidence: float | None = None
     """The engine's own figure, 0 to 1 (classic: mean recognition score)."""
     text_origin: Literal["model", "text_layer", "ocr"] = "model"
+    read_by: str | None = None
+    """Program, version and data that read the image in place of the engine's own model; None if that did."""
     is_literal: bool = False
     """True if the answer holds the page's text literally; False if it is Markdown."""
     flags: tuple[str, ...] = field(default=())
@@ -107,6 +109,8 @@ class EngineInfo:
     """Everything else of the engine that changes its answers."""
     chart_options: Mapping[str, Any] = field(default_factory=dict)
     """What changes only its answers about charts."""
+    reads_by: str | None = None
+    """What this machine has to read by beside the engine's own model; None for an engine for which machines do not differ."""
 
 
 class Engine(Protocol):

@@ -79,6 +79,7 @@ class ChunkRows:
                 content,
                 flags=joined(page.flags, content.flags, _answer_flags(outcome)),
                 text_origin=outcome.completion.text_origin,
+                read_by=outcome.completion.read_by,
                 num_chart_candidates=num_candidates,
                 confidence=outcome.completion.confidence,
             ),

@@ -11,7 +11,7 @@ from pipeline.lake.staging import StagedChunk
 from pipeline.lake.tables.unread_pages import for_each_page, unread_pages, with_one_row
 from schemas.failure import FailureKind
 from schemas.page import Chunk
-from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
+from schemas.plan import CommittedCounts, CommittedSource, PlannedSource, SourceFailure
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
 from schemas.source import Document
 
@@ -99,7 +99,7 @@ class DocumentCounts:
             is_whole=first.planned_pages is None and first.regions is None and first.duplicate_of is None and not self.unread,
         )
 
-    def committed(self, pages: list[int] | None, regions: list[tuple[int, int]] | None) -> CommittedSource:
+    def committed(self, planned: PlannedSource, reads_by: str | None) -> CommittedSource:
         first = self.first
         assert first is not None
         return CommittedSource(
@@ -112,9 +112,9 @@ class DocumentCounts:
             attempt=first.attempt,
             num_pages=self.document.num_pages,
             num_pages_read=first.num_selected,
-            pages=pages,
-            regions=regions,
-            failures=[_source_failure(row, self.origins) for row in for_each_page(self.failures, self.unread)],
+            pages=planned.pages,
+            regions=planned.regions,
+            failures=[_source_failure(row, self.origins, reads_by) for row in for_each_page(self.failures, self.unread)],
             duplicate_of=first.duplicate_of,
         )
 
@@ -139,7 +139,7 @@ def _is_unopened(counts: DocumentCounts) -> bool:
     return any(row["page_index"] is None for row in counts.failures)
 
 
-def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | None]) -> SourceFailure:
+def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | None], reads_by: str | None) -> SourceFailure:
     key = (row["page_index"], row["region_index"])
     return SourceFailure(
         kind=row["kind"],
@@ -147,7 +147,7 @@ def _source_failure(row: dict[str, Any], origins: dict[tuple[int, int], str | No
         page_index=row["page_index"],
         region_index=row["region_index"],
         needs_ocr=origins.get(key) == "answer",
-        version=row.get("version"),
+        version=reads_by if row["kind"] == FailureKind.unsupported_script else row.get("version"),
     )
 
 

@@ -164,15 +164,21 @@ def test_the_manifest_lists_what_a_retry_needs(store: LocalStore, plan: Plan) ->
     ]
 
 
-def test_the_manifest_says_which_version_met_a_bug(store: LocalStore) -> None:
+def test_the_manifest_says_what_met_a_failure_that_another_tries_again(store: LocalStore) -> None:
     item = planned("a.pdf")
-    kinds = {0: FailureKind.internal_error, 1: FailureKind.corrupt}
-    stage(store, make_chunk(item, 0, 0, [0, 1], 2), kinds)
+    kinds = {0: FailureKind.internal_error, 1: FailureKind.corrupt, 2: FailureKind.unsupported_script}
+    stage(store, make_chunk(item, 0, 0, [0, 1, 2], 3), kinds)
     plan = make_plan([[item]])
+    ocr = plan.recipes["ocr"].model_copy(update={"reads_by": "tesseract 5.3.0: ara"})
+    plan = plan.model_copy(update={"recipes": plan.recipes | {"ocr": ocr}})
     compacted = compact(store, Shard.of(plan, 0), ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks(), OutputSettings())
 
     assert compacted
-    assert [(f.kind, f.version) for f in compacted.sources[0].failures] == [("internal_error", this_version()), ("corrupt", None)]
+    assert [(f.kind, f.version) for f in compacted.sources[0].failures] == [
+        ("internal_error", this_version()),
+        ("corrupt", None),
+        ("unsupported_script", "tesseract 5.3.0: ara"),
+    ]
 
 
 def test_a_chunk_that_an_older_version_staged_is_read_and_names_none() -> None:

@@ -141,6 +141,30 @@ def test_a_bug_s_page_is_read_again_by_another_version_alone(version: str | None
     assert item.pages == [2]
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "pages"),
+    [
+        ("tesseract 5.3.0: ara", "tesseract 5.3.0: ara hin", [[2]]),
+        (None, "tesseract 5.3.0: ara", [[2]]),
+        ("tesseract 5.3.0: ara", "tesseract 5.3.0: ara", []),
+        ("tesseract 5.3.0: ara", "", []),
+        (None, None, []),
+    ],
+    ids=["a language more", "of an older version", "as it was", "there is none now", "an engine without"],
+)
+def test_a_page_in_an_unread_script_is_read_again_once_there_is_more_to_read_by(
+    then: str | None, now: str | None, pages: list[list[int]]
+) -> None:
+    failure = failed(FailureKind.unsupported_script, "ocr", 2).model_copy(update={"version": then})
+    recipes = RECIPES | {"ocr": RECIPES["ocr"].model_copy(update={"reads_by": now})}
+    ledger = Ledger([manifest(committed(make_source("a"), attempt=9, failures=[failure]))])
+
+    got, _ = choose([make_source("a")], ledger, recipes=recipes)
+
+    assert [item.pages for item in got] == pages
+    assert recipes["ocr"].recipe_id == RECIPES["ocr"].recipe_id
+
+
 @pytest.mark.parametrize("kind", [FailureKind.gone, FailureKind.changed])
 def test_a_source_that_is_back_as_it_was_is_read(kind: FailureKind) -> None:
     """The same bytes put there again have the same ETag."""

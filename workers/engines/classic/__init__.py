@@ -6,13 +6,14 @@ from typing import Any
 from schemas.settings import EngineSettings
 from workers.engines.classic.models import MODELS, fingerprints, model_paths, rapidocr_version
 from workers.engines.classic.scripts import USED
-from workers.engines.classic.tesseract import find_tesseract, fingerprint
+from workers.engines.classic.tesseract import find_tesseract
 from workers.engines.engine import Engine, EngineInfo
 
 READING_VERSION = 4
 """Raised when the rules of trust, order, legibility or escaping change the text: then the recipe changes too. 2: literal text is
 escaped in Markdown, and stays whole in plain text. 3: structure, tables, text and
-scripts of what follows 0.1.0. 4: blanks of Korean at line ends."""
+scripts of what follows 0.1.0. 4: blanks of Korean at line ends; Tesseract's
+languages are no longer in the recipe."""
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
@@ -24,8 +25,6 @@ def describe(settings: EngineSettings) -> EngineInfo:
     }
     if classic.models_dir:
         options["own_models"] = fingerprints(classic.models_dir)
-    if used := _tesseract_data(classic.tesseract_languages):
-        options["tesseract"] = used
     return EngineInfo(
         name="classic",
         model=MODELS["Rec"].removesuffix(".onnx"),
@@ -35,19 +34,17 @@ def describe(settings: EngineSettings) -> EngineInfo:
         takes_prompts=False,
         sees_regions=True,
         options=options,
+        reads_by=_reads_by(classic.tesseract_languages),
     )
 
 
-def _tesseract_data(languages: list[str] | None) -> dict[str, str]:
-    """What of an installed Tesseract may have a part in an answer: its version, and its data by language."""
-    tesseract = find_tesseract()
-    if tesseract is None or languages == []:
-        return {}
+def _reads_by(languages: list[str] | None) -> str:
+    """An installed Tesseract with its languages that may have a part in an answer."""
+    tesseract = None if languages == [] else find_tesseract()
+    if tesseract is None:
+        return ""
     used = [name for name in tesseract.languages if name in USED and (languages is None or name in languages)]
-    if not used:
-        return {}
-    data = {name: fingerprint(tesseract.data[name]) for name in [*used, "osd"] if name in tesseract.data}
-    return {"version": tesseract.version, **data}
+    return f"tesseract {tesseract.version}: {' '.join(used)}" if used else ""
 
 
 def check(settings: EngineSettings, *, runs_here: bool) -> None:

@@ -120,7 +120,7 @@ class ClassicEngine:
         page = self._ocr_page(pixels)
         found = legible(page.lines, pixels, self._settings.min_confidence)
         flags = ["text_layer_untrusted"] if words else []
-        language, failure = None, None
+        language, failure, read_by = None, None, None
         lacking = None if found.is_foreign else self._lacking(found)
         is_bare = not (found.is_foreign or lacking) and _is_bare(pixels, found.lines)
         if found.is_foreign or lacking or is_bare:
@@ -129,7 +129,7 @@ class ClassicEngine:
             if isinstance(other, Unread):
                 failure = None if is_bare else _unsupported(found, other)
             else:
-                page, language = other.page, other.language
+                page, language, read_by = other.page, other.language, other.read_by
                 found = self._sure(other)
                 flags.append("read_by_tesseract")
         if words and (failure or not found.lines):
@@ -142,11 +142,11 @@ class ClassicEngine:
             flags.append("other_script_lines_dropped")
         if page.rotation:
             flags.append(f"read_rotated_{page.rotation}")
-        as_words = _as_words(found.lines, upright=True) if "read_by_tesseract" not in flags else _tight_words(found.lines)
+        as_words = _tight_words(found.lines) if read_by else _as_words(found.lines, upright=True)
         upright = np.rot90(pixels, -page.rotation // 90)
         blocks = _blocks(as_words, upright, None, is_scan=True)
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
-        return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", flags=tuple(flags)), language)
+        return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", read_by=read_by, flags=tuple(flags)), language)
 
     def _lacking(self, found: Legible) -> str | None:
         """The language whose letters PP-OCR left out of what it read."""

@@ -55,6 +55,8 @@ _WITHIN_EVERY = 60
 @dataclass(frozen=True)
 class Reading:
     page: OcrPage
+    read_by: str
+    """Program, version and data."""
     language: str | None
     """BCP 47 where the letters show it and `languages_of` would not."""
 
@@ -94,7 +96,7 @@ class OtherScripts:
         lines = tesseract.read(turned_pixels(rgb, page.rotation), found[0])
         if _score(lines) < MIN_PAGE:
             return Unread(f"{LACKING[language].name}, of which Tesseract read nothing that it is sure of")
-        return Reading(_placed(lines, rgb, page.rotation), language)
+        return Reading(_placed(lines, rgb, page.rotation), tesseract.name_of(found[0]), language)
 
     def _other(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage, *, is_likely: bool) -> Reading | Unread:
         seen = tesseract.orientation(_window(rgb, 3))
@@ -127,7 +129,7 @@ class OtherScripts:
         is_in_script = _share_of_script(lines, _script_of(language)) >= MIN_SHARE and _has_its_words(lines, language)
         if not is_in_script or _score(lines) < (MIN_PAGE if is_proposed else MIN_SAMPLE):
             return Unread(f"Tesseract read it as `{language}`, and is not sure of it")
-        return Reading(_placed(lines, rgb, rotation), None)
+        return Reading(_placed(lines, rgb, rotation), tesseract.name_of(language), None)
 
     def _best(self, tesseract: Tesseract, upright: Pixels, languages: Sequence[str], enough: float = 1.0) -> tuple[str, float]:
         """Of these languages the one whose model reads a sample best, and its score; "" and 0 where none reads anything. The first

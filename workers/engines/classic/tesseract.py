@@ -50,6 +50,11 @@ class Tesseract:
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted(set(self.data) - {"osd", "equ"}))
 
+    def name_of(self, language: str) -> str:
+        """Program, version and data, as rows name them."""
+        parts = [f"{part} {fingerprint(self.data[part])}" for part in language.split("+")]
+        return " ".join([f"tesseract {self.version}", *parts])
+
     def read(self, rgb: Pixels, language: str, *, block: bool = False) -> list[OcrLine]:
         """Lines in its order, words of one parted by blanks. `block`: it is one block of text, without columns or pictures.
 

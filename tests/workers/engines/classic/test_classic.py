@@ -15,7 +15,7 @@ from workers.engines import classic
 from workers.engines.classic import describe, make, models, ppocr
 from workers.engines.classic.legible import legible
 from workers.engines.classic.ppocr import OcrLine, strip_pieces
-from workers.engines.classic.tesseract import Tesseract, find_tesseract
+from workers.engines.classic.tesseract import Tesseract, find_tesseract, fingerprint
 from workers.engines.engine import Completion, EngineStartError, Prompt, Request
 from workers.reading.asking import ask
 from workers.text.content import ocr_content
@@ -393,18 +393,18 @@ async def test_seconds_of_requests_that_wait_for_each_other_sum_to_what_they_too
     assert 6 * 0.02 <= sum(completion.engine_s for completion in completions) <= time.monotonic() - started
 
 
-def test_a_language_that_is_installed_is_another_recipe_and_one_that_is_not_used_is_not(monkeypatch, tmp_path):
-    def options(*languages, **given):
+def test_a_language_that_is_installed_is_more_to_read_by_and_no_other_recipe(monkeypatch, tmp_path):
+    def described(*languages, **given):
         files = {name: tmp_path / f"{name}.traineddata" for name in languages}
-        for file in files.values():
-            file.write_bytes(file.name.encode())
-        monkeypatch.setattr(classic, "find_tesseract", lambda: Tesseract("/usr/bin/tesseract", "5.3.0", files))
-        return describe(EngineSettings(classic=ClassicSettings(**given))).options
+        monkeypatch.setattr(classic, "find_tesseract", lambda: Tesseract("/usr/bin/tesseract", "5.3.0", files) if files else None)
+        return describe(EngineSettings(classic=ClassicSettings(**given)))
 
-    assert options("ara", "osd") != options("ara", "hin", "osd")
-    assert options("ara", "osd") == options("ara", "deu", "osd")
-    assert options("ara", "osd") == options("ara", "hin", "osd", tesseract_languages=["ara"])
-    assert "tesseract" not in options("ara", tesseract_languages=[])
+    one, two = described("ara", "osd"), described("ara", "hin", "osd")
+    assert (one.reads_by, two.reads_by) == ("tesseract 5.3.0: ara", "tesseract 5.3.0: ara hin")
+    assert one.options == two.options == described().options
+    assert described("ara", "deu").reads_by == one.reads_by
+    assert described("ara", "hin", tesseract_languages=["ara"]).reads_by == one.reads_by
+    assert described().reads_by == described("ara", tesseract_languages=[]).reads_by == ""
 
 
 VIETNAMESE = [
@@ -445,3 +445,4 @@ async def test_a_scan_in_vietnamese_is_read_by_tesseract_where_it_is_installed()
     answer = OcrAnswer.model_validate_json(completion.text)
     assert " ".join(texts(completion)) == " ".join(VIETNAMESE)
     assert (answer.languages, completion.text_origin, completion.flags) == (["vi"], "ocr", ("read_by_tesseract",))
+    assert completion.read_by == f"tesseract {found.version} vie {fingerprint(found.data['vie'])}"

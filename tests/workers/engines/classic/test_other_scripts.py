@@ -32,6 +32,9 @@ class Told:
     def orientation(self, rgb):
         return self.seen
 
+    def name_of(self, language):
+        return f"told {language}"
+
     def read(self, rgb, language, *, block=False):
         self.asked.append(language)
         score = self.scores[language.partition("+")[0]]
