@@ -7,7 +7,16 @@ from pipeline.object_store.store import Store
 from pipeline.planning.engines import run_engines
 from schemas.failure import Task
 from schemas.plan import Recipe
-from schemas.settings import EngineSettings, FetchSettings, LogSettings, ReadSettings, RegionSettings, RenderSettings, Settings
+from schemas.settings import (
+    EngineSettings,
+    FetchSettings,
+    Images,
+    LogSettings,
+    ReadSettings,
+    RegionSettings,
+    RenderSettings,
+    Settings,
+)
 from workers.engines.registry import portable
 from workers.reading.drawn import VECTOR
 from workers.rendering.bounds import Bounds
@@ -25,12 +34,15 @@ class RenderSetup:
     run_id: str
     draws_regions: bool = True
     """False if nobody is asked about the pictures of regions: then they are found, and not drawn a second time."""
+    images: Images = "none"
 
     @classmethod
     def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str) -> "RenderSetup":
-        """The setup for a run. Regions are searched only if charts are asked for, or if they change the text."""
-        chart, text = recipes.get("chart"), recipes.get("ocr")
-        is_searched = settings.regions.enabled and (chart is not None or (text is not None and "regions" in text.options))
+        """The setup for a run. Regions are searched only if charts are asked for, if they change the text, or if their pictures
+        are kept."""
+        chart, text, images = recipes.get("chart"), recipes.get("ocr"), settings.output.images
+        is_wanted = chart is not None or images != "none" or (text is not None and "regions" in text.options)
+        is_searched = settings.regions.enabled and is_wanted
         return cls(
             fetch=settings.fetch,
             render=settings.render,
@@ -39,6 +51,7 @@ class RenderSetup:
             log=settings.log,
             run_id=run_id,
             draws_regions=draws_regions(recipes),
+            images=images,
         )
 
 
@@ -69,6 +82,7 @@ class ReadSetup:
     run_id: str
     store: Store
     log: LogSettings
+    images: Images = "none"
 
     @classmethod
     def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store) -> "ReadSetup":
@@ -78,9 +92,12 @@ class ReadSetup:
             engine=portable(read_by.engine),
             read=settings.read,
             regions=settings.regions,
-            bounds=Bounds.of(settings.render, settings.regions, draws_regions=draws_regions(recipes)),
+            bounds=Bounds.of(
+                settings.render, settings.regions, draws_regions=draws_regions(recipes), images=settings.output.images
+            ),
             recipes=recipes,
             run_id=run_id,
             store=store,
             log=settings.log,
+            images=settings.output.images,
         )

@@ -66,7 +66,9 @@ class _Rendering:
     def __init__(self, setup: RenderSetup) -> None:
         log_in_actor(setup.log, sys.stderr, run_id=setup.run_id)
         self.fetcher = Fetcher(setup.fetch)
-        self.renderer = Renderer(setup.render, setup.regions, setup.passwords, draws_regions=setup.draws_regions)
+        self.renderer = Renderer(
+            setup.render, setup.regions, setup.passwords, draws_regions=setup.draws_regions, images=setup.images
+        )
         self.budget = RenderBudget(setup.render, setup.fetch, setup.run_id)
 
     def contained(self, error: Exception, stage: Stage, source: Source) -> PageError:
@@ -250,6 +252,7 @@ class ReadPages:
             run_id=run_id,
             regions=setup.regions,
             cell_px=setup.bounds.cell_px,
+            images=setup.images,
         )
         self._bounds = setup.bounds
         self._run_id = run_id

@@ -71,6 +71,11 @@ class Box(NamedTuple):
     def moved(self, x: float, y: float) -> "Box":
         return Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
+    def is_at(self, other: "Box") -> bool:
+        """True if the two share half of the smaller one: a figure and its chart, each with its own margin."""
+        smaller = min(self.area, other.area)
+        return smaller > 0 and self.intersection(other).area / smaller >= 0.5
+
 
 class Word(NamedTuple):
     """A word of the PDF's text layer. It is a named tuple because a page has a thousand of them, which cross as JSON arrays."""
@@ -182,6 +187,8 @@ class Region(Frozen):
     """Words of the text layer inside the region, in pixels of the *page* image."""
     drawn_answer: Annotated[str, Field(max_length=MAX_DRAWN_CHARS)] = ""
     """The chart as its drawing says it: JSON of a `ChartAnswer`. Empty where it was not read from there."""
+    picture: Annotated[bytes, Field(exclude=True, repr=False)] = b""
+    """A JPEG for the table `images`, encoded by the sandbox; empty where none is kept."""
     drawn_refusal: Annotated[str, Field(max_length=32)] = ""
     """Why the drawing was not read, of a closed list. Empty where it was, and where there is none: a picture, a scan."""
 
@@ -238,6 +245,8 @@ class RenderedPage(Frozen):
     Text that repeats there does not belong to the page."""
     full_image: Annotated[bytes, Field(exclude=True, repr=False)] = b""
     """A JPEG at the scan's own resolution, encoded by the sandbox, if `is_reduced` and `is_scan`; else empty."""
+    picture: Annotated[bytes, Field(exclude=True, repr=False)] = b""
+    """The whole page as a JPEG for the table `images`, encoded by the sandbox; empty where none is kept."""
     flags: Annotated[list[str], Field(max_length=32), FailFast()] = []
     failure: Failure | None = None
     render_s: Seconds = 0.0
@@ -295,7 +304,7 @@ class Packed(NamedTuple):
     body: str
     """The pages as JSON objects with commas between them, without the pixels."""
     buffers: list[bytes]
-    """The pixels, in the order that `unpack` expects."""
+    """Pixels and pictures, in the order that `unpack` expects."""
 
     @classmethod
     def joined(cls, parts: Sequence["Packed"]) -> "Packed":
@@ -336,21 +345,26 @@ def _with_regions(page: RenderedPage, found: RenderedPage) -> RenderedPage:
 
 def _buffers(page: RenderedPage) -> Iterator[bytes]:
     yield page.full_image
+    yield page.picture
     if page.image is not None:
         yield page.image.pixels
     for region in page.regions:
+        yield region.picture
         if region.image is not None:
             yield region.image.pixels
 
 
 def _attach(page: RenderedPage, rest: Iterator[bytes]) -> RenderedPage:
-    full_image = _next(rest)
+    pictures = {"full_image": _next(rest), "picture": _next(rest)}
     image = page.image and page.image.model_copy(update={"pixels": _next(rest)})
-    regions = [
-        region.model_copy(update={"image": region.image.model_copy(update={"pixels": _next(rest)})}) if region.image else region
-        for region in page.regions
-    ]
-    return page.model_copy(update={"full_image": full_image, "image": image, "regions": regions})
+    regions = [_attach_region(region, rest) for region in page.regions]
+    return page.model_copy(update={**pictures, "image": image, "regions": regions})
+
+
+def _attach_region(region: Region, rest: Iterator[bytes]) -> Region:
+    picture = _next(rest)
+    image = region.image and region.image.model_copy(update={"pixels": _next(rest)})
+    return region.model_copy(update={"picture": picture, "image": image})
 
 
 def _next(buffers: Iterator[bytes]) -> bytes:

@@ -5,7 +5,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from schemas.failure import FailureKind, Stage, Task
 from schemas.page import Box
@@ -13,6 +13,7 @@ from schemas.page import Box
 PageStatus = Literal["ok", "blank", "partial", "failed"]
 ChartStatus = Literal["ok", "none", "partial", "failed", "not_asked"]
 DocumentStatus = Literal["ok", "partial", "failed"]
+ImageKind = Literal["page", "figure", "chart"]
 RunStatus = Literal["running", "finished", "incomplete", "failed"]
 BlockKind = Literal[
     "title", "heading", "paragraph", "list_item", "formula", "caption", "header", "footer", "footnote", "table", "figure", "chart"
@@ -190,6 +191,31 @@ class CellContent(Flagged):
     time: Annotated[datetime | None, "The text as a date (its start), UTC; null when it is a number or no date."]
 
 
+class EncodedImage(NamedTuple):
+    """A picture as one column, by the convention of Hugging Face's `datasets`: a struct of `bytes` and `path`."""
+
+    bytes: bytes
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureContent:
+    """A picture: what it shows, and its bytes."""
+
+    kind: Annotated[ImageKind, "page (the whole), chart (was read as one) or figure."]
+    region_index: Annotated[int | None, "Region of `charts` that it shows; null for pages and other figures."] = None
+    image: Annotated[
+        EncodedImage | None,
+        "The picture: a struct of `bytes`, the file, and `path`, a name for it. Equal pictures of a row group are stored once.",
+    ]
+    format: Annotated[Literal["jpeg"], "jpeg."] = "jpeg"
+    width_px: Annotated[int, "Width of the picture."]
+    height_px: Annotated[int, "Height of the picture."]
+    size_bytes: Annotated[int, "Bytes of the picture."]
+    sha256: Annotated[str, "sha256 of the bytes; equal pictures have the same."]
+    bbox_px: PixelBox = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChartData:
     """A chart's labels, and how far to trust its points."""
@@ -259,6 +285,8 @@ class Record:
         for name, value in vars(self).items():
             if isinstance(value, (Lineage, Reading)):
                 row |= vars(value)
+            elif isinstance(value, EncodedImage):
+                row[name] = value._asdict()
             elif name == "bbox_px":
                 row |= zip(BOX, value or (None, None, None, None), strict=True)
             else:
@@ -333,6 +361,13 @@ class TableCellRecord(Record, CellContent):
     page_index: PageIndex
     table_index: TableIndex
     reading: Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecord(Record, PictureContent):
+    lineage: Lineage
+    page_index: PageIndex
+    image_index: Annotated[int, "Picture of the page, from 0."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -441,6 +476,7 @@ class ChunkRecords:
     blocks: list[BlockRecord] = field(default_factory=list)
     charts: list[ChartRecord] = field(default_factory=list)
     chart_points: list[ChartPointRecord] = field(default_factory=list)
+    images: list[ImageRecord] = field(default_factory=list)
     failures: list[FailureRecord] = field(default_factory=list)
 
     @classmethod

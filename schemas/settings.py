@@ -23,6 +23,7 @@ from schemas.masking import masked_values
 EngineName = Literal["classic", "server", "ovis", "scripted"]
 Transport = Literal["json", "markdown"]
 Redo = Literal["none", "stale", "failed", "all"]
+Images = Literal["none", "regions", "pages"]
 
 MEBI = 1024**2
 
@@ -368,6 +369,11 @@ class RunSettings(Section):
 class OutputSettings(Section):
     compression_level: int = Field(3, ge=1, le=22, description="zstd level of the Parquet files.")
     row_group_rows: int = Field(50_000, ge=1, description="Rows of one row group.")
+    images: Images = Field(
+        "none",
+        description="Pictures that land in the table `images`, of what is read from now on: `none`; `regions`, the figures and "
+        "charts, cut out; `pages`, the whole pages as well. `pagefold plan` says how much they take.",
+    )
     lease_ttl_s: float = Field(60, ge=3, description="A run that has not renewed its lease for this long is taken for dead.")
     unsafe_single_writer: bool = Field(
         False, description="Go on with a store without conditional writes; you promise that one run at a time uses this output."

@@ -2,9 +2,11 @@
 `schemas.records`.
 
 The types are those that DuckDB, Athena and Spark read alike: strings, 64-bit integers, doubles, booleans, UTC timestamps in
-microseconds, lists of strings. `ingest_date` is not in the files, because it is the partition in their path.
+microseconds, lists of strings; a picture is a struct of its bytes and a name. `ingest_date` is not in the files, because it is the
+partition in their path.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +25,9 @@ from schemas.records import (
     ChartRecord,
     DeletionRecord,
     DocumentRecord,
+    EncodedImage,
     FailureRecord,
+    ImageRecord,
     Lineage,
     PageRecord,
     Reading,
@@ -34,6 +38,8 @@ from schemas.records import (
 )
 
 TIME = pa.timestamp("us", tz="UTC")
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""As Hugging Face's `datasets` stores pictures."""
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
     int: pa.int64(),
@@ -41,6 +47,7 @@ _TYPES: dict[Any, pa.DataType] = {
     bool: pa.bool_(),
     datetime: TIME,
     list[str]: pa.list_(pa.string()),
+    EncodedImage: IMAGE,
 }
 
 RECORDS: dict[str, type[Record]] = {
@@ -51,6 +58,7 @@ RECORDS: dict[str, type[Record]] = {
     "chart_points": ChartPointRecord,
     "tables": TableRecord,
     "table_cells": TableCellRecord,
+    "images": ImageRecord,
     "failures": FailureRecord,
     "deletions": DeletionRecord,
     "runs": RunRecord,
@@ -105,7 +113,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
 
 COLUMNS: dict[str, list[Column]] = {table: list(record_columns(record)) for table, record in RECORDS.items()}
 
-TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "failures")
+TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "images", "failures")
 """The tables that a shard commits; `documents` is written last (see pipeline.lake.commit). `deletions` and `runs` are not among
 them."""
 
@@ -122,7 +130,10 @@ def arrow_schema(table: str) -> pa.Schema:
         pa.field(column.name, column.type, nullable=column.nullable, metadata={"description": column.description})
         for column in COLUMNS[table]
     ]
-    return pa.schema(columns, metadata={"pagefold.table": table, "pagefold.schema_version": str(SCHEMA_VERSION)})
+    metadata = {"pagefold.table": table, "pagefold.schema_version": str(SCHEMA_VERSION)}
+    if pictures := {column.name: {"_type": "Image"} for column in COLUMNS[table] if column.type == IMAGE}:
+        metadata["huggingface"] = json.dumps({"info": {"features": pictures}})
+    return pa.schema(columns, metadata=metadata)
 
 
 def to_table(table: str, rows: Iterable[dict[str, Any]]) -> pa.Table:

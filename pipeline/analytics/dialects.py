@@ -13,7 +13,7 @@ from pipeline.analytics.dictionary import columns_of
 from pipeline.analytics.quick_views import view_texts
 from pipeline.lake.opening import open_store
 from schemas.errors import OperatorError
-from schemas.tables import COLUMNS, PARTITIONED
+from schemas.tables import COLUMNS, IMAGE, PARTITIONED
 
 DIALECTS = ("duckdb", "athena", "spark")
 SINCE = "2026-01-01"
@@ -27,6 +27,7 @@ _TYPES: dict[pa.DataType, tuple[str, str]] = {
     pa.date32(): ("DATE", "date"),
     pa.timestamp("us", tz="UTC"): ("TIMESTAMP WITH TIME ZONE", "timestamp"),
     pa.list_(pa.string()): ("VARCHAR[]", "array<string>"),
+    IMAGE: ("STRUCT(bytes BLOB, path VARCHAR)", "struct<bytes:binary,path:string>"),
 }
 """(DuckDB, Hive); Athena and Spark both speak Hive's."""
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.tables import COLUMNS, PARTITIONED, Column
+from schemas.tables import COLUMNS, IMAGE, PARTITIONED, Column
 
 _TYPES = {
     pa.string(): "string",
@@ -16,6 +16,7 @@ _TYPES = {
     pa.bool_(): "boolean",
     pa.timestamp("us", tz="UTC"): "timestamp (UTC)",
     pa.list_(pa.string()): "list of strings",
+    IMAGE: "struct of bytes and path",
 }
 _PARTITION = Column("ingest_date", pa.date32(), "Day of the plan, UTC; the partition in the path, not in the files.")
 

@@ -16,7 +16,7 @@ from pyarrow import fs
 
 from pipeline.lake.opening import open_store
 from schemas.errors import OperatorError
-from schemas.tables import PARTITIONED, arrow_schema
+from schemas.tables import IMAGE, PARTITIONED, arrow_schema
 from workers.sources.s3 import make_client, split_uri
 
 DUCKDB_TYPES: dict[pa.DataType, str] = {
@@ -27,6 +27,7 @@ DUCKDB_TYPES: dict[pa.DataType, str] = {
     pa.date32(): "DATE",
     pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
     pa.list_(pa.string()): "VARCHAR[]",
+    IMAGE: "STRUCT(bytes BLOB, path VARCHAR)",
 }
 
 

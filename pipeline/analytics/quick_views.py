@@ -24,6 +24,7 @@ ROW_VIEWS = {
     "current_table_cells": "table_cells",
     "current_charts": "charts",
     "current_chart_points": "chart_points",
+    "current_images": "images",
     "open_failures": "failures",
 }
 """Views that are the rows of a table, chosen."""

@@ -177,6 +177,31 @@ JOIN chart_points
     AND current_charts.attempt = chart_points.attempt
     AND current_charts.recipe_id = chart_points.recipe_id;
 
+-- Pictures show the bytes, not an answer: a page's are those of the newest plan that kept any of it.
+CREATE OR REPLACE VIEW current_images AS
+SELECT images.*, REGEXP_EXTRACT(images.uri, '[^/]*$', 0) AS name
+FROM (
+    SELECT
+        kept.source_id, kept.page_index, kept.plan_id, kept.attempt,
+        ROW_NUMBER() OVER (
+            PARTITION BY kept.content_id, kept.page_index
+            ORDER BY kept.plan_id DESC, kept.attempt DESC, kept.source_id
+        ) AS place
+    FROM (
+        SELECT DISTINCT source_contents.content_id, images.source_id, images.page_index, images.plan_id, images.attempt
+        FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
+        JOIN source_contents ON source_contents.content_id = counting.content_id
+        JOIN documents ON documents.source_id = source_contents.source_id
+        JOIN images ON images.source_id = documents.source_id AND images.plan_id = documents.plan_id
+    ) AS kept
+) AS chosen
+JOIN images
+    ON chosen.place = 1
+    AND chosen.source_id = images.source_id
+    AND chosen.page_index = images.page_index
+    AND chosen.plan_id = images.plan_id
+    AND chosen.attempt = images.attempt;
+
 -- A failure is open until a later plan (or attempt) asked the same again: that answered, or left a newer failure of its own. What
 -- went wrong before there were bytes is its source's own; what went wrong after holds for all that have them.
 CREATE OR REPLACE VIEW open_failures AS

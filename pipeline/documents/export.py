@@ -22,7 +22,7 @@ from pipeline.documents.html import document_html
 from pipeline.documents.markdown import Picture, document_markdown, no_picture
 from pipeline.documents.model import FORMAT_VERSION, ReadBlock, ReadChart, ReadDocument
 from pipeline.documents.pictures import Pictures
-from pipeline.documents.places import Item, is_same_place
+from pipeline.documents.places import Item
 from pipeline.documents.reading import Row, content_of, listed, read_listed
 from pipeline.lake.opening import open_store
 from pipeline.lake.staging import this_version
@@ -217,7 +217,7 @@ def _figures(document: ReadDocument) -> list[tuple[int, str, int, Box]]:
         found += [
             (page.page_index, "figure", block.block_index, block.box)
             for block in page.blocks
-            if block.kind in ("figure", "chart") and block.box and not any(is_same_place(block.box, box) for box in charts)
+            if block.kind in ("figure", "chart") and block.box and not any(block.box.is_at(box) for box in charts)
         ]
     return found
 

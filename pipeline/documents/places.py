@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline.documents.model import ReadBlock, ReadChart, ReadPage, ReadTable
-from schemas.page import Box
 
-_SHARE = 0.5
-"""Of the smaller box that the two share, where a block is the chart."""
 Item = ReadBlock | ReadTable | ReadChart
 
 
@@ -20,12 +17,7 @@ def in_order(page: ReadPage, *, has_margins: bool = False) -> Iterator[Item]:
             continue
         yield tables.get(block.block_index, block)
         if block.kind in ("figure", "chart") and block.box:
-            here = [chart for chart in charts if chart.box and is_same_place(block.box, chart.box)]
+            here = [chart for chart in charts if chart.box and block.box.is_at(chart.box)]
             charts = [chart for chart in charts if chart not in here]
             yield from here
     yield from charts
-
-
-def is_same_place(one: Box, other: Box) -> bool:
-    smaller = min(one.area, other.area)
-    return smaller > 0 and one.intersection(other).area / smaller >= _SHARE

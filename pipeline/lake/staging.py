@@ -18,7 +18,7 @@ from schemas.page import Chunk
 from schemas.records import ChunkRecords, Record
 from schemas.tables import arrow_schema, to_table
 
-CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "failures")
+CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "images", "failures")
 """The tables of which chunks carry rows. `documents` is derived when a shard is committed."""
 
 _SCHEMA = pa.schema(
@@ -58,6 +58,7 @@ def encode_chunk(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: M
         "blocks": [*records.blocks],
         "charts": [*records.charts],
         "chart_points": [*records.chart_points],
+        "images": [*records.images],
         "failures": [*records.failures],
     }
     tables = {table: to_table(table, [record.row() for record in rows[table]]) for table in CHUNK_TABLES}
@@ -82,7 +83,10 @@ def decode(body: bytes) -> StagedChunk:
     row = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all()
     tables = {}
     for table in CHUNK_TABLES:
-        tables[table] = _with_todays_columns(row.column(table).combine_chunks().flatten(), arrow_schema(table))
+        if table == "images" and table not in row.column_names:  # staged by an older version
+            tables[table] = arrow_schema(table).empty_table()
+        else:
+            tables[table] = _with_todays_columns(row.column(table).combine_chunks().flatten(), arrow_schema(table))
     recipe_ids = row["recipe_ids"][0].as_py() if "recipe_ids" in row.column_names else None
     return StagedChunk(
         chunk=Chunk.model_validate_json(row["chunk"][0].as_py()),

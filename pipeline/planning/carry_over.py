@@ -230,7 +230,7 @@ def _of_pages(staged: StagedChunk, plan: Plan, left: _Left, pages: list[int], fi
             "failures": staged.chunk.failures if first == 0 else [],
         }
     )
-    kept = {table for task in planned.tasks for table in _TABLES_OF[task]} | {"failures"}
+    kept = {table for task in planned.tasks for table in _TABLES_OF[task]} | {"images", "failures"}
     tables = {}
     for table in CHUNK_TABLES:
         rows = staged.tables[table]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Chunk
 from schemas.plan import Plan, PlannedSource, Recipe
-from schemas.records import BlockRecord, ChunkRecords, FailureRecord, Lineage, PageRecord, Reading
+from schemas.records import BlockRecord, ChunkRecords, EncodedImage, FailureRecord, ImageRecord, Lineage, PageRecord, Reading
 from schemas.source import Document, Source
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -65,7 +65,7 @@ def make_chunk(
 
 
 def records_of(chunk: Chunk, failing: dict[int, FailureKind] | None = None, recipe_id: str = "o") -> ChunkRecords:
-    """One page row and one block row a page; the pages named in `failing` are failed with that kind."""
+    """One row of a page, of a block and of a picture for each page; the pages named in `failing` are failed with that kind."""
     lineage = Lineage(
         uri=chunk.source.uri,
         source_id=chunk.source.source_id,
@@ -86,8 +86,15 @@ def records_of(chunk: Chunk, failing: dict[int, FailureKind] | None = None, reci
             records.failures.append(_failure_row(lineage, page, kind))
         else:
             records.blocks.append(BlockRecord(**page_key, block_index=0, kind="paragraph", text=f"p{page}"))
+            records.images.append(_image_row(lineage, page))
     records.failures.extend(_failure_row(lineage, None, failure.kind) for failure in chunk.failures)
     return records
+
+
+def _image_row(lineage: Lineage, page: int) -> ImageRecord:
+    body = f"picture of {page}".encode()
+    size = {"width_px": 4, "height_px": 3, "size_bytes": len(body), "sha256": str(page)}
+    return ImageRecord(lineage=lineage, page_index=page, image_index=0, kind="page", image=EncodedImage(body, "p.jpg"), **size)
 
 
 def _failure_row(lineage: Lineage, page: int | None, kind: FailureKind) -> FailureRecord:

@@ -23,12 +23,14 @@ def region(region_index: int) -> Region:
 
 
 def test_pages_come_out_as_they_went_in_pixels_included() -> None:
-    pages = [page(0, full_image=b"jpeg"), RenderedPage(page_index=1), page(2, regions=[region(0), region(1)])]
+    shown = [region(0), region(1).model_copy(update={"picture": b"figure"}), region(2).model_copy(update={"image": None})]
+    pages = [page(0, full_image=b"jpeg", picture=b"page"), RenderedPage(page_index=1), page(2, regions=shown)]
 
     unpacked = unpack(pack(*pages))
 
     assert unpacked == pages
-    assert unpacked[0].full_image == b"jpeg"
+    assert (unpacked[0].full_image, unpacked[0].picture) == (b"jpeg", b"page")
+    assert [each.picture for each in unpacked[2].regions] == [b"", b"figure", b""]
     assert [each.image.rgb() for each in unpacked[2].regions if each.image] == [bytes([100] * 6), bytes([101] * 6)]
 
 
@@ -51,7 +53,7 @@ def test_what_follows_a_page_under_its_index_is_what_was_found_on_it() -> None:
         Packed("{", []),
         Packed('{"page_index": 0, "height": 1}', [b""]),
         Packed(pack(page(0)).body, []),
-        Packed(pack(page(0)).body, [b"", b"1", b"2"]),
+        Packed(pack(page(0)).body, [b"", b"", b"1", b"2"]),
         Packed("[]", []),
     ],
     ids=["no JSON", "another shape", "pixels missing", "pixels left over", "a list"],

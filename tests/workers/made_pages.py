@@ -10,7 +10,7 @@ from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedPage, TextLayer, Word
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
-from schemas.settings import ReadSettings, RegionSettings
+from schemas.settings import Images, ReadSettings, RegionSettings
 from schemas.source import Document, Source
 from workers.engines.engine import Completion, EngineInfo, Request
 from workers.reading.read_pages import PageReader
@@ -103,6 +103,7 @@ async def read(
     max_requests: int = 8,
     regions: RegionSettings | None = None,
     clock: Callable[[], datetime] = lambda: NOON,
+    images: Images = "none",
     **info: Any,
 ) -> ChunkRecords:
     reader = PageReader(
@@ -114,5 +115,6 @@ async def read(
         "run-1",
         clock,
         regions=regions,
+        images=images,
     )
     return await reader.read_chunk(chunk)

@@ -16,7 +16,7 @@ from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Box, Chunk, PageEdges, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
 from schemas.records import ChunkRecords
-from schemas.settings import ChartsFrom, ReadSettings, RegionSettings, Transport
+from schemas.settings import ChartsFrom, Images, ReadSettings, RegionSettings, Transport
 from workers.charts.agreement import agreement
 from workers.charts.content import ChartContent, chart_content
 from workers.contained import page_failure, panics_raised
@@ -25,6 +25,7 @@ from workers.reading.asking import Outcome, ask, max_output_tokens
 from workers.reading.busy import Busy
 from workers.reading.crops import crop_regions, region_text_layer
 from workers.reading.drawn import drawn_content, vector_recipe
+from workers.reading.pictures import pictures_of
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
 from workers.text.content import OcrContent, ocr_content
@@ -51,8 +52,10 @@ class PageReader:
         *,
         regions: RegionSettings | None = None,
         cell_px: int = 32,
+        images: Images = "none",
     ) -> None:
-        """`recipes` has the tasks to ask; other tasks of a chunk are left out. `regions` and `cell_px` are for crops of scans."""
+        """`recipes` has the tasks to ask; other tasks of a chunk are left out. `regions` and `cell_px` are for crops of scans,
+        `images` for the pictures that are kept."""
         self._engine = engine
         self._info = info
         self._recipes = recipes
@@ -63,6 +66,7 @@ class PageReader:
         self._clock = clock
         self._regions = regions or RegionSettings()
         self._cell_px = cell_px
+        self._images = images
         self._busy = Busy()
         self._vector = vector_recipe(self._regions)
         self._charts_from: ChartsFrom = settings.charts_from if info.sees_charts else "vector"
@@ -146,7 +150,19 @@ class _ChunkReader:
         if text is not None:
             num_candidates = len(page.regions) + len(found) if "chart" in self._tasks else 0
             parts.insert(0, self._text_rows(page, text, num_candidates=num_candidates))
-        return ChunkRecords.joined(parts)
+        read = ChunkRecords.joined(parts)
+        return ChunkRecords.joined([read, await self._pictures(page, found, read)])
+
+    async def _pictures(self, page: RenderedPage, found: list[Region], read: ChunkRecords) -> ChunkRecords:
+        """The rows of the pictures that are kept of a page. A retry of single regions keeps none: its page's are there already."""
+        if self._reader._images == "none" or self._chunk.regions is not None:
+            return ChunkRecords()
+        try:
+            pictures = await asyncio.to_thread(pictures_of, page, found, read)
+            return ChunkRecords(images=self.rows.of_pictures(page.page_index, pictures))
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            failure = page_failure(error, "read", page_index=page.page_index)
+            return ChunkRecords(failures=[self.rows.of_failure(failure)])
 
     def _wants(self, page: RenderedPage, region: Region) -> bool:
         chosen = self._chunk.regions

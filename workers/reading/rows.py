@@ -15,6 +15,7 @@ from schemas.records import (
     ChartRecord,
     ChunkRecords,
     FailureRecord,
+    ImageRecord,
     Lineage,
     PageRecord,
     Reading,
@@ -23,6 +24,7 @@ from schemas.settings import Transport
 from workers.charts.agreement import Agreement
 from workers.charts.content import ChartContent
 from workers.reading.asking import Outcome
+from workers.reading.pictures import Picture
 from workers.reading.prompts import prompt_for
 from workers.text.content import OcrContent
 
@@ -152,6 +154,12 @@ class ChunkRows:
             status="failed",
             region_origin=region.origin,
         )
+
+    def of_pictures(self, page_index: int, pictures: Iterable[Picture]) -> list[ImageRecord]:
+        return [
+            ImageRecord(lineage=self._lineage, page_index=page_index, image_index=index, **vars(picture.content(page_index, index)))
+            for index, picture in enumerate(pictures)
+        ]
 
     def of_outcome(self, outcome: Outcome, page: RenderedPage, *, task: Task, region: Region | None = None) -> list[FailureRecord]:
         """The outcome's failure, if it has one."""

@@ -30,10 +30,10 @@ from schemas.page import (
     check_pixels,
     unpack,
 )
-from schemas.settings import RegionSettings, RenderSettings
+from schemas.settings import Images, RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.frames import PAGE, Frame, Most
-from workers.rendering.full_image import FULL_IMAGE_BYTES, announced_size
+from workers.rendering.full_image import FULL_IMAGE_BYTES, KEPT_QUALITY, QUALITY, announced_size
 from workers.rendering.pages.resolution import MAX_ASPECT
 from workers.rendering.pages.vector_charts.found import REASONS
 
@@ -67,8 +67,8 @@ SAID_OF_DOCUMENTS = SAID_OF_PAGES | {
 }
 
 
-_OF_FAILURE = [b""]
-"""The buffers of a page that the parent has failed. A page from a render process has at least two."""
+_OF_FAILURE = [b"", b""]
+"""The buffers of a page that the parent has failed. A page from a render process has at least three."""
 
 
 class OutOfBounds(ValueError):
@@ -85,13 +85,18 @@ class Bounds:
     cell_px: int
     has_region_images: bool = True
     """False if regions are not drawn: then none has an image."""
+    images: Images = "none"
+    """The pictures that the lake keeps: no others may come."""
 
     @classmethod
-    def of(cls, render: RenderSettings, regions: RegionSettings, *, draws_regions: bool = True) -> "Bounds":
+    def of(
+        cls, render: RenderSettings, regions: RegionSettings, *, draws_regions: bool = True, images: Images = "none"
+    ) -> "Bounds":
         """The bounds for the settings. An image has at least one cell, whatever its limit: see
         `workers.rendering.pages.resolution.fit`."""
         cell = render.cell_px**2
-        return cls(max(render.max_pixels, cell), max(regions.max_pixels, cell), regions.max_per_page, render.cell_px, draws_regions)
+        most = max(render.max_pixels, cell), max(regions.max_pixels, cell)
+        return cls(*most, regions.max_per_page, render.cell_px, draws_regions, images)
 
     # --- frames, as they come
 
@@ -102,13 +107,16 @@ class Bounds:
 
     @property
     def page_frame(self) -> Most:
-        """Limits for the frame of a page with its full image and its own image, or of a failure (see `failure_said`)."""
-        return Most(_PAGE_JSON_BYTES, 2, max(FULL_IMAGE_BYTES, _zstd_bytes(self.page_pixels)))
+        """Limits for the frame of a page with its full image, its picture and its own image, or of a failure (see
+        `failure_said`)."""
+        return Most(_PAGE_JSON_BYTES, 3, max(FULL_IMAGE_BYTES, _zstd_bytes(self.page_pixels)))
 
     @property
     def regions_frame(self) -> Most:
-        """Limits for the frame of regions: an empty full image and the regions' own images."""
-        return Most(_PAGE_JSON_BYTES, 1 + self.num_regions, _zstd_bytes(self.region_pixels))
+        """Limits for the frame of regions: no full image, no picture of the page, and of each region its picture and its own
+        image."""
+        most = max(FULL_IMAGE_BYTES if self.images != "none" else 0, _zstd_bytes(self.region_pixels))
+        return Most(_PAGE_JSON_BYTES, 2 + 2 * self.num_regions, most)
 
     def packed(self, frame: Frame, num_pixels: int) -> Packed:
         """The frame of a page or its regions, with images of up to `num_pixels`. The JSON is not parsed yet. The images are
@@ -117,10 +125,11 @@ class Bounds:
 
         Raises OutOfBounds.
         """
-        _require(frame.kind != PAGE or len(frame.buffers) == 2, "a page without its pixels")
+        _require(frame.kind != PAGE or len(frame.buffers) == 3, "a page without its pixels")
         try:
-            for pixels in frame.buffers[1:]:
-                check_pixels(pixels, 3 * num_pixels)
+            for buffer in frame.buffers[1:]:
+                if buffer and not buffer.startswith(_JPEG):  # whether it stands in its place is asked once it is parsed
+                    check_pixels(buffer, 3 * num_pixels)
         except ValueError as error:
             raise OutOfBounds(str(error)) from None
         return Packed(frame.body.decode(errors="replace"), list(frame.buffers))
@@ -158,10 +167,10 @@ class Bounds:
         _require(FLAGS.keys() >= set(page.flags), "unknown flags")
         if page.full_image:
             _require(page.is_scan and page.is_reduced, "a full image of a page that is shown in full")
-            try:
-                announced_size(page.full_image)
-            except ValueError as error:
-                raise OutOfBounds(str(error)) from None
+            _check_jpeg(page.full_image, QUALITY)
+        _require(not page.picture or self.images == "pages", "a picture that nobody keeps")
+        if page.picture:
+            _check_jpeg(page.picture, KEPT_QUALITY)
         if page.text_layer is not None:
             _check_words([*page.text_layer.words, *page.text_layer.unseen], page.image)
         self._check_regions(page.regions, page.image)
@@ -181,6 +190,9 @@ class Bounds:
             _require((region.image is not None) == has_image, "a region without its image, or with one that nobody asked for")
             if region.image is not None:
                 self._check_image(region.image, self.region_pixels)
+            _require(not region.picture or self.images != "none", "a picture that nobody keeps")
+            if region.picture:
+                _check_jpeg(region.picture, KEPT_QUALITY)
         _check_words([word for region in regions for word in region.words], image)
 
     def _check_image(self, image: PageImage, num_pixels: int) -> None:
@@ -241,6 +253,13 @@ def failure_said(body: bytes, kinds: Collection[FailureKind]) -> PageError:
 _REASON = TypeAdapter(tuple[FailureKind, str])
 
 
+def _check_jpeg(body: bytes, quality: int) -> None:
+    try:
+        announced_size(body, quality)
+    except ValueError as error:
+        raise OutOfBounds(str(error)) from None
+
+
 def _check_words(words: Sequence[Word], image: PageImage) -> None:
     """Checks that there are not too many words, and that they lie on the page up to rounding, because the renderer clips them."""
     width_px, height_px = image.width_px + 1, image.height_px + 1
@@ -252,6 +271,7 @@ def _check_words(words: Sequence[Word], image: PageImage) -> None:
 
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_JPEG = b"\xff\xd8"
 
 
 def _is_on(box: Box, image: PageImage) -> bool:

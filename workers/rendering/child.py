@@ -16,10 +16,11 @@ import workers.rendering.pages.image_pages
 import workers.rendering.pages.pdf_pages
 from schemas.failure import FailureKind, PageError
 from schemas.page import MAX_CHARS, MAX_WORDS, Region, RenderedPage, pack
-from schemas.settings import RegionSettings, RenderSettings
+from schemas.settings import Images, RegionSettings, RenderSettings
 from workers.rendering.frames import DOCUMENT, EDGES, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
 from workers.rendering.pages.documents import OpenDocument, open_document
 from workers.rendering.pages.pdf_pages import raise_if_out_of_memory
+from workers.rendering.pictures import with_page_picture, with_region_pictures
 from workers.rendering.sandbox import limits as sandbox
 from workers.sources.local_files import explained
 
@@ -27,9 +28,11 @@ from workers.sources.local_files import explained
 class Drawer:
     """Draws pages. It keeps one document open between requests, because the next chunk is often from the same document."""
 
-    def __init__(self, render: RenderSettings, regions: RegionSettings, passwords: list[str], *, draws_regions: bool) -> None:
+    def __init__(
+        self, render: RenderSettings, regions: RegionSettings, passwords: list[str], *, draws_regions: bool, images: Images
+    ) -> None:
         self._render, self._regions, self._passwords = render, regions, passwords
-        self._draws_regions = draws_regions
+        self._draws_regions, self._images = draws_regions, images
         self._open: OpenDocument | None = None
         self._file: IO[bytes] | None = None
 
@@ -60,7 +63,7 @@ class Drawer:
         started = time.perf_counter()
         try:
             assert self._open is not None
-            page = self._open.render_page(page_index)
+            page = with_page_picture(self._open.render_page(page_index), self._images)
         except Exception as error:  # noqa: BLE001 (whatever a library raises on this page costs this page)
             return _failure(error)
         return page.model_copy(update={"render_s": time.perf_counter() - started})
@@ -79,7 +82,8 @@ class Drawer:
         found = RenderedPage(page_index=page.page_index)
         try:
             assert self._open is not None
-            found = found.model_copy(update={"regions": _bounded(self._open.find_regions(page))})
+            regions = _bounded(self._open.find_regions(page))
+            found = found.model_copy(update={"regions": with_region_pictures(regions, page, self._images)})
         except Exception as error:  # noqa: BLE001 (a fault here must not cost the page)
             print(f"regions of page {page.page_index}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
             found = found.model_copy(update={"flags": ["regions_failed"]})
@@ -133,7 +137,7 @@ def main() -> None:
     sandbox.die_with_parent(setup["parent_pid"])
     render = RenderSettings.model_validate(setup["render"])
     regions = RegionSettings.model_validate(setup["regions"])
-    drawer = Drawer(render, regions, setup["passwords"], draws_regions=setup["draws_regions"])
+    drawer = Drawer(render, regions, setup["passwords"], draws_regions=setup["draws_regions"], images=setup["images"])
     sandbox.confine(render.memory_bytes)
     write_frame(answers, Frame(READY, b""))
     while True:

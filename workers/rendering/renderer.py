@@ -17,7 +17,7 @@ from typing import ClassVar, Self
 from schemas.errors import EndsRun
 from schemas.failure import FailureKind, PageError
 from schemas.page import EdgeLine, Packed, RenderedPage, pack
-from schemas.settings import RegionSettings, RenderSettings
+from schemas.settings import Images, RegionSettings, RenderSettings
 from schemas.source import Document, FileIdentity
 from workers.rendering.bounds import SAID_OF_DOCUMENTS, SAID_OF_PAGES, Bounds, OutOfBounds, document_said, edges_said, failure_said
 from workers.rendering.frames import (
@@ -57,16 +57,23 @@ class Renderer:
     _child_module: ClassVar[str] = "workers.rendering.child"
 
     def __init__(
-        self, render: RenderSettings, regions: RegionSettings, passwords: Sequence[str], *, draws_regions: bool = True
+        self,
+        render: RenderSettings,
+        regions: RegionSettings,
+        passwords: Sequence[str],
+        *,
+        draws_regions: bool = True,
+        images: Images = "none",
     ) -> None:
-        """`draws_regions`: whether regions get pictures of their own."""
+        """`draws_regions`: whether regions are drawn on their own, for an engine. `images`: what is encoded for the lake."""
         self._settings = render
-        self._bounds = Bounds.of(render, regions, draws_regions=draws_regions)
+        self._bounds = Bounds.of(render, regions, draws_regions=draws_regions, images=images)
         self._setup = {
             "render": render.model_dump(mode="json"),
             "regions": regions.model_dump(mode="json"),
             "passwords": list(passwords),
             "draws_regions": draws_regions,
+            "images": images,
             "parent_pid": os.getpid(),
         }
         self._folders: list[str] = []

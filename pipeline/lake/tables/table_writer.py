@@ -5,15 +5,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.plan import Cover
-from schemas.tables import arrow_schema
+from schemas.tables import IMAGE, arrow_schema
 
 _MAX_PENDING = 100
 """Chunks' tables that may wait for their row group. More are joined, because each takes some 50 kB however few rows it has."""
 
 
+_PICTURE_BYTES = 32 << 20
+"""Bytes of pictures from which a row group ends: one who wants a single picture reads no more than that, and equal pictures in it
+are stored once, by Parquet's own dictionary, so that every reader still finds each in its row."""
+
+
 class TableWriter:
     def __init__(self, table: str, cover: Cover) -> None:
         self._schema, self._cover = arrow_schema(table), cover
+        self._has_pictures = any(field.type == IMAGE for field in self._schema)
+        self._num_bytes = 0
         self._sink = pa.BufferOutputStream()
         self._writer: pq.ParquetWriter | None = None
         self._joined: list[pa.Table] = []
@@ -28,7 +35,8 @@ class TableWriter:
         self.num_rows += rows.num_rows
         self._num_pending += rows.num_rows
         self._pending.append(rows)
-        if self._num_pending >= self._cover.row_group_rows:
+        self._num_bytes += rows.nbytes if self._has_pictures else 0
+        if self._num_pending >= self._cover.row_group_rows or self._num_bytes >= _PICTURE_BYTES:
             self._flush()
         elif len(self._pending) >= _MAX_PENDING:
             self._joined.append(pa.concat_tables(self._pending).combine_chunks())
@@ -54,7 +62,8 @@ class TableWriter:
                 compression_level=self._cover.compression_level,
                 write_statistics=True,
                 store_schema=True,
+                dictionary_pagesize_limit=2 * _PICTURE_BYTES if self._has_pictures else None,
             )
         rows = pa.concat_tables(self._joined + self._pending)
         self._writer.write_table(rows, row_group_size=self._cover.row_group_rows)
-        self._joined, self._pending, self._num_pending = [], [], 0
+        self._joined, self._pending, self._num_pending, self._num_bytes = [], [], 0, 0

@@ -84,6 +84,9 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
             row("chart_points", **key("v2", 2), **chart, point_index=1, series="EU", x_text="2025", x_time=time(2025), value=2.5),
             row("chart_points", **key("v2", 2), **chart, point_index=0, series="EU", x_text="2024", x_time=time(2024), value=1.5),
         ],
+        "images": [
+            row("images", **key("v2", 2), page_index=0, region_index=0, image={"bytes": b"\xff\xd8 chart", "path": "chart-1.jpg"}),
+        ],
         "failures": [
             row("failures", **key("v2", 2), page_index=1, kind="bad_json", stage="validate", task="ocr"),
             row("failures", **key("v2", 3), page_index=1, attempt=1, kind="truncated", stage="read", task="ocr"),

@@ -19,7 +19,7 @@ from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
 from pipeline.analytics.questions import find_question, questions
 from pipeline.cli import app
 from schemas.errors import OperatorError
-from schemas.tables import COLUMNS, PARTITIONED, arrow_schema, to_table
+from schemas.tables import COLUMNS, IMAGE, PARTITIONED, arrow_schema, to_table
 from tests.pipeline.analytics.made_lake import made_rows
 from tests.pipeline.written_lake import DAY, row, write_lake
 
@@ -259,6 +259,7 @@ def test_athenas_tables_have_our_columns_in_hives_types(table):
         pa.bool_(): "boolean",
         pa.timestamp("us", tz="UTC"): "timestamp",
         pa.list_(pa.string()): "array<string>",
+        IMAGE: "struct<bytes: binary, path: string>",
     }
     assert types == {column.name: hive[column.type] for column in COLUMNS[table]}
     assert f"LOCATION 's3://b/lake/{table}/'" in statement

@@ -44,6 +44,10 @@ class Lake:
         key = {"page_index": page, "region_index": region, "value": value, "recipe_id": recipe}
         self._add("chart_points", source, plan, "a.pdf", key | values)
 
+    def image(self, source: str, plan: int, page: int, path: str, *, uri: str = "a.pdf", **values: Any) -> None:
+        key = {"page_index": page, "image": {"bytes": path.encode(), "path": path}}
+        self._add("images", source, plan, uri, key | values)
+
     def failure(self, source: str, plan: int, kind: str, page: int | None = None, **values: Any) -> None:
         self._add("failures", source, plan, values.pop("uri", "a.pdf"), {"kind": kind, "page_index": page} | values)
 
@@ -562,3 +566,18 @@ def test_a_lake_of_single_readings_and_repeated_ones_shows_both(lake):
     assert lake.ask("SELECT uri, status, num_pages_ok FROM current_documents") == [
         (f"{number}.pdf", "ok", 1) for number in range(5)
     ]
+
+
+def test_a_pages_pictures_are_those_of_the_newest_plan_that_kept_any(lake):
+    for plan in (1, 2, 3):
+        lake.document("s1", plan)
+    lake.image("s1", 1, 0, "old 0")
+    lake.image("s1", 1, 1, "old 1a", image_index=0)
+    lake.image("s1", 1, 1, "old 1b", image_index=1)
+    lake.image("s1", 2, 1, "new 1")  # plan 2 kept one picture of page 1 alone, plan 3 none at all
+    lake.image("s1", 9, 1, "uncommitted")
+    lake.document("s2", 1, uri="b.pdf")
+    lake.image("s2", 1, 0, "read once", uri="b.pdf")
+
+    sql = "SELECT page_index, image.path, name FROM current_images ORDER BY uri, page_index, image_index"
+    assert lake.ask(sql) == [(0, "old 0", "a.pdf"), (0, "read once", "b.pdf"), (1, "new 1", "a.pdf")]

@@ -41,19 +41,19 @@ def words(*items: Any) -> Json:
 GOOD = zstd(SIDE_PX * SIDE_PX * 3)
 
 
-def page(pixels: bytes = GOOD, full_image: bytes = b"", **changes: Any) -> list[Frame]:
+def page(pixels: bytes = GOOD, full_image: bytes = b"", picture: bytes = b"", **changes: Any) -> list[Frame]:
     body = {"page_index": 1, "image": image(), "text_layer": {"words": [WORD], "num_chars": 4}} | changes
-    return [Frame(PAGE, json.dumps(body).encode(), [full_image, pixels]), NO_REGIONS]
+    return [Frame(PAGE, json.dumps(body).encode(), [full_image, picture, pixels]), NO_REGIONS]
 
 
-def regions(*found: Json, pixels: bytes = GOOD, **changes: Any) -> list[Frame]:
+def regions(*found: Json, pixels: bytes = GOOD, picture: bytes = b"", **changes: Any) -> list[Frame]:
     body = {"page_index": 1, "regions": list(found)} | changes
-    buffers = [pixels for each in found if each.get("image")]
-    return [page()[0], Frame(REGIONS, json.dumps(body).encode(), [b"", *buffers])]
+    buffers = [buffer for each in found for buffer in ((picture, pixels) if each.get("image") else (picture,))]
+    return [page()[0], Frame(REGIONS, json.dumps(body).encode(), [b"", b"", *buffers])]
 
 
 def raw(body: bytes) -> list[Frame]:
-    return [Frame(PAGE, body, [b"", GOOD]), NO_REGIONS]
+    return [Frame(PAGE, body, [b"", b"", GOOD]), NO_REGIONS]
 
 
 def within(field: str, filling: bytes, times: int) -> list[Frame]:
@@ -67,7 +67,8 @@ def reduced(full_image: bytes) -> list[Frame]:
     return page(full_image=full_image, is_scan=True, is_reduced=True)
 
 
-NO_REGIONS = Frame(REGIONS, b'{"page_index":1}', [b""])
+NO_REGIONS = Frame(REGIONS, b'{"page_index":1}', [b"", b""])
+JPEG = b"\xff\xd8" + bytes(500)
 FAILED = {"stage": "render", "kind": "unreadable", "message": "so it says"}
 LIES: dict[str, Callable[[], list[Frame] | bytes]] = {
     # figures
@@ -134,7 +135,7 @@ LIES: dict[str, Callable[[], list[Frame] | bytes]] = {
     "a failure that another stage finds": lambda: page(failure=FAILED | {"stage": "fetch", "kind": "gone"}),
     "a failure in place of a page": lambda: page(failure=FAILED, image=None),
     "a failure without buffers": lambda: [
-        Frame(PAGE, json.dumps({"page_index": 1, "failure": FAILED}).encode(), [b""]),
+        Frame(PAGE, json.dumps({"page_index": 1, "failure": FAILED}).encode(), [b"", b""]),
         NO_REGIONS,
     ],
     "a failure that is tried again for ever": lambda: [Frame(FAILURE, b'["throttled", "again"]')],
@@ -144,7 +145,12 @@ LIES: dict[str, Callable[[], list[Frame] | bytes]] = {
     # frames
     "a frame of another kind": lambda: [Frame(DOCUMENT, b"{}")],
     "regions of another kind": lambda: [page()[0], page()[0]],
-    "three buffers": lambda: [Frame(PAGE, page()[0].body, [b"", GOOD, GOOD]), NO_REGIONS],
+    "four buffers": lambda: [Frame(PAGE, page()[0].body, [b"", b"", GOOD, GOOD]), NO_REGIONS],
+    # pictures
+    "a picture that nobody keeps": lambda: page(picture=JPEG),
+    "pixels in place of a picture": lambda: page(picture=GOOD),
+    "a region's picture that nobody keeps": lambda: regions(region(), picture=JPEG),
+    "a picture in place of pixels": lambda: regions(region(), pixels=JPEG),
     "2^63 bytes": lambda: struct.pack(">cQIQ", PAGE, 1 << 63, 1, 1 << 63),
     "4 billion buffers": lambda: struct.pack(">cQI", PAGE, 2, 2**32 - 1),
 }

@@ -21,10 +21,11 @@ from tests.workers.hostile.test_fuzz import SECONDS, SEED
 from tests.workers.memory import Peak
 from workers.rendering.bounds import SAID_OF_DOCUMENTS, Bounds, OutOfBounds, document_said, failure_said
 from workers.rendering.frames import FAILURE, PAGE, REGIONS, Frame, FrameError, read_frame, write_frame
-from workers.rendering.full_image import decode, encode_jpeg
+from workers.rendering.full_image import KEPT_QUALITY, decode, encode_jpeg
 from workers.rendering.renderer import understood
 
-BOUNDS = Bounds.of(RenderSettings(max_pixels=256 * 256), RegionSettings(max_pixels=128 * 128, max_per_page=3))
+BOUNDS = Bounds.of(RenderSettings(max_pixels=256 * 256), RegionSettings(max_pixels=128 * 128, max_per_page=3), images="pages")
+PICTURE = encode_jpeg(Image.new("RGB", (30, 20)), KEPT_QUALITY)
 MOST_BYTES = 200 * MEBI
 WORD = Word("Åland", 1.0, 2.0, 30.5, 12.25, 0, 0, 10.0)
 EXTREMES: list[Any] = [
@@ -40,7 +41,7 @@ def image(width_px: int, height_px: int) -> PageImage:
 def regions() -> RenderedPage:
     found = [
         Region(region_index=0, bbox_px=Box(0, 0, 20, 20), origin="drawing", image=image(64, 96), dpi=100.0, words=[WORD]),
-        Region(region_index=1, bbox_px=Box(0, 0, 64, 64), origin="standalone"),
+        Region(region_index=1, bbox_px=Box(0, 0, 64, 64), origin="standalone", picture=PICTURE),
     ]
     return RenderedPage(page_index=3, regions=found, render_s=0.1)
 
@@ -48,7 +49,9 @@ def regions() -> RenderedPage:
 SCAN = RenderedPage(
     page_index=3, image=image(128, 64), is_scan=True, is_reduced=True, full_image=encode_jpeg(Image.new("L", (300, 200))), dpi=72.0
 )
-TEXT = RenderedPage(page_index=3, image=image(64, 64), text_layer=TextLayer(words=[WORD] * 3, num_chars=15), flags=["repaired"])
+TEXT = RenderedPage(
+    page_index=3, image=image(64, 64), text_layer=TextLayer(words=[WORD] * 3, num_chars=15), flags=["repaired"], picture=PICTURE
+)
 
 
 def frame(kind: bytes, page: RenderedPage) -> Frame:
@@ -143,11 +146,9 @@ def check(page: RenderedPage) -> None:
         assert all(map(math.isfinite, region.bbox_px))
     assert set(page.flags) <= set(FLAGS)
     assert math.isfinite(page.render_s)
-    if page.full_image:
-        try:
-            decode(page.full_image)
-        except (OSError, SyntaxError):
-            return
+    for body in filter(None, (page.full_image, page.picture, *(region.picture for region in page.regions))):
+        with contextlib.suppress(OSError, SyntaxError):
+            decode(body)
 
 
 def test_a_frame_that_nobody_changed_is_a_page() -> None:

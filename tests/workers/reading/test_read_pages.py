@@ -200,7 +200,7 @@ async def test_all_records_fit_their_tables() -> None:
     engine = TellingEngine(ocr=[TRUNCATED])
     blank = page(1, is_blank=True)
 
-    records = await read(engine, rendered(page(regions=[region()], text_layer=layer("North")), blank))
+    records = await read(engine, rendered(page(regions=[region()], text_layer=layer("North")), blank), images="regions")
 
     for table in CHUNK_TABLES:
         rows = [record.row() for record in getattr(records, table)]
