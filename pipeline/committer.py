@@ -1,24 +1,24 @@
-"""The committer commits documents during a run: Ray tasks compact, the driver writes manifests, a thread deletes staged chunks."""
+"""The committer commits documents during a run: others compact, the driver writes manifests, a thread deletes staged chunks.
+
+Who compacts is the caller's choice: `Compactor` gives a future, whether a thread of this process or a task of Ray stands behind it.
+"""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
-
-import ray
-from ray.exceptions import RayTaskError
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
 
 from pipeline.lake.commit import Compacted, Shard, Strangers, compact, delete_staging, write_manifest
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.shard_progress import ShardProgress, note_commits
-from pipeline.object_store.store import Store, StoreError
+from pipeline.object_store.store import Store
 from pipeline.reporting.observer import StageLoad
 from schemas.plan import CommittedCounts, Plan
 from schemas.settings import OutputSettings, Settings
 
-_MAX_COMPACTIONS = 2
-"""Compactions at once. Each is a process of some 200 MB, and a resumed run may find a hundred shards that wait for compaction."""
+MAX_COMPACTIONS = 2
+"""Compactions at once. Each holds the rows of a shard, and a resumed run may find a hundred shards that wait for compaction."""
 _PART_OF_RUN = 1 / 20
 _LEAD = 0.75
 """Share of the promised time after which a compaction starts. The rest is for reading its chunks and writing its files."""
@@ -36,6 +36,28 @@ class Done(NamedTuple):
     counts: CommittedCounts
 
 
+class Compaction(NamedTuple):
+    """What became of one compaction."""
+
+    made: Compacted | None
+    """None if there are strangers, or if a run that was taken for dead has committed these documents."""
+    strangers: Sequence[ChunkName]
+    """Chunks that do not belong to the plan."""
+    seconds: float
+
+
+Compactor = Callable[[Store, Shard, Sequence[ChunkName], OutputSettings], Future[Compaction]]
+"""Starts `compaction` with these arguments somewhere. The future raises what it raised."""
+
+
+def compaction(store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings) -> Compaction:
+    started = time.monotonic()
+    try:
+        return Compaction(compact(store, shard, names, settings), (), time.monotonic() - started)
+    except Strangers as error:
+        return Compaction(None, error.names, time.monotonic() - started)
+
+
 class Committer:
     def __init__(
         self,
@@ -45,16 +67,17 @@ class Committer:
         settings: Settings,
         run_id: str,
         check_lease: Callable[[], None],
+        compactor: Compactor,
         is_held: Callable[[int], bool] = lambda shard_index: False,
     ) -> None:
         """`is_held`: True for a shard of which nothing may be committed yet."""
         self._plan, self._progress, self._store, self._settings = plan, progress, store, settings
         self._run_id, self._check, self._is_held = run_id, check_lease, is_held
-        self._task = ray.remote(num_cpus=0, max_retries=3)(_compact)
+        self._compactor = compactor
         self._waiting: deque[int] = deque()
         """Indexes of shards that wait for a compaction."""
-        self._running: dict[Any, int] = {}
-        """Shard index of each running compaction task."""
+        self._running: dict[Future[Compaction], int] = {}
+        """Shard index of each compaction that runs."""
         self._cleaner = ThreadPoolExecutor(1)
         self._started_s = self._looked_s = time.monotonic()
         self.num_shards = 0
@@ -89,13 +112,13 @@ class Committer:
         self._fill()
 
     def _fill(self) -> None:
-        while self._waiting and len(self._running) < _MAX_COMPACTIONS:
+        while self._waiting and len(self._running) < MAX_COMPACTIONS:
             self._check()
             shard = self._progress[self._waiting.popleft()]
             if self._is_held(shard.shard_index):  # held since it was queued; it is started again when it is free
                 continue
-            task = self._task.remote(self._store, Shard.whole_of(self._plan, shard), shard.chunks(), self._settings.output)
-            self._running[task] = shard.shard_index
+            whole = Shard.whole_of(self._plan, shard)
+            self._running[self._compactor(self._store, whole, shard.chunks(), self._settings.output)] = shard.shard_index
 
     @property
     def load(self) -> StageLoad:
@@ -107,28 +130,17 @@ class Committer:
 
     def finished(self, timeout_s: float) -> Iterator[Done]:
         """Waits up to `timeout_s` for a compaction, commits what it made, and gives each part that was committed."""
-        if not self._running:
-            return
-        done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
-        for task in done:
-            compacted, strangers, compact_s = self._result(task)
-            shard = self._progress[self._running.pop(task)]
+        done, _ = wait(self._running, timeout=timeout_s, return_when=FIRST_COMPLETED)
+        for future in [future for future in self._running if future in done]:
+            made, strangers, compact_s = future.result()
+            shard = self._progress[self._running.pop(future)]
             if strangers:
                 self._remove(shard, strangers)
             else:
-                yield self._commit(shard, compacted, compact_s)
+                yield self._commit(shard, made, compact_s)
             if shard.is_complete and not shard.is_committed:  # its last documents came during the compaction
                 self.start(shard)
             self._fill()
-
-    def _result(self, task: Any) -> tuple[Compacted | None, Sequence[ChunkName], float]:
-        try:
-            result: tuple[Compacted | None, Sequence[ChunkName], float] = ray.get(task)
-        except RayTaskError as error:  # its message is a whole traceback
-            if isinstance(error.cause, StoreError):
-                raise error.cause from None
-            raise
-        return result
 
     def _commit(self, shard: ShardProgress, compacted: Compacted | None, compact_s: float) -> Done:
         self._check()
@@ -151,14 +163,3 @@ class Committer:
         self._store.delete([staged_path(self._plan.plan_id, shard.shard_index, str(name)) for name in names])
         shard.remove(names)
         self.num_strangers += len(names)
-
-
-def _compact(
-    store: Store, shard: Shard, names: Sequence[ChunkName], settings: OutputSettings
-) -> tuple[Compacted | None, Sequence[ChunkName], float]:
-    """Gives what was compacted, the chunks that do not belong to the plan, and the seconds it took."""
-    started = time.monotonic()
-    try:
-        return compact(store, shard, names, settings), (), time.monotonic() - started
-    except Strangers as error:
-        return None, error.names, time.monotonic() - started

@@ -4,26 +4,23 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from pipeline.breaker import Breaker
 from pipeline.cluster.readiness import Readers
-from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Committer
-from pipeline.graph import configure
+from pipeline.context import Context
 from pipeline.lake.paths import ChunkName
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.object_store.store import Store
 from pipeline.planning.carry_over import carry_over
-from pipeline.planning.chunks import work_left
-from pipeline.pools import Context, Pool, pools
+from pipeline.planning.chunks import WORKS, work_left
 from pipeline.reporting.observer import Observer, ShardCommit
 from pipeline.reporting.receipts import Bugs
 from pipeline.signals import Interrupted, Stop, signals_noted
-from pipeline.stages import WORKS
-from pipeline.stream import read_stream, stage_loads, ticking
+from pipeline.ways.way import TICK_S, Way
 from schemas.errors import BugEverywhere, EngineDies
 from schemas.failure import FailureKind
 from schemas.plan import Plan
@@ -32,7 +29,6 @@ from schemas.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-_TICK_S = 0.2
 _MAX_DEATHS = 8
 """Number of pages in a row, none read in between, that kill the reader process before the engine is held responsible. Each has
 killed
@@ -49,6 +45,7 @@ def execute(
     store: Store,
     check_lease: Callable[[], None],
     observer: Observer,
+    way: AbstractContextManager[Way],
 ) -> None:
     """Works on the plan's pending shards until all are committed.
 
@@ -61,12 +58,12 @@ def execute(
         observer.message(f"{num_pages} pages that an earlier plan left behind are taken over: they are not read again")
     breaker = Breaker(settings.read.max_internal_errors)
     with (
-        cluster(settings.ray, observer) as num_cpus,
+        way as taken,
         signals_noted() as stop,
-        Committer(plan, progress, store, settings, run_id, check_lease, is_held=breaker.holds) as committer,
+        Committer(plan, progress, store, settings, run_id, check_lease, taken.compactor, is_held=breaker.holds) as committer,
     ):
-        context = Context(settings, plan.recipes, run_id, store, num_cpus, plan.known)
-        execution = _Execution(plan, progress, context, committer, breaker, stop, check_lease, observer)
+        context = Context(settings, plan.recipes, run_id, store, taken.num_cpus, plan.known)
+        execution = _Execution(plan, progress, taken, context, committer, breaker, stop, check_lease, observer)
         try:
             execution.read_and_commit()
             while committer.num_strangers:  # staged chunks that were not the plan's own are removed by now: read their pages
@@ -90,6 +87,7 @@ class _Execution:
         self,
         plan: Plan,
         progress: Mapping[int, ShardProgress],
+        way: Way,
         context: Context,
         committer: Committer,
         breaker: Breaker,
@@ -99,9 +97,7 @@ class _Execution:
     ) -> None:
         self._plan, self._progress, self._context, self._committer = plan, progress, context, committer
         self._stop, self._check_lease, self._observer = stop, check_lease, observer
-        self._breaker = breaker
-        self._pools: tuple[Pool[Any], ...] = ()
-        self._room = RoomLeft(context.settings.ray, observer)
+        self._way, self._breaker = way, breaker
         self._told_s = time.monotonic()
         self._num_committed_before = len(plan.shards) - len(progress)
         """Shards of the plan that were committed before this call."""
@@ -111,13 +107,12 @@ class _Execution:
         for shard in self._progress.values():
             if shard.is_complete:
                 self._committer.start(shard)
-        rows = [WORKS.dump_json(row).decode() for shard in self._progress.values() for row in work_left(self._plan, shard)]
-        if rows:
-            self._read(rows)
+        if next(self._rows(), None) is not None:
+            self._read()
         self._observer.phase("committing")
         self._committer.look(is_end=True)
         while self._committer.is_busy:
-            self._commit(_TICK_S)
+            self._commit(TICK_S)
             self._stop.check()
 
     def commit_whole(self, most_s: float) -> None:
@@ -125,18 +120,20 @@ class _Execution:
         deadline = time.monotonic() + most_s
         self._committer.look(is_end=True)
         while self._committer.is_busy and time.monotonic() < deadline and not self._stop.is_urgent:
-            self._commit(_TICK_S)
+            self._commit(TICK_S)
 
-    def _read(self, rows: list[str]) -> None:
-        check_gpus(self._context.settings, self._observer)
-        self._pools = pools(self._context)
-        configure()
-        gc.freeze()  # Ray and Arrow stay: the driver need not look at them again with every block
+    def _rows(self) -> Iterator[str]:
+        """What is left to read, in rows for the first stage. A shard's rows are made together, before the first of them is read."""
+        for shard in self._progress.values():
+            yield from [WORKS.dump_json(works).decode() for works in work_left(self._plan, shard)]
+
+    def _read(self) -> None:
+        gc.freeze()  # what was imported stays: the driver need not look at it again with every block
         self._observer.phase("reading")
         deaths, bugs = _Deaths(), Bugs()
-        readers = Readers(self._context.run_id, self._observer)
+        readers = Readers(self._way.readers, self._observer)
         num_complete = sum(shard.num_complete for shard in self._progress.values())
-        with contextlib.closing(ticking(read_stream(rows, self._pools, self._context.num_cpus))) as receipts:
+        with contextlib.closing(self._way.receipts(self._rows, self._context)) as receipts:
             for receipt in receipts:
                 if receipt is not None:
                     deaths.add(receipt)
@@ -149,7 +146,8 @@ class _Execution:
                 self._commit(timeout_s=0)
                 self._stop.check()
         self._start_complete(self._breaker.end())
-        readers.forget()
+        readers.look_a_last_time()
+        self._way.forget()
 
     def _start_complete(self, shard_indexes: Iterable[int]) -> None:
         """Starts the commit of those of the shards that are complete."""
@@ -175,10 +173,10 @@ class _Execution:
                 )
             )
         self._check_lease()
-        self._room.check()
+        self._way.check()
         if time.monotonic() - self._told_s > _TELL_EVERY_S:
             self._told_s = time.monotonic()
-            self._observer.stages([*stage_loads(self._pools), self._committer.load])
+            self._observer.stages([*self._way.loads(), self._committer.load])
 
 
 class _Deaths:
@@ -193,5 +191,5 @@ class _Deaths:
         if self._in_a_row >= _MAX_DEATHS:
             raise EngineDies(
                 f"the reader process died, twice, at each of the last {self._in_a_row} pages: the engine is broken, or this "
-                "machine too small; what Ray said is in the log, and the pages are failures `crashed_worker`, for `pagefold retry`"
+                "machine too small; what it said is in the log, and the pages are failures `crashed_worker`, for `pagefold retry`"
             )

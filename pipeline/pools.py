@@ -1,36 +1,21 @@
 """The stages of a run, in order: which class does each, what its workers get when they start, and how many workers there are.
 
-Ray's graph (`pipeline.graph`) is built from this list. The list itself knows nothing of Ray.
+Both ways of a run are built from this list: Ray's graph (`pipeline.graph`) and the line of threads (`pipeline.local`). The list
+itself knows neither.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pipeline.object_store.store import Store
+from pipeline.context import Context
 from pipeline.planning.engines import run_engines
 from pipeline.reporting.observer import StageName
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
-from schemas.failure import Task
-from schemas.plan import Recipe
-from schemas.settings import EngineSettings, Settings
+from schemas.settings import EngineSettings
 
 Setup = TypeVar("Setup")
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the stages need beside their settings."""
-
-    settings: Settings
-    recipes: Mapping[Task, Recipe]
-    run_id: str
-    store: Store
-    num_cpus: int
-    """CPUs of the whole cluster, or of this machine."""
-    known: Mapping[str, str] = field(default_factory=dict)
-    """The plan's `known`: see `schemas.plan.Plan`."""
 
 
 @dataclass(frozen=True, kw_only=True)

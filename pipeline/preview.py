@@ -11,8 +11,9 @@ from pipeline.object_store.patience import patiently
 from pipeline.planning.engines import check_engines, describe_engines
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes
-from pipeline.planning.todo import LakeState, Todo, new_work, read_lake
+from pipeline.planning.todo import LakeState, Todo, new_work, read_lake, sources_to_read
 from pipeline.reporting.summary import PlanReport
+from pipeline.ways.choice import choose_way
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
@@ -35,6 +36,8 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     unfinished = found.unfinished
     outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_numbers)
     counts = todo.counts
+    to_read = list(sources_to_read(found, todo))
+    on = choose_way(settings, to_read) if to_read else None
     from pipeline.planning.forecast import forecast  # DuckDB takes its time, and a run needs none
 
     planned = [item for shard in todo.shards for item in shard]
@@ -62,6 +65,8 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
         abandons_unfinished=outdated,
         tasks_left_out=tuple(task for task in settings.read.tasks if task not in recipes),
+        on=on.way if on else "",
+        why_on=on.why if on else "",
         missing_files=find_missing(store, found.ledger.files),
     )
 

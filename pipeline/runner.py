@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
-from pipeline.cluster.session import check_room, check_start, forget_fetched, keep_to_loopback
+from pipeline.cluster.session import check_room, check_start, forget_fetched
 from pipeline.lake.commit import commit_disappearances, commit_whole
 from pipeline.lake.lease import Lease, LeaseLost
 from pipeline.lake.ledger import Ledger
@@ -29,16 +29,17 @@ from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import Result, patiently
 from pipeline.object_store.store import Damaged, StoreError
-from pipeline.planning.engines import describe_engines, engine_columns, names, run_engines
+from pipeline.planning.engines import check_engines, describe_engines, engine_columns, names, run_engines
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes
-from pipeline.planning.todo import LakeState, Todo, failed_work, is_unchanged, new_work, read_lake
+from pipeline.planning.todo import LakeState, Todo, failed_work, is_unchanged, new_work, read_lake, sources_to_read
 from pipeline.reporting.observer import Observer, Several, Silent
 from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from pipeline.signals import Interrupted, signals_noted, signals_raise
-from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, RayEnds
+from pipeline.ways.choice import choose_way, open_way, way_asked_for
+from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, StagesEnd
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
 from schemas.records import RunStatus
@@ -113,7 +114,8 @@ class _Run:
         self.progress = Progress()
         self.observer: Observer = Several(observer, self.progress)
         self.engines = describe_engines(settings.engine, settings.read.tasks)
-        check_start(settings)
+        self._choice = way_asked_for(settings)
+        self._check_start()
         self.recipes = asked_recipes(settings, self.engines)
         if len(run_engines(settings.engine, self.recipes)) > 1:
             raise OperatorError("A run has one engine: read with `--tasks ocr` and with `--tasks chart`, one after the other.")
@@ -129,7 +131,7 @@ class _Run:
 
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
-        look = self._patiently(lambda: self._look(choose))  # before the lease and before Ray: most scheduled runs find nothing
+        look = self._patiently(lambda: self._look(choose))  # before the lease and any process: most scheduled runs find nothing
         for sentence in find_missing(self.store, look.output.ledger.files).sentences:
             self.observer.message(sentence)
         if not look.has_work:
@@ -137,7 +139,11 @@ class _Run:
             with contextlib.suppress(StoreError):  # they only spare reading
                 write_snapshots(self.store, look.output.manifests)
             return self._end("nothing_to_do", todo=look.todo)
-        check_room(self.settings.ray)
+        if self._choice is None:
+            self._choice = choose_way(self.settings, sources_to_read(look.output, look.todo))
+            self._check_start()
+        if self._choice.way == "ray":
+            check_room(self.settings.ray)
         if not self.settings.output.unsafe_single_writer:
             self._patiently(lambda: probe_store(self.store))
         ttl_s = self.settings.output.lease_ttl_s
@@ -145,6 +151,13 @@ class _Run:
         with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, beat=tell) as lease:
             self.observer.started(self.run_id, names(self.engines), lease)
             return self._run_under(lease, choose, look)
+
+    def _check_start(self) -> None:
+        """Checks for what would stop every run on this way, or on any way while it is not chosen."""
+        if self._choice is not None and self._choice.way == "ray":
+            check_start(self.settings)
+        else:
+            check_engines(self.settings.engine, self.settings.read.tasks, runs_here=True)
 
     def _patiently(self, step: Callable[[], Result]) -> Result:
         return patiently(step, max_tries=self.settings.fetch.max_tries, say=self.observer.message)
@@ -178,7 +191,7 @@ class _Run:
         except Damaged as error:  # a StoreError that will not pass
             self._write_row("failed", str(error))
             raise
-        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, DiskFull, RayEnds) as stop:
+        except (Interrupted, KeyboardInterrupt, LeaseLost, StoreError, EngineDies, BugEverywhere, DiskFull, StagesEnd) as stop:
             status, message = "incomplete", str(stop) or "interrupted"
             with signals_noted(), contextlib.suppress(StoreError):
                 self.totals.num_pages_waiting = self._num_pages_waiting(at_work)
@@ -274,9 +287,10 @@ class _Run:
     def _execute(self, unfinished: Unfinished, lease: Lease) -> None:
         if not unfinished.pending:  # it only noted what is gone
             return
-        keep_to_loopback(self.settings.ray)
-        from pipeline.execute import execute  # Ray is imported only where there is work
+        from pipeline.execute import execute  # imported only where there is work
 
+        assert self._choice is not None
+        observer = Counting(self.observer, self.totals)
         execute(
             unfinished.plan,
             unfinished.pending,
@@ -284,7 +298,8 @@ class _Run:
             run_id=self.run_id,
             store=self.store,
             check_lease=lease.check,
-            observer=Counting(self.observer, self.totals),
+            observer=observer,
+            way=open_way(self._choice.way, self.settings, self.run_id, observer),
         )
         forget_fetched(self.settings)  # not of a run that was cut short: the one that goes on asks for the same
 

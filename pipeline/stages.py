@@ -18,14 +18,13 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from pydantic import TypeAdapter
 
 from pipeline.cluster.readiness import reporting_its_start
 from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
 from pipeline.lake.paths import staged_path
 from pipeline.lake.staging import encode_chunk
 from pipeline.object_store.store import Exists
-from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
+from pipeline.planning.chunks import WORKS, Work, bundles, chunks, duplicate_chunk, failed_chunks
 from pipeline.planning.recipes import check_as_planned
 from pipeline.reporting.json_log import event, log_in_actor
 from pipeline.reporting.receipts import receipt_of, report_slow_pages
@@ -46,8 +45,6 @@ from workers.sources.listing import local_path
 
 Answer = TypeVar("Answer")
 
-WORKS = TypeAdapter(list[Work])
-"""The row that enters the graph, as JSON: a source, or several that may have the same bytes."""
 _JSONS = pa.list_(pa.string())
 BUNDLE = pa.schema([pa.field("chunks", _JSONS, nullable=False), pa.field("spent", _JSONS, nullable=False)])
 RENDERED = pa.schema(

@@ -37,8 +37,8 @@ class BugEverywhere(Exception):
     """A bug hits page after page and none is read. The pages stay open, and the same command goes on."""
 
 
-class RayEnds(Exception):
-    """Ray gave up the graph for a reason that has no error of its own. What was read stays staged."""
+class StagesEnd(Exception):
+    """The stages ended, or Ray gave them up, for a reason that has no error of its own. What was read stays staged."""
 
 
 class DiskFull(Exception):

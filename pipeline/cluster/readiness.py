@@ -1,14 +1,18 @@
 """Reader processes report to the driver that they load their engine, and when the engine is ready and on which device.
 
-The reports come before a reader's first receipt. They go through the key-value store that every Ray has. This store is an internal
-of Ray; without it the driver gets no reports, and the run goes on all the same.
+The reports come before a reader's first receipt. On Ray they go through the key-value store that every Ray has. This store is an
+internal of Ray; without it the driver gets no reports, and the run goes on all the same. A process of another kind says where its
+reports go (`report_through`).
 """
 
 import contextlib
 import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
+from itertools import count
 from typing import Any, Literal
 
 from pipeline.reporting.observer import Observer
@@ -30,24 +34,34 @@ class Reader(Frozen):
     load_s: float = 0.0
 
 
+_through: Callable[[str, Reader], None] | None = None
+_numbers = count()
+
+
+def report_through(send: Callable[[str, Reader], None]) -> None:
+    """Makes the readers of this process report by `send(name, reader)`, and not through Ray. They are named by their number."""
+    global _through
+    _through = send
+
+
 @contextlib.contextmanager
 def reporting_its_start(run_id: str) -> Iterator[list[str | None]]:
     """Wraps the start of an engine in the reader's process. The caller appends what the engine runs on to the list."""
     process, started = f"{os.uname().nodename}:{os.getpid()}", time.monotonic()
+    report = _through or partial(_report_to_ray, run_id)
+    name = str(next(_numbers))
     runs_on: list[str | None] = []
-    _report(run_id, Reader(state="loading", process=process))
+    report(name, Reader(state="loading", process=process))
     yield runs_on
-    _report(
-        run_id, Reader(state="ready", process=process, runs_on="".join(filter(None, runs_on)), load_s=time.monotonic() - started)
-    )
+    report(name, Reader(state="ready", process=process, runs_on="".join(filter(None, runs_on)), load_s=time.monotonic() - started))
 
 
 class Readers:
     """The driver's side: it reads the reports every second and passes changes on to the observer."""
 
-    def __init__(self, run_id: str, observer: Observer) -> None:
-        self._run_id, self._observer = run_id, observer
-        self._known: dict[bytes, Reader] = {}
+    def __init__(self, read_reports: Callable[[], Mapping[str, Reader]], observer: Observer) -> None:
+        self._read_reports, self._observer = read_reports, observer
+        self._known: Mapping[str, Reader] = {}
         self._loading_since: float | None = None
         self._looked = 0.0
         self._said = ""
@@ -59,7 +73,7 @@ class Readers:
 
     def _look(self, now: float) -> None:
         self._looked = now
-        found = _readers(self._run_id)
+        found = self._read_reports()
         for name, reader in found.items():
             known = self._known.get(name)
             if known is not None and known.process != reader.process:
@@ -85,38 +99,38 @@ class Readers:
             parts.append(f"{num} {'reader loads its' if num == 1 else 'readers load their'} engine")
         return ", ".join(parts)
 
-    def forget(self) -> None:
-        """Reads the reports a last time, because a short run ends before the next look. Then deletes them, because a cluster's
-        store
-        outlives the run."""
+    def look_a_last_time(self) -> None:
+        """Reads the reports at once, because a short run ends before the next look."""
         self._look(time.monotonic())
-        with contextlib.suppress(Exception):
-            for name in self._known:
-                _kv()._internal_kv_del(name, namespace=_NAMESPACE)
 
 
 def _kv() -> Any:
     """Ray's key-value store. Raises RuntimeError if this process has joined no Ray, because any use of the store would start
     one."""
-    import ray
-
-    if not ray.is_initialized():
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
         raise RuntimeError("no Ray here")
     return import_module("ray.experimental.internal_kv")
 
 
-def _report(run_id: str, reader: Reader) -> None:
+def _report_to_ray(run_id: str, _: str, reader: Reader) -> None:
     with contextlib.suppress(Exception):  # without the store nobody gets the report
-        import ray
-
         store = _kv()
-        name = f"{run_id}/{ray.get_runtime_context().get_actor_id()}"
+        name = f"{run_id}/{sys.modules['ray'].get_runtime_context().get_actor_id()}"
         store._internal_kv_put(name, reader.model_dump_json(), namespace=_NAMESPACE)
 
 
-def _readers(run_id: str) -> dict[bytes, Reader]:
-    found: dict[bytes, Reader] = {}
+def read_reports(run_id: str) -> dict[str, Reader]:
+    """The last report of each reader of the run on Ray, by name."""
+    found: dict[str, Reader] = {}
     with contextlib.suppress(Exception):
         for name in sorted(_kv()._internal_kv_list(f"{run_id}/", namespace=_NAMESPACE)):
-            found[name] = Reader.model_validate_json(_kv()._internal_kv_get(name, namespace=_NAMESPACE))
+            found[name.decode()] = Reader.model_validate_json(_kv()._internal_kv_get(name, namespace=_NAMESPACE))
     return found
+
+
+def forget_reports(run_id: str) -> None:
+    """Deletes the reports, because a cluster's store outlives the run."""
+    with contextlib.suppress(Exception):
+        for name in _kv()._internal_kv_list(f"{run_id}/", namespace=_NAMESPACE):
+            _kv()._internal_kv_del(name, namespace=_NAMESPACE)

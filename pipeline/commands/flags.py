@@ -30,6 +30,7 @@ FailAboveFlag = Annotated[
 RedoFlag = Annotated[str | None, typer.Option("--redo", help="What is read again: stale, failed, all or none. [plan.redo]")]
 ConfigFlag = Annotated[Path | None, typer.Option("--config", help="Settings file; pagefold.toml here by default.")]
 SetFlag = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeatable.")]
+OnFlag = Annotated[str | None, typer.Option("--on", help="auto, ray, or local: one process on this machine. [run.on]")]
 RayFlag = Annotated[str | None, typer.Option("--ray-address", help="Ray cluster to join. [ray.address]")]
 UnsafeFlag = Annotated[
     bool, typer.Option("--unsafe-single-writer", help="Accept a store without conditional writes. [output.unsafe_single_writer]")

@@ -17,6 +17,7 @@ from pipeline.commands.flags import (
     LimitFlag,
     LogFormatFlag,
     ModelFlag,
+    OnFlag,
     Output,
     PagesFlag,
     QuietFlag,
@@ -51,6 +52,7 @@ def run(
     fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
+    on: OnFlag = None,
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
     log_format: LogFormatFlag = None,
@@ -64,6 +66,7 @@ def run(
         "plan.redo": redo,
         "input.allow_empty": allow_empty or None,
         "run.fail_above": fail_above,
+        "run.on": on,
     }
     settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, ray_address, unsafe_single_writer, others)
 
@@ -92,11 +95,13 @@ def plan(
     ] = False,
     config: ConfigFlag = None,
     set_: SetFlag = None,
+    on: OnFlag = None,
+    ray_address: RayFlag = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what `run` would do, and with which settings. Changes nothing."""
-    others = {"plan.redo": redo, "input.allow_empty": allow_empty or None}
-    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, others=others)
+    others = {"plan.redo": redo, "input.allow_empty": allow_empty or None, "run.on": on}
+    settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, ray_address, others=others)
     from pipeline import config as configuration
     from pipeline.preview import plan as preview
     from pipeline.reporting.plan_report import print_plan
@@ -122,6 +127,7 @@ def retry(
     fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
+    on: OnFlag = None,
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
     log_format: LogFormatFlag = None,
@@ -131,7 +137,7 @@ def retry(
 ) -> None:
     """Read again what failed, and nothing else; with other settings where you give them."""
     kinds = failure_kinds(kind)
-    others = {"log.format": log_format, "run.fail_above": fail_above}
+    others = {"log.format": log_format, "run.fail_above": fail_above, "run.on": on}
     settings = resolved(engine, model, base_url, tasks, None, None, config, set_, ray_address, unsafe_single_writer, others)
 
     def work(observer: "Observer") -> "Summary":
@@ -168,4 +174,7 @@ def demo(
         print_demo(console(), str(output), summary)
         if summary.exit_code == 0:
             console().print(f"Look at it: {report}/index.html in a browser", markup=False, soft_wrap=True)
+            console().print(
+                "This was Ray Data, as large runs are done; `pagefold run IN OUT` reads so little in one process, in seconds."
+            )
     raise typer.Exit(summary.exit_code)

@@ -63,6 +63,8 @@ def submit(
         "run.fail_above": fail_above,
     }
     settings = resolved(engine, model, base_url, tasks, limit, pages, config, set_, None, unsafe_single_writer, others)
+    if settings.run.on == "local":
+        raise OperatorError("run.on = local works on one machine, and `submit` sends a run to a Ray cluster: leave it out.")
     address = address or os.environ.get("RAY_API_SERVER_ADDRESS")
     if address is None:
         raise OperatorError("Where is the cluster? --address http://head:8265 (or RAY_API_SERVER_ADDRESS) says.")

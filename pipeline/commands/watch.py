@@ -16,6 +16,7 @@ from pipeline.commands.flags import (
     JsonFlag,
     LogFormatFlag,
     ModelFlag,
+    OnFlag,
     Output,
     PagesFlag,
     QuietFlag,
@@ -51,6 +52,7 @@ def watch(
     fail_above: FailAboveFlag = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
+    on: OnFlag = None,
     ray_address: RayFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
     log_format: LogFormatFlag = None,
@@ -63,6 +65,7 @@ def watch(
         "watch.every_s": every_s,
         "log.format": log_format,
         "run.fail_above": fail_above,
+        "run.on": on,
         "input.allow_empty": True,  # a watch may begin at an empty drop folder
     }
     settings = resolved(engine, model, base_url, tasks, None, pages, config, set_, ray_address, unsafe_single_writer, given)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from pydantic import TypeAdapter
+
 from pipeline.lake.paths import ChunkName
 from pipeline.lake.shard_progress import ShardProgress
 from pipeline.planning.duplicates import group_twins
@@ -30,6 +32,10 @@ class Work(Frozen):
     """Chunks of this source that are staged. They are not read again, because the first answer is final."""
     is_done: bool = False
     """True if all of the source is staged. It is then fetched only because other sources may have the same bytes."""
+
+
+WORKS = TypeAdapter(list[Work])
+"""The row that enters the first stage, as JSON: a source, or several that may have the same bytes."""
 
 
 def chunks(work: Work, document: Document) -> Iterator[Chunk]:

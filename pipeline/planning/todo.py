@@ -1,6 +1,6 @@
 """Compares the listing with the output, and gives what is left to do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.lake.ledger import Ledger, disappearances, list_manifests, load_ledger
@@ -101,6 +101,15 @@ def read_lake(store: Store) -> LakeState:
     ledger = load_ledger(store, manifests)
     ledger.asked_before = asked_before(store, manifests)
     return LakeState(numbers, manifests, find_unfinished(store, numbers, manifests), ledger)
+
+
+def sources_to_read(output: LakeState, todo: "Todo") -> Iterator[PlannedSource]:
+    """What a run would read: the rest of an unfinished plan, then what is new."""
+    if output.unfinished is not None:
+        for index in output.unfinished.pending:
+            yield from output.unfinished.plan.shards[index]
+    for shard in todo.shards:
+        yield from shard
 
 
 def is_unchanged(store: Store, output: LakeState) -> bool:

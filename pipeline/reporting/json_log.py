@@ -8,8 +8,9 @@ no line holds a control character or a line break. Settings and prompts are neve
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler
 from typing import Any, TextIO
 
 from pipeline.reporting.observer import LeaseView, ShardCommit, Silent
@@ -20,6 +21,8 @@ from schemas.settings import LogSettings
 
 _log = logging.getLogger(__name__)
 _LOGGERS = ("pipeline", "workers")
+_CONTAINED = "workers.contained"
+"""Its reports reach the driver with the receipts."""
 _TEXTS = ("message", "detail")
 """Fields that hold sentences, which may contain a URL."""
 
@@ -131,6 +134,27 @@ class EventLog(Silent):
 
 
 def log_in_actor(settings: LogSettings, stream: TextIO, **known: Any) -> None:
-    """Starts the JSON log in a process that Ray started, whose stderr is a file among Ray's logs. Call it once."""
-    if settings.format == "json":
+    """Starts the JSON log in a process of a run, unless its log goes elsewhere already: the stderr of a process that Ray started is
+    a file among Ray's logs."""
+    if settings.format == "json" and not logging.getLogger(_LOGGERS[0]).handlers:
         start_json_log(stream, **known)
+
+
+def send_log_records(send: Callable[[logging.LogRecord], None]) -> None:
+    """Makes this process pass on its events and warnings, formatted and without objects, so that another process can log them."""
+    handler = _Sending(send)
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+class _Sending(QueueHandler):
+    def __init__(self, send: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__(queue=None)  # type: ignore[arg-type]
+        self._send = send
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        if record.name != _CONTAINED:
+            self._send(record)

@@ -41,6 +41,8 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
     table.add_row("to read", size(report.num_bytes), f"in {report.num_shards} shards")
     for task, recipe in report.recipes.items():
         table.add_row("recipe", Text(recipe), task)
+    if report.on:
+        table.add_row("on", report.on, report.why_on)
     console.print(table)
     if report.forecast:
         _print_forecast(console, report.forecast)

@@ -133,6 +133,9 @@ class PlanReport:
     """True if the unfinished plan has other recipes. It is closed then, and its sources are planned again."""
     tasks_left_out: tuple[str, ...] = ()
     """Tasks that are asked for and that the engine cannot do."""
+    on: str = ""
+    """The way that a run would take, ray or local; empty if it would find nothing."""
+    why_on: str = ""
     missing_files: MissingFiles = field(default_factory=MissingFiles)
     """Table files that manifests name and that are missing or have another size."""
 

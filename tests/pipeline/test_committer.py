@@ -1,14 +1,14 @@
-"""Shards wait their turn, and documents are committed while a run lasts. Without Ray: its tasks are stood in for."""
+"""Shards wait their turn, and documents are committed while a run lasts. What compacts is stood in for."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline import committer as module
-from pipeline.committer import Committer, Done
+from pipeline.committer import Committer, Compaction, Done, compaction
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.opening import open_store
 from pipeline.lake.paths import ChunkName, staged_path
@@ -22,34 +22,33 @@ from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 from tests.pipeline.tables import doubled_keys, read_rows
 
 
-class FakeRay:
-    """Tasks that are done when they are asked for; counts how many were out at once."""
+class Compactions:
+    """Compactions that are done at once; counts how many were out, and not yet looked at, at the same time."""
 
     def __init__(self) -> None:
-        self.out: dict[object, Any] = {}
-        self.most = 0
+        self.out = self.most = 0
 
-    def remote(self, **_: Any) -> Any:
-        return lambda function: SimpleNamespace(remote=lambda *arguments: self.start(function, arguments))
+    def __call__(self, *arguments: Any) -> Future[Compaction]:
+        done = _Counted(self)
+        done.set_result(compaction(*arguments))
+        self.out += 1
+        self.most = max(self.most, self.out)
+        return done
 
-    def start(self, function: Any, arguments: tuple[Any, ...]) -> object:
-        task = object()
-        self.out[task] = lambda: function(*arguments)
-        self.most = max(self.most, len(self.out))
-        return task
 
-    def wait(self, tasks: list[object], num_returns: int, timeout: float) -> tuple[list[object], list[object]]:
-        return tasks[:num_returns], tasks[num_returns:]
+class _Counted(Future[Compaction]):
+    def __init__(self, among: Compactions) -> None:
+        super().__init__()
+        self._among = among
 
-    def get(self, task: object) -> Any:
-        return self.out.pop(task)()
+    def result(self, timeout: float | None = None) -> Compaction:
+        self._among.out -= 1
+        return super().result(timeout)
 
 
 @pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
-    ray = FakeRay()
-    monkeypatch.setattr(module, "ray", ray)
-    return ray
+def compactor() -> Compactions:
+    return Compactions()
 
 
 @pytest.fixture
@@ -103,27 +102,27 @@ def plan() -> Plan:
 
 
 @pytest.mark.slow
-def test_a_hundred_shards_that_wait_are_compacted_two_at_a_time(ray: FakeRay, store: Store) -> None:
+def test_a_hundred_shards_that_wait_are_compacted_two_at_a_time(compactor: Compactions, store: Store) -> None:
     plan = make_plan([[planned(f"{index}.pdf")] for index in range(100)])
     progress = {index: ShardProgress(plan, index) for index in range(100)}
     for index in range(100):
         stage(store, progress[index], of_shard(make_chunk(planned(f"{index}.pdf"), 0, 0, [0], 1), index))
 
-    with Committer(plan, progress, store, Settings(), "r1", lambda: None) as committer:
+    with Committer(plan, progress, store, Settings(), "r1", lambda: None, compactor) as committer:
         for index in range(100):
             committer.start(progress[index])
         done = [done.shard_index for done in settle(committer)]
 
     assert done == list(range(100))
     assert len(list_manifests(store)) == 100
-    assert ray.most == 2
+    assert compactor.most == 2
 
 
 def test_whole_documents_are_committed_while_others_of_their_shard_are_read(
-    ray: FakeRay, store: Store, clock: SimpleNamespace, plan: Plan
+    compactor: Compactions, store: Store, clock: SimpleNamespace, plan: Plan
 ) -> None:
     progress = {0: ShardProgress(plan, 0)}
-    with Committer(plan, progress, store, Settings(), "r1", lambda: None) as committer:
+    with Committer(plan, progress, store, Settings(), "r1", lambda: None, compactor) as committer:
         stage(store, progress[0], whole(0), whole(2), make_chunk(planned("1.pdf"), 1, 0, [0, 1], 3))
         committer.look()
         assert not committer.is_busy  # they have only just become whole
@@ -151,9 +150,13 @@ def test_whole_documents_are_committed_while_others_of_their_shard_are_read(
     assert list(store.list("_pagefold/staging/")) == []
 
 
-def test_in_a_long_run_documents_wait_for_a_twentieth_of_it(ray: FakeRay, store: Store, clock: SimpleNamespace, plan: Plan) -> None:
+def test_in_a_long_run_documents_wait_for_a_twentieth_of_it(
+    compactor: Compactions, store: Store, clock: SimpleNamespace, plan: Plan
+) -> None:
     progress = {0: ShardProgress(plan, 0)}
-    with Committer(plan, progress, store, Settings(output=OutputSettings(commit_every_s=60)), "r1", lambda: None) as committer:
+    with Committer(
+        plan, progress, store, Settings(output=OutputSettings(commit_every_s=60)), "r1", lambda: None, compactor
+    ) as committer:
         clock.s += 36_000
         stage(store, progress[0], whole(0))
         clock.s += 60
@@ -166,9 +169,11 @@ def test_in_a_long_run_documents_wait_for_a_twentieth_of_it(ray: FakeRay, store:
         assert len(list(settle(committer))) == 1
 
 
-def test_documents_that_come_while_the_last_part_is_at_work_are_not_forgotten(ray: FakeRay, store: Store, plan: Plan) -> None:
+def test_documents_that_come_while_the_last_part_is_at_work_are_not_forgotten(
+    compactor: Compactions, store: Store, plan: Plan
+) -> None:
     progress = {0: ShardProgress(plan, 0)}
-    with Committer(plan, progress, store, Settings(), "r1", lambda: None) as committer:
+    with Committer(plan, progress, store, Settings(), "r1", lambda: None, compactor) as committer:
         stage(store, progress[0], whole(0))
         committer.look(is_end=True)
         stage(store, progress[0], whole(1), whole(2), whole(3))
@@ -179,12 +184,14 @@ def test_documents_that_come_while_the_last_part_is_at_work_are_not_forgotten(ra
     assert progress[0].is_committed
 
 
-def test_a_chunk_of_another_plan_is_removed_and_its_document_counts_as_not_read(ray: FakeRay, store: Store, plan: Plan) -> None:
+def test_a_chunk_of_another_plan_is_removed_and_its_document_counts_as_not_read(
+    compactor: Compactions, store: Store, plan: Plan
+) -> None:
     progress = {0: ShardProgress(plan, 0)}
     stage(store, progress[0], whole(0), whole(1), whole(2))
     stranger = whole(3).model_copy(update={"source": planned("3.pdf").source.model_copy(update={"etag": "older"})})
     stage(store, progress[0], stranger)
-    with Committer(plan, progress, store, Settings(), "r1", lambda: None) as committer:
+    with Committer(plan, progress, store, Settings(), "r1", lambda: None, compactor) as committer:
         committer.start(progress[0])
         assert list(settle(committer)) == []
 
@@ -201,16 +208,16 @@ def test_a_chunk_of_another_plan_is_removed_and_its_document_counts_as_not_read(
     assert names(store) == ["0.pdf", "1.pdf", "2.pdf", "3.pdf"]
 
 
-def test_what_another_run_has_committed_of_a_shard_is_not_committed_again(ray: FakeRay, store: Store, plan: Plan) -> None:
+def test_what_another_run_has_committed_of_a_shard_is_not_committed_again(compactor: Compactions, store: Store, plan: Plan) -> None:
     mine, others = {0: ShardProgress(plan, 0)}, {0: ShardProgress(plan, 0)}
     stage(store, others[0], whole(0), whole(1))
     for chunk in (whole(0), whole(1)):
         mine[0].add(ChunkName.parse(chunk.name))
-    with Committer(plan, others, store, Settings(), "r2", lambda: None) as other:
+    with Committer(plan, others, store, Settings(), "r2", lambda: None, compactor) as other:
         other.look(is_end=True)
         assert len(list(settle(other))) == 1
 
-    with Committer(plan, mine, store, Settings(), "r1", lambda: None) as committer:
+    with Committer(plan, mine, store, Settings(), "r1", lambda: None, compactor) as committer:
         committer.look(is_end=True)
         assert [done.num_documents for done in settle(committer)] == [2]  # noted, not made
         stage(store, mine[0], whole(2), whole(3))

@@ -8,7 +8,7 @@ from ray.exceptions import ObjectLostError, RayError, RayTaskError
 from pipeline.execute import _MAX_DEATHS, _Deaths
 from pipeline.reporting.observer import StageLoad
 from pipeline.reporting.progress import Progress
-from pipeline.stream import _last_words
+from pipeline.ways.on_ray import _last_words
 from schemas.errors import EXIT_OPERATOR, EngineDies, exit_code
 from schemas.failure import FailureKind
 from schemas.receipt import Receipt

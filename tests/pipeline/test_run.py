@@ -1,4 +1,5 @@
-"""Whole runs through Ray with the scripted engine: what lands, what a second run finds, and what a killed one leaves behind."""
+"""Whole runs with the scripted engine, through Ray and some of them in one process, too: what lands, what a second run finds, and
+what a killed one leaves behind."""
 
 import json
 from collections import Counter
@@ -26,9 +27,13 @@ from tests.pipeline.tables import doubled_keys, read_all, read_rows
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
+ON = pytest.mark.parametrize("on", ["ray", "local"])
+"""Tests of what both ways have to do alike."""
 
-def settings(script: Path | None = None, **changes: Any) -> Settings:
+
+def settings(script: Path | None = None, *, on: str = "ray", **changes: Any) -> Settings:
     plain: dict[str, Any] = {
+        "run": {"on": on},
         "engine": {"name": "scripted", "scripted": {"script": script}},
         "plan": {"chunk_pages": 2, "shard_sources": 2},
         "ray": {"render_workers": 1, "probe_workers": 1},
@@ -138,18 +143,19 @@ class Sweeper(Silent):
         self.num_refused += 1
 
 
-def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_tables(drop: Path, reference: Path, tmp_path: Path) -> None:
+@ON
+def test_a_run_that_was_stopped_goes_on_and_ends_with_the_same_tables(on: str, drop: Path, reference: Path, tmp_path: Path) -> None:
     """A gc between the two takes nothing that is needed, and one beside the second is refused. Every moment of a death, another K,
     another recipe and a day that ends in between are tried without Ray in tests/faults/test_kill_moments.py."""
     out = tmp_path / "out"
 
-    summary = run(str(drop), str(out), settings(), observer=Killer(3))
+    summary = run(str(drop), str(out), settings(on=on), observer=Killer(3))
     assert (summary.status, summary.exit_code) == ("incomplete", 1)
     assert summary.num_failures == len(read_rows(out, "failures"))  # what is not committed yet is no failure yet
     assert summary.num_pages_read == len(read_rows(out, "pages"))
     sweep(LocalStore(str(out)), min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc")
     sweeper = Sweeper(out)
-    summary = run(str(drop), str(out), settings(), observer=sweeper)
+    summary = run(str(drop), str(out), settings(on=on), observer=sweeper)
 
     # of the plan as a whole, whichever run did it
     assert (summary.status, summary.num_documents, summary.num_pages) == (
@@ -221,7 +227,8 @@ def test_reader_processes_log_json_to_rays_logs_with_run_document_and_page(drop:
     assert len({line["reader"] for line in lines}) == 1
 
 
-def test_each_poison_costs_itself_and_is_told_apart(drop: Path, tmp_path: Path) -> None:
+@ON
+def test_each_poison_costs_itself_and_is_told_apart(on: str, drop: Path, tmp_path: Path) -> None:
     """All fifteen pages are in flight in one process when it dies, each in a chunk of its own."""
     script = write_script(
         tmp_path / "script.json",
@@ -235,7 +242,7 @@ def test_each_poison_costs_itself_and_is_told_apart(drop: Path, tmp_path: Path) 
     )
     engine = {"name": "scripted", "scripted": {"script": script}, "timeout_s": 2}
 
-    summary = run(str(drop), str(tmp_path / "out"), settings(engine=engine, plan={"chunk_pages": 1}))
+    summary = run(str(drop), str(tmp_path / "out"), settings(on=on, engine=engine, plan={"chunk_pages": 1}))
 
     assert summary.status == "finished"
     failures = {
@@ -310,12 +317,13 @@ def test_an_output_inside_the_input_is_refused(drop: Path) -> None:
         run(str(drop), str(drop / "out"), settings())
 
 
-def test_an_engine_that_cannot_start_ends_the_run_with_its_sentence(drop: Path, tmp_path: Path) -> None:
+@ON
+def test_an_engine_that_cannot_start_ends_the_run_with_its_sentence(on: str, drop: Path, tmp_path: Path) -> None:
     from workers.engines.engine import EngineStartError
 
     unreachable = {"name": "server", "model": "m", "server": {"base_url": "http://127.0.0.1:9/v1"}, "max_tries": 1}
     with pytest.raises(EngineStartError, match=r"127\.0\.0\.1"):
-        run(str(drop), str(tmp_path / "out"), settings(engine=unreachable))
+        run(str(drop), str(tmp_path / "out"), settings(on=on, engine=unreachable))
 
     (row,) = read_rows(tmp_path / "out", "runs")
     assert row["status"] == "failed"

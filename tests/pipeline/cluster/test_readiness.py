@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.cluster import readiness
-from pipeline.cluster.readiness import Reader, Readers, reporting_its_start
+from pipeline.cluster.readiness import Reader, Readers, read_reports, reporting_its_start
 from pipeline.reporting.observer import Silent
 
 GPU = "NVIDIA H100, bfloat16"
@@ -24,10 +24,8 @@ class Telling(Silent):
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[bytes, Reader]:
-    readers: dict[bytes, Reader] = {}
-    monkeypatch.setattr(readiness, "_readers", lambda run_id: dict(readers))
-    return readers
+def told() -> dict[str, Reader]:
+    return {}
 
 
 def said(monkeypatch: pytest.MonkeyPatch, readers: Readers, at_s: float) -> None:
@@ -37,15 +35,15 @@ def said(monkeypatch: pytest.MonkeyPatch, readers: Readers, at_s: float) -> None
 
 def test_loading_is_shown_once_it_takes_a_while_and_then_who_is_ready(monkeypatch, told) -> None:
     telling = Telling()
-    readers = Readers("run", telling)
-    told[b"1"] = Reader(state="loading", process="a:1")
+    readers = Readers(lambda: dict(told), telling)
+    told["1"] = Reader(state="loading", process="a:1")
     for at_s in (10, 11, 12, 13):
         said(monkeypatch, readers, at_s)
-    told[b"1"] = Reader(state="ready", process="a:1", runs_on=GPU, load_s=9.04)
-    told[b"2"] = Reader(state="loading", process="b:1")
+    told["1"] = Reader(state="ready", process="a:1", runs_on=GPU, load_s=9.04)
+    told["2"] = Reader(state="loading", process="b:1")
     for at_s in (14, 15, 16):
         said(monkeypatch, readers, at_s)
-    told[b"2"] = Reader(state="ready", process="b:1", runs_on=GPU, load_s=7)
+    told["2"] = Reader(state="ready", process="b:1", runs_on=GPU, load_s=7)
     said(monkeypatch, readers, 17)
 
     assert telling.phases == [
@@ -58,19 +56,19 @@ def test_loading_is_shown_once_it_takes_a_while_and_then_who_is_ready(monkeypatc
 
 def test_an_engine_that_is_there_at_once_is_no_news(monkeypatch, told) -> None:
     telling = Telling()
-    readers = Readers("run", telling)
-    told[b"1"] = Reader(state="loading", process="a:1")
+    readers = Readers(lambda: dict(told), telling)
+    told["1"] = Reader(state="loading", process="a:1")
     said(monkeypatch, readers, 10)
-    told[b"1"] = Reader(state="ready", process="a:1")
+    told["1"] = Reader(state="ready", process="a:1")
     said(monkeypatch, readers, 11)
     assert telling.phases == telling.messages == []
 
 
 def test_another_process_under_the_same_name_was_started_anew(monkeypatch, told) -> None:
     telling = Telling()
-    readers = Readers("run", telling)
+    readers = Readers(lambda: dict(told), telling)
     for number, at_s in ((1, 10), (1, 11), (2, 12), (2, 13)):
-        told[b"1"] = Reader(state="ready", process=f"a:{number}", runs_on=GPU, load_s=1)
+        told["1"] = Reader(state="ready", process=f"a:{number}", runs_on=GPU, load_s=1)
         said(monkeypatch, readers, at_s)
     assert telling.messages == ["a reader process died and was started anew; what it had in hand is read again"]
 
@@ -79,4 +77,4 @@ def test_outside_ray_there_is_nobody_to_tell(monkeypatch) -> None:
     monkeypatch.setattr("ray.is_initialized", lambda: False)  # other tests of this process may have started one
     with reporting_its_start("run") as runs_on:
         runs_on.append("here")
-    assert readiness._readers("run") == {}
+    assert read_reports("run") == {}

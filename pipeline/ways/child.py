@@ -1,0 +1,120 @@
+"""The process that does the work of a run without Ray. `pipeline.ways.here` starts it, and restarts it if it dies.
+
+It gets its context and its rows through stdin, and sends messages to the driver: receipts, reports of its readers, records of its
+log, the loads of its stages, and how it ended. It ends at once when stdin closes, because then the driver is gone.
+"""
+
+import logging
+import os
+import pickle
+import threading
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import IO, Any, NamedTuple
+
+from pipeline.cluster.readiness import Reader, report_through
+from pipeline.context import Context
+from pipeline.local import Line, build
+from pipeline.pools import pools
+from pipeline.reporting.json_log import send_log_records
+from pipeline.reporting.observer import StageLoad
+from workers.contained import sentence
+
+END_OF_ROWS = b"\n"
+"""Stands for the end of the rows. Each row is a line of JSON."""
+_LOADS_EVERY_S = 2.0
+
+
+class Receipts(NamedTuple):
+    bodies: list[str]
+
+
+class Report(NamedTuple):
+    """The last report of a reader."""
+
+    name: str
+    reader: Reader
+
+
+class Loads(NamedTuple):
+    loads: list[StageLoad]
+
+
+class Record(NamedTuple):
+    record: logging.LogRecord
+
+
+class Ended(NamedTuple):
+    """The last message."""
+
+    error: BaseException | None
+
+
+Message = Receipts | Report | Loads | Record | Ended
+
+
+def serve(descriptor: int) -> None:
+    """Runs in the new process; the messages go through the descriptor."""
+    os.set_inheritable(descriptor, False)
+    with os.fdopen(os.dup(0), "rb") as orders:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        _Child(Connection(descriptor, readable=False), orders).work()
+
+
+class _Child:
+    def __init__(self, messages: "Connection[Any, Any]", orders: IO[bytes]) -> None:
+        self._messages, self._orders = messages, orders
+        self._lock = threading.Lock()
+
+    def work(self) -> None:
+        context: Context = pickle.load(self._orders)
+        report_through(lambda name, reader: self._send(Report(name, reader)))
+        send_log_records(lambda record: self._send(Record(record)))
+        line = build(pools(context))
+        threading.Thread(target=self._send_loads, args=(line,), daemon=True, name="loads").start()
+        error: BaseException | None = None
+        try:
+            for table in line.run(self._rows()):
+                for bodies in table.column("receipts").to_pylist():
+                    self._send(Receipts(bodies))
+        except BaseException as raised:  # noqa: BLE001 - raised in the driver
+            error = _sendable(raised)
+        self._send(Ended(error))
+        os._exit(0)  # engines and render processes end with this process
+
+    def _rows(self) -> Iterator[str]:
+        for line in self._orders:
+            if line == END_OF_ROWS:
+                threading.Thread(target=self._watch_driver, daemon=True, name="driver").start()
+                return
+            yield line.decode()
+        os._exit(1)
+
+    def _watch_driver(self) -> None:
+        self._orders.read()
+        os._exit(1)
+
+    def _send_loads(self, line: Line) -> None:
+        pause = threading.Event()
+        while not pause.wait(_LOADS_EVERY_S):
+            self._send(Loads(line.loads()))
+
+    def _send(self, message: Message) -> None:
+        with self._lock:
+            try:
+                self._messages.send(message)
+            except OSError:  # the driver is gone
+                os._exit(1)
+
+
+def _sendable(error: BaseException) -> BaseException:
+    """The error, with its traceback as a note; or what can be said of one that cannot be sent."""
+    trace = "".join(traceback.format_exception(error))
+    try:
+        error.add_note(trace)
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever its class does
+        error = RuntimeError(sentence(error))
+        error.add_note(trace)
+    return error

@@ -1,0 +1,88 @@
+"""Which way a run takes: Ray Data, or one process on this machine."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from pipeline.cluster.session import cluster_address, keep_to_loopback
+from pipeline.planning.engines import task_engines
+from pipeline.reporting.figures import size
+from pipeline.reporting.observer import Observer
+from pipeline.ways.way import Way
+from schemas.errors import OperatorError
+from schemas.plan import PlannedSource
+from schemas.settings import Settings
+
+MAX_SOURCES = 2000
+MAX_BYTES = 2 * 1024**3
+
+
+OnWay = Literal["ray", "local"]
+
+
+class Choice(NamedTuple):
+    way: OnWay
+    why: str
+
+
+def choose_way(settings: Settings, planned: Iterable[PlannedSource]) -> Choice:
+    """The way for reading these sources."""
+    if (choice := way_asked_for(settings)) is not None:
+        return choice
+    num_sources = num_bytes = 0
+    for item in planned:
+        num_sources, num_bytes = num_sources + 1, num_bytes + item.source.size_bytes
+    if num_sources > MAX_SOURCES or num_bytes > MAX_BYTES:
+        return Choice("ray", f"{num_sources} sources of {size(num_bytes)} are more than {MAX_SOURCES} or {size(MAX_BYTES)}")
+    return Choice("local", f"{num_sources} sources of {size(num_bytes)} are at most {MAX_SOURCES} and {size(MAX_BYTES)}")
+
+
+def way_asked_for(settings: Settings) -> Choice | None:
+    """The way that the settings lead to whatever there is to read; None if it depends on that. Raises OperatorError if they ask for
+    one process and for what only Ray has."""
+    why_ray = _why_ray(settings)
+    if settings.run.on == "local":
+        if settings.ray.address is not None:
+            raise OperatorError(f"run.on = local works on this machine alone, and ray.address is {settings.ray.address}.")
+        if _asks_for_gpus(settings):
+            raise OperatorError("run.on = local hands out no GPUs, and engine.num_gpus asks for them: Ray does, with run.on = ray.")
+        return Choice("local", "run.on asks for it")
+    if settings.run.on == "ray":
+        return Choice("ray", "run.on asks for it")
+    return None if why_ray is None else Choice("ray", why_ray)
+
+
+@contextlib.contextmanager
+def open_way(way: OnWay, settings: Settings, run_id: str, observer: Observer) -> Iterator[Way]:
+    """Ray is imported only on its own way."""
+    if way == "ray":
+        keep_to_loopback(settings.ray)
+        from pipeline.ways.on_ray import on_ray
+
+        with on_ray(settings, run_id, observer) as taken:
+            yield taken
+    else:
+        from pipeline.ways.here import here
+
+        with here(settings, observer) as taken:
+            yield taken
+
+
+def _why_ray(settings: Settings) -> str | None:
+    """Why it has to be Ray, whatever there is to read; None if it has not."""
+    num_cpus = os.cpu_count() or 1
+    if cluster_address(settings.ray) is not None:
+        return "a Ray cluster is named"
+    if (ray := sys.modules.get("ray")) is not None and ray.is_initialized():
+        return "this process has joined a Ray"
+    if _asks_for_gpus(settings):
+        return "engine.num_gpus asks for GPUs"
+    if any(one.engine.most_actors(num_cpus) > num_cpus for one in task_engines(settings.engine, settings.read.tasks)):
+        return f"engine.max_actors asks for more readers than this machine's {num_cpus} cores"
+    return None
+
+
+def _asks_for_gpus(settings: Settings) -> bool:
+    return any(one.engine.num_gpus for one in task_engines(settings.engine, settings.read.tasks))

@@ -1,0 +1,147 @@
+"""A run in one process: without Ray, supervised, and chosen where the work is small."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.reporting.observer import Silent
+from pipeline.runner import run
+from pipeline.ways.choice import MAX_SOURCES, choose_way
+from pipeline.ways.here import _Deaths
+from schemas.errors import EngineDies, OperatorError
+from schemas.plan import PlannedSource
+from schemas.receipt import Receipt
+from schemas.settings import Settings
+from tests.pipeline.made import planned
+from tests.pipeline.made_input import make_pdf
+from tests.pipeline.tables import doubled_keys
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings.model_validate({"engine": {"name": "scripted"}, "run": {"on": "local"}} | changes)
+
+
+class Killer(Silent):
+    """Kills the process that reads, once, after its first receipt."""
+
+    def __init__(self) -> None:
+        self.killed: list[int] = []
+        self.messages: list[str] = []
+
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        pid = int(receipt.reader.split("-")[-2])
+        if not self.killed:
+            self.killed.append(pid)
+            os.kill(pid, signal.SIGKILL)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_started_anew_and_reads_what_is_left(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    make_pdf(tmp_path / "in" / "six.pdf", 6)
+    (tmp_path / "script.json").write_text(json.dumps({"rules": [{"label": "*#page=[1-5]", "delay_s": 0.5}]}))
+    engine = {"name": "scripted", "scripted": {"script": tmp_path / "script.json"}}
+    killer = Killer()
+
+    summary = run(str(tmp_path / "in"), str(tmp_path / "out"), settings(engine=engine, plan={"chunk_pages": 1}), observer=killer)
+
+    assert (summary.status, summary.num_pages["ok"], len(killer.killed)) == ("finished", 6, 1)
+    assert doubled_keys(tmp_path / "out") == []
+    assert killer.messages == ["a reader process died and was started anew; what it had in hand is read again"]
+
+
+def test_a_process_that_dies_while_it_starts_ends_the_run_after_three_times() -> None:
+    deaths = _Deaths()
+    deaths.add("signal SIGSEGV", is_started=False)
+    deaths.add("signal SIGSEGV", is_started=False)
+
+    with pytest.raises(EngineDies, match="died 3 times while it started, the last time by signal SIGSEGV"):
+        deaths.add("signal SIGSEGV", is_started=False)
+
+
+def test_a_process_that_finishes_a_chunk_now_and_then_may_die_as_often_as_it_likes() -> None:
+    deaths = _Deaths()
+    for _ in range(5):
+        for _ in range(19):
+            deaths.add("exit status 1", is_started=True)
+        deaths.forget()
+    for _ in range(19):
+        deaths.add("exit status 1", is_started=True)
+
+    with pytest.raises(EngineDies, match="died 20 times without finishing a chunk"):
+        deaths.add("exit status 1", is_started=True)
+
+
+@pytest.fixture
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+
+
+FEW = [planned("a.pdf")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sources", "way", "why"),
+    [
+        ({}, FEW, "local", "1 sources of 10 B are at most"),
+        ({}, FEW * (MAX_SOURCES + 1), "ray", "2001 sources"),
+        ({"run": {"on": "ray"}}, FEW, "ray", "run.on asks"),
+        ({"run": {"on": "local"}}, FEW * (MAX_SOURCES + 1), "local", "run.on asks"),
+        ({"ray": {"address": "auto"}}, FEW, "ray", "a Ray cluster is named"),
+        ({"engine": {"name": "scripted", "num_gpus": 1}}, FEW, "ray", "asks for GPUs"),
+        ({"engine": {"name": "scripted", "max_actors": 9}}, FEW, "ray", "more readers than this machine's 8 cores"),
+        ({"engine": {"name": "scripted", "max_actors": 8}}, FEW, "local", "at most"),
+    ],
+)
+@pytest.mark.usefixtures("eight_cores")
+def test_the_way_follows_the_settings_and_then_the_work(
+    changes: dict[str, Any], sources: list[PlannedSource], way: str, why: str
+) -> None:
+    choice = choose_way(Settings.model_validate(changes), sources)
+
+    assert choice.way == way
+    assert why in choice.why
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_a_named_cluster_in_the_environment_is_taken_unless_one_process_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+
+    assert choose_way(Settings(), FEW).way == "ray"
+    assert choose_way(settings(), FEW).way == "local"
+
+
+@pytest.mark.parametrize("changes", [{"ray": {"address": "10.0.0.1:6379"}}, {"engine": {"name": "scripted", "num_gpus": 1}}])
+def test_one_process_and_what_only_ray_has_is_a_mistake(changes: dict[str, Any]) -> None:
+    with pytest.raises(OperatorError, match=r"^run\.on = local"):
+        choose_way(settings(**changes), FEW)
+
+
+NO_RAY = """
+import sys
+from pipeline.runner import run
+from schemas.settings import Settings
+settings = Settings.model_validate({"engine": {"name": "scripted"}, "run": {"on": "local"}})
+assert run(sys.argv[1], sys.argv[2], settings).status == "finished"
+import pipeline.ways.child  # what the process beside it imports
+assert "ray" not in sys.modules
+"""
+
+
+@pytest.mark.slow
+def test_neither_the_driver_nor_its_process_imports_ray(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    make_pdf(tmp_path / "in" / "one.pdf", 1)
+    command = [sys.executable, "-c", NO_RAY, str(tmp_path / "in"), str(tmp_path / "out")]
+    subprocess.run(command, check=True, timeout=120)
