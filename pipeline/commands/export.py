@@ -1,6 +1,7 @@
 """Commands that take documents out of the lake."""
 
 import re
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -101,6 +102,7 @@ def show(
     if picture is None:
         typer.echo(_CONTROL.sub("\ufffd", document_markdown(found)), nl=False)
         return
+    from pipeline.analytics.duckdb_tables import connect
     from pipeline.documents.pictures import Pictures
     from pipeline.report.boxes import with_boxes
     from schemas.failure import PageError
@@ -109,7 +111,11 @@ def show(
         raise OperatorError(f"{found.name} has no page that was read.")
     settings = resolved(None, None, None, None, None, None, config, set_)
     try:
-        with Pictures(settings) as pictures, pictures.open(found) as opened:
+        with (
+            closing(connect(output)) as connection,
+            Pictures(settings, connection) as pictures,
+            pictures.open(found) as opened,
+        ):
             image = opened.page(found.pages[0].page_index)
     except PageError as error:
         raise OperatorError(f"{found.uri} cannot be drawn again: {error.kind}: {error}") from error

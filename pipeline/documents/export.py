@@ -85,7 +85,7 @@ def export(
         raise OperatorError(f"{target} is the lake itself; export into another folder.")
     store = open_store(target, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
     state = _read_state(store)
-    with closing(connect(output)) as connection, Pictures(settings) as pictures:
+    with closing(connect(output)) as connection, Pictures(settings, connection) as pictures:
         everything, rows = listed(connection), listed(connection, where, limit)
         folders = folder_names(everything)
         signatures = _signatures(connection, rows, formats)
@@ -175,19 +175,10 @@ def _files(
     drawn: dict[tuple[int, int, str], str] = {}
     if ExportFormat.png in formats and _figures(document):
         try:
-            with pictures.open(document) as opened:
-                made = []
-                for page_index, kind, number, box in _figures(document):
-                    page = next(page for page in document.pages if page.page_index == page_index)
-                    if (image := opened.crop(page, box)) is not None:
-                        name = f"{kind}s/page-{page_index + 1:04d}-{kind}-{number + 1}.png"
-                        drawn[page_index, number, kind] = name
-                        out = io.BytesIO()
-                        image.save(out, "PNG")
-                        made.append((name, out.getvalue()))
-            yield from made
-        except PageError as error:
-            drawn = {}
+            made = list(_pngs(document, pictures, done))
+            drawn = {place: name for place, name, _ in made}
+            yield from ((name, body) for _, name, body in made)
+        except PageError as error:  # touched while pictures were drawn from it: which of them are right is not known
             done.without_pictures[document.uri] = f"{error.kind}: {error}"
     picture = _picture(document, drawn) if drawn else no_picture
     if ExportFormat.markdown in formats:
@@ -206,6 +197,22 @@ def _files(
         for chart in document.charts:
             if chart.points:
                 yield f"charts/page-{chart.page_index + 1:04d}-chart-{chart.region_index + 1}.csv", _csv(chart.rows())
+
+
+def _pngs(document: ReadDocument, pictures: Pictures, done: Exported) -> Iterator[tuple[tuple[int, int, str], str, bytes]]:
+    """Place, name and PNG of each figure that the lake keeps or that can be drawn again."""
+    pages = {page.page_index: page for page in document.pages}
+    with pictures.open(document) as opened:
+        for page_index, kind, number, box in _figures(document):
+            try:
+                image = opened.crop(pages[page_index], box)
+            except PageError as error:
+                done.without_pictures[document.uri] = f"{error.kind}: {error}"
+                continue
+            if image is not None:
+                out = io.BytesIO()
+                image.save(out, "PNG")
+                yield (page_index, number, kind), f"{kind}s/page-{page_index + 1:04d}-{kind}-{number + 1}.png", out.getvalue()
 
 
 def _figures(document: ReadDocument) -> list[tuple[int, str, int, Box]]:

@@ -51,7 +51,7 @@ def write_report(
     if target.rstrip("/") == output.rstrip("/"):
         raise OperatorError(f"{target} is the lake itself; write the report into another folder.")
     store = open_store(target, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
-    with closing(connect(output)) as connection, Pictures(settings) as pictures:
+    with closing(connect(output)) as connection, Pictures(settings, connection) as pictures:
         rows = listed(connection, where, limit)
         folders = folder_names(rows)
         starts: dict[str, list[tuple[int, str]]] = {}
@@ -96,11 +96,13 @@ def _write_document(store: Store, folder: str, document: ReadDocument, pictures:
                     if (picture := _picture(opened, page)) is not None:
                         store.put(f"{folder}/{_image_name(page.page_index)}", picture)
                         shown.add(page.page_index)
-                        for chart in page.charts:
-                            if chart.points and chart.box and (body := _crop(opened, page, chart.box)) is not None:
-                                name = f"page-{page.page_index + 1:04d}-chart-{chart.region_index + 1}.webp"
-                                store.put(f"{folder}/{name}", body)
-                                crops[page.page_index, chart.region_index] = name
+                    for chart in page.charts:
+                        if chart.points and chart.box and (body := _crop(opened, page, chart.box)) is not None:
+                            name = f"page-{page.page_index + 1:04d}-chart-{chart.region_index + 1}.webp"
+                            store.put(f"{folder}/{name}", body)
+                            crops[page.page_index, chart.region_index] = name
+                if (error := opened.why_not_drawn) is not None:
+                    why = f"{error.kind}: {error}"
         except PageError as error:
             why = f"{error.kind}: {error}"
             shown, crops = set(), {}
@@ -142,7 +144,11 @@ def _picture(opened: DocumentPictures, page: ReadPage) -> bytes | None:
 
 
 def _crop(opened: DocumentPictures, page: ReadPage, box: Box) -> bytes | None:
-    image = opened.crop(page, box)
+    """None where it is not kept and cannot be drawn."""
+    try:
+        image = opened.crop(page, box)
+    except PageError:
+        return None
     return None if image is None else _webp(image)
 
 
