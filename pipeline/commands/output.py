@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -36,6 +37,8 @@ def ask_before_closing(output: str, settings: "Settings", yes: bool) -> None:
 
 def do(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool, as_json: bool) -> NoReturn:
     summary, log = observed(work, settings, quiet)
+    if summary.exit_code:  # a further Ctrl-C must not change how a run ends that is over
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     with printing_the_end():
         if as_json:
             dump_json(

@@ -2,6 +2,7 @@
 
     python -m tests.faults.kill --kills 20            # a local output
     python -m tests.faults.kill --kills 20 --s3       # moto on the loopback interface
+    python -m tests.faults.kill --kills 20 --on local --longest-s 3
 
 The program prints a line per round, and exits with 1 if a row is lost, doubled or different.
 """
@@ -37,13 +38,13 @@ def run_once(input: str, output: str, log: Path, kill_after_s: float | None, *mo
             return None
 
 
-def run_until_finished(input: str, output: str, log: Path, num_kills: int, longest_s: float, seed: int) -> int:
+def run_until_finished(input: str, output: str, log: Path, num_kills: int, longest_s: float, seed: int, *more: str) -> int:
     """Runs and kills until a run finishes. Gives the number of kills."""
     moments = random.Random(seed)
     killed = 0
     while True:
         kill_after_s = moments.uniform(0.5, longest_s) if killed < num_kills else None
-        code = run_once(input, output, log, kill_after_s)
+        code = run_once(input, output, log, kill_after_s, *more)
         if code is None:
             killed += 1
             continue
@@ -73,6 +74,7 @@ def main() -> int:
     parser.add_argument("--longest-s", type=float, default=12.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--s3", action="store_true")
+    parser.add_argument("--on", choices=["ray", "local"], default="ray", help="the reference is always made on Ray")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.s3:
@@ -89,13 +91,15 @@ def campaign(folder: Path, output: str, arguments: argparse.Namespace) -> int:
     for number in range(8):
         make_pdf(drop / f"more-{number}.pdf", 1 + number)
     reference = f"{output}-reference"
-    if run_once(str(drop), reference, log, None) != 0:
+    if run_once(str(drop), reference, log, None, "--on", "ray") != 0:
         raise SystemExit(log.read_text())
     killed, rounds, wrong = 0, 0, []
     while killed < arguments.kills:
         target = f"{output}-{rounds}"
         number = min(arguments.per_output, arguments.kills - killed)
-        done = run_until_finished(str(drop), target, log, number, arguments.longest_s, arguments.seed + rounds)
+        done = run_until_finished(
+            str(drop), target, log, number, arguments.longest_s, arguments.seed + rounds, "--on", arguments.on
+        )
         wrong += compare(reference, target)
         killed, rounds = killed + done, rounds + 1
         print(f"output {rounds}: killed {done} times, {killed} in all, {len(wrong)} differences", flush=True)

@@ -1,4 +1,4 @@
-"""Runs are killed or asked to stop, through the command line with its own Ray: a few rounds of the long campaign."""
+"""Runs are killed or asked to stop, through the command line, on Ray and in one process: a few rounds of the long campaign."""
 
 import json
 import os
@@ -17,16 +17,21 @@ from tests.faults.kill import ROOT, SETTINGS, compare, run_once, run_until_finis
 from tests.pipeline.made_input import make_drop
 from tests.pipeline.tables import doubled_keys, read_rows
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
+
+RAY, LOCAL = pytest.param("ray", marks=pytest.mark.ray), "local"
+ON = pytest.mark.parametrize("on", [RAY, LOCAL])
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_tables(tmp_path: Path) -> None:
+@ON
+def test_a_killed_run_goes_on_and_ends_with_the_same_tables(on: str, tmp_path: Path) -> None:
     drop, log = tmp_path / "drop", tmp_path / "log"
     make_drop(drop)
     one_cpu = ("--set", "ray.num_cpus=1")  # the graph starts there, too: its stages' minima leave room for each other
-    assert run_once(str(drop), str(tmp_path / "reference"), log, None, *one_cpu) == 0, log.read_text()
+    assert run_once(str(drop), str(tmp_path / "reference"), log, None, "--on", on, *one_cpu) == 0, log.read_text()
 
-    killed = run_until_finished(str(drop), str(tmp_path / "out"), log, num_kills=2, longest_s=20, seed=7)
+    longest_s = {"ray": 20, "local": 5}[on]
+    killed = run_until_finished(str(drop), str(tmp_path / "out"), log, 2, longest_s, 7, "--on", on)
 
     assert killed <= 2
     assert compare(str(tmp_path / "reference"), str(tmp_path / "out")) == []
@@ -44,23 +49,24 @@ def wait_until(condition: Callable[[], object], most_s: float) -> None:
         time.sleep(0.02)
 
 
-def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew(tmp_path: Path) -> None:
+@ON
+def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew(on: str, tmp_path: Path) -> None:
     """Workers of a killed run live a little longer, and may stage chunks of other settings into the new lake."""
     drop, out, script = tmp_path / "drop", tmp_path / "out", tmp_path / "script.json"
     make_drop(drop)
     script.write_text(json.dumps({"delay_s": 0.3}))
     scripted = ("--set", f"engine.scripted.script={script}")
-    process = start(drop, out, *scripted, "--set", "render.dpi_max=100")
+    process = start(drop, out, "--on", on, *scripted, "--set", "render.dpi_max=100")
     try:
         wait_until(lambda: list(out.glob("_pagefold/staging/**/*.arrow")), 90)
         family = psutil.Process(process.pid).children(recursive=True)
-        assert len(family) > 3
+        assert len(family) >= {"ray": 4, "local": 2}[on]
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     out.rename(tmp_path / "gone")  # in one step: its workers are writing into it
 
-    assert run_once(str(drop), str(out), tmp_path / "log", None, *scripted) == 0, (tmp_path / "log").read_text()
+    assert run_once(str(drop), str(out), tmp_path / "log", None, "--on", on, *scripted) == 0, (tmp_path / "log").read_text()
 
     (plan,) = [json.loads(path.read_text()) for path in out.glob("_pagefold/plans/*.json")]
     pages = read_rows(out, "pages")
@@ -71,13 +77,22 @@ def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew
     assert alive == []
 
 
-@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT] * 2], ids=["term", "int", "int twice"])
-def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, numbers: list[signal.Signals]) -> None:
+@pytest.mark.parametrize(
+    ("on", "numbers"),
+    [
+        pytest.param("ray", [signal.SIGTERM], marks=pytest.mark.ray),
+        pytest.param("ray", [signal.SIGINT] * 2, marks=pytest.mark.ray),
+        ("local", [signal.SIGTERM]),
+        ("local", [signal.SIGINT]),
+        ("local", [signal.SIGINT] * 2),
+    ],
+)
+def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, on: str, numbers: list[signal.Signals]) -> None:
     drop, out, script = tmp_path / "drop", tmp_path / "out", tmp_path / "script.json"
     make_drop(drop)
     script.write_text(json.dumps({"delay_s": 600}))
     command = [sys.executable, "-m", "pipeline", "run", str(drop), str(out), "--engine", "scripted"]
-    command += ["--set", f"engine.scripted.script={script}", "--set", "ray.grace_s=2"]
+    command += ["--on", on, "--set", f"engine.scripted.script={script}", "--set", "ray.grace_s=2"]
 
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
     assert process.stderr is not None

@@ -39,7 +39,7 @@ def disks(monkeypatch: pytest.MonkeyPatch, *, temporary: int, shared: int) -> No
 
 
 def settings(**engine: Any) -> Settings:
-    return Settings.model_validate({"engine": {"name": "scripted"} | engine})
+    return Settings.model_validate({"run": {"on": "ray"}, "engine": {"name": "scripted"} | engine})
 
 
 @pytest.fixture
