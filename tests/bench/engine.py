@@ -23,7 +23,8 @@ from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
-from workers.engines.ovis.checkpoint.loading import load_model, read_json
+from workers.engines.ovis.checkpoint.files import read_json
+from workers.engines.ovis.checkpoint.loading import load_model
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 

@@ -24,7 +24,8 @@ from workers.engines.ovis.batching.encoder import ImageEncoder  # noqa: E402
 from workers.engines.ovis.batching.kernels import TOLERANCE, Problem, choose_kernels, largest_error, relative_error  # noqa: E402
 from workers.engines.ovis.batching.scheduler import Scheduler  # noqa: E402
 from workers.engines.ovis.batching.sequence import Picture, Sequence  # noqa: E402
-from workers.engines.ovis.checkpoint.loading import load_model, read_json  # noqa: E402
+from workers.engines.ovis.checkpoint.files import read_json  # noqa: E402
+from workers.engines.ovis.checkpoint.loading import load_model  # noqa: E402
 from workers.engines.ovis.model.image_processor import ImageProcessor  # noqa: E402
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS  # noqa: E402
 from workers.engines.registry import make_engine  # noqa: E402

@@ -8,7 +8,7 @@ from typing import Literal
 from schemas.settings import EngineSettings
 from workers.engines.engine import EngineInfo, EngineStartError
 from workers.engines.ovis.checkpoint.bucket import check_listing, identity, list_checkpoint
-from workers.engines.ovis.checkpoint.loading import check_files, fingerprint
+from workers.engines.ovis.checkpoint.files import check_files, fingerprint
 
 IMPLEMENTATION = 2
 """Part of the recipe. It is raised when the same weights and settings give other answers."""

@@ -136,7 +136,7 @@ def _weights(settings: EngineSettings, folder: Path) -> Check:
     import torch
 
     from workers.engines.ovis.batching.device import available_memory, device_of
-    from workers.engines.ovis.checkpoint.loading import stored_shapes
+    from workers.engines.ovis.checkpoint.files import stored_shapes
     from workers.engines.ovis.description import number_format
 
     device, dtype = device_of(settings), number_format(settings)

@@ -30,7 +30,8 @@ from workers.engines.ovis.batching.kernels import choose_kernels
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.batching.token_cycles import find_cycle
-from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_tokenizer
+from workers.engines.ovis.checkpoint.files import read_json, read_preprocessor
+from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
 from workers.engines.ovis.checkpoint.locate import locate
 from workers.engines.ovis.description import number_format
 from workers.engines.ovis.model.image_processor import ImageProcessor
@@ -228,7 +229,7 @@ class OvisEngine:
         folder = locate(self.settings.model or "", self.settings.revision, cache_dir=cache)
         self.tokenizer = read_tokenizer(folder)
         self.model = model = load_model(folder, dtype=dtype, device=device)
-        self.images = ImageProcessor(model.config.vit_config, read_json(folder / "preprocessor_config.json"))
+        self.images = ImageProcessor(model.config.vit_config, read_preprocessor(folder))
         llm = model.config.llm_config
         generation = folder / "generation_config.json"
         self._defaults = read_json(generation) if generation.exists() else {}

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from transformers import BatchFeature, ProcessorMixin
 
-from workers.engines.ovis.checkpoint.loading import read_json, read_tokenizer
+from workers.engines.ovis.checkpoint.files import read_preprocessor
+from workers.engines.ovis.checkpoint.loading import read_config, read_tokenizer
 from workers.engines.ovis.checkpoint.locate import locate
-from workers.engines.ovis.model.configuration import Ovis2_5VisionConfig
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import Turn, render, tokenise
 
@@ -32,8 +32,8 @@ class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
         code."""
         folder = locate(str(pretrained_model_name_or_path), kwargs.get("revision"), weights=False)
         limits = {key: kwargs[key] for key in ("min_pixels", "max_pixels") if kwargs.get(key) is not None}
-        vit = Ovis2_5VisionConfig(**read_json(folder / "config.json").get("vit_config", {}))
-        return cls(ImageProcessor(vit, read_json(folder / "preprocessor_config.json"), **limits), read_tokenizer(folder))
+        vit = read_config(folder).vit_config
+        return cls(ImageProcessor(vit, read_preprocessor(folder), **limits), read_tokenizer(folder))
 
     def __call__(
         self,

@@ -16,15 +16,8 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from workers.engines.engine import EngineUnavailable
-from workers.engines.ovis.checkpoint.loading import (
-    INDEX,
-    SINGLE,
-    SMALL_FILES,
-    WEIGHT_FILES,
-    CheckpointError,
-    missing_tokenizer,
-    some,
-)
+from workers.engines.ovis.checkpoint.files import INDEX, SINGLE, SMALL_FILES, WEIGHT_FILES, CheckpointError, missing_tokenizer, some
+from workers.engines.ovis.checkpoint.layouts import NO_PREPROCESSOR, PREPROCESSORS, unread_model
 from workers.sources.s3 import explain, is_passing, make_client, split_uri
 
 _SUFFIXES = tuple(pattern.removeprefix("*") for pattern in (*SMALL_FILES, *WEIGHT_FILES))
@@ -62,11 +55,10 @@ def identity(files: list[BucketFile]) -> str:
 def check_listing(uri: str, files: list[BucketFile]) -> None:
     """Checks by two small files and the names that the model is an Ovis2.5 and no file is missing. Raises CheckpointError."""
     names = {file.name for file in files}
-    model_type = _read_json(uri, "config.json", names).get("model_type")
-    if model_type != "ovis2_5":
-        raise CheckpointError(f"{uri} holds a {model_type!r} model; this engine reads 'ovis2_5'.")
-    if "preprocessor_config.json" not in names:
-        raise CheckpointError(f"The checkpoint {uri} has no preprocessor_config.json.")
+    if what := unread_model(_read_json(uri, "config.json", names).get("model_type")):
+        raise CheckpointError(f"{uri} holds {what}.")
+    if not names.intersection(PREPROCESSORS):
+        raise CheckpointError(f"The checkpoint {uri} has {NO_PREPROCESSOR}.")
     if missing := missing_tokenizer(names):
         raise CheckpointError(f"The checkpoint {uri} has {missing}.")
     if SINGLE in names:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from workers.engines.ovis.checkpoint.bucket import fetch_checkpoint
-from workers.engines.ovis.checkpoint.loading import SMALL_FILES, WEIGHT_FILES, CheckpointError, first_line
+from workers.engines.ovis.checkpoint.files import SMALL_FILES, WEIGHT_FILES, CheckpointError, first_line
 
 
 def locate(model: str, revision: str | None = None, *, cache_dir: Path | None = None, weights: bool = True) -> Path:

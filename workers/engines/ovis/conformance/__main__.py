@@ -20,7 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from workers.engines.ovis.answers.thinking import close_thinking, split_thinking
-from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_tokenizer, stored_shapes
+from workers.engines.ovis.checkpoint.files import read_preprocessor, stored_shapes
+from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
 from workers.engines.ovis.conformance.comparison import (
     EXACT,
     GATE_EMBEDDED,
@@ -64,9 +65,7 @@ class Conformance:
     @cached_property
     def images(self) -> ImageProcessor:
         limits = {key: self.golden[key] for key in ("min_pixels", "max_pixels") if key in self.golden}
-        return ImageProcessor(
-            self.model.config.vit_config, read_json(self.folder / "checkpoint" / "preprocessor_config.json"), **limits
-        )
+        return ImageProcessor(self.model.config.vit_config, read_preprocessor(self.folder / "checkpoint"), **limits)
 
     def rows(self) -> Iterator[ComparisonRow]:
         """Runs all checks, one by one. A check that breaks gives a row that did not run, and data without a check are an error."""

@@ -14,7 +14,8 @@ from workers.engines.ovis.batching.grammar import Grammars
 from workers.engines.ovis.batching.sampling import unpack_bits
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
-from workers.engines.ovis.checkpoint.loading import load_model, read_json, read_tokenizer
+from workers.engines.ovis.checkpoint.files import read_json
+from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from schemas.settings import EngineSettings
 from tests.workers.engines.ovis.tiny import make_checkpoint, save_weights
 from workers.engines.ovis.checkpoint import bucket as in_bucket
-from workers.engines.ovis.checkpoint.loading import CheckpointError, fingerprint
+from workers.engines.ovis.checkpoint.files import CheckpointError, fingerprint
 from workers.engines.ovis.checkpoint.locate import locate
 from workers.engines.registry import describe_engine
 from workers.sources.s3 import make_client as client
@@ -84,7 +84,7 @@ def test_a_reader_that_finds_another_checkpoint_than_was_planned_ends_the_run(ur
     ("name", "message"),
     [
         ("config.json", r"has no config\.json"),
-        ("preprocessor_config.json", r"has no preprocessor_config\.json"),
+        ("preprocessor_config.json", r"has neither preprocessor_config\.json nor"),
         ("merges.txt", r"neither tokenizer\.json nor vocab\.json"),
         ("model.safetensors", r"neither model\.safetensors nor"),
     ],

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.workers.engines.ovis.tiny import make_checkpoint, save_weights
-from workers.engines.ovis.checkpoint.loading import CheckpointError, fingerprint, load_model, read_config, read_tokenizer
+from workers.engines.ovis.checkpoint.files import CheckpointError, fingerprint
+from workers.engines.ovis.checkpoint.loading import load_model, read_config, read_tokenizer
 from workers.engines.ovis.checkpoint.locate import locate
 
 
