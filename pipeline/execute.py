@@ -16,7 +16,7 @@ from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.object_store.store import Store
 from pipeline.planning.carry_over import carry_over
-from pipeline.planning.chunks import WORKS, work_left
+from pipeline.planning.portions import portions
 from pipeline.reporting.observer import Observer, ShardCommit
 from pipeline.reporting.receipts import Bugs
 from pipeline.signals import Interrupted, Stop, signals_noted
@@ -51,8 +51,8 @@ def execute(
 
     Raises EngineStartError if the engine cannot start. After any other early end, the same call goes on from there.
     """
-    sources = [planned for index in pending for planned in plan.shards[index]]
-    observer.planned(plan.plan_id, len(sources), sum(planned.source.size_bytes for planned in sources))
+    num_sources, num_bytes = (sum(map(of, pending)) for of in (plan.shards.num_sources_of, plan.shards.size_bytes_of))
+    observer.planned(plan.plan_id, num_sources, num_bytes)
     progress = read_progress(store, plan, pending)
     if num_pages := carry_over(store, plan, progress, check_lease):
         observer.message(f"{num_pages} pages that an earlier plan left behind are taken over: they are not read again")
@@ -107,7 +107,7 @@ class _Execution:
         for shard in self._progress.values():
             if shard.is_complete:
                 self._committer.start(shard)
-        if next(self._rows(), None) is not None:
+        if not all(shard.is_complete for shard in self._progress.values()):
             self._read()
         self._observer.phase("committing")
         self._committer.look(is_end=True)
@@ -123,9 +123,9 @@ class _Execution:
             self._commit(TICK_S)
 
     def _rows(self) -> Iterator[str]:
-        """What is left to read, in rows for the first stage. A shard's rows are made together, before the first of them is read."""
-        for shard in self._progress.values():
-            yield from [WORKS.dump_json(works).decode() for works in work_left(self._plan, shard)]
+        """What is left to read, in rows for the first stage."""
+        for portion in portions(self._plan, self._progress, self._context.num_cpus):
+            yield portion.model_dump_json()
 
     def _read(self) -> None:
         gc.freeze()  # what was imported stays: the driver need not look at it again with every block

@@ -17,9 +17,6 @@ from pipeline.reporting.observer import StageLoad
 
 _MAX_WAITING = 2
 """Batches that wait before a stage, for each of its workers. A rendered one has up to K pages, of a megabyte each."""
-_MAX_ROWS = 16
-"""Sources in one batch. The first batches have one, so that all workers find work at once; later ones have more, so that small
-documents can share a row."""
 
 
 def build(pools: Sequence[Pool[Any]]) -> "Line":
@@ -57,8 +54,8 @@ class Line:
     def _feed(self, rows: Iterable[str]) -> None:
         inbox = self._stations[0].inbox
         try:
-            for block in _blocks(rows):
-                inbox.put(pa.table({"work": block}))
+            for row in rows:
+                inbox.put(pa.table({"work": [row]}))
         except BaseException as error:  # noqa: BLE001 - raised where the receipts are consumed
             self._fail(error)
         inbox.close()
@@ -154,16 +151,3 @@ class _Inbox:
 
     def close(self) -> None:
         self._batches.put(None)
-
-
-def _blocks(rows: Iterable[str]) -> Iterator[list[str]]:
-    """Groups the rows, first one by one, then more and more of them."""
-    block: list[str] = []
-    num_blocks = 0
-    for row in rows:
-        block.append(row)
-        if len(block) > min(num_blocks // 8, _MAX_ROWS - 1):
-            yield block
-            block, num_blocks = [], num_blocks + 1
-    if block:
-        yield block

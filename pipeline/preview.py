@@ -11,7 +11,7 @@ from pipeline.object_store.patience import patiently
 from pipeline.planning.engines import check_engines, describe_engines
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes
-from pipeline.planning.todo import LakeState, Todo, new_work, read_lake, sources_to_read
+from pipeline.planning.todo import LakeState, Todo, amount_to_read, new_work, read_lake
 from pipeline.reporting.summary import PlanReport
 from pipeline.ways.choice import choose_way
 from schemas.failure import Task
@@ -36,11 +36,10 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     unfinished = found.unfinished
     outdated = unfinished is not None and is_outdated(store, unfinished.plan, recipes, found.plan_numbers)
     counts = todo.counts
-    to_read = list(sources_to_read(found, todo))
-    on = choose_way(settings, to_read) if to_read else None
+    num_sources, num_bytes = amount_to_read(found, todo)
+    on = choose_way(settings, num_sources, num_bytes) if num_sources else None
     from pipeline.planning.forecast import forecast  # DuckDB takes its time, and a run needs none
 
-    planned = [item for shard in todo.shards for item in shard]
     return PlanReport(
         num_sources_found=counts.num_listed,
         num_done=counts.num_done,
@@ -60,7 +59,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_bytes=counts.num_bytes,
         num_shards=len(todo.shards),
         recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
-        forecast=forecast(output, store, found.ledger, planned, recipes, settings) if planned else (),
+        forecast=forecast(output, store, found.ledger, todo.shards, recipes, settings) if todo.shards else (),
         unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
         num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
         abandons_unfinished=outdated,
@@ -101,4 +100,4 @@ def _asked_of(recipes: Mapping[Task, Recipe]) -> str:
 
 
 def _num_sources(unfinished: Unfinished) -> int:
-    return sum(len(unfinished.plan.shards[index]) for index in unfinished.pending)
+    return sum(map(unfinished.plan.shards.num_sources_of, unfinished.pending))

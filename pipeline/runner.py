@@ -32,7 +32,7 @@ from pipeline.object_store.store import Damaged, StoreError
 from pipeline.planning.engines import check_engines, describe_engines, engine_columns, names, run_engines
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes
-from pipeline.planning.todo import LakeState, Todo, failed_work, is_unchanged, new_work, read_lake, sources_to_read
+from pipeline.planning.todo import LakeState, Todo, amount_to_read, failed_work, is_unchanged, new_work, read_lake
 from pipeline.reporting.observer import Observer, Several, Silent
 from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import Summary, SummaryStatus, waiting_text
@@ -41,7 +41,8 @@ from pipeline.signals import Interrupted, signals_noted, signals_raise
 from pipeline.ways.choice import choose_way, open_way, way_asked_for
 from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, StagesEnd
 from schemas.failure import FailureKind, Task
-from schemas.plan import CommittedCounts, Plan, PlannedSource, Recipe
+from schemas.plan import CommittedCounts, Plan, Recipe
+from schemas.planned import Shards
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
 
@@ -140,7 +141,7 @@ class _Run:
                 write_snapshots(self.store, look.output.manifests)
             return self._end("nothing_to_do", todo=look.todo)
         if self._choice is None:
-            self._choice = choose_way(self.settings, sources_to_read(look.output, look.todo))
+            self._choice = choose_way(self.settings, *amount_to_read(look.output, look.todo))
             self._check_start()
         if self._choice.way == "ray":
             check_room(self.settings.ray)
@@ -248,7 +249,7 @@ class _Run:
         lease.check()
         plan = write_plan(
             self.store,
-            self._with_places(todo.shards),
+            self._with_places(todo),
             self.recipes,
             self.settings.plan,
             input=self.input,
@@ -263,12 +264,12 @@ class _Run:
             commit_disappearances(self.store, plan, self.run_id, lease.check)
         return Unfinished(plan, list(range(len(plan.shards))))
 
-    def _with_places(self, shards: list[list[PlannedSource]]) -> list[list[PlannedSource]]:
-        if not any(item.tasks == ["chart"] for shard in shards for item in shard):
-            return shards
+    def _with_places(self, todo: Todo) -> Shards:
+        if not todo.counts.num_charts_alone:
+            return todo.shards
         from pipeline.planning.chart_places import with_places  # DuckDB takes its time, and most runs need none
 
-        return with_places(self.output, shards, self.recipes)
+        return with_places(self.output, todo.shards, self.recipes)
 
     def _close(self, unfinished: Unfinished, numbers: list[str], lease: Lease) -> None:
         plan, kept = unfinished.plan, 0

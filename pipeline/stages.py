@@ -24,7 +24,8 @@ from pipeline.lake.begin_markers import SUSPECT_AFTER, Begins
 from pipeline.lake.paths import staged_path
 from pipeline.lake.staging import encode_chunk
 from pipeline.object_store.store import Exists
-from pipeline.planning.chunks import WORKS, Work, bundles, chunks, duplicate_chunk, failed_chunks
+from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
+from pipeline.planning.portions import Portion
 from pipeline.planning.recipes import check_as_planned
 from pipeline.reporting.json_log import event, log_in_actor
 from pipeline.reporting.receipts import receipt_of, report_slow_pages
@@ -96,8 +97,8 @@ class ProbeDocuments(_Rendering):
         self._known = setup.known
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
-        rows = map(WORKS.validate_json, batch.column("work").to_pylist())
-        for bundle in bundles(probed for works in rows for probed in self._probed(works)):
+        rows = map(Portion.model_validate_json, batch.column("work").to_pylist())
+        for bundle in bundles(probed for portion in rows for works in portion.works() for probed in self._probed(works)):
             yield pa.table(
                 {
                     "chunks": [[chunk.model_dump_json() for chunk, _, _ in bundle]],

@@ -10,9 +10,8 @@ from pydantic import Field
 
 from schemas.failure import FailureKind, Task
 from schemas.frozen import Frozen
-from schemas.page import Box
+from schemas.planned import Shards
 from schemas.settings import Redo
-from schemas.source import Source
 
 
 class Recipe(Frozen):
@@ -38,23 +37,6 @@ class Recipe(Frozen):
         return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
-class PlannedSource(Frozen):
-    """A source and what is asked of it."""
-
-    source: Source
-    tasks: list[Task]
-    attempt: int = 0
-    pages: list[int] | None = None
-    """page_index of the pages to read; None for all that the plan's page range selects."""
-    regions: list[tuple[int, int]] | None = None
-    """(page_index, region_index) of the charts to read; None for all on these pages."""
-    places: dict[int, list[Box]] = {}
-    """Places of charts on scans by page_index, in pixels of the rendered page, if only charts are read. For a scan without an entry
-    the text is asked, to find its charts."""
-    document_id: str | None = None
-    """Set if the source was read before; it is then read again even if others have the same bytes. None: it may be a duplicate."""
-
-
 class Disappearance(Frozen):
     """A source of which the lake has rows and that the input no longer lists, or lists again."""
 
@@ -65,7 +47,9 @@ class Disappearance(Frozen):
     """False if the source is listed again."""
 
 
-class Plan(Frozen):
+class PlanHead(Frozen):
+    """A plan without its sources."""
+
     plan_id: str
     """Six digits that count up, a point, and eight random hex digits. The six digits name the plan's file, which is created with
     If-None-Match, so they are unique and ordered whatever the clocks say. If a lake is removed and made again they repeat, so all
@@ -80,7 +64,6 @@ class Plan(Frozen):
     chunk_pages: int
     page_range: str | None = None
     max_pages: int
-    shards: list[list[PlannedSource]]
     known: dict[str, str] = {}
     """source_id by document_id of documents that were read before, or are read by this plan, and have the size of one of its new
     sources. A new source with the same bytes is a duplicate."""
@@ -88,6 +71,11 @@ class Plan(Frozen):
     """Differences between the manifests and the listing from which the plan was made."""
     redo: Redo = "stale"
     """The run's `plan.redo`. `all` applies to one plan; a run that resumes the plan must not redo everything again."""
+
+
+class Plan(PlanHead):
+    shards: Shards
+    """The sources to read, in groups that are committed together."""
 
 
 class Cover(Frozen):

@@ -81,10 +81,10 @@ def read_status(output: str, *, is_brief: bool = False) -> OutputStatus:
     shards = sources = shards_done = sources_done = 0
     if unfinished is not None:
         plan, pending = unfinished.plan, unfinished.pending
-        shards, sources = len(plan.shards), sum(map(len, plan.shards))
+        shards, sources = len(plan.shards), plan.shards.num_sources
         shards_done = shards - len(pending)
         staged = sum(progress.num_complete for progress in read_progress(store, plan, pending).values())
-        sources_done = sum(len(shard) for index, shard in enumerate(plan.shards) if index not in pending) + staged
+        sources_done = sources - sum(map(plan.shards.num_sources_of, pending)) + staged
     lease = read_lease(store)
     is_running = lease is not None and is_held(*lease)
     return OutputStatus(

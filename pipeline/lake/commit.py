@@ -34,7 +34,8 @@ from pipeline.lake.tables.table_rows import TableRows
 from pipeline.lake.tables.table_writer import TableWriter
 from pipeline.object_store.store import Damaged, Exists, Store
 from pipeline.object_store.stored_objects import read_model, read_object
-from schemas.plan import CommittedCounts, CommittedFile, CommittedSource, Cover, Manifest, Plan, PlannedSource
+from schemas.plan import CommittedCounts, CommittedFile, CommittedSource, Cover, Manifest, Plan
+from schemas.planned import PlannedSource
 from schemas.records import DeletionRecord
 from schemas.settings import OutputSettings
 from schemas.source import source_id

@@ -6,6 +6,7 @@ Below `_pagefold/`, where the role of a run may delete:
 - staged chunks of plans that are not there: a worker wrote them after its lake was removed and made again;
 - begin markers, if no run is at work, because they count within one run only;
 - snapshots of manifests that have changed since, which no run reads;
+- sources that a killed run wrote for a plan that it did not come to make;
 - probes of a start that was killed.
 
 In the tables, and only with `--tables`: files of a closed plan's shards that no manifest commits. A run that was taken for dead
@@ -22,6 +23,7 @@ from pipeline.lake.lease import LEASE, Lease, is_held, read_lease
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.paths import (
     BEGINS,
+    PLANS,
     PROBES,
     SNAPSHOTS,
     STAGING,
@@ -29,13 +31,15 @@ from pipeline.lake.paths import (
     chunk_name,
     is_cover,
     is_snapshot,
+    plan_number,
+    plan_of_sources,
     staged_shard,
     table_part,
     table_prefix,
 )
-from pipeline.lake.plans import list_plan_numbers, read_plan
+from pipeline.lake.plans import list_plan_numbers, read_plan_head
 from pipeline.lake.snapshots import fitting
-from pipeline.object_store.store import Store
+from pipeline.object_store.store import Store, StoredObject
 from pipeline.signals import Interrupted, signals_raise
 from schemas.errors import OperatorError
 from schemas.tables import TABLES
@@ -43,13 +47,28 @@ from schemas.tables import TABLES
 _BATCH = 500
 """Objects deleted between two checks of the lease."""
 
-What = Literal["staged chunk", "cover", "begin marker", "snapshot", "probe", "table file"]
+What = Literal["staged chunk", "cover", "begin marker", "snapshot", "sources", "probe", "table file"]
 
 
 class Garbage(NamedTuple):
     path: str
     size_bytes: int
     what: What
+
+
+def _unmade(store: Store, numbers: Sequence[str]) -> Iterator[StoredObject]:
+    """Sources whose plan was never made, because its run was killed before, or another run got the number."""
+    written: dict[str, dict[str, StoredObject]] = {}
+    for stored in store.list(PLANS):
+        if plan_id := plan_of_sources(stored.path):
+            written.setdefault(plan_number(plan_id), {})[plan_id] = stored
+    for number, by_plan in written.items():
+        is_made = number in numbers
+        if is_made and len(by_plan) > 1:
+            by_plan.pop(read_plan_head(store, number).plan_id, None)
+        elif is_made:
+            continue
+        yield from by_plan.values()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +98,7 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool, keep_answers:
     names = [name for name, _ in manifests]
     committed = {name.shard for name in names if name.part is None}
     abandoned = {name.plan_id: name.ingest_date for name in names if name.shard_index is None}
-    newest = read_plan(store, numbers[-1]).plan_id if numbers else None
+    newest = read_plan_head(store, numbers[-1]).plan_id if numbers else None
     for what, prefix, shard_of in (("staged chunk", STAGING, staged_shard), ("begin marker", BEGINS, begun_shard)):
         for stored in store.list(prefix):
             shard = shard_of(stored.path)
@@ -96,6 +115,9 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool, keep_answers:
     for stored in store.list(SNAPSHOTS):
         if is_snapshot(stored.path) and stored.path not in standing and stored.last_modified < before:
             yield Garbage(stored.path, stored.size_bytes, "snapshot")
+    for stored in _unmade(store, numbers):
+        if stored.last_modified < before:
+            yield Garbage(stored.path, stored.size_bytes, "sources")
     for stored in store.list(PROBES):
         if stored.last_modified < before:
             yield Garbage(stored.path, stored.size_bytes, "probe")

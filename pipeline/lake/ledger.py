@@ -136,6 +136,10 @@ class Ledger:
         """The newest version of each uri."""
         return iter(self._newest.values())
 
+    @property
+    def num_documents(self) -> int:
+        return len(self._documents)
+
     def documents(self) -> Iterator[tuple[str, Answers]]:
         return iter(self._documents.items())
 

@@ -21,6 +21,7 @@ _MANIFEST = re.compile(
     rf"_pagefold/manifests/(\d{{4}}-\d\d-\d\d)/{_PLAN_ID}-(\d{{5}}|abandoned|deletions)(?:\.part-(\d{{5}}))?\.json"
 )
 _PLAN = re.compile(r"_pagefold/plans/(\d{6})\.json")
+_PLAN_SOURCES = re.compile(rf"_pagefold/plans/{_PLAN_ID}\.sources\.jsonl\.zst")
 _CHUNK = re.compile(r"(\d{5})\.(\d{5})-(\d{5})\.of-(\d{5})")
 _STAGED = re.compile(
     rf"_pagefold/staging/{_PLAN_ID}/(\d{{5}})/(?:\d{{5}}\.\d{{5}}-\d{{5}}\.of-\d{{5}}\.arrow|cover(?:\.part-\d{{5}})?\.json)"
@@ -84,6 +85,17 @@ def plan_number(plan_id: str) -> str:
 def plan_path(plan_id: str) -> str:
     """The path of a plan's file, by plan_id or by its number alone."""
     return f"{PLANS}{plan_number(plan_id)}.json"
+
+
+def plan_sources_path(plan_id: str) -> str:
+    """The path of a plan's sources, which is written before the plan's own file and carries the whole id."""
+    return f"{PLANS}{plan_id}.sources.jsonl.zst"
+
+
+def plan_of_sources(path: str) -> str | None:
+    """The plan_id of a path of sources; None for anything else."""
+    match = _PLAN_SOURCES.fullmatch(path)
+    return match and match[1]
 
 
 def plan_number_of(path: str) -> str | None:

@@ -1,9 +1,15 @@
-"""Plans in the output: a plan is written once, read again by later runs, and closed."""
+"""Plans in the output: a plan is written once, read again by later runs, and closed.
+
+A plan is two objects. Its sources are frames, one after the other, which are a zstd file of JSON lines; they are written first.
+Its own file, which makes it a plan, has everything else and says where each frame ends. Plans of older versions are one file.
+"""
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 
 from pipeline.lake.ledger import list_manifests, read_manifest
 from pipeline.lake.paths import (
@@ -15,13 +21,15 @@ from pipeline.lake.paths import (
     plan_number,
     plan_number_of,
     plan_path,
+    plan_sources_path,
 )
 from pipeline.lake.snapshots import Listed
-from pipeline.object_store.store import Exists, Store, StoreError
-from pipeline.object_store.stored_objects import read_model
+from pipeline.object_store.store import Damaged, Exists, Store, StoreError
+from pipeline.object_store.stored_objects import read_model, read_object
 from schemas.errors import OperatorError
 from schemas.failure import Task
-from schemas.plan import Disappearance, Manifest, Plan, PlannedSource, Recipe
+from schemas.plan import Disappearance, Manifest, Plan, PlanHead, Recipe
+from schemas.planned import Frame, Shards
 from schemas.settings import PlanSettings
 from schemas.tables import TABLES
 
@@ -39,7 +47,7 @@ class Unfinished:
 
 def write_plan(
     store: Store,
-    shards: list[list[PlannedSource]],
+    shards: Shards,
     recipes: dict[Task, Recipe],
     settings: PlanSettings,
     *,
@@ -68,13 +76,33 @@ def write_plan(
         disappearances=list(disappearances),
         redo=settings.redo,
     )
+    frames = [plan.shards.frames(index) for index in range(len(plan.shards))]
+    sources = b"".join(frame.body for shard in frames for frame in shard)
+    stored = _Stored(
+        **dict(plan),
+        frames=[[(frame.num_sources, frame.size_bytes, len(frame.body)) for frame in shard] for shard in frames],
+        sources_sha256=hashlib.sha256(sources).hexdigest(),
+    )
+    if sources:
+        store.create(plan_sources_path(plan.plan_id), sources)
     try:
-        store.create(plan_path(plan.plan_id), plan.model_dump_json().encode())
+        store.create(plan_path(plan.plan_id), stored.model_dump_json(exclude={"shards"}).encode())
     except Exists:
+        store.delete([plan_sources_path(plan.plan_id)])
         raise StoreError(
             f"{store.root}: another run, thought dead, has just made plan {plan_number(plan.plan_id)}; it is finished first."
         ) from None
     return plan
+
+
+class _Stored(PlanHead):
+    """A plan's own file."""
+
+    shards: Shards = Shards([])
+    """The sources in a plan of an older version, which has no frames."""
+    frames: list[list[tuple[int, int, int]]] | None = None
+    """For each frame of each shard the number of its sources, their bytes, and its own length in the file of sources."""
+    sources_sha256: str | None = None
 
 
 def list_plan_numbers(store: Store) -> list[str]:
@@ -82,10 +110,37 @@ def list_plan_numbers(store: Store) -> list[str]:
     return sorted(number for stored in store.list(PLANS) if (number := plan_number_of(stored.path)))
 
 
+_REMEDY = "remove it: what it has committed stays, and its other sources are planned anew"
+
+
 def read_plan(store: Store, plan_id: str) -> Plan:
     """The plan with this id, or this number alone. Raises FileNotFoundError, StoreError."""
-    remedy = "remove it: what it has committed stays, and its other sources are planned anew"
-    return read_model(store, plan_path(plan_id), Plan, "a plan", remedy)
+    stored = read_model(store, plan_path(plan_id), _Stored, "a plan", _REMEDY)
+    shards = stored.shards if stored.frames is None else _read_sources(store, stored, stored.frames)
+    return Plan(**{name: getattr(stored, name) for name in PlanHead.model_fields}, shards=shards)
+
+
+def read_plan_head(store: Store, plan_id: str) -> PlanHead:
+    """The same without its sources, for which a large plan need not be fetched."""
+    return read_model(store, plan_path(plan_id), _Stored, "a plan", _REMEDY)
+
+
+def _read_sources(store: Store, stored: _Stored, frames: list[list[tuple[int, int, int]]]) -> Shards:
+    if not frames:
+        return Shards([])
+    path = plan_sources_path(stored.plan_id)
+    remedy = f"remove {store.uri(plan_path(stored.plan_id))}: {_REMEDY.partition(': ')[2]}"
+
+    def parse(body: bytes) -> Shards:
+        if hashlib.sha256(body).hexdigest() != stored.sources_sha256:
+            raise ValueError("its content is not what it was written with")
+        rest = BytesIO(body)
+        return Shards([Frame(number, size, rest.read(length)) for number, size, length in shard] for shard in frames)
+
+    try:
+        return read_object(store, path, parse, "the sources of a plan", remedy)
+    except FileNotFoundError:
+        raise Damaged(f"{store.uri(path)}, the sources of a plan, is gone; {remedy}.") from None
 
 
 def find_unfinished(store: Store, numbers: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
@@ -130,7 +185,7 @@ def is_outdated(store: Store, plan: Plan, recipes: dict[Task, Recipe], numbers: 
 
 def is_superseded(store: Store, plan: Plan, numbers: Sequence[str]) -> bool:
     """True if a run whose lease was gone has made the plan. The plan before it may hold the same sources then."""
-    return len(numbers) > 1 and read_plan(store, numbers[-2]).epoch > plan.epoch
+    return len(numbers) > 1 and read_plan_head(store, numbers[-2]).epoch > plan.epoch
 
 
 def abandon(store: Store, plan: Plan, run_id: str) -> None:

@@ -22,7 +22,7 @@ def reopen(store: Store, plan: Plan, streak: Iterable[tuple[str, int, str]], pro
 def _broken_since(store: Store, plan: Plan, progress: Mapping[int, ShardProgress]) -> Iterator[str]:
     """Paths of chunks whose receipt never came and that hold nothing but bugs."""
     for index, shard in progress.items():
-        known = {name for source in shard.sources for name in source.staged()}
+        known = shard.all_staged()
         for name in list_staged(store, plan, index):
             path = staged_path(plan.plan_id, index, str(name))
             if name not in known and _is_broken(store, path):

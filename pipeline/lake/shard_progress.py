@@ -64,13 +64,15 @@ def _tiling(names: Iterable[ChunkName], num_selected: int) -> list[ChunkName] | 
 class ShardProgress:
     def __init__(self, plan: Plan, shard_index: int, staged: Iterable[ChunkName] = ()) -> None:
         self.shard_index = shard_index
-        self.sources = [Coverage() for _ in plan.shards[shard_index]]
+        self.num_sources = plan.shards.num_sources_of(shard_index)
+        self._coverages: dict[int, Coverage] = {}
+        """By source_index, of sources that have staged chunks."""
         self.next_part = 0
         """Number of the next part. Parts are committed one after the other, so all parts before it show which documents are
         left."""
         self.is_committed = False
         """True if the whole shard is committed."""
-        self._incomplete = set(range(len(self.sources)))
+        self._incomplete = set(range(self.num_sources))
         self._committed: set[int] = set()
         self._whole_since: dict[int, float] = {}
         """Since when each document is whole and not committed, in `time.monotonic` seconds by source_index."""
@@ -79,7 +81,7 @@ class ShardProgress:
 
     def add(self, name: ChunkName) -> bool:
         """Notes a staged chunk. True if it completes its source."""
-        coverage = self.sources[name.source_index]
+        coverage = self.coverage(name.source_index)
         coverage.add(name)
         if name.source_index in self._incomplete and coverage.complete() is not None:
             self._incomplete.discard(name.source_index)
@@ -90,7 +92,7 @@ class ShardProgress:
     def remove(self, names: Iterable[ChunkName]) -> None:
         """Makes chunks count as not staged, because they are not what their names promise."""
         for name in names:
-            coverage = self.sources[name.source_index]
+            coverage = self.coverage(name.source_index)
             coverage.remove(name)
             if name.source_index not in self._committed and coverage.complete() is None:
                 self._incomplete.add(name.source_index)
@@ -105,6 +107,30 @@ class ShardProgress:
         self.is_committed = self.is_committed or part is None
         self.next_part = self.next_part if part is None else max(self.next_part, part + 1)
 
+    def coverage(self, source_index: int) -> Coverage:
+        """The staged chunks of a source. Raises IndexError if the shard has no such source."""
+        if source_index >= self.num_sources:
+            raise IndexError(source_index)
+        return self._coverages.setdefault(source_index, Coverage())
+
+    def has_any(self, source_indexes: range) -> bool:
+        """True if something of these sources is staged or committed."""
+        if not self._coverages and not self._committed:
+            return False
+        return any(index in self._coverages or index in self._committed for index in source_indexes)
+
+    def staged(self, source_indexes: Iterable[int]) -> dict[int, list[ChunkName]]:
+        """The staged chunks of these sources that a resumed run need not read again, where there are any."""
+        found = {index: self._coverages[index].staged() for index in source_indexes if index in self._coverages}
+        return {index: names for index, names in found.items() if names}
+
+    def all_staged(self) -> set[ChunkName]:
+        return {name for coverage in self._coverages.values() for name in coverage.staged()}
+
+    def forget(self) -> None:
+        """Drops the names of staged chunks, once the whole shard is committed and they are deleted."""
+        self._coverages.clear()
+
     @property
     def is_complete(self) -> bool:
         """True if every document is whole."""
@@ -112,7 +138,7 @@ class ShardProgress:
 
     @property
     def num_complete(self) -> int:
-        return len(self.sources) - len(self._incomplete)
+        return self.num_sources - len(self._incomplete)
 
     @property
     def num_committed(self) -> int:
@@ -126,7 +152,7 @@ class ShardProgress:
     @property
     def num_pages_waiting(self) -> int:
         """Number of pages that are staged and not committed."""
-        open_sources = (coverage for index, coverage in enumerate(self.sources) if index not in self._committed)
+        open_sources = (coverage for index, coverage in self._coverages.items() if index not in self._committed)
         return sum(name.num_pages for coverage in open_sources for name in coverage.staged())
 
     @property
@@ -136,14 +162,14 @@ class ShardProgress:
 
     def committed_chunks(self) -> list[ChunkName]:
         """Staged chunks of committed documents, which are no longer needed."""
-        return [name for index in sorted(self._committed) for name in self.sources[index].staged()]
+        return [name for index in sorted(self._committed) for name in self.coverage(index).staged()]
 
     def is_source_complete(self, source_index: int) -> bool:
         return source_index not in self._incomplete
 
     def chunks(self) -> list[ChunkName]:
         """Chunks of the documents that are whole and not committed, in the order of their rows: by source, then page."""
-        whole = (coverage for index, coverage in enumerate(self.sources) if index not in self._committed)
+        whole = (coverage for index, coverage in sorted(self._coverages.items()) if index not in self._committed)
         return [name for coverage in whole for name in coverage.complete() or []]
 
 

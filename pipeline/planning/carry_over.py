@@ -26,7 +26,8 @@ from pipeline.object_store.store import Exists, Store, StoreError
 from pipeline.planning.page_ranges import selected_pages
 from schemas.failure import KINDS, FailureKind, Task
 from schemas.page import Chunk
-from schemas.plan import Plan, PlannedSource
+from schemas.plan import Plan
+from schemas.planned import PlannedSource
 
 _AT_ONCE = 8
 _ASKED_AGAIN = {kind for kind, info in KINDS.items() if info.is_transient}
@@ -163,7 +164,7 @@ def _move(store: Store, plan: Plan, left: _Left, staged: StagedChunk, progress: 
     pages = selected_pages(chunk.document.num_pages or 0, planned.pages, plan.page_range, plan.max_pages)
     if not _fits(chunk, left, plan, planned, pages):
         return 0
-    coverage = progress.sources[left.source_index]
+    coverage = progress.coverage(left.source_index)
     staged_already = {
         position for name in coverage.staged() if name.num_selected == len(pages) for position in range(name.first, name.last + 1)
     }

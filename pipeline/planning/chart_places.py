@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pipeline.analytics.duckdb_tables import connect
 from schemas.failure import Task
 from schemas.page import Box
-from schemas.plan import PlannedSource, Recipe
+from schemas.plan import Recipe
+from schemas.planned import PlannedSource, Shards
 
 _SQL = """
     SELECT pages.document_id, pages.page_index, blocks.left_px, blocks.top_px, blocks.right_px, blocks.bottom_px
@@ -24,7 +25,7 @@ _SQL = """
 """
 
 
-def with_places(output: str, shards: list[list[PlannedSource]], recipes: Mapping[Task, Recipe]) -> list[list[PlannedSource]]:
+def with_places(output: str, shards: Shards, recipes: Mapping[Task, Recipe]) -> Shards:
     """The same sources; those whose charts alone are read get the places of their charts. The text must have been read under
     today's
     ocr recipe, so that the pages will have the same pixels. Answers in Markdown hold no places."""
@@ -39,10 +40,7 @@ def with_places(output: str, shards: list[list[PlannedSource]], recipes: Mapping
         boxes = places[document_id].setdefault(page_index, [])
         if box[0] is not None:
             boxes.append(Box(*box))
-    return [
-        [item.model_copy(update={"places": places[item.document_id or ""]}) if _wants(item) else item for item in shard]
-        for shard in shards
-    ]
+    return shards.mapped(lambda item: item.model_copy(update={"places": places[item.document_id or ""]}) if _wants(item) else item)
 
 
 def _wants(item: PlannedSource) -> bool:

@@ -1,15 +1,17 @@
 """The choice of the sources that a run reads, and their division into shards, before any work."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.lake.ledger import Asked, Ledger, SourceState, missing_tasks
 from pipeline.lake.staging import this_version
-from pipeline.planning.duplicates import group_twins
+from pipeline.planning.duplicates import group_by_bytes
 from pipeline.planning.intake import Taken
 from schemas.failure import FailureKind, Task
-from schemas.plan import PlannedSource, Recipe, SourceFailure
+from schemas.plan import Recipe, SourceFailure
+from schemas.planned import Frame, PlannedSource, Shards, decoded, encoded
 from schemas.settings import PlanSettings
 from schemas.source import Source
 
@@ -28,6 +30,8 @@ class Counts:
     num_left_for_limit: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     num_bytes: int = 0
+    num_charts_alone: int = 0
+    """Sources of which only the charts are read."""
     num_in_two: int = 0
     """Sources of which only the tasks are planned to which a closed plan has left answers. The next plan has the other tasks."""
 
@@ -50,10 +54,11 @@ def plan_sources(
     page_range: str | None,
     limit: int | None,
     counts: Counts,
-) -> list[PlannedSource]:
-    """The sources to read, in the order of the listing. It also fills `counts` and marks listed sources in the ledger."""
+) -> Iterator[PlannedSource]:
+    """The sources to read, in the order of the listing. It also fills `counts` and marks listed sources in the ledger, both of
+    which are complete when it has ended."""
     chooser = _Chooser(ledger, recipes, settings, page_range, counts)
-    planned: list[PlannedSource] = []
+    num_planned = 0
     for source, left_out in taken:
         counts.num_listed += 1
         newest = ledger.newest_of(source.uri)
@@ -66,14 +71,15 @@ def plan_sources(
         choice = chooser.choose(source, newest)
         if choice is None:
             counts.num_done += num_stale == counts.num_stale_left
-        elif limit is not None and len(planned) >= limit:
+        elif limit is not None and num_planned >= limit:
             counts.num_left_for_limit += 1
         else:
             choice = chooser.only_asked_before(choice)
             chooser.claim(choice)
-            planned.append(choice)
+            num_planned += 1
             counts.num_bytes += source.size_bytes
-    return planned
+            counts.num_charts_alone += choice.tasks == ["chart"]
+            yield choice
 
 
 class _Chooser:
@@ -176,11 +182,10 @@ def plan_retry(state: SourceState, failures: Sequence[SourceFailure], recipes: M
 
 def plan_retries(
     ledger: Ledger, recipes: Mapping[Task, Recipe], kinds: Sequence[FailureKind] | None, counts: Counts
-) -> list[PlannedSource]:
+) -> Iterator[PlannedSource]:
     """Work for every open failure of the given kinds (None: all), with as little of each source as possible. Deleted sources are
     left
     out."""
-    planned = []
     for state in sorted(ledger.newest(), key=lambda state: state.uri):
         if ledger.is_deleted(state.uri) or (state.of_bytes is not None and state.of_bytes.is_claimed):
             continue
@@ -188,31 +193,50 @@ def plan_retries(
         if again := plan_retry(state, failures, recipes):
             if state.of_bytes is not None:
                 state.of_bytes.is_claimed = True
-            planned.append(again)
             counts.num_retried += 1
             counts.num_bytes += state.size_bytes
-    return planned
+            counts.num_charts_alone += again.tasks == ["chart"]
+            yield again
 
 
-def make_shards(planned: Sequence[PlannedSource], settings: PlanSettings) -> list[list[PlannedSource]]:
+_FRAME_SOURCES = 256
+
+
+def make_shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> Shards:
     """Divides sources into shards, in listing order, by number of sources and bytes. Sources that may have the same bytes stay in
-    one
-    shard, even beyond these limits."""
-    shards: list[list[PlannedSource]] = []
-    num_bytes = 0
-    for group in group_twins(planned):
-        size_bytes = sum(planned[index].source.size_bytes for index in group)
-        if not shards or len(shards[-1]) + len(group) > settings.shard_sources or num_bytes + size_bytes > settings.shard_bytes:
-            shards.append([])
-            num_bytes = 0
-        shards[-1] += [planned[index] for index in group]
+    one shard, and in one of its frames, even beyond these limits."""
+    lines: list[bytes] = []
+    sizes, open_sizes = array("q"), array("q")
+    for item in planned:  # the objects are not kept: of a million they would take 2 GB
+        lines.append(encoded(item))
+        sizes.append(item.source.size_bytes)
+        open_sizes.append(item.source.size_bytes if item.document_id is None else 0)
+    frames: list[list[Frame]] = []
+    num_sources = num_bytes = 0
+    pending: list[int] = []
+    """Sources of the next frame of the last shard."""
+
+    def close_frame() -> None:
+        if pending:
+            frames[-1].append(Frame.of_lines([lines[index] for index in pending], sum(sizes[index] for index in pending)))
+            pending.clear()
+
+    for group in group_by_bytes(open_sizes, lambda index: decoded(lines[index]).source.etag):
+        size_bytes = sum(sizes[index] for index in group)
+        if not frames or num_sources + len(group) > settings.shard_sources or num_bytes + size_bytes > settings.shard_bytes:
+            close_frame()
+            frames.append([])
+            num_sources = num_bytes = 0
+        elif len(pending) + len(group) > _FRAME_SOURCES:
+            close_frame()
+        pending += group
+        num_sources += len(group)
         num_bytes += size_bytes
-    return shards
+    close_frame()
+    return Shards(frames)
 
 
-def hold_back(
-    shards: list[list[PlannedSource]], ledger: Ledger, settings: PlanSettings, now: datetime
-) -> tuple[list[list[PlannedSource]], Waiting | None]:
+def hold_back(shards: Shards, ledger: Ledger, settings: PlanSettings, now: datetime) -> tuple[Shards, Waiting | None]:
     """The shards without the last one if it is small and can wait, so that a run every few minutes does not write files of one
     row."""
     if not shards:

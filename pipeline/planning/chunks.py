@@ -3,23 +3,19 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from pydantic import TypeAdapter
-
 from pipeline.lake.paths import ChunkName
-from pipeline.lake.shard_progress import ShardProgress
-from pipeline.planning.duplicates import group_twins
 from pipeline.planning.page_ranges import first_selected_pages, selected_pages
 from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.frozen import Frozen
 from schemas.page import Chunk
-from schemas.plan import Plan, PlannedSource
+from schemas.planned import PlannedSource
 from schemas.source import Document
 
 Extra = TypeVar("Extra")
 
 
 class Work(Frozen):
-    """A planned source on its way to the probe; the rows that enter the graph are made of these."""
+    """A planned source as it is probed: see `pipeline.planning.portions`."""
 
     plan_id: str
     shard_index: int
@@ -32,10 +28,6 @@ class Work(Frozen):
     """Chunks of this source that are staged. They are not read again, because the first answer is final."""
     is_done: bool = False
     """True if all of the source is staged. It is then fetched only because other sources may have the same bytes."""
-
-
-WORKS = TypeAdapter(list[Work])
-"""The row that enters the first stage, as JSON: a source, or several that may have the same bytes."""
 
 
 def chunks(work: Work, document: Document) -> Iterator[Chunk]:
@@ -148,27 +140,3 @@ def bundles(chunks: Iterable[tuple[Chunk, Extra, int]]) -> Iterator[list[tuple[C
         num_pages += size
     if bundle:
         yield bundle
-
-
-def work_left(plan: Plan, shard: ShardProgress) -> Iterator[list[Work]]:
-    """The sources of a shard that are not staged completely, in groups that may have the same bytes. A complete source is included
-    if
-    a source of its group comes after it, because the later one may be its duplicate."""
-    for group in group_twins(plan.shards[shard.shard_index]):
-        left = [index for index in group if not shard.is_source_complete(index)]
-        if left:
-            yield [_work(plan, shard, index) for index in group if index <= left[-1]]
-
-
-def _work(plan: Plan, shard: ShardProgress, source_index: int) -> Work:
-    return Work(
-        plan_id=plan.plan_id,
-        shard_index=shard.shard_index,
-        source_index=source_index,
-        planned=plan.shards[shard.shard_index][source_index],
-        chunk_pages=plan.chunk_pages,
-        page_range=plan.page_range,
-        max_pages=plan.max_pages,
-        staged=shard.sources[source_index].staged(),
-        is_done=shard.is_source_complete(source_index),
-    )

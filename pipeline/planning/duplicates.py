@@ -8,11 +8,11 @@ duplicate is not done and the next run reads it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pipeline.lake.ledger import Ledger, missing_tasks
 from schemas.failure import Task
-from schemas.plan import PlannedSource
+from schemas.planned import PlannedSource
 from schemas.source import source_id
 
 MAX_COMPARED = 64
@@ -23,21 +23,30 @@ _MAX_TOGETHER = 10_000
 
 def group_twins(planned: Sequence[PlannedSource]) -> list[list[int]]:
     """Groups of indexes of `planned`. Sources that may have the same bytes are in one group, at the place of the first of them."""
-    sizes = Counter(item.source.size_bytes for item in planned if _is_open(item))
-    groups: dict[object, list[int]] = {}
-    for index, item in enumerate(planned):
-        key: object = ("alone", index)
-        if _is_open(item) and (size := item.source.size_bytes) and sizes[size] > 1:
-            key = size if sizes[size] <= MAX_COMPARED else (size, item.source.etag)
-        group = groups.setdefault(key, [])
-        if len(group) == _MAX_TOGETHER:
-            groups[key] = group = []
-        group.append(index)
-    return list(groups.values())
+    sizes = [item.source.size_bytes if item.document_id is None else 0 for item in planned]
+    return list(group_by_bytes(sizes, lambda index: planned[index].source.etag))
 
 
-def _is_open(item: PlannedSource) -> bool:
-    return item.document_id is None
+def group_by_bytes(sizes: Sequence[int], etag_of: Callable[[int], str]) -> Iterator[list[int]]:
+    """The groups of `group_twins`. `sizes`: bytes of the sources that may be duplicates, 0 for others and for empty ones.
+    `etag_of` is asked only where many sources have one size."""
+    counts = Counter(sizes)
+    counts[0] = 0
+    twins: dict[object, list[int]] = {}
+    first_of: dict[int, list[int]] = {}
+    """The group that stands at the place of its first member."""
+    for index, size in enumerate(sizes):
+        if counts[size] > 1:
+            key: object = size if counts[size] <= MAX_COMPARED else (size, etag_of(index))
+            group = twins.get(key)
+            if group is None or len(group) == _MAX_TOGETHER:
+                group = twins[key] = first_of[index] = []
+            group.append(index)
+    for index, size in enumerate(sizes):
+        if counts[size] <= 1:
+            yield [index]
+        elif index in first_of:
+            yield first_of[index]
 
 
 def known_documents(
@@ -45,11 +54,16 @@ def known_documents(
 ) -> dict[str, str]:
     """The source_id by document_id of documents of which a source of this plan may be a duplicate. They have the size of such a
     source. They were read in full under these recipes, or this plan reads them."""
-    planned = list(planned)
-    sizes = {item.source.size_bytes for item in planned if _is_open(item)}
-    if not sizes:
+    if not ledger.num_documents:
         return {}
-    again = {item.document_id for item in planned if item.document_id is not None and item.pages is None}
+    sizes: set[int] = set()
+    again: set[str] = set()
+    """Documents that this plan reads in full."""
+    for item in planned:
+        if item.document_id is None:
+            sizes.add(item.source.size_bytes)
+        elif item.pages is None:
+            again.add(item.document_id)
     return {
         document_id: source_id(answers.first.uri, answers.first.etag)
         for document_id, answers in ledger.documents()

@@ -7,13 +7,14 @@ from typing import Any
 
 from pipeline.analytics.duckdb_tables import connect
 from pipeline.lake.ledger import Ledger
-from pipeline.lake.plans import read_plan
+from pipeline.lake.plans import read_plan_head
 from pipeline.object_store.store import Store
 from pipeline.planning.choosing import PageEstimate
 from pipeline.planning.page_ranges import selected_pages
 from pipeline.reporting.summary import TaskForecast
 from schemas.failure import Task
-from schemas.plan import PlannedSource, Recipe
+from schemas.plan import Recipe
+from schemas.planned import PlannedSource, Shards
 from schemas.settings import Settings
 
 
@@ -21,29 +22,37 @@ def forecast(
     output: str,
     store: Store,
     ledger: Ledger,
-    planned: list[PlannedSource],
+    shards: Shards,
     recipes: Mapping[Task, Recipe],
     settings: Settings,
 ) -> tuple[TaskForecast, ...]:
     """A forecast for each task of the plan. It reads older plans for their recipes, and the tables for earlier spending."""
     estimate, reasons = PageEstimate(ledger), _Reasons(store, ledger, recipes, settings)
+    num_of: Counter[Task] = Counter()
+    pages_of: Counter[Task] = Counter()
+    why: dict[Task, Counter[str]] = {task: Counter() for task in recipes}
+    for item in (item for shard in shards for item in shard):
+        num_pages = _num_pages(item, estimate, settings)
+        for task in item.tasks:
+            num_of[task] += 1
+            pages_of[task] += num_pages
+            why[task][reasons.of(item, task)] += 1
     found = []
     for task, recipe in recipes.items():
-        items = [item for item in planned if task in item.tasks]
-        if not items:
+        if not num_of[task]:
             continue
-        num_pages = sum(_num_pages(item, estimate, settings) for item in items)
+        num_pages = pages_of[task]
         spent = _spent(output, task, recipe) if len(ledger) else {}
         found.append(
             TaskForecast(
                 task=task,
-                num_sources=len(items),
+                num_sources=num_of[task],
                 num_pages=num_pages,
                 num_tokens=_times(num_pages, spent.get("tokens"), round),
                 gpu_h=_times(num_pages / 3600, spent.get("gpu_s"), float),
                 cost=_times(num_pages, spent.get("cost"), float),
                 currency=spent.get("currency") if spent.get("cost") is not None else None,
-                why=dict(Counter(reasons.of(item, task) for item in items).most_common()),
+                why=dict(why[task].most_common()),
             )
         )
     return tuple(found)
@@ -86,7 +95,7 @@ class _Reasons:
         """The recipe, from the last plan that asked under it."""
         if recipe_id not in self._older:
             plan_id = self._ledger.plan_of_recipe[recipe_id]
-            for recipe in read_plan(self._store, plan_id).recipes.values():
+            for recipe in read_plan_head(self._store, plan_id).recipes.values():
                 self._older[recipe.recipe_id] = recipe
         return self._older.setdefault(recipe_id, None)
 

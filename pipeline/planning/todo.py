@@ -1,6 +1,6 @@
 """Compares the listing with the output, and gives what is left to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.lake.ledger import Ledger, disappearances, list_manifests, load_ledger
@@ -14,7 +14,8 @@ from pipeline.planning.duplicates import known_documents
 from pipeline.planning.intake import empty_text, take
 from schemas.errors import OperatorError
 from schemas.failure import FailureKind, Task
-from schemas.plan import Disappearance, PlannedSource, Recipe
+from schemas.plan import Disappearance, Recipe
+from schemas.planned import Shards
 from schemas.settings import Settings
 from workers.sources.listing import list_sources
 
@@ -25,7 +26,7 @@ Recipes = dict[Task, Recipe]
 class Todo:
     """What a plan would hold."""
 
-    shards: list[list[PlannedSource]]
+    shards: Shards
     counts: Counts
     waiting: Waiting | None = None
     known: dict[str, str] = field(default_factory=dict)
@@ -58,11 +59,12 @@ def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -
         limit=settings.input.limit,
         counts=counts,
     )
+    made = make_shards(planned, settings.plan)  # it draws the listing, which is complete from here on
     changes = disappearances(ledger, listing)
     empty_input = None if counts.num_listed else empty_text(input, listing, ledger, num_known=len(changes))
     if empty_input and not settings.input.allow_empty:
         raise OperatorError(f"{empty_input[:1].upper()}{empty_input[1:]}. With --allow-empty that is nothing to do.")
-    shards, waiting = hold_back(make_shards(planned, settings.plan), ledger, settings.plan, listing.now)
+    shards, waiting = hold_back(made, ledger, settings.plan, listing.now)
     recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
     return Todo(
         shards=shards,
@@ -103,13 +105,13 @@ def read_lake(store: Store) -> LakeState:
     return LakeState(numbers, manifests, find_unfinished(store, numbers, manifests), ledger)
 
 
-def sources_to_read(output: LakeState, todo: "Todo") -> Iterator[PlannedSource]:
-    """What a run would read: the rest of an unfinished plan, then what is new."""
-    if output.unfinished is not None:
-        for index in output.unfinished.pending:
-            yield from output.unfinished.plan.shards[index]
-    for shard in todo.shards:
-        yield from shard
+def amount_to_read(output: LakeState, todo: "Todo") -> tuple[int, int]:
+    """Sources and bytes that a run would read: the rest of an unfinished plan, then what is new."""
+    parts: list[tuple[Shards, Sequence[int]]] = [(todo.shards, range(len(todo.shards)))]
+    if (unfinished := output.unfinished) is not None:
+        parts.append((unfinished.plan.shards, unfinished.pending))
+    num_sources = sum(shards.num_sources_of(index) for shards, indexes in parts for index in indexes)
+    return num_sources, sum(shards.size_bytes_of(index) for shards, indexes in parts for index in indexes)
 
 
 def is_unchanged(store: Store, output: LakeState) -> bool:

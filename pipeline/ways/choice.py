@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from pipeline.cluster.session import cluster_address, keep_to_loopback
@@ -12,7 +12,6 @@ from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
 from pipeline.ways.way import Way
 from schemas.errors import OperatorError
-from schemas.plan import PlannedSource
 from schemas.settings import Settings
 
 MAX_SOURCES = 2000
@@ -27,13 +26,10 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose_way(settings: Settings, planned: Iterable[PlannedSource]) -> Choice:
-    """The way for reading these sources."""
+def choose_way(settings: Settings, num_sources: int, num_bytes: int) -> Choice:
+    """The way for reading so many sources."""
     if (choice := way_asked_for(settings)) is not None:
         return choice
-    num_sources = num_bytes = 0
-    for item in planned:
-        num_sources, num_bytes = num_sources + 1, num_bytes + item.source.size_bytes
     if num_sources > MAX_SOURCES or num_bytes > MAX_BYTES:
         return Choice("ray", f"{num_sources} sources of {size(num_bytes)} are more than {MAX_SOURCES} or {size(MAX_BYTES)}")
     return Choice("local", f"{num_sources} sources of {size(num_bytes)} are at most {MAX_SOURCES} and {size(MAX_BYTES)}")

@@ -38,10 +38,6 @@ _log = logging.getLogger(__name__)
 
 _END_S = 20.0
 """Seconds that a stream may take to end after it was left early."""
-_MAX_BLOCKS = 400
-_BLOCKS_PER_CPU = 8
-"""Number of blocks in which the sources enter the graph. Small runs have one source per block, so that all processes find work at
-once; larger runs have more, so that small documents can share a row."""
 
 
 @contextlib.contextmanager
@@ -70,7 +66,7 @@ class OnRay:
         configure()
         stages = pools(context)
         self._names = {pool.stage.__name__: pool.name for pool in stages}
-        with contextlib.closing(_ticking(_stream(list(rows()), stages, self.num_cpus))) as receipts:
+        with contextlib.closing(_ticking(_stream(rows(), stages))) as receipts:
             yield from receipts
 
     def loads(self) -> list[StageLoad]:
@@ -104,10 +100,9 @@ def _hand_on(done: "Future[Compaction]", made: "Future[Compaction]") -> None:
         made.set_exception(error)
 
 
-def _stream(rows: list[str], pools: Sequence[Pool[Any]], num_cpus: int) -> Iterator[Receipt]:
-    per_block = -(-len(rows) // min(_MAX_BLOCKS, _BLOCKS_PER_CPU * num_cpus))
-    blocks = [pa.table({"work": rows[start : start + per_block]}) for start in range(0, len(rows), per_block)]
-    receipts = build(ray.data.from_arrow(blocks), pools)
+def _stream(rows: Iterator[str], pools: Sequence[Pool[Any]]) -> Iterator[Receipt]:
+    """All rows enter Ray's store before the first page, which their packing makes small."""
+    receipts = build(ray.data.from_arrow([pa.table({"work": [row]}) for row in rows]), pools)
     try:
         for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             for bodies in batch.column("receipts").to_pylist():

@@ -13,7 +13,7 @@ TICK_S = 0.2
 """Longest time between two items of `Way.receipts`."""
 
 Rows = Callable[[], Iterator[str]]
-"""Gives the rows of what is left to read by now: see `pipeline.planning.chunks.WORKS`."""
+"""Gives the rows of what is left to read by now: see `pipeline.planning.portions`."""
 
 
 class Way(Protocol):

@@ -32,9 +32,10 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Exists, Store
 from pipeline.planning.carry_over import asked_before, carry_over
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
-from pipeline.planning.chunks import Work, work_left
+from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import known_documents
 from pipeline.planning.intake import Taken
+from pipeline.planning.portions import portions
 from pipeline.stages import ProbeDocuments
 from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
@@ -129,7 +130,8 @@ def run(store: Any, run_id: str, day: Day = Day()) -> bool:
     found = read_progress(store, plan, pending)
     carry_over(store, plan, found, lambda: None)
     for progress in found.values():
-        for works in list(work_left(plan, progress)):
+        left = list(portions(plan, {progress.shard_index: progress}, num_cpus=1))
+        for works in [works for portion in left for works in portion.works()]:
             read(store, works, progress, run_id, plan, day)
             if day.has_parts and not progress.is_complete:
                 commit(store, plan, progress, run_id)
@@ -153,10 +155,10 @@ def make_plan(store: Any, day: Day) -> Plan | None:
     ledger, counts = load_ledger(store), Counts()
     ledger.asked_before = asked_before(store, list_manifests(store))
     if day.is_retry:
-        planned = plan_retries(ledger, day.recipes, None, counts)
+        planned = list(plan_retries(ledger, day.recipes, None, counts))
     else:
         taken = (Taken(source, None) for source in sources)
-        planned = plan_sources(taken, ledger, day.recipes, SETTINGS, page_range=None, limit=None, counts=counts)
+        planned = list(plan_sources(taken, ledger, day.recipes, SETTINGS, page_range=None, limit=None, counts=counts))
     if not planned:
         return None
     plan_ids = list_plan_numbers(store)

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 
 from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Chunk
-from schemas.plan import Plan, PlannedSource, Recipe
+from schemas.plan import Plan, Recipe
+from schemas.planned import PlannedSource
 from schemas.records import BlockRecord, ChunkRecords, EncodedImage, FailureRecord, ImageRecord, Lineage, PageRecord, Reading
 from schemas.source import Document, Source
 

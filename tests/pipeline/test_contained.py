@@ -17,23 +17,24 @@ from hypothesis import strategies as st
 from rapidocr.utils.process_img import ResizeImgError
 
 from pipeline import stages
+from pipeline.lake.shard_progress import ShardProgress
 from pipeline.lake.staging import StagedChunk, decode, this_version
 from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import StoreError
-from pipeline.planning.chunks import Work
 from pipeline.planning.engines import describe_engines
+from pipeline.planning.portions import portions
 from pipeline.planning.recipes import make_recipes
 from pipeline.reporting import receipts
 from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
-from pipeline.stages import WORKS, ProbeDocuments, ReadPages, RenderPages
+from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, RenderedPage
-from schemas.plan import PlannedSource
+from schemas.planned import PlannedSource
 from schemas.receipt import Receipt
 from schemas.records import ChunkRecords
 from schemas.settings import Settings
 from schemas.source import FileIdentity, Source
-from tests.pipeline.made import NOON, RECIPES
+from tests.pipeline.made import NOON, RECIPES, make_plan
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import VOLATILE
 from workers import contained
@@ -63,19 +64,10 @@ def drop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def work_on(index: int, path: Path) -> Work:
-    """Chunks of two pages."""
+def planned_of(path: Path) -> PlannedSource:
     status = path.stat()
     source = Source(uri=str(path), etag=local_etag(status), size_bytes=status.st_size, last_modified=NOON)
-    return Work(
-        plan_id="000001",
-        shard_index=0,
-        source_index=index,
-        planned=PlannedSource(source=source, tasks=["ocr", "chart"]),
-        chunk_pages=2,
-        page_range=None,
-        max_pages=100,
-    )
+    return PlannedSource(source=source, tasks=["ocr", "chart"])
 
 
 class Front:
@@ -84,11 +76,12 @@ class Front:
     def __init__(self, folder: Path) -> None:
         setup = RenderSetup.of(Settings(), RECIPES, "run")
         self.probe, self.draw = ProbeDocuments(ProbeSetup(rendering=setup)), RenderPages(setup)
-        self.works = [work_on(index, folder / name) for index, name in enumerate(PAGES)]
+        self.plan = make_plan([[planned_of(folder / name) for name in PAGES]])
 
     def run(self) -> list[pa.Table]:
-        works = pa.table({"work": [WORKS.dump_json([work]).decode() for work in self.works]})
-        return [table for bundle in self.probe(works) for table in self.draw(bundle)]
+        progress = {0: ShardProgress(self.plan, 0)}
+        work = pa.table({"work": [portion.model_dump_json() for portion in portions(self.plan, progress, num_cpus=1)]})
+        return [table for bundle in self.probe(work) for table in self.draw(bundle)]
 
 
 @pytest.fixture(scope="module")

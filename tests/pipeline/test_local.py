@@ -15,10 +15,8 @@ from pipeline.runner import run
 from pipeline.ways.choice import MAX_SOURCES, choose_way
 from pipeline.ways.here import _Deaths
 from schemas.errors import EngineDies, OperatorError
-from schemas.plan import PlannedSource
 from schemas.receipt import Receipt
 from schemas.settings import Settings
-from tests.pipeline.made import planned
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import doubled_keys
 
@@ -88,16 +86,16 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ray", raising=False)
 
 
-FEW = [planned("a.pdf")]
+FEW = 1
 
 
 @pytest.mark.parametrize(
-    ("changes", "sources", "way", "why"),
+    ("changes", "num_sources", "way", "why"),
     [
         ({}, FEW, "local", "1 sources of 10 B are at most"),
-        ({}, FEW * (MAX_SOURCES + 1), "ray", "2001 sources"),
+        ({}, MAX_SOURCES + 1, "ray", "2001 sources"),
         ({"run": {"on": "ray"}}, FEW, "ray", "run.on asks"),
-        ({"run": {"on": "local"}}, FEW * (MAX_SOURCES + 1), "local", "run.on asks"),
+        ({"run": {"on": "local"}}, MAX_SOURCES + 1, "local", "run.on asks"),
         ({"ray": {"address": "auto"}}, FEW, "ray", "a Ray cluster is named"),
         ({"engine": {"name": "scripted", "num_gpus": 1}}, FEW, "ray", "asks for GPUs"),
         ({"engine": {"name": "scripted", "max_actors": 9}}, FEW, "ray", "more readers than this machine's 8 cores"),
@@ -105,10 +103,8 @@ FEW = [planned("a.pdf")]
     ],
 )
 @pytest.mark.usefixtures("eight_cores")
-def test_the_way_follows_the_settings_and_then_the_work(
-    changes: dict[str, Any], sources: list[PlannedSource], way: str, why: str
-) -> None:
-    choice = choose_way(Settings.model_validate(changes), sources)
+def test_the_way_follows_the_settings_and_then_the_work(changes: dict[str, Any], num_sources: int, way: str, why: str) -> None:
+    choice = choose_way(Settings.model_validate(changes), num_sources, 10)
 
     assert choice.way == way
     assert why in choice.why
@@ -118,14 +114,14 @@ def test_the_way_follows_the_settings_and_then_the_work(
 def test_a_named_cluster_in_the_environment_is_taken_unless_one_process_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
 
-    assert choose_way(Settings(), FEW).way == "ray"
-    assert choose_way(settings(), FEW).way == "local"
+    assert choose_way(Settings(), FEW, 10).way == "ray"
+    assert choose_way(settings(), FEW, 10).way == "local"
 
 
 @pytest.mark.parametrize("changes", [{"ray": {"address": "10.0.0.1:6379"}}, {"engine": {"name": "scripted", "num_gpus": 1}}])
 def test_one_process_and_what_only_ray_has_is_a_mistake(changes: dict[str, Any]) -> None:
     with pytest.raises(OperatorError, match=r"^run\.on = local"):
-        choose_way(settings(**changes), FEW)
+        choose_way(settings(**changes), FEW, 10)
 
 
 NO_RAY = """

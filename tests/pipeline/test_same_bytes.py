@@ -11,7 +11,8 @@ from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages import ProbeDocuments, RenderPages
 from schemas.failure import FailureKind
 from schemas.page import Chunk, RenderedPage
-from schemas.plan import PlannedSource, SourceFailure
+from schemas.plan import SourceFailure
+from schemas.planned import PlannedSource
 from schemas.settings import RegionSettings, RenderSettings, Settings
 from tests.pipeline.made import RECIPES, make_source
 from tests.pipeline.made_input import make_pdf

@@ -11,7 +11,8 @@ from pipeline.lake.staging import StagedChunk
 from pipeline.lake.tables.unread_pages import for_each_page, unread_pages, with_one_row
 from schemas.failure import FailureKind
 from schemas.page import Chunk
-from schemas.plan import CommittedCounts, CommittedSource, PlannedSource, SourceFailure
+from schemas.plan import CommittedCounts, CommittedSource, SourceFailure
+from schemas.planned import PlannedSource
 from schemas.records import DocumentRecord, DocumentStatus, Lineage
 from schemas.source import Document
 

@@ -14,7 +14,8 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.carry_over import carry_over
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk
-from schemas.plan import Plan, PlannedSource
+from schemas.plan import Plan
+from schemas.planned import PlannedSource
 from schemas.settings import OutputSettings
 from schemas.source import Document
 from tests.pipeline.made import RECIPES, make_chunk, make_plan, make_recipe, planned, records_of

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.planning.chart_places import with_places
 from schemas.page import Box
-from schemas.plan import PlannedSource
+from schemas.planned import PlannedSource, Shards
 from tests.pipeline.made import RECIPES, make_source
 from tests.pipeline.written_lake import row, write_lake
 
@@ -43,17 +43,17 @@ def write(folder: Path) -> str:
 
 
 def test_boxes_of_charts_and_figures_of_scans_read_in_full_under_todays_recipe(tmp_path: Path) -> None:
-    ((known, new),) = with_places(write(tmp_path), [[item("a"), item("b")]], RECIPES)
+    ((known, new),) = with_places(write(tmp_path), Shards.of([[item("a"), item("b")]]), RECIPES)
     assert known.places == {0: [Box(1, 2, 30, 40), Box(5, 2, 30, 40)], 1: []}
     assert new.places == {}
 
 
 def test_who_asks_for_text_too_or_for_single_regions_needs_none(tmp_path: Path) -> None:
     items = [item("a", tasks=["ocr", "chart"]), item("a", document_id=None), item("a", regions=[(0, 1)])]
-    assert with_places(write(tmp_path), [items], RECIPES) == [items]
+    assert with_places(write(tmp_path), Shards.of([items]), RECIPES) == [items]
 
 
 def test_answers_in_markdown_tell_no_places(tmp_path: Path) -> None:
     markdown = {**RECIPES, "ocr": RECIPES["ocr"].model_copy(update={"options": {"read": {"transport": "markdown"}}})}
-    assert with_places(write(tmp_path), [[item("a")]], markdown) == [[item("a")]]
-    assert with_places(write(tmp_path), [[item("a")]], {"chart": RECIPES["chart"]}) == [[item("a")]]
+    assert with_places(write(tmp_path), Shards.of([[item("a")]]), markdown) == [[item("a")]]
+    assert with_places(write(tmp_path), Shards.of([[item("a")]]), {"chart": RECIPES["chart"]}) == [[item("a")]]

@@ -13,7 +13,8 @@ from pipeline.object_store.store import StoreError
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
 from pipeline.planning.intake import Taken
 from schemas.failure import FailureKind, Task
-from schemas.plan import CommittedSource, Manifest, PlannedSource, Recipe, SourceFailure
+from schemas.plan import CommittedSource, Manifest, Recipe, SourceFailure
+from schemas.planned import PlannedSource
 from schemas.settings import PlanSettings
 from schemas.source import Source
 from tests.pipeline.made import NOON, RECIPES, make_plan, make_recipe, make_source, planned
@@ -67,7 +68,7 @@ def choose(
 ) -> tuple[list[PlannedSource], Counts]:
     counts = Counts()
     taken = (Taken(source, None) for source in sources)
-    got = plan_sources(taken, ledger, recipes, PlanSettings(), page_range=page_range, limit=limit, counts=counts)
+    got = list(plan_sources(taken, ledger, recipes, PlanSettings(), page_range=page_range, limit=limit, counts=counts))
     return got, counts
 
 
@@ -180,7 +181,7 @@ def test_lasting_failures_wait_for_retry() -> None:
     assert choose([make_source("a")], ledger)[0] == []
     (item,) = plan_retries(ledger, RECIPES, [FailureKind.encrypted], Counts())
     assert (item.pages, item.tasks, item.attempt) == (None, ["ocr", "chart"], 1)
-    assert plan_retries(ledger, RECIPES, [FailureKind.corrupt], Counts()) == []
+    assert list(plan_retries(ledger, RECIPES, [FailureKind.corrupt], Counts())) == []
 
 
 def test_a_failed_chart_is_retried_alone() -> None:
@@ -225,7 +226,7 @@ def test_failures_of_superseded_versions_are_not_retried() -> None:
     old = committed(make_source("a", etag="1"), failures=[failed(FailureKind.corrupt, None, None)])
     ledger = Ledger([manifest(old), manifest(committed(make_source("a", etag="2")))])
 
-    assert plan_retries(ledger, RECIPES, None, Counts()) == []
+    assert list(plan_retries(ledger, RECIPES, None, Counts())) == []
 
 
 def test_the_limit_counts_what_is_read_not_what_is_listed() -> None:

@@ -9,7 +9,7 @@ from pipeline.lake.shard_progress import Coverage
 from pipeline.planning.chunks import Work, bundles, chunks, failed_chunks
 from schemas.failure import FailureKind, PageError
 from schemas.page import Chunk
-from schemas.plan import PlannedSource
+from schemas.planned import PlannedSource
 from schemas.source import Document, Source
 
 SOURCE = Source(uri="s3://drop/a.pdf", etag="1", size_bytes=10, last_modified=datetime(2026, 1, 1, tzinfo=UTC))

@@ -51,7 +51,7 @@ def lake_of(folder: Path, *changes: Disappearance) -> Ledger:
 def noted(ledger: Ledger, input: Path, **settings: object) -> list[tuple[str, bool]]:
     listing = list_sources(str(input))
     taken = take(listing, InputSettings.model_validate(settings))
-    plan_sources(taken, ledger, RECIPES, PlanSettings(), page_range=None, limit=1, counts=Counts())
+    list(plan_sources(taken, ledger, RECIPES, PlanSettings(), page_range=None, limit=1, counts=Counts()))
     return [(Path(change.uri).name, change.is_deleted) for change in disappearances(ledger, listing)]
 
 
@@ -172,7 +172,7 @@ def test_what_is_gone_is_not_retried(folder: Path) -> None:
         assert state is not None
         assert state.of_bytes is not None
         state.of_bytes.failures = (failure,)
-        assert len(plan_retries(ledger, RECIPES, None, Counts())) == expected
+        assert len(list(plan_retries(ledger, RECIPES, None, Counts()))) == expected
 
 
 # Committing

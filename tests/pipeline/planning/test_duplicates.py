@@ -13,7 +13,8 @@ from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages import ProbeDocuments
 from schemas.failure import FailureKind, Task
 from schemas.page import Chunk
-from schemas.plan import CommittedSource, Manifest, PlannedSource, Recipe, SourceFailure
+from schemas.plan import CommittedSource, Manifest, Recipe, SourceFailure
+from schemas.planned import PlannedSource
 from schemas.settings import PlanSettings, Settings
 from schemas.source import Source
 from tests.pipeline.made import NOON, RECIPES, make_recipe, make_source
@@ -40,7 +41,7 @@ def ledger(*sources: CommittedSource, recipes: dict[Task, Recipe] = RECIPES) -> 
 
 def choose(known: Ledger, *sources: Source, recipes: dict[Task, Recipe] = RECIPES) -> list[PlannedSource]:
     taken = (Taken(source, None) for source in sources)
-    return plan_sources(taken, known, recipes, PlanSettings(), page_range=None, limit=None, counts=Counts())
+    return list(plan_sources(taken, known, recipes, PlanSettings(), page_range=None, limit=None, counts=Counts()))
 
 
 def new(name: str, size_bytes: int, etag: str = "1", document_id: str | None = None) -> PlannedSource:

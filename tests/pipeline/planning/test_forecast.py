@@ -53,8 +53,8 @@ def foreseen(
     chosen = Settings.model_validate(settings)
     ledger = lake() if known is None else known
     taken = (Taken(source, None) for source in sources)
-    items = plan_sources(taken, ledger, recipes, chosen.plan, page_range=chosen.input.pages, limit=None, counts=Counts())
-    return {part.task: part for part in forecast(store.root, store, ledger, items, recipes, chosen)}
+    items = list(plan_sources(taken, ledger, recipes, chosen.plan, page_range=chosen.input.pages, limit=None, counts=Counts()))
+    return {part.task: part for part in forecast(store.root, store, ledger, [items], recipes, chosen)}
 
 
 def test_a_new_chart_prompt_redoes_charts_not_ocr_and_says_for_how_much(store: LocalStore) -> None:
@@ -122,7 +122,7 @@ def test_a_retry_is_forecast_by_its_pages(store: LocalStore) -> None:
     failure = SourceFailure(kind=FailureKind.bad_json, task="ocr", page_index=7, region_index=None)
     ledger = lake(failures=[failure])
     items = plan_retries(ledger, RECIPES, None, Counts())
-    (part,) = forecast(store.root, store, ledger, items, RECIPES, Settings())
+    (part,) = forecast(store.root, store, ledger, [items], RECIPES, Settings())
     assert (part.task, part.num_pages) == ("ocr", 1)
 
 

@@ -22,7 +22,7 @@ from pipeline.setups import RenderSetup
 from pipeline.stages import RenderPages, unpacked
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
-from schemas.plan import PlannedSource
+from schemas.planned import PlannedSource
 from schemas.receipt import Receipt
 from schemas.records import ChunkRecords
 from schemas.settings import FetchSettings, OutputSettings, RegionSettings, RenderSettings, Settings
