@@ -159,13 +159,13 @@ def _folded(text: str) -> str:
 
 
 def read_page(page: pymupdf.Page, *, by_regions: bool) -> tuple[list[Reading], float]:
-    """The readings of its regions, or of the page as one region; and milliseconds of reading alone, for each."""
+    """The readings of its regions, or of the page as one region; and CPU milliseconds of reading alone, for each."""
     shown = ShownPage(page, RenderSettings())
     view = shown.view()
     areas = [found.rect_pt for found in find_regions(view, RegionSettings())] if by_regions else [shown.page_pt]
-    started = time.perf_counter()
+    started = time.process_time()
     readings = shown.vector_readings(areas)
-    return readings, 1000 * (time.perf_counter() - started) / max(len(areas), 1)
+    return readings, 1000 * (time.process_time() - started) / max(len(areas), 1)
 
 
 def scores(folder: Path, *, by_regions: bool) -> list[Score]:
@@ -196,7 +196,8 @@ def report(title: str, found: list[Score]) -> None:
         f"accepted charts, {refused} in refused ones; {100 * right / max(right + wrong, 1):.1f} % of accepted points right, "
         f"{100 * right / max(right + missed + refused, 1):.1f} % of all points read; "
         f"{sum(one.is_series_missing for one in accepted)} accepted with a series missing; "
-        f"{statistics.median(one.millis for one in found):.0f} ms a region (median), {max(one.millis for one in found):.0f} at most"
+        f"{statistics.median(one.millis for one in found):.0f} CPU ms a region (median), "
+        f"{max(one.millis for one in found):.0f} at most"
     )
 
 

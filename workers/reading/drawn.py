@@ -7,7 +7,7 @@ from schemas.plan import Recipe
 from schemas.settings import RegionSettings
 from workers.charts.content import ChartContent, chart_content
 
-VECTOR_VERSION = 1
+VECTOR_VERSION = 2
 """Raised when the rules of `workers.rendering.pages.vector_charts` change what is read: then the recipe changes too."""
 VECTOR = "vector"
 """The engine of such rows."""

@@ -3,6 +3,7 @@
 import csv
 import random
 from pathlib import Path
+from typing import Any
 
 NAMES = [
     "Laptops",
@@ -27,6 +28,8 @@ class Made:
 
     def __init__(self, seed: str) -> None:
         self.random = random.Random(seed)
+        self.traits: dict[str, Any] = {}
+        """What meta.json says of the chart beside its producer and type: title, y, logy, panels, …"""
 
     def names(self, low: int = 3, high: int = 9) -> list[str]:
         return self.random.sample(NAMES, self.random.randint(low, high))

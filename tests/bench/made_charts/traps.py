@@ -10,6 +10,15 @@ MPL_TRAPS = [
     "symlog", "stem", "range", "otherlabels", "inverted", "translucent",
 ]  # fmt: skip
 
+TRAP_FORMS: dict[str, dict[str, Any]] = {
+    "errors": {"type": "bar"}, "lineerrors": {"type": "line"}, "hatch": {"type": "bar_grouped"},
+    "dual": {"type": "dual", "dual": 1}, "duallines": {"type": "dual", "dual": 1}, "step": {"type": "line"},
+    "ribbon": {"type": "line"}, "combo": {"type": "dual"}, "overlay": {"type": "bar_grouped"}, "samecolour": {"type": "line"},
+    "bubble": {"type": "scatter"}, "fitline": {"type": "scatter"}, "threshold": {"type": "bar"}, "truncated": {"type": "bar"},
+    "otherlabels": {"type": "bar"}, "inverted": {"type": "line"}, "translucent": {"type": "area"},
+}  # fmt: skip
+"""Of the traps whose data can be answered as rows."""
+
 
 def matplotlib_trap(ax: Any, made: Made, kind: str, scale: float, plt: Any) -> Rows:
     import numpy as np

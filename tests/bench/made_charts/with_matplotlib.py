@@ -150,7 +150,8 @@ def matplotlib(out: Path, made: Made, prefix: str, kind: str) -> None:
             rows = matplotlib_trap(ax, made, kind, scale, plt)
         if kind not in ("pie", "donut") and made.chance():
             ax.set_title("Some figures of a year")
-            ax.set_ylabel("value (units)")
+            (ax.set_xlabel if kind == "barh" else ax.set_ylabel)("value (units)")
+            made.traits |= {"title": "Some figures of a year", "y": "value (units)"}
         if made.chance(0.3):
             for side in ("top", "right"):
                 ax.spines[side].set_visible(False)

@@ -61,6 +61,7 @@ def plotly(out: Path, made: Made, prefix: str, kind: str) -> None:
     )
     if made.chance():
         fig.update_layout(title="Figures of a year")
+        made.traits["title"] = "Figures of a year"
     fig.write_image(out / f"{prefix}_{kind}.pdf")
     save(out, f"{prefix}_{kind}", rows)
 

@@ -159,6 +159,8 @@ def _axis(labels: Sequence[Label], sets: Sequence[TickSet], direction: Direction
         return axis
     if len(labels) <= MIN_TICKS:
         return None
+    if len(labels) >= MIN_TICKS + 2 and (axis := _with_moved_ends(labels, sets, direction)):
+        return axis
     at = [label.centre[0 if direction == "x" else 1] for label in labels]
     gaps = [after - before for before, after in pairwise(at)]
     pitch = statistics.median(gaps)
@@ -166,6 +168,21 @@ def _axis(labels: Sequence[Label], sets: Sequence[TickSet], direction: Direction
         if far > STRAY_GAPS * pitch and (axis := _snapped(chosen, sets, direction) or _by_middles(chosen, direction)):
             return axis
     return None
+
+
+def _with_moved_ends(labels: Sequence[Label], sets: Sequence[TickSet], direction: Direction) -> Axis | None:
+    """Vega moves the outer labels inwards, to keep them within the chart: their ticks are a step beyond the others'."""
+    inner = _snapped(labels[1:-1], sets, direction)
+    if inner is None or direction == "y":
+        return None
+    first, second, *_ = inner.positions
+    *_, before, last = inner.positions
+    positions = (2 * first - second, *inner.positions, 2 * last - before)
+    moved = ((labels[0], positions[0]), (labels[-1], positions[-1]))
+    if any(not label.box.left - 2 <= place <= label.box.right + 2 for label, place in moved):
+        return None
+    scale = _scale(labels, positions, FIT_PT)
+    return scale and Axis(direction, tuple(labels), positions, scale, True)
 
 
 def _snapped(labels: Sequence[Label], sets: Sequence[TickSet], direction: Direction) -> Axis | None:

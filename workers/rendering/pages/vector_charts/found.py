@@ -28,7 +28,7 @@ REASONS: dict[Reason, str] = {
     "beyond_plot": "a mark is cut off at the edge of the plot",
     "step_line": "a line of steps, whose corners are no points",
     "smooth_line": "a curved line without markers",
-    "mixed_marks": "bars and lines, or areas and points, in one plot",
+    "mixed_marks": "a line over bars that has no corner at each of them; areas and points in one plot",
     "sizes_differ": "markers of several sizes, which may stand for a third value",
     "not_whole": "sectors that make no full circle",
     "too_much": "more is drawn than a chart has",
@@ -68,6 +68,8 @@ class Found:
     """One list per series, in the order of `x_texts`."""
     points: Sequence[Sequence[tuple[str, float]]] = ()
     """Scatter: x as text and y, per series."""
+    x_places: Sequence[float] = ()
+    """Of bars: the middle of each category along its axis, points."""
     x_kind: Literal["category", "time", "number"] | None = None
     x_log: bool = False
     is_percent: bool = False

@@ -23,6 +23,8 @@ STEPS = tuple(step / 8 for step in range(1, 8))
 """Along an arc: a quarter of a circle is then off by a two-hundredth of its radius."""
 FAR = 40
 """Levels by which a pixel differs from its ground."""
+MAX_COVERS = 40
+MIN_INSIDE_PX = 12
 FILLED_SHARE = 0.5
 """Of a fill's inside that has to show its colour."""
 
@@ -42,7 +44,7 @@ class Ink:
         if part.shape[0] < 4 or part.shape[1] < 4:
             return "a plot of a few pixels"
         view = _View(left, top, self._x / step, self._y / step, step, part.shape[1], part.shape[0])
-        if why := _wrong_fill(part, view, filled, labels):
+        if why := _wrong_fill(part, view, filled, shapes, labels):
             return why
         known, grounds = _known(view, plot, shapes, labels)
         stray = ~known
@@ -106,8 +108,22 @@ def _outline(shape: Shape) -> list[tuple[float, float]]:
     return points
 
 
-def _wrong_fill(part: Any, view: _View, filled: Sequence[Shape], labels: Sequence[Label]) -> str | None:
-    """A bar whose inside is mostly another colour than its fill: a pattern or a gradient lies over it."""
+def _holds(box: Box, label: Label) -> bool:
+    x, y = label.centre
+    return box.left <= x <= box.right and box.top <= y <= box.bottom
+
+
+def _wrong_fill(part: Any, view: _View, filled: Sequence[Shape], shapes: Sequence[Shape], labels: Sequence[Label]) -> str | None:
+    """A bar whose inside is mostly another colour than its fill: a pattern or a gradient lies over it. What a legend's ground
+    covers is not looked at."""
+    order = {id(shape): place for place, shape in enumerate(shapes)}
+    bars = {id(shape) for shape in filled}
+    covers = [
+        (place, shape.box)
+        for place, shape in enumerate(shapes)
+        if shape.fill is not None and min(shape.fill) > 200 and id(shape) not in bars
+    ][-MAX_COVERS:]
+    covers = [(place, box) for place, box in covers if any(_holds(box, label) for label in labels)]
     for shape in filled[:400]:
         if shape.kind != "rect" or shape.opacity < 0.99 or shape.fill is None:
             continue
@@ -115,7 +131,16 @@ def _wrong_fill(part: Any, view: _View, filled: Sequence[Shape], labels: Sequenc
         inner = part[max(int(top) + 2, 0) : max(int(bottom) - 1, 0), max(int(left) + 2, 0) : max(int(right) - 1, 0)]
         if inner.shape[0] < 3 or inner.shape[1] < 3:
             continue
-        share = float((np.abs(inner - np.array(shape.fill, dtype=np.int16)).max(axis=2) <= 16).mean())
+        own = np.ones(inner.shape[:2], dtype=bool)
+        for place, cover in covers:
+            if place > order.get(id(shape), place) and cover.intersection(shape.box).area > 0:
+                (x0, y0), (x1, y1) = view.at(cover.left, cover.top), view.at(cover.right, cover.bottom)
+                rows = slice(max(int(y0) - max(int(top) + 2, 0), 0), max(int(y1) + 2 - max(int(top) + 2, 0), 0))
+                own[rows, max(int(x0) - max(int(left) + 2, 0), 0) : max(int(x1) + 2 - max(int(left) + 2, 0), 0)] = False
+        inner = inner[own]
+        if len(inner) < MIN_INSIDE_PX:
+            continue
+        share = float((np.abs(inner - np.array(shape.fill, dtype=np.int16)).max(axis=-1) <= 16).mean())
         words = sum(label.box.intersection(shape.box).area for label in labels) / max(shape.box.area, 1)
         if share < FILLED_SHARE * (1 - min(words, 0.9)):
             return f"a fill that shows {100 * share:.0f} % of its colour"

@@ -18,6 +18,7 @@ UNWRITTEN_GAP_EM = 0.5
 BACK_EM = 0.4
 """Where a glyph begins before the last one ends, another text begins: tick labels that overlap."""
 RAISED_EM = 0.2
+_GLUED = re.compile(r"[-−–]?\d[-−–\d.,e ]{2,200}")
 _SHOWN = 16 | 32 | 64
 """MuPDF's fz_stext_char_flags: filled, stroked, clipped."""
 
@@ -34,6 +35,8 @@ class Label(NamedTuple):
     end: Point
     line: int = 0
     """Labels of one line of MuPDF share it, and so may have been one text."""
+    glyphs: tuple[Box, ...] = ()
+    """Of numbers that may be several, one for each character but spaces."""
 
     @property
     def centre(self) -> Point:
@@ -149,7 +152,8 @@ def _label(run: Sequence[_Glyph], direction: Sequence[float], line: int) -> Labe
     box = run[0].box
     for glyph in run[1:]:
         box = box.union(glyph.box)
-    return Label(text.strip(), box, math.degrees(math.atan2(-y, x)), size, first.colour, left, end, line)
+    glyphs = tuple(glyph.box for glyph in run) if _GLUED.fullmatch(text.strip()) and len(run) == len(text.replace(" ", "")) else ()
+    return Label(text.strip(), box, math.degrees(math.atan2(-y, x)), size, first.colour, left, end, line, glyphs)
 
 
 def _with_exponents(labels: list[Label]) -> list[Label]:

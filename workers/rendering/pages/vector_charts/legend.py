@@ -14,6 +14,7 @@ FAR_SWATCH_GAP_EM = 6.0
 SWATCH_HEIGHT_EM = 2.3
 SWATCH_WIDTH_EM = 6.5
 MAX_LABELS = 400
+MIXED_WIDTH = 1.6
 
 
 class Style(NamedTuple):
@@ -131,11 +132,19 @@ def _in_line(entries: Sequence[Entry]) -> list[list[Entry]]:
             group = [
                 entry
                 for entry in left
-                if along(entry) - along(first) <= 1.5 and abs(entry.box.width - width) <= 0.15 * max(entry.box.width, width) + 1
+                if along(entry) - along(first) <= 1.5
+                and (abs(entry.box.width - width) <= 0.15 * max(entry.box.width, width) + 1 or _are_line_and_box(first, entry))
             ]
             groups.append(group)
             left = [entry for entry in left if entry not in group]
     return groups
+
+
+def _are_line_and_box(one: Entry, other: Entry) -> bool:
+    """Samples of two kinds, of which one is a little wider, about one middle."""
+    kinds = {entry.swatches[0].kind == "rect" for entry in (one, other)}
+    widths = sorted((one.box.width, other.box.width))
+    return len(kinds) == 2 and widths[1] <= MIXED_WIDTH * widths[0] and abs(_swatch_x(one) - _swatch_x(other)) <= 1.5
 
 
 def _swatch_x(entry: Entry) -> float:

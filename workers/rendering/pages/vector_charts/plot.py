@@ -1,12 +1,13 @@
 """The plot: the part of a chart that its axes span, and what of the drawing inside it is no data."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.page import Box
 from workers.rendering.pages.vector_charts.axes import Axis
 from workers.rendering.pages.vector_charts.labels import Label
-from workers.rendering.pages.vector_charts.marks.shapes import Shape, is_alike, is_neutral
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, is_alike, is_neutral
 
 SLACK_PT = 1.5
 TICK_PT = 12.0
@@ -44,6 +45,18 @@ def find_plot(axes: Sequence[Axis], shapes: Sequence[Shape], tick_labels: Sequen
         and _holds_ticks(shape.box, spans)
         and not _holds_labels(shape.box, tick_labels)
     ]
+    frames += [
+        shape.box
+        for shape in shapes
+        if shape.kind == "line"
+        and len(shape.points) in (3, 4)
+        and shape.fill is None
+        and is_neutral(shape.stroke)
+        and all(x in shape.box[::2] and y in shape.box[1::2] for x, y in shape.points)
+        and shape.box.area > 0.08 * area.area
+        and _holds_ticks(shape.box, spans)
+        and not _holds_labels(shape.box, tick_labels)
+    ]  # a frame that is open at one side or two
     ruled = _by_rules(axes, shapes, spans, tick_labels)
     if frames:
         largest = max(box.area for box in frames)  # a bar may reach past all ticks, too
@@ -137,11 +150,41 @@ def find_marks(
             (marks.grid if _is_furniture(shape, plot, axes) else marks.rules).append(shape)
         else:
             {"rect": marks.rects, "line": marks.lines, "polygon": marks.polygons, "curve": marks.curves}[shape.kind].append(shape)
-    looks = {(shape.colour, shape.dashes, round(4 * shape.width)) for shape in marks.grid if is_neutral(shape.colour)}
-    cut = [rule for rule in marks.rules if (rule.colour, rule.dashes, round(4 * rule.width)) in looks and _touches(rule, plot)]
-    marks.grid.extend(cut)  # grid lines that end at the legend
+    frames = [line for line in marks.lines if _is_along_edges(line, plot)]
+    marks.grid.extend(frames)
+    marks.lines[:] = [line for line in marks.lines if not any(line is each for each in frames)]
+    counts = Counter(map(_look, marks.grid))
+    looks = {_look(shape) for shape in marks.grid if is_neutral(shape.colour)}
+    looks_across = {look for look, count in counts.items() if count >= 3}
+    cut = [
+        rule
+        for rule in marks.rules
+        if (_look(rule) in looks and _touches(rule, plot)) or (_look(rule) in looks_across and _is_across(rule, plot))
+    ]
+    marks.grid.extend(cut)  # grid lines that end at the legend, and coloured ones between the ticks
     marks.rules[:] = [rule for rule in marks.rules if not any(rule is each for each in cut)]
     return marks
+
+
+def _look(shape: Shape) -> tuple[Colour | None, str, int]:
+    return shape.colour, shape.dashes, round(4 * shape.width)
+
+
+def _is_across(rule: Shape, plot: Box) -> bool:
+    return rule.box.width >= GRID_SHARE * plot.width or rule.box.height >= GRID_SHARE * plot.height
+
+
+def _is_along_edges(line: Shape, plot: Box) -> bool:
+    """An open frame: axis lines drawn as one."""
+    return (
+        len(line.points) <= 4
+        and line.fill is None
+        and is_neutral(line.stroke)
+        and all(
+            min(abs(x - plot.left), abs(x - plot.right)) <= SLACK_PT and min(abs(y - plot.top), abs(y - plot.bottom)) <= SLACK_PT
+            for x, y in line.points
+        )
+    )
 
 
 def _touches(rule: Shape, plot: Box) -> bool:

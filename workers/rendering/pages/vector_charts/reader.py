@@ -5,6 +5,7 @@ last whether all that is drawn in the plot has been explained. Each step may ref
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,16 +15,18 @@ from workers.rendering.pages.vector_charts.answer import chart_answer
 from workers.rendering.pages.vector_charts.axes import Axis, Direction, find_axes
 from workers.rendering.pages.vector_charts.categories import category_rows
 from workers.rendering.pages.vector_charts.found import Found, Reason, Refused
+from workers.rendering.pages.vector_charts.glued_ticks import parted
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.legend import Entry, find_legend, legend_shapes
 from workers.rendering.pages.vector_charts.marks.areas import is_area, read_areas
 from workers.rendering.pages.vector_charts.marks.bars import read_bars
+from workers.rendering.pages.vector_charts.marks.combos import read_combo
 from workers.rendering.pages.vector_charts.marks.lines import read_lines
 from workers.rendering.pages.vector_charts.marks.markers import MAX_SIDE_PT
 from workers.rendering.pages.vector_charts.marks.pies import Circle, read_pie, sectors_of
 from workers.rendering.pages.vector_charts.marks.shapes import Shape, is_alike, is_neutral
 from workers.rendering.pages.vector_charts.plot import Marks, find_marks, find_plot
-from workers.rendering.pages.vector_charts.scales import offset_multiplier
+from workers.rendering.pages.vector_charts.scales import offset_added, offset_multiplier
 
 Axes = dict[Direction, Axis | None]
 
@@ -63,6 +66,7 @@ def read_chart(drawing: Drawing, ink: InkCheck | None = None) -> Reading:
 
 
 def _read(drawing: Drawing, ink: InkCheck | None) -> Reading:
+    drawing = drawing._replace(labels=parted(drawing.labels))
     found_axes = find_axes(drawing.labels, drawing.shapes, "y"), find_axes(drawing.labels, drawing.shapes, "x")
     last = Refused("no_axes")
     for axes, plot in _frames(drawing, *found_axes):
@@ -132,21 +136,24 @@ def _are_beside(plot: Box, y: Axis | None, x: Axis | None) -> bool:
 def _read_plot(
     drawing: Drawing, axes: Axes, plot: Box, all_axes: tuple[Sequence[Axis], Sequence[Axis]], ink: InkCheck | None
 ) -> Reading:
+    known = [axis for axis in axes.values() if axis is not None]
+    ticks = [label for axis in known for label in axis.labels]
+    samples = [shape for shape in drawing.shapes if not _is_tick(shape, plot)]
+    all_axes = _without_legends(drawing, all_axes, samples, ticks)
     _refuse_others(drawing, axes, plot, all_axes)
     axes = _multiplied(axes, drawing.labels, plot)
     known = [axis for axis in axes.values() if axis is not None]
-    ticks = [label for axis in known for label in axis.labels]
     for others in all_axes:  # the same scale on the other side
         ticks += [label for axis in others for label in axis.labels]
-    samples = [shape for shape in drawing.shapes if not _is_tick(shape, plot)]
-    entries = find_legend(drawing.labels, samples, ticks)
+    entries = _legend(drawing, samples, ticks, plot)
     own = legend_shapes(entries, drawing.shapes)
     marks = find_marks(plot, known, drawing.shapes, drawing.labels, own)
     _refuse_outside(drawing, plot, own)
     taken = [*ticks, *(entry.label for entry in entries)]
     found = _read_marks(marks, plot, axes, drawing.labels, entries, taken)
     if ink is not None:
-        filled = [*marks.rects, *(polygon for polygon in marks.polygons if is_area(polygon, plot))]
+        bars = marks.rects if found.kind in ("bar", "combo") else []  # squares of points are too small to be looked into
+        filled = [*bars, *(polygon for polygon in marks.polygons if is_area(polygon, plot))]
         if why := ink(plot, drawing.shapes, drawing.labels, filled):
             raise Refused("unexplained_ink", why)
     rows = [
@@ -158,6 +165,31 @@ def _read_plot(
     ]
     answer = chart_answer(found, axes, plot, drawing.labels, [*taken, *rows], drawing.area)
     return Reading(answer, found=found, plot=plot)
+
+
+def _without_legends(
+    drawing: Drawing, all_axes: tuple[Sequence[Axis], Sequence[Axis]], samples: Sequence[Shape], ticks: Sequence[Label]
+) -> tuple[Sequence[Axis], Sequence[Axis]]:
+    """Years as names of series are no second axis: each has its sample beside it."""
+    own = set(ticks)
+    others = [axis for axes in all_axes for axis in axes if not own & set(axis.labels)]
+    if not others:
+        return all_axes
+    named = {entry.label for entry in find_legend(drawing.labels, samples, ticks)}
+    legends = [axis for axis in others if set(axis.labels) <= named]
+    ys, xs = ([axis for axis in axes if not any(axis is other for other in legends)] for axes in all_axes)
+    return ys, xs
+
+
+def _legend(drawing: Drawing, samples: Sequence[Shape], ticks: Sequence[Label], plot: Box) -> list[Entry]:
+    """One entry alone is none where its name stands outside of the plot and its sample inside: a category and its bar."""
+    entries = find_legend(drawing.labels, samples, ticks)
+    if len(entries) == 1:
+        (name_x, name_y), box = entries[0].label.centre, entries[0].box
+        is_named_outside = not (plot.left <= name_x <= plot.right and plot.top <= name_y <= plot.bottom)
+        if is_named_outside and box.intersection(plot).width > 0 and box.intersection(plot).height > 0:
+            return []
+    return entries
 
 
 def _read_marks(
@@ -173,9 +205,14 @@ def _read_marks(
     if bars or (marks.rects and not (marks.lines or marks.curves or marks.polygons) and axes["x"] is None):
         rest = [*marks.lines, *marks.polygons, *marks.curves]
         rest += [rule for rule in marks.rules if not _is_edge(rule, marks.rects)]
+        if any(shape.kind in ("line", "curve") and shape.fill is None and shape.box.width > 0.4 * plot.width for shape in rest):
+            own = {id(rect) for rect in bars}
+            others = marks._replace(rects=[rect for rect in marks.rects if id(rect) not in own])
+            others.rules[:] = [rule for rule in marks.rules if not _is_edge(rule, marks.rects)]
+            bars_alone = marks._replace(rects=bars, lines=[], polygons=[], curves=[], rules=[])
+            return read_combo(others, bars_alone, plot, axes, labels, entries, taken)
         if rest:
-            is_line = any(shape.kind == "line" and shape.box.width > 0.4 * plot.width for shape in rest)
-            raise Refused("mixed_marks" if is_line else "unknown_marks", f"{len(rest)} shapes beside bars")
+            raise Refused("unknown_marks", f"{len(rest)} shapes beside bars")
         return read_bars(marks, plot, axes, labels, entries, taken)
     return read_lines(marks, plot, axes, labels, entries, taken)
 
@@ -248,7 +285,10 @@ def _multiplied(axes: Axes, labels: Sequence[Label], plot: Box) -> Axes:
         if label in ticks:
             continue
         by = offset_multiplier(label.text)
-        if by is None:
+        added = offset_added(label.text) if by is None and "e" in label.text else None
+        if by is None and added is None:
+            if re.search(r"\d ?[x×]?1e[+-]?\d{1,2}$", label.text):
+                raise Refused("no_axes", f"{label.text} at the axis")
             if (
                 label.text[:1] in "+−-"
                 and "e" in label.text[1:]
@@ -264,7 +304,10 @@ def _multiplied(axes: Axes, labels: Sequence[Label], plot: Box) -> Axes:
         axis = done[direction]
         if not (is_above or is_right) or axis is None or axis.scale.multiplier != 1.0 or axis.scale.kind != "linear":
             raise Refused("no_axes", f"{label.text} beside an axis")
-        done[direction] = axis._replace(scale=axis.scale._replace(multiplier=by))
+        changed = (
+            axis.scale._replace(multiplier=by) if by is not None else axis.scale._replace(origin=axis.scale.origin + (added or 0))
+        )
+        done[direction] = axis._replace(scale=changed)
     return done
 
 

@@ -17,6 +17,7 @@ MAX_UNIT_CHARS = 10
 _SHORT_DATE = re.compile(r"(\d{1,2})[ -]([^\W\d_]{3,9})\.?[ -](\d\d)")
 _POWER = re.compile(r"(-|−)?10\^\{?([-−–]?\d{1,2})\}?")
 _TIMES = re.compile(r"(?:[x×*·⋅] ?)?(?:1e([+-]?\d{1,2})|10\^?([-−]?\d{1,2}))", re.IGNORECASE)
+_ADDED = re.compile(r"[+\-−]\d(?:\.\d+)?(?:e[+\-−]?\d{1,2})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ScaleKind = Literal["linear", "log", "time"]
@@ -123,6 +124,12 @@ def offset_multiplier(text: str) -> float | None:
     if match is None or (match.group(2) and not re.match(r"[x×*·⋅]", text.strip())):
         return None
     return 10.0 ** int((match.group(1) or match.group(2)).replace("−", "-"))
+
+
+def offset_added(text: str) -> float | None:
+    """`+2e3` at the end of an axis: what is to be added to its ticks, as matplotlib writes it."""
+    match = _ADDED.fullmatch(text.strip())
+    return float(match.group().replace("−", "-")) if match else None
 
 
 def is_number(text: str) -> bool:

@@ -26,6 +26,7 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     y_axis,
 )
 from workers.rendering.pages.vector_charts.found import REASONS
+from workers.rendering.pages.vector_charts.glued_ticks import parted
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.marks.shapes import Shape, ShapeCollector, shape_of
 from workers.rendering.pages.vector_charts.reader import Drawing, Reading, read_chart
@@ -178,7 +179,7 @@ TRAPS = {
     "unnamed_series": bars(NAMES, TWO, has_legend=False),
     "step_line": lines({"": (BLUE, STEPS)}, x_texts=TICKS, has_legend=False),
     "same_look": lines({"a": (BLUE, WALK), "b": (BLUE, [(x, 100 - y) for x, y in WALK])}, x_texts=TICKS),
-    "mixed_marks": with_shapes(SINGLE, polyline([(slot_x(index, 4), y_at(10 + 20 * index)) for index in range(4)], RED)),
+    "mixed_marks": with_shapes(SINGLE, polyline([(slot_x(index / 2, 4), y_at(10 + 10 * index)) for index in range(6)], RED)),
     "several_panels": bars([*NAMES[:2], *NAMES[:2]], ONE, has_legend=False),
     "categories_unclear": SINGLE._replace(labels=[each for each in SINGLE.labels if each.text != "Elm"]),
     "no_axes": SINGLE._replace(labels=[each for each in SINGLE.labels if not each.text.isdigit()]),
@@ -305,3 +306,107 @@ def test_shapes_know_rules_rectangles_lines_and_polygons() -> None:
     assert kind([(0, 0), (50, 0), (50, 20), (0, 20)], is_closed=True) == "rect"
     assert kind([(0, 0), (50, 0), (25, 20)], is_closed=True) == "polygon"
     assert kind([(0, 0), (10, 30), (20, 5), (30, 40)]) == "line"
+
+
+def combo(values: list[float], has_names: bool = True) -> Drawing:
+    """Bars and a line over the middles of as many of them as there are values."""
+    drawing = with_shapes(
+        bars(NAMES, ONE, has_legend=False), polyline([(slot_x(index, 4), y_at(value)) for index, value in enumerate(values)], RED)
+    )
+    if not has_names:
+        return drawing
+    samples = [rect(362, 57, 374, 63, BLUE), rule(363, 72, 373, 72, RED)]
+    names = [label("sold", 378, 60, align="left", size=6), label("planned", 378, 72, align="left", size=6)]
+    return with_labels(with_shapes(drawing, *samples), *names)
+
+
+def test_bars_and_a_line_on_one_axis_are_read_as_two_series() -> None:
+    reading = read_chart(combo([40.0, 30.0, 70.0, 45.0]))
+
+    assert rows(reading) == [["Oak", "50", "40"], ["Elm", "20", "30"], ["Fir", "80", "70"], ["Ash", "35", "45"]]
+    assert reading.answer is not None
+    assert (reading.answer.chart, reading.answer.series) == ("combo", ["sold", "planned"])
+
+
+@pytest.mark.parametrize(
+    ("drawing", "reason"),
+    [
+        (combo([40.0, 30.0, 70.0, 45.0], has_names=False), "unnamed_series"),
+        (combo([40.0, 30.0, 70.0]), "mixed_marks"),  # it ends before the last bar
+        (combo([40.0, 40.0]), "unknown_marks"),
+    ],
+)
+def test_a_line_over_bars_that_is_no_series_is_refused(drawing: Drawing, reason: str) -> None:
+    assert read_chart(drawing).reason == reason
+
+
+def glued(*texts: str, at: float) -> Label:
+    """Labels of one line without a gap: each as wide as its text."""
+    whole = label(" ".join(texts) if "e" in texts[-1] else "".join(texts), at, PLOT.bottom + 10, align="left")
+    glyphs = [Box(at + 4 * index, whole.box.top, at + 4 * index + 4, whole.box.bottom) for index in range(len("".join(texts)))]
+    return whole._replace(glyphs=tuple(glyphs))
+
+
+def test_ticks_that_touch_are_parted_where_they_lie_on_the_scale() -> None:
+    drawing = lines({"": (BLUE, WALK)}, x_texts={}, has_legend=False)
+    ticks = [rule(x_at(x), PLOT.bottom, x_at(x), PLOT.bottom + 4) for x in range(0, 11, 2)]
+    others = [label(str(2000 + x), x_at(x), PLOT.bottom + 10) for x in range(4, 11, 2)]
+    touching = glued("2000", "2002", at=x_at(0) - 8)
+    wide = touching._replace(
+        glyphs=tuple(glyph._replace(left=x_at(x) - 8 + 4 * i, right=x_at(x) - 4 + 4 * i)
+                     for x in (0, 2) for i, glyph in enumerate(touching.glyphs[:4]))
+    )  # fmt: skip
+
+    reading = read_chart(with_labels(with_shapes(drawing, *ticks), *others, wide))
+
+    assert [row[0] for row in rows(reading)] == ["2000", "2001", "2002", "2004", "2007", "2010"]
+    assert [each.text for each in parted([touching, label("30", 300, PLOT.bottom + 10)])] == ["20002002", "30"]
+
+
+def test_a_multiplier_behind_the_last_tick_is_one() -> None:
+    assert [each.text for each in parted([glued("1.0", "1e8", at=40)])] == ["1.0", "1e8"]
+
+
+def test_what_is_added_to_an_axis_is_added() -> None:
+    drawing = with_labels(
+        lines({"": (BLUE, WALK)}, x_texts=TICKS, has_legend=False), label("+2e3", PLOT.right - 8, PLOT.bottom + 22)
+    )
+
+    assert [row[0] for row in rows(read_chart(drawing))] == ["2000", "2001", "2002", "2004", "2007", "2010"]
+
+
+def test_a_pie_of_short_strokes_is_read() -> None:
+    shapes, labels, start = [], [], 0.0
+    for name, share, colour in (("Oak", 25, BLUE), ("Elm", 60, RED), ("Fir", 15, GREY)):
+        turns = [2 * math.pi * (start + share / 100 * step / 24) for step in range(25)]
+        rim = [(200 + 80 * math.cos(turn), 150 + 80 * math.sin(turn)) for turn in turns]
+        shapes.append(shape_of([*rim, (200.0, 150.0)], look=(colour, None, 0.0, "", 1.0), is_closed=True))
+        labels.append(label(name, 200 + 92 * math.cos(turns[12]), 150 + 92 * math.sin(turns[12])))
+        start += share / 100
+
+    reading = read_chart(Drawing(AREA, shapes, labels))
+
+    assert rows(reading) == [["Oak", "25.00%"], ["Elm", "60.00%"], ["Fir", "15.00%"]]
+
+
+def test_years_beside_samples_are_a_legend_and_no_second_axis() -> None:
+    series = {
+        "2021": (BLUE, [50.0, 20.0, 80.0, 35.0]),
+        "2022": (RED, [10.0, 30.0, 15.0, 60.0]),
+        "2023": (GREY, [5.0, 9.0, 40.0, 7.0]),
+    }
+
+    reading = read_chart(bars(NAMES, series))
+
+    assert rows(reading)[0] == ["Oak", "50", "10", "5"]
+
+
+def test_an_open_frame_drawn_as_one_stroke_is_furniture() -> None:
+    drawing = lines({"": (BLUE, WALK)}, x_texts=TICKS, has_legend=False)
+    shapes = [shape for shape in drawing.shapes if shape.kind != "rect" and shape.side < 100]
+    corner = polyline([(PLOT.left, PLOT.top), (PLOT.left, PLOT.bottom), (PLOT.right, PLOT.bottom)], BLACK)
+    walk = next(shape for shape in drawing.shapes if shape.stroke == BLUE)
+
+    reading = read_chart(drawing._replace(shapes=[*shapes, corner, walk]))
+
+    assert [row[1] for row in rows(reading)] == ["10", "45", "30", "70", "20", "90"]

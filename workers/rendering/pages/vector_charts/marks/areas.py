@@ -40,7 +40,9 @@ def read_areas(
     zero = axis.scale.position(0.0)
     if zero is None or not plot.top - SAME_PT <= zero <= plot.bottom + SAME_PT:
         raise Refused("floating_bars", "areas over an axis without zero")
-    areas = [_area(polygon) for polygon in marks.polygons]
+    filled = [polygon for polygon in marks.polygons if polygon.fill is not None]
+    outlines = [polygon for polygon in marks.polygons if polygon.fill is None and not _is_outline(polygon, filled)]
+    areas = [_area(polygon) for polygon in [*filled, *outlines]]
     if len({area.style for area in areas}) < len(areas):
         raise Refused("same_look", "two areas")
     for line in [*marks.lines, *marks.rules]:
@@ -66,6 +68,15 @@ def read_areas(
         values=values,
         x_kind=kind,
         positions=[area.upper for area in ordered],
+    )
+
+
+def _is_outline(polygon: Shape, filled: Sequence[Shape]) -> bool:
+    """Of an area, drawn once more."""
+    return any(
+        len(polygon.points) == len(other.points)
+        and all(math.dist(*pair) < 0.1 for pair in zip(polygon.points, other.points, strict=True))
+        for other in filled
     )
 
 
@@ -95,7 +106,7 @@ def _ends(points: Sequence[Point], x: float) -> tuple[float, float]:
     """Top and bottom of the area at one of its ends. Some producers close each area of a stack at the base: a third height."""
     ys: list[float] = []
     for y in sorted(point[1] for point in points if abs(point[0] - x) < SAME_PT):
-        if not ys or y - ys[-1] > SAME_PT:
+        if not ys or y - ys[-1] > TOUCH_PT:
             ys.append(y)
     return ys[0], ys[1] if len(ys) > 2 else ys[-1]
 
@@ -141,11 +152,14 @@ def _ordered(areas: Sequence[_Area], zero: float) -> tuple[list[_Area], bool]:
 
 
 def _xs(areas: Sequence[_Area]) -> list[float]:
-    xs: list[float] = []
+    """ggplot2 has a corner a little before and behind each: the middle one counts."""
+    groups: list[list[float]] = []
     for x in sorted(point[0] for area in areas for point in area.upper):
-        if not xs or x - xs[-1] > SAME_PT:
-            xs.append(x)
-    return xs
+        if groups and x - groups[-1][0] <= SAME_PT:
+            groups[-1].append(x)
+        else:
+            groups.append([x])
+    return [statistics.median(group) for group in groups]
 
 
 def _y(points: Sequence[Point], x: float) -> float:

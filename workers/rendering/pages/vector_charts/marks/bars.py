@@ -74,6 +74,7 @@ def read_bars(
         series=order,
         x_texts=texts,
         values=[[_value(cells.get((slot, name)), printed.get((slot, name))) for slot in range(len(slots))] for name in order],
+        x_places=[(columns[slot[0]][0].left + columns[slot[-1]][0].right) / 2 for slot in slots],
         x_kind=x_kind,
         positions=[
             [(cells[slot, name].box.left, cells[slot, name].box.top) for slot in range(len(slots)) if (slot, name) in cells]

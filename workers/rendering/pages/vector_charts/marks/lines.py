@@ -23,7 +23,9 @@ ON_LINE_PT = 1.6
 MAX_SERIES = 60
 
 
-class _Series(NamedTuple):
+class Series(NamedTuple):
+    """A line: its look, and its points from left to right."""
+
     style: Style
     points: list[Point]
 
@@ -40,22 +42,10 @@ def read_lines(
     axis = axes["y"]
     if axis is None or axis.scale.kind == "time":
         raise Refused("no_axes", "no scale of values")
-    markers, rest = split_markers([*marks.rects, *marks.polygons, *marks.curves, *marks.lines, *marks.rules])
-    markers = [marker for marker in markers if _is_in(marker.centre, plot)]
-    pieces = [shape for shape in rest if shape.kind in ("line", "rule", "curve") and shape.fill is None]
-    unknown = [shape for shape in rest if shape not in pieces]
-    if unknown:
-        raise Refused("unknown_marks", f"{len(unknown)} {unknown[0].kind}")
-    if len(markers) + sum(len(piece.points) for piece in pieces) > MAX_POINTS:
-        raise Refused("too_much", "points")
-    lines = _lines(pieces, entries)
-    groups = _groups(markers)
-    if not lines:
+    series, groups = _read_parts(marks, plot, entries)
+    if not series:
         return _scatter(groups, axes, axis, entries)
-    series = [_with_markers(line, groups) for line in lines]
-    if any(groups.values()):
-        raise Refused("mixed_marks", f"{sum(map(len, groups.values()))} markers on no line")
-    names = _names(series, entries, labels, taken)
+    names = line_names(series, entries, labels, taken)
     xs = _shared_xs(series)
     texts, x_kind = _x_texts(xs, axes["x"], labels, plot)
     values = [[_at(one.points, x, axis, plot) for x in xs] for one in series]
@@ -71,16 +61,43 @@ def read_lines(
     )
 
 
+def read_series(marks: Marks, plot: Box, entries: Sequence[Entry]) -> list[Series]:
+    """The lines alone; none where there are points without lines. Raises Refused."""
+    return _read_parts(marks, plot, entries)[0]
+
+
+def _read_parts(
+    marks: Marks, plot: Box, entries: Sequence[Entry]
+) -> tuple[list[Series], Mapping[tuple[Colour | None, str], list[Marker]]]:
+    """Lines with their markers; markers without a line only where there are no lines."""
+    markers, rest = split_markers([*marks.rects, *marks.polygons, *marks.curves, *marks.lines, *marks.rules])
+    markers = [marker for marker in markers if _is_in(marker.centre, plot)]
+    pieces = [shape for shape in rest if shape.kind in ("line", "rule", "curve") and shape.fill is None]
+    unknown = [shape for shape in rest if shape not in pieces]
+    if unknown:
+        raise Refused("unknown_marks", f"{len(unknown)} {unknown[0].kind}")
+    if len(markers) + sum(len(piece.points) for piece in pieces) > MAX_POINTS:
+        raise Refused("too_much", "points")
+    lines = _lines(pieces, entries)
+    groups = _groups(markers)
+    if not lines:
+        return [], groups
+    series = [_with_markers(line, groups) for line in lines]
+    if any(groups.values()):
+        raise Refused("mixed_marks", f"{sum(map(len, groups.values()))} markers on no line")
+    return series, groups
+
+
 def _is_in(point: Point, plot: Box) -> bool:
     return plot.left - 2 <= point[0] <= plot.right + 2 and plot.top - 2 <= point[1] <= plot.bottom + 2
 
 
-def _lines(pieces: Sequence[Shape], entries: Sequence[Entry]) -> list[_Series]:
+def _lines(pieces: Sequence[Shape], entries: Sequence[Entry]) -> list[Series]:
     """Polylines by look, pieces joined where one ends and the next begins; in order of x."""
     by_style: dict[tuple[Colour | None, str, int], list[Shape]] = defaultdict(list)
     for piece in pieces:
         by_style[piece.stroke, piece.dashes, round(2 * piece.width)].append(piece)
-    lines: list[_Series] = []
+    lines: list[Series] = []
     for (colour, dashes, _), group in by_style.items():
         style = Style(colour, dashes)
         if all(shape.kind == "rule" for shape in group) and name_of(style, entries) is None:
@@ -100,7 +117,7 @@ def _lines(pieces: Sequence[Shape], entries: Sequence[Entry]) -> list[_Series]:
                 before[:0] = points[:-1]
             else:
                 chains.append(points)
-        lines.append(_Series(style, _one_after_the_other(chains)))
+        lines.append(Series(style, _one_after_the_other(chains)))
     if len(lines) > MAX_SERIES:
         raise Refused("too_much", f"{len(lines)} lines")
     return lines
@@ -136,7 +153,7 @@ def _groups(markers: Sequence[Marker]) -> dict[tuple[Colour | None, str], list[M
     return groups
 
 
-def _with_markers(line: _Series, groups: dict[tuple[Colour | None, str], list[Marker]]) -> _Series:
+def _with_markers(line: Series, groups: dict[tuple[Colour | None, str], list[Marker]]) -> Series:
     """The line's corners, and its markers where a corner was left out for lying on a straight part. Takes the markers it has."""
     best: tuple[Colour | None, str] | None = None
     for key, group in groups.items():
@@ -178,8 +195,8 @@ def _y_at(points: Sequence[Point], x: float) -> float:
     return points[0][1] if x < points[0][0] else points[-1][1]
 
 
-def _names(
-    series: Sequence[_Series], entries: Sequence[Entry], labels: Sequence[Label], taken: Sequence[Label]
+def line_names(
+    series: Sequence[Series], entries: Sequence[Entry], labels: Sequence[Label], taken: Sequence[Label]
 ) -> list[str | None]:
     """From the legend, else from the text at each line's end. One line needs none."""
     named = [name_of(one.style._replace(marker=""), entries) for one in series]
@@ -193,7 +210,7 @@ def _names(
     return list(direct)
 
 
-def _direct_names(series: Sequence[_Series], labels: Sequence[Label], taken: Sequence[Label]) -> list[str] | None:
+def _direct_names(series: Sequence[Series], labels: Sequence[Label], taken: Sequence[Label]) -> list[str] | None:
     """A text for each line at its right end, by height or by colour; each text once."""
     used = set(taken)
     names: list[Label] = []
@@ -216,7 +233,7 @@ def _direct_names(series: Sequence[_Series], labels: Sequence[Label], taken: Seq
     return texts if len(set(texts)) == len(texts) and not all(text.replace(".", "").isdigit() for text in texts) else None
 
 
-def _shared_xs(series: Sequence[_Series]) -> list[float]:
+def _shared_xs(series: Sequence[Series]) -> list[float]:
     """All places along x where any line has a corner; those closer than a drawing can tell are one."""
     every = sorted(point[0] for one in series for point in one.points)
     xs: list[list[float]] = []

@@ -2,6 +2,8 @@
 
 import math
 import re
+import statistics
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,6 +19,8 @@ MIN_RADIUS_PT = 14.0
 ROUND = 0.025
 """How far width and height of the whole may differ, and its rim from a circle, in radii."""
 MAX_SECTORS = 60
+MIN_RIM = 5
+"""Corners of a sector that is drawn as a polygon."""
 SAME_RIM_PT = 1.5
 
 
@@ -32,6 +36,8 @@ class Circle(NamedTuple):
 
 def sectors_of(shapes: Sequence[Shape]) -> tuple[Circle, list[Shape]] | None:
     """The largest circle whose rim two filled curves and more share, and these; None where there is none."""
+    if polygons := _polygon_sectors(shapes):
+        return polygons
     curves = [shape for shape in shapes if shape.fill is not None and shape.arcs and shape.side > MIN_RADIUS_PT / 2]
     if not 2 <= len(curves) <= 4 * MAX_SECTORS:
         return None
@@ -48,6 +54,37 @@ def sectors_of(shapes: Sequence[Shape]) -> tuple[Circle, list[Shape]] | None:
     circle = max(whole, key=lambda each: each.radius)
     sectors = [shape for shape in curves if _sweep(shape, circle.centre, circle.radius) > 0.3]
     return (circle, sectors) if len(sectors) >= 2 else None
+
+
+def _polygon_sectors(shapes: Sequence[Shape]) -> tuple[Circle, list[Shape]] | None:
+    """Sectors whose rims are many short straight strokes, as R draws them: polygons that share one corner, all others equally far
+    from it. The strokes are handed on as arcs."""
+    polygons = [shape for shape in shapes if shape.kind == "polygon" and shape.fill is not None and len(shape.points) >= MIN_RIM]
+    if not 2 <= len(polygons) <= 4 * MAX_SECTORS:
+        return None
+    shared = Counter((round(x, 1), round(y, 1)) for shape in polygons for x, y in set(shape.points))
+    centre, count = max(shared.items(), key=lambda each: each[1])
+    members = [(shape, radius) for shape in polygons if (radius := _radius(shape, centre)) is not None]
+    if count < 2 or len(members) < 2:
+        return None
+    radius = max(radius for _, radius in members)
+    if radius < MIN_RADIUS_PT or any(abs(radius - other) > ROUND * radius for _, other in members):
+        return None
+    return Circle(centre, radius), [_with_arcs(shape, centre, radius) for shape, _ in members]
+
+
+def _radius(shape: Shape, centre: Point) -> float | None:
+    """Of the rim; None where its corners are not equally far from the centre."""
+    far = [distance for point in shape.points if (distance := math.dist(point, centre)) > 1]
+    if len(far) < MIN_RIM - 1 or len(far) < len(shape.points) - 1:
+        return None
+    return statistics.mean(far) if max(far) - min(far) <= ROUND * max(far) else None
+
+
+def _with_arcs(shape: Shape, centre: Point, radius: float) -> Shape:
+    closed = [*shape.points, shape.points[0]]
+    rim = [(a, b) for a, b in pairwise(closed) if min(math.dist(a, centre), math.dist(b, centre)) > 0.5 * radius]
+    return shape._replace(arcs=tuple((a, a, b, b) for a, b in rim))
 
 
 def _circle(arc: tuple[Point, Point, Point, Point]) -> Circle | None:

@@ -14,6 +14,8 @@ MAX_SHAPES = 12_000
 MAX_ITEMS = 6_000
 """Segments of one path."""
 FAR_PT = 1e5
+DOT_PT = 0.05
+"""A fill that is smaller shows nothing: samples that seaborn draws beside the first bar."""
 
 Kind = Literal["rule", "rect", "line", "polygon", "curve"]
 Point = tuple[float, float]
@@ -115,6 +117,8 @@ class ShapeCollector:
         look = (fill, stroke, float(path.get("width") or 0.0), _dashes(path.get("dashes")), opacity)
         clip = self._clip()
         for points, arcs, is_closed in self._subpaths(path):
+            if stroke is None and hull(points).width < DOT_PT and hull(points).height < DOT_PT:
+                continue  # nothing is seen of it
             yield shape_of(points, arcs, look, clip, is_closed=is_closed or fill is not None or bool(path.get("closePath")))
 
     def _subpaths(self, path: Mapping[str, Any]) -> Iterator[tuple[list[Point], list[tuple[Point, Point, Point, Point]], bool]]:
