@@ -50,7 +50,7 @@ LOCK = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86
 lock: $(VENV)/.installed-all
 	$(BIN)/python -m pip install --quiet $(UV)
 	$(LOCK) pyproject.toml infra/requirements.in --output-file infra/requirements-cpu.txt
-	$(LOCK) pyproject.toml infra/requirements.in --extra ovis --output-file infra/requirements-cuda.txt
+	$(LOCK) pyproject.toml infra/requirements.in --extra ovis --constraint constraints.txt --output-file infra/requirements-cuda.txt
 	$(LOCK) infra/requirements-build.in --output-file infra/requirements-build.txt
 
 # The tests on the oldest versions that pyproject.toml allows (of torch, the one that is pinned), in an environment of their own.

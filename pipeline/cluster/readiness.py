@@ -6,6 +6,7 @@ reports go (`report_through`).
 """
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -32,6 +33,8 @@ class Reader(Frozen):
     """Host and process id. If it changes under the same name, Ray has restarted the reader."""
     runs_on: str = ""
     load_s: float = 0.0
+    warnings: list[str] = []
+    """What the engine warned of while it started, such as a kernel that does not run here."""
 
 
 _through: Callable[[str, Reader], None] | None = None
@@ -52,8 +55,27 @@ def reporting_its_start(run_id: str) -> Iterator[list[str | None]]:
     name = str(next(_numbers))
     runs_on: list[str | None] = []
     report(name, Reader(state="loading", process=process))
-    yield runs_on
-    report(name, Reader(state="ready", process=process, runs_on="".join(filter(None, runs_on)), load_s=time.monotonic() - started))
+    with _warnings_kept() as warnings:
+        yield runs_on
+    said = "".join(filter(None, runs_on))
+    report(name, Reader(state="ready", process=process, runs_on=said, load_s=time.monotonic() - started, warnings=warnings))
+
+
+@contextlib.contextmanager
+def _warnings_kept() -> Iterator[list[str]]:
+    """What engines log as a warning meanwhile, in any thread."""
+    kept: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record.getMessage())
+
+    engines, keeping = logging.getLogger("workers.engines"), Keeping(logging.WARNING)
+    engines.addHandler(keeping)
+    try:
+        yield kept
+    finally:
+        engines.removeHandler(keeping)
 
 
 class Readers:
@@ -65,6 +87,7 @@ class Readers:
         self._loading_since: float | None = None
         self._looked = 0.0
         self._said = ""
+        self._warned: set[str] = set()
 
     def look(self) -> None:
         now = time.monotonic()
@@ -79,6 +102,9 @@ class Readers:
             if known is not None and known.process != reader.process:
                 self._observer.message("a reader process died and was started anew; what it had in hand is read again")
         self._known = found
+        for warning in sorted({warning for reader in found.values() for warning in reader.warnings} - self._warned):
+            self._warned.add(warning)
+            self._observer.message(f"warning: {warning}")
         is_loading = any(reader.state == "loading" for reader in found.values())
         self._loading_since = (self._loading_since or now) if is_loading else None
         sentence = self._sentence(now)

@@ -109,5 +109,16 @@ def test_the_image_for_the_cpu_has_no_torch():
     assert "torch" in locked("cuda")
 
 
+def test_the_image_has_the_torch_that_the_tests_use():
+    (pinned,) = re.findall(r"^torch==(\S+)$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+    assert locked("cuda")["torch"] == pinned
+
+
+def test_the_image_for_cuda_can_compile_and_tries_it():
+    target = TEXT[TEXT.index("FROM runtime AS cuda") : TEXT.index("FROM runtime AS cpu")]
+    assert re.search(r"apt-get install [^&]*\bgcc libc6-dev\b", target)
+    assert target.index("import trial") > target.rindex("USER 10001:10001")  # as the user who compiles in a run
+
+
 def test_both_images_have_the_same_ray():
     assert locked("cpu")["ray"] == locked("cuda")["ray"]

@@ -1,5 +1,6 @@
 """What the driver says about its readers, from what they told it; the store between them is a dict here."""
 
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -52,6 +53,27 @@ def test_loading_is_shown_once_it_takes_a_while_and_then_who_is_ready(monkeypatc
         f"2 readers ready ({GPU}; loaded in 9.0 s)",
     ]
     assert telling.messages == []
+
+
+def test_what_an_engine_warns_of_at_its_start_is_shown_once(monkeypatch, told) -> None:
+    telling = Telling()
+    readers = Readers(lambda: dict(told), telling)
+    warning = "the paged kernel does not run here"
+    for number in (1, 2):
+        told[str(number)] = Reader(state="ready", process=f"a:{number}", runs_on=GPU, load_s=1, warnings=[warning])
+        said(monkeypatch, readers, 10 * number)
+    assert telling.messages == [f"warning: {warning}"]
+
+
+def test_warnings_of_the_engine_go_with_the_report_of_its_start_and_others_do_not(monkeypatch) -> None:
+    reports: list[Reader] = []
+    monkeypatch.setattr(readiness, "_through", lambda name, reader: reports.append(reader))
+    with reporting_its_start("run"):
+        logging.getLogger("workers.engines.ovis.batching.kernels").warning("%s is slow", "decoding")
+        logging.getLogger("workers.engines.ovis").info("no news")
+        logging.getLogger("workers.rendering").warning("not the engine's")
+    logging.getLogger("workers.engines.ovis").warning("too late")
+    assert [reader.warnings for reader in reports] == [[], ["decoding is slow"]]
 
 
 def test_an_engine_that_is_there_at_once_is_no_news(monkeypatch, told) -> None:

@@ -1,8 +1,11 @@
 """The checks of `pagefold doctor` for this engine: versions, device, memory, number format, kernels and model files."""
 
+import os
+import sysconfig
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from schemas.settings import EngineSettings
@@ -69,17 +72,31 @@ def _device(settings: EngineSettings) -> list[Check]:
     free, total = torch.cuda.mem_get_info(device)
     capability = torch.cuda.get_device_capability(device)
     is_new = capability >= (8, 0)
-    attention, recorded = "the references in SDPA, as set", "not recorded: the reference cannot be"
+    attention, recorded, lacks = "the references in SDPA, as set", "not recorded: the reference cannot be", None
     if settings.ovis.attention == "auto":
         attention = f"SDPA, varlen, {_paged()}: the fastest that agrees with SDPA, measured at the start"
+        lacks = _lacks_compiler()
         recorded = "CUDA graphs, where they measure faster" if settings.ovis.decode_graphs else "not recorded, as set"
     return [
         ("device", True, f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"),
         ("dtype", is_new or dtype != "bfloat16", dtype if is_new else f"{dtype}; bfloat16 needs compute capability 8.0"),
         ("memory", free > 4 * 2**30, f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"),
         ("attention", True, attention),
+        *([("kernels", False, lacks)] if lacks else []),
         ("decode steps", True, recorded),
     ]
+
+
+def _lacks_compiler() -> str | None:
+    """What Triton lacks to compile the small C module by which it starts a kernel; None if nothing."""
+    named = os.environ.get("CC")
+    if not (which(named) if named else which("gcc") or which("clang")):
+        missing = f"CC names {named}, which is not here" if named else "there is no C compiler (gcc or clang) here"
+    elif not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+        missing = f"Python's headers are not in {sysconfig.get_path('include')}"
+    else:
+        return None
+    return f"{missing}: the paged kernel cannot be compiled and no decode step recorded, so decoding is slow"
 
 
 def _paged() -> str:

@@ -1,5 +1,7 @@
 import shutil
 
+import pytest
+
 from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.ovis import doctor
 
@@ -58,6 +60,31 @@ def test_a_gpu_is_told_with_what_will_be_tried_on_it(checkpoint, monkeypatch):
     assert said()["decode steps"] == "CUDA graphs, where they measure faster"
     assert said(decode_graphs=False)["decode steps"] == "not recorded, as set"
     assert said(attention="reference")["attention"] == "the references in SDPA, as set"
+
+
+@pytest.mark.parametrize(
+    ("here", "compiler", "expected"),
+    [
+        ({"gcc"}, None, None),
+        ({"clang"}, None, None),
+        (set(), None, "there is no C compiler"),
+        ({"gcc"}, "icc", "CC names icc, which is not here"),
+        ({"icc"}, "icc", None),
+    ],
+)
+def test_what_triton_needs_to_start_a_kernel_is_looked_for(here, compiler, expected, monkeypatch, tmp_path):
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setattr(doctor, "which", lambda name: f"/bin/{name}" if name in here else None)
+    monkeypatch.setattr(doctor.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    if compiler:
+        monkeypatch.setenv("CC", compiler)
+    found = doctor._lacks_compiler()
+    assert (found is None) == (expected is None)
+    assert expected is None or found.startswith(expected)
+    (tmp_path / "Python.h").unlink()
+    if expected is None:
+        assert "headers" in doctor._lacks_compiler()
 
 
 def test_a_model_of_the_hub_is_looked_for_on_this_machine_only(monkeypatch, tmp_path):
