@@ -38,6 +38,7 @@ for command in (
     looking.failures,
     working.retry,
     keeping.gc,
+    keeping.optimize,
     keeping.backfill,
     asking.query,
     asking.ask,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pipeline.lake.opening import open_output
 from pipeline.lake.paths import plan_number
 from pipeline.lake.plans import Unfinished, find_unfinished, is_outdated, list_plan_numbers
+from pipeline.lake.rewriting.state import read_live_files
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import patiently
@@ -66,7 +67,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         tasks_left_out=tuple(task for task in settings.read.tasks if task not in recipes),
         on=on.way if on else "",
         why_on=on.why if on else "",
-        missing_files=find_missing(store, found.ledger.files),
+        missing_files=find_missing(store, read_live_files(store).sizes(found.ledger.files)),
     )
 
 

@@ -24,6 +24,7 @@ from pipeline.lake.plans import (
     refuse_tables_of_no_plan,
     write_plan,
 )
+from pipeline.lake.rewriting.state import read_live_files
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.tables.missing_files import find_missing
@@ -133,7 +134,7 @@ class _Run:
     def run(self, choose: Choose) -> Summary:
         self.observer.phase("listing", self.input)
         look = self._patiently(lambda: self._look(choose))  # before the lease and any process: most scheduled runs find nothing
-        for sentence in find_missing(self.store, look.output.ledger.files).sentences:
+        for sentence in find_missing(self.store, read_live_files(self.store).sizes(look.output.ledger.files)).sentences:
             self.observer.message(sentence)
         if not look.has_work:
             self._tell(look.todo)

@@ -378,6 +378,11 @@ class RunSettings(Section):
 class OutputSettings(Section):
     compression_level: int = Field(3, ge=1, le=22, description="zstd level of the Parquet files.")
     row_group_rows: int = Field(50_000, ge=1, description="Rows of one row group.")
+    optimized_file_mb: float = Field(
+        128,
+        gt=0,
+        description="Size of a file that `pagefold optimize` aims at, in the largest table. Takes some ten times as much memory.",
+    )
     images: Images = Field(
         "none",
         description="Pictures that land in the table `images`, of what is read from now on: `none`; `regions`, the figures and "

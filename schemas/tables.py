@@ -111,11 +111,22 @@ def _arrow_type(kind: Any) -> pa.DataType:
     return _TYPES[kind]
 
 
-COLUMNS: dict[str, list[Column]] = {table: list(record_columns(record)) for table, record in RECORDS.items()}
-
 TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "images", "failures")
 """The tables that a shard commits; `documents` is written last (see pipeline.lake.commit). `deletions` and `runs` are not among
 them."""
+
+REWRITE = Column(
+    "rewrite",
+    pa.int64(),
+    "Number of the rewrite by `pagefold optimize` that wrote the row's file; null in files as runs write them. Until `pagefold gc` "
+    "removes the replaced files, engines that read folders find a row in both; the views show it once.",
+    nullable=True,
+)
+"""The last column of the tables that optimize rewrites; no record has it."""
+
+COLUMNS: dict[str, list[Column]] = {
+    table: [*record_columns(record), *([REWRITE] if table in TABLES else [])] for table, record in RECORDS.items()
+}
 
 PARTITIONED = (*TABLES, "deletions")
 """The tables whose files lie below `ingest_date=…`."""

@@ -15,6 +15,7 @@ from botocore.session import get_session
 from pyarrow import fs
 
 from pipeline.lake.opening import open_store
+from pipeline.lake.rewriting.state import LiveFiles, read_live_files
 from schemas.errors import OperatorError
 from schemas.tables import IMAGE, PARTITIONED, arrow_schema
 from workers.sources.s3 import make_client, split_uri
@@ -38,15 +39,16 @@ class LakeFiles:
         self._is_remote = output.startswith("s3://")
         self._store = open_store(output)
         self._filesystem, self._root = open_filesystem(output)
+        self._live: LiveFiles | None = None
         self._listed: dict[str, list[str]] = {}
 
     def of(self, table: str) -> list[str]:
-        """Paths below the table's folder, in order; files that are still being written are none of them."""
+        """Paths below the table's folder, in order; files that are still being written, or that were replaced, are none of them."""
+        if self._live is None:
+            self._live = read_live_files(self._store)
         if table not in self._listed:
             names = [stored.path.removeprefix(f"{table}/") for stored in self._store.list(f"{table}/")]
-            self._listed[table] = [
-                name for name in names if name.endswith(".parquet") and not name.rpartition("/")[2].startswith(("_", "."))
-            ]
+            self._listed[table] = [name for name in names if _is_whole(name) and name in self._live]
         return self._listed[table]
 
     def register(self, connection: duckdb.DuckDBPyConnection, view: str, table: str, names: Sequence[str]) -> None:
@@ -78,6 +80,10 @@ class LakeFiles:
             filesystem=self._filesystem,
             partitions=[partitioning.parse(path) if partitioning else ds.scalar(True) for path in paths],
         )
+
+
+def _is_whole(name: str) -> bool:
+    return name.endswith(".parquet") and not name.rpartition("/")[2].startswith(("_", "."))
 
 
 def _column(name: str, type_: str, there: str | None) -> str:

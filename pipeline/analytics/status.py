@@ -18,6 +18,7 @@ from pipeline.lake.lease import is_held, read_lease
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.opening import open_store
 from pipeline.lake.plans import find_unfinished, list_plan_numbers
+from pipeline.lake.rewriting.optimize import Optimized
 from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import read_commits
 from pipeline.lake.tables.missing_files import MissingFiles, find_missing
@@ -215,6 +216,21 @@ def print_failures(console: Console, rows: pa.Table, output: str) -> None:
         console.print(f"… and {rows.num_rows - shown} more; --json has them all.")
     console.print()
     console.print(Text(f"Read them again: pagefold retry {clean_message(output)} [--kind KIND]"))
+
+
+def print_optimized(console: Console, done: Optimized) -> None:
+    if not done.num_groups and not done.message:
+        console.print("Nothing to join: the files are few or large already.")
+        return
+    before = f"{done.num_files_before} files ({size(done.num_bytes_before)})"
+    if done.is_dry_run:
+        console.print(Text(f"{before} would be joined into {done.num_groups} of each table. Nothing was written: a dry run."))
+        return
+    console.print(Text(f"Joined {before} into {done.num_files_after} ({size(done.num_bytes_after)})."))
+    if done.message:
+        console.print(Text(f"Incomplete: {clean_message(done.message)}. The same command goes on.", "bold red"))
+    elif done.num_groups:
+        console.print(Text(f"The old files stay for those who read them now; in an hour: pagefold gc {done.output} --tables"))
 
 
 def print_sweep(console: Console, sweep: Sweep) -> None:

@@ -3,6 +3,8 @@
 -- Whole documents only: rows count once `documents` has the row of the same source and plan, which is written last.
 -- An engine lists the files of each table where a query names it, so a run may commit between two of them. Each view names first
 -- what depends on `documents` alone, and last the table that it takes rows from: what it has chosen is then always there.
+-- Each file once: `pagefold optimize` joins files into new ones, whose rows have a number in `rewrite`, and the old ones are removed
+-- later. Rows count with the `documents` row of their own rewrite, and the highest of them is taken.
 -- Newest version only: an object that was overwritten (same uri, new source_id) drops out with all it said, unless another object
 -- has its bytes. What was deleted keeps its answers, and has a `deleted_at`.
 -- By document: pages, charts and failures belong to the bytes, so objects with the same bytes share theirs. `document_id` joins
@@ -53,17 +55,20 @@ CREATE OR REPLACE VIEW current_pages AS
 SELECT pages.*, REGEXP_EXTRACT(pages.uri, '[^/]*$', 0) AS name
 FROM (
     SELECT
-        pages.source_id, pages.page_index, pages.plan_id, pages.attempt, pages.recipe_id,
+        pages.source_id, pages.page_index, pages.plan_id, pages.attempt, pages.recipe_id, COALESCE(pages.rewrite, 0) AS rewrite,
         ROW_NUMBER() OVER (
             PARTITION BY source_contents.content_id, pages.page_index
             ORDER BY
                 CASE pages.status WHEN 'ok' THEN 0 WHEN 'blank' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END,
-                pages.plan_id DESC, pages.attempt DESC, pages.recipe_id, pages.uri
+                pages.plan_id DESC, pages.attempt DESC, pages.recipe_id, pages.uri, COALESCE(pages.rewrite, 0) DESC
         ) AS place
     FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
     JOIN source_contents ON source_contents.content_id = counting.content_id
     JOIN documents ON documents.source_id = source_contents.source_id
-    JOIN pages ON pages.source_id = documents.source_id AND pages.plan_id = documents.plan_id
+    JOIN pages
+        ON pages.source_id = documents.source_id
+        AND pages.plan_id = documents.plan_id
+        AND COALESCE(pages.rewrite, 0) = COALESCE(documents.rewrite, 0)
 ) AS chosen
 JOIN pages
     ON chosen.place = 1
@@ -71,7 +76,8 @@ JOIN pages
     AND chosen.page_index = pages.page_index
     AND chosen.plan_id = pages.plan_id
     AND chosen.attempt = pages.attempt
-    AND chosen.recipe_id = pages.recipe_id;
+    AND chosen.recipe_id = pages.recipe_id
+    AND chosen.rewrite = COALESCE(pages.rewrite, 0);
 
 -- Blocks follow the page that was chosen.
 CREATE OR REPLACE VIEW current_blocks AS
@@ -82,7 +88,8 @@ JOIN blocks
     AND current_pages.page_index = blocks.page_index
     AND current_pages.plan_id = blocks.plan_id
     AND current_pages.attempt = blocks.attempt
-    AND current_pages.recipe_id = blocks.recipe_id;
+    AND current_pages.recipe_id = blocks.recipe_id
+    AND COALESCE(current_pages.rewrite, 0) = COALESCE(blocks.rewrite, 0);
 
 -- Tables and their cells follow the page that was chosen, too.
 CREATE OR REPLACE VIEW current_tables AS
@@ -93,7 +100,8 @@ JOIN tables
     AND current_pages.page_index = tables.page_index
     AND current_pages.plan_id = tables.plan_id
     AND current_pages.attempt = tables.attempt
-    AND current_pages.recipe_id = tables.recipe_id;
+    AND current_pages.recipe_id = tables.recipe_id
+    AND COALESCE(current_pages.rewrite, 0) = COALESCE(tables.rewrite, 0);
 
 CREATE OR REPLACE VIEW current_table_cells AS
 SELECT table_cells.*, REGEXP_EXTRACT(table_cells.uri, '[^/]*$', 0) AS name
@@ -103,7 +111,8 @@ JOIN table_cells
     AND current_pages.page_index = table_cells.page_index
     AND current_pages.plan_id = table_cells.plan_id
     AND current_pages.attempt = table_cells.attempt
-    AND current_pages.recipe_id = table_cells.recipe_id;
+    AND current_pages.recipe_id = table_cells.recipe_id
+    AND COALESCE(current_pages.rewrite, 0) = COALESCE(table_cells.rewrite, 0);
 
 -- A region that the newest reading of all regions of its document no longer found is gone, with what was read of it; a page on which
 -- that reading failed keeps what it had.
@@ -112,6 +121,7 @@ SELECT charts.*, REGEXP_EXTRACT(charts.uri, '[^/]*$', 0) AS name
 FROM (
     SELECT
         charts.source_id, charts.page_index, charts.region_index, charts.plan_id, charts.attempt, charts.recipe_id,
+        COALESCE(charts.rewrite, 0) AS rewrite,
         ROW_NUMBER() OVER (
             PARTITION BY source_contents.content_id, charts.page_index, charts.region_index
             ORDER BY
@@ -120,12 +130,15 @@ FROM (
                 END,
                 charts.plan_id DESC, charts.attempt DESC,
                 CASE charts.engine WHEN 'vector' THEN 0 ELSE 1 END,
-                charts.recipe_id, charts.uri
+                charts.recipe_id, charts.uri, COALESCE(charts.rewrite, 0) DESC
         ) AS place
     FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
     JOIN source_contents ON source_contents.content_id = counting.content_id
     JOIN documents ON documents.source_id = source_contents.source_id
-    JOIN charts ON charts.source_id = documents.source_id AND charts.plan_id = documents.plan_id
+    JOIN charts
+        ON charts.source_id = documents.source_id
+        AND charts.plan_id = documents.plan_id
+        AND COALESCE(charts.rewrite, 0) = COALESCE(documents.rewrite, 0)
     LEFT JOIN (
         SELECT source_contents.content_id, MAX(documents.plan_id) AS plan_id
         FROM documents
@@ -163,7 +176,8 @@ JOIN charts
     AND chosen.region_index = charts.region_index
     AND chosen.plan_id = charts.plan_id
     AND chosen.attempt = charts.attempt
-    AND chosen.recipe_id = charts.recipe_id;
+    AND chosen.recipe_id = charts.recipe_id
+    AND chosen.rewrite = COALESCE(charts.rewrite, 0);
 
 -- Points follow the chart that was chosen.
 CREATE OR REPLACE VIEW current_chart_points AS
@@ -175,24 +189,30 @@ JOIN chart_points
     AND current_charts.region_index = chart_points.region_index
     AND current_charts.plan_id = chart_points.plan_id
     AND current_charts.attempt = chart_points.attempt
-    AND current_charts.recipe_id = chart_points.recipe_id;
+    AND current_charts.recipe_id = chart_points.recipe_id
+    AND COALESCE(current_charts.rewrite, 0) = COALESCE(chart_points.rewrite, 0);
 
 -- Pictures show the bytes, not an answer: a page's are those of the newest plan that kept any of it.
 CREATE OR REPLACE VIEW current_images AS
 SELECT images.*, REGEXP_EXTRACT(images.uri, '[^/]*$', 0) AS name
 FROM (
     SELECT
-        kept.source_id, kept.page_index, kept.plan_id, kept.attempt,
+        kept.source_id, kept.page_index, kept.plan_id, kept.attempt, kept.rewrite,
         ROW_NUMBER() OVER (
             PARTITION BY kept.content_id, kept.page_index
-            ORDER BY kept.plan_id DESC, kept.attempt DESC, kept.source_id
+            ORDER BY kept.plan_id DESC, kept.attempt DESC, kept.source_id, kept.rewrite DESC
         ) AS place
     FROM (
-        SELECT DISTINCT source_contents.content_id, images.source_id, images.page_index, images.plan_id, images.attempt
+        SELECT DISTINCT
+            source_contents.content_id, images.source_id, images.page_index, images.plan_id, images.attempt,
+            COALESCE(images.rewrite, 0) AS rewrite
         FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
         JOIN source_contents ON source_contents.content_id = counting.content_id
         JOIN documents ON documents.source_id = source_contents.source_id
-        JOIN images ON images.source_id = documents.source_id AND images.plan_id = documents.plan_id
+        JOIN images
+            ON images.source_id = documents.source_id
+            AND images.plan_id = documents.plan_id
+            AND COALESCE(images.rewrite, 0) = COALESCE(documents.rewrite, 0)
     ) AS kept
 ) AS chosen
 JOIN images
@@ -200,7 +220,8 @@ JOIN images
     AND chosen.source_id = images.source_id
     AND chosen.page_index = images.page_index
     AND chosen.plan_id = images.plan_id
-    AND chosen.attempt = images.attempt;
+    AND chosen.attempt = images.attempt
+    AND chosen.rewrite = COALESCE(images.rewrite, 0);
 
 -- A failure is open until a later plan (or attempt) asked the same again: that answered, or left a newer failure of its own. What
 -- went wrong before there were bytes is its source's own; what went wrong after holds for all that have them.
@@ -208,8 +229,15 @@ CREATE OR REPLACE VIEW open_failures AS
 SELECT failures.*, REGEXP_EXTRACT(failures.uri, '[^/]*$', 0) AS name
 FROM (SELECT DISTINCT content_id FROM current_sources) AS counting
 JOIN source_contents ON source_contents.content_id = counting.content_id
-JOIN documents ON documents.source_id = source_contents.source_id
-JOIN failures ON failures.source_id = documents.source_id AND failures.plan_id = documents.plan_id
+JOIN (
+    SELECT source_id, plan_id, MAX(num_pages_read) AS num_pages_read, MAX(COALESCE(rewrite, 0)) AS rewrite
+    FROM documents
+    GROUP BY source_id, plan_id
+) AS documents ON documents.source_id = source_contents.source_id
+JOIN failures
+    ON failures.source_id = documents.source_id
+    AND failures.plan_id = documents.plan_id
+    AND COALESCE(failures.rewrite, 0) = documents.rewrite
 WHERE (failures.document_id IS NOT NULL OR failures.source_id IN (SELECT source_id FROM current_sources))
 AND NOT (
     -- the whole document: a later plan opened it again, for as many pages, or found that its bytes are read as another

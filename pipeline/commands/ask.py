@@ -25,7 +25,7 @@ from pipeline.commands.answers import (
     values_of,
 )
 from pipeline.commands.flags import Output
-from pipeline.commands.output import console
+from pipeline.commands.output import console, note
 from schemas.errors import OperatorError
 
 _COMMENTED_SQL = re.compile(r"--(?![a-z-]+=)(\s|[^\n]*\n)")
@@ -114,16 +114,11 @@ def search(
     from pipeline.analytics.search import as_table, print_places
     from pipeline.analytics.search import search as find
 
-    found = find(output, text, limit=limit, on_progress=lambda done, total: _note(f"{done} of {total} pages are indexed"))
+    found = find(output, text, limit=limit, on_progress=lambda done, total: note(f"{done} of {total} pages are indexed"))
     if is_shaped:
         shape.show(as_table(found).to_reader())
     else:
         print_places(console(), found)
-
-
-def _note(sentence: str) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"{sentence}\n")
 
 
 def _sql_text(sql: str | None, file: Path | None) -> str:

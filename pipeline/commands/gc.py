@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, SetFlag, UnsafeFlag, resolved
-from pipeline.commands.output import console, dump_json
+from pipeline.commands.output import console, dump_json, note
 from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 
 
@@ -15,7 +15,11 @@ def gc(
     output: Output,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go, with sizes.")] = False,
     in_tables: Annotated[
-        bool, typer.Option("--tables", help="Also table files that no manifest commits; needs the right to delete there.")
+        bool,
+        typer.Option(
+            "--tables",
+            help="Also table files that optimize replaced, or that no manifest commits; needs the right to delete.",
+        ),
     ] = False,
     min_age_s: Annotated[float, typer.Option("--min-age-s", min=0, help="Leave alone what was written since, seconds.")] = 3600,
     config: ConfigFlag = None,
@@ -47,6 +51,38 @@ def gc(
         dump_json(asdict(done) | {"found": [garbage._asdict() for garbage in done.found]})
     else:
         print_sweep(console(), done)
+    raise typer.Exit(EXIT_INCOMPLETE if done.message else EXIT_FINISHED)
+
+
+def optimize(
+    output: Output,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be joined.")] = False,
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    unsafe_single_writer: UnsafeFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Join the table files of OUT into few large ones, sorted by document and page. The old ones go with `gc --tables`, later."""
+    settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
+    from pipeline.analytics.status import print_optimized
+    from pipeline.lake.opening import open_output
+    from pipeline.lake.rewriting import optimize as rewriting
+    from pipeline.runner import new_run_id
+
+    store = open_output(output, settings)
+    if dry_run:
+        done = rewriting.look(store, settings.output)
+    else:
+        done = rewriting.optimize(
+            store,
+            settings.output,
+            run_id=f"optimize-{new_run_id()}",
+            on_progress=lambda done: note(f"{done.num_files_before} files joined into {done.num_files_after}"),
+        )
+    if as_json:
+        dump_json(asdict(done))
+    else:
+        print_optimized(console(), done)
     raise typer.Exit(EXIT_INCOMPLETE if done.message else EXIT_FINISHED)
 
 

@@ -111,3 +111,9 @@ def console() -> "Console":
 
 def dump_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def note(sentence: str) -> None:
+    """Progress, for a person alone."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{sentence}\n")

@@ -6,11 +6,14 @@ Below `_pagefold/`, where the role of a run may delete:
 - staged chunks of plans that are not there: a worker wrote them after its lake was removed and made again;
 - begin markers, if no run is at work, because they count within one run only;
 - snapshots of manifests that have changed since, which no run reads;
-- sources that a killed run wrote for a plan that it did not come to make;
+- states and plans of rewrites that a newer state has followed;
 - probes of a start that was killed.
 
-In the tables, and only with `--tables`: files of a closed plan's shards that no manifest commits. A run that was taken for dead
-leaves them if it wakes between two writes. Everything else stays: plans, manifests and rows of `runs` are history.
+In the tables, and only with `--tables`:
+- files of a closed plan's shards that no manifest commits, as a run that was taken for dead leaves if it wakes late;
+- files that `pagefold optimize` has replaced.
+
+Everything else stays: plans, manifests and rows of `runs` are history.
 """
 
 import socket
@@ -25,19 +28,24 @@ from pipeline.lake.paths import (
     BEGINS,
     PLANS,
     PROBES,
+    REWRITES,
     SNAPSHOTS,
     STAGING,
     begun_shard,
     chunk_name,
+    day_prefix,
+    file_name,
     is_cover,
     is_snapshot,
     plan_number,
     plan_of_sources,
+    rewrite_number,
     staged_shard,
     table_part,
     table_prefix,
 )
 from pipeline.lake.plans import list_plan_numbers, read_plan_head
+from pipeline.lake.rewriting.state import read_live_files
 from pipeline.lake.snapshots import fitting
 from pipeline.object_store.store import Store, StoredObject
 from pipeline.signals import Interrupted, signals_raise
@@ -47,7 +55,12 @@ from schemas.tables import TABLES
 _BATCH = 500
 """Objects deleted between two checks of the lease."""
 
-What = Literal["staged chunk", "cover", "begin marker", "snapshot", "sources", "probe", "table file"]
+What = Literal[
+    "staged chunk", "cover", "begin marker", "snapshot", "sources", "rewrite record", "probe", "table file", "replaced file"
+]
+
+
+_IN_TABLES = ("table file", "replaced file")
 
 
 class Garbage(NamedTuple):
@@ -121,6 +134,7 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool, keep_answers:
     for stored in store.list(PROBES):
         if stored.last_modified < before:
             yield Garbage(stored.path, stored.size_bytes, "probe")
+    yield from _of_rewrites(store, before)
     parts = {(name.plan_id, name.shard_index, name.part) for name in names}
     for plan_id, ingest_date in abandoned.items():  # all shards of any other closed plan are committed
         for table in TABLES:
@@ -128,6 +142,27 @@ def find_garbage(store: Store, *, before: datetime, is_idle: bool, keep_answers:
                 part = table_part(stored.path)
                 if part is not None and part not in parts and stored.last_modified < before:
                     yield Garbage(stored.path, stored.size_bytes, "table file")
+
+
+def _of_rewrites(store: Store, before: datetime) -> Iterator[Garbage]:
+    """Records that a newer state has followed, and files that were replaced before the moment. A plan without a state stays: its
+    optimize goes on with it."""
+    state = read_live_files(store).state
+    for stored in store.list(REWRITES):
+        found = rewrite_number(stored.path)
+        if found is None or stored.last_modified >= before:
+            continue
+        number, is_plan = found
+        if number < state.number or (is_plan and number == state.number):
+            yield Garbage(stored.path, stored.size_bytes, "rewrite record")
+    for rewrite in state.rewrites:
+        if rewrite.made_at >= before:
+            continue
+        replaced = set(rewrite.replaced)
+        for table in TABLES:
+            for stored in store.list(day_prefix(table, rewrite.ingest_date)):
+                if file_name(stored.path) in replaced:
+                    yield Garbage(stored.path, stored.size_bytes, "replaced file")
 
 
 def look(store: Store, *, min_age_s: float, keep_answers: timedelta = timedelta()) -> Sweep:
@@ -157,7 +192,7 @@ def sweep(
                 store.sweep()
                 before = store.get_versioned(LEASE).server_now - timedelta(seconds=min_age_s)
                 found += find_garbage(store, before=before, is_idle=True, keep_answers=keep_answers)
-                wanted = [garbage for garbage in found if in_tables or garbage.what != "table file"]
+                wanted = [garbage for garbage in found if in_tables or garbage.what not in _IN_TABLES]
                 for batch in _batches(wanted):
                     lease.check()
                     store.delete([garbage.path for garbage in batch])

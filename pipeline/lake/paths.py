@@ -13,8 +13,10 @@ BEGINS = "_pagefold/begins/"
 MANIFESTS = "_pagefold/manifests/"
 PROBES = "_pagefold/probe-"
 SNAPSHOTS = "_pagefold/snapshots/"
+REWRITES = "_pagefold/rewrites/"
 RUNS = "runs/"
 
+_REWRITTEN = "optimized-"
 _PLAN_ID = r"(\d{6}(?:\.[0-9a-f]{8})?)"
 """A plan's number and its random digits: see `schemas.plan.Plan.plan_id`."""
 _MANIFEST = re.compile(
@@ -28,6 +30,7 @@ _STAGED = re.compile(
 )
 _BEGIN = re.compile(rf"_pagefold/begins/{_PLAN_ID}/(\d{{5}})/[^/]+\.\d+")
 _SNAPSHOT = re.compile(r"_pagefold/snapshots/\d{4}-\d\d-\d\d\.[0-9a-f]{32}\.json\.zst")
+_REWRITE = re.compile(r"_pagefold/rewrites/(\d{6})(\.plan)?\.json")
 _TABLE_FILE = re.compile(rf"\w+/ingest_date=\d{{4}}-\d\d-\d\d/{_PLAN_ID}-(\d{{5}})(?:\.part-(\d{{5}}))?\.parquet")
 
 
@@ -206,6 +209,46 @@ def table_prefix(table: str, ingest_date: str, plan_id: str) -> str:
 def table_path(table: str, ingest_date: date, plan_id: str, shard_index: int, part: int | None = None) -> str:
     shard = "deletions" if shard_index == DELETIONS else f"{shard_index:05d}"
     return f"{table}/ingest_date={ingest_date.isoformat()}/{plan_id}-{shard}{_part(part)}.parquet"
+
+
+def rewrite_state_path(number: int) -> str:
+    """The path of the state whose last rewrite has this number."""
+    return f"{REWRITES}{number:06d}.json"
+
+
+def rewrite_plan_path(number: int) -> str:
+    return f"{REWRITES}{number:06d}.plan.json"
+
+
+def rewrite_number(path: str) -> tuple[int, bool] | None:
+    """(number, is a plan) of a rewrite's state or plan; None for anything else."""
+    match = _REWRITE.fullmatch(path)
+    return match and (int(match[1]), match[2] is not None)
+
+
+def rewritten_name(number: int, *, is_repeated: bool) -> str:
+    """The name of a file of a rewrite, without table, date and suffix."""
+    return f"{_REWRITTEN}{number:06d}-{int(is_repeated):05d}"
+
+
+def is_rewritten(name: str) -> bool:
+    """True for the name of a file that `pagefold optimize` wrote."""
+    return name.startswith(_REWRITTEN)
+
+
+def file_name(path: str) -> str:
+    """The name of a table's file without table, date and suffix; a shard's files share it."""
+    return path.rpartition("/")[2].removesuffix(".parquet")
+
+
+def committed_name(name: ManifestName) -> str:
+    """The name of the files that a shard's manifest commits."""
+    return f"{name.plan_id}-{name.shard_index or 0:05d}{_part(name.part)}"
+
+
+def day_prefix(table: str, ingest_date: date) -> str:
+    """The prefix of all files of a table's date."""
+    return f"{table}/ingest_date={ingest_date.isoformat()}/"
 
 
 def run_path(run_id: str) -> str:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 
-from pipeline.lake.paths import MANIFESTS
+from pipeline.lake.paths import MANIFESTS, file_name, is_rewritten
 from pipeline.object_store.store import Store
 
 _AT_ONCE = 8
@@ -39,8 +39,7 @@ class MissingFiles:
             files = f"{len(self.paths)} table files that manifests name are" if many else "a table file that a manifest names is"
             which = "the first is " if many else ""
             found.append(
-                f"{files} missing or of another size, {which}{first}: restore {'them' if many else 'it'}, or remove its manifest "
-                f"{_manifest(first)} to have its sources read again"
+                f"{files} missing or of another size, {which}{first}: restore {'them' if many else 'it'}{_or_again(first)}"
             )
         return found
 
@@ -75,5 +74,9 @@ def _date(path: str) -> str:
     return path.split("/")[1].partition("=")[2]
 
 
-def _manifest(path: str) -> str:
-    return f"{MANIFESTS}{_date(path)}/{path.rpartition('/')[2].removesuffix('.parquet')}.json"
+def _or_again(path: str) -> str:
+    """What else can be done; nothing for a file of a rewrite, which stands for many manifests."""
+    name = file_name(path)
+    if is_rewritten(name):
+        return ""
+    return f", or remove its manifest {MANIFESTS}{_date(path)}/{name}.json to have its sources read again"

@@ -17,8 +17,9 @@ are stored once, by Parquet's own dictionary, so that every reader still finds e
 
 
 class TableWriter:
-    def __init__(self, table: str, cover: Cover) -> None:
-        self._schema, self._cover = arrow_schema(table), cover
+    def __init__(self, table: str, cover: Cover, schema: pa.Schema | None = None) -> None:
+        """`schema`: another than today's."""
+        self._schema, self._cover = schema or arrow_schema(table), cover
         self._has_pictures = any(field.type == IMAGE for field in self._schema)
         self._num_bytes = 0
         self._sink = pa.BufferOutputStream()
