@@ -184,12 +184,17 @@ class _Deaths:
 
     def __init__(self) -> None:
         self._in_a_row = 0
+        self._charts_in_a_row = 0
+        """Those of readers of charts alone."""
 
     def add(self, receipt: Receipt) -> None:
-        died = receipt.failures.get(FailureKind.crashed_worker, 0)
-        self._in_a_row = 0 if receipt.num_ok + receipt.num_partial else self._in_a_row + died
-        if self._in_a_row >= _MAX_DEATHS:
+        deaths = [trouble for trouble in receipt.troubles if trouble.kind is FailureKind.crashed_worker]
+        of_charts = sum(trouble.task == "chart" for trouble in deaths)
+        self._in_a_row = 0 if receipt.num_ok + receipt.num_partial else self._in_a_row + len(deaths) - of_charts
+        self._charts_in_a_row = 0 if receipt.num_charts else self._charts_in_a_row + of_charts
+        num_deaths = max(self._in_a_row, self._charts_in_a_row)
+        if num_deaths >= _MAX_DEATHS:
             raise EngineDies(
-                f"the reader process died, twice, at each of the last {self._in_a_row} pages: the engine is broken, or this "
+                f"the reader process died, twice, at each of the last {num_deaths} pages: the engine is broken, or this "
                 "machine too small; what it said is in the log, and the pages are failures `crashed_worker`, for `pagefold retry`"
             )

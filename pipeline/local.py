@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.pools import Pool
-from pipeline.reporting.observer import StageLoad
+from pipeline.reporting.observer import StageLoad, StageName
 
 _MAX_WAITING = 2
 """Batches that wait before a stage, for each of its workers. A rendered one has up to K pages, of a megabyte each."""
@@ -49,7 +49,10 @@ class Line:
             yield table
 
     def loads(self) -> list[StageLoad]:
-        return [station.load for station in self._stations]
+        found: dict[StageName, StageLoad] = {}
+        for load in (station.load for station in self._stations):
+            found[load.stage] = load.plus(found.get(load.stage))  # several pools of readers are one stage
+        return list(found.values())
 
     def _feed(self, rows: Iterable[str]) -> None:
         inbox = self._stations[0].inbox

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pipeline.context import Context
-from pipeline.planning.engines import run_engines
 from pipeline.reporting.observer import StageName
-from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
-from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
-from schemas.settings import EngineSettings
+from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup, read_setups
+from pipeline.stages.documents import ProbeDocuments, RenderPages
+from pipeline.stages.reading import ReadPages
 
 Setup = TypeVar("Setup")
 
@@ -39,12 +38,11 @@ def pools(context: Context) -> tuple[Pool[Any], ...]:
     settings, recipes, run_id = context.settings, context.recipes, context.run_id
     rendering = RenderSetup.of(settings, recipes, run_id)
     probing = ProbeSetup(rendering=rendering, known=context.known)
-    reading = ReadSetup.of(settings, recipes, run_id, context.store)
-    (read_by,) = run_engines(settings.engine, recipes)
+    readings = read_setups(settings, recipes, run_id, context.store)
     return (
         _of_cpus("probe", ProbeDocuments, probing, settings.ray.probe_workers or max(1, context.num_cpus // 4)),
         _of_cpus("render", RenderPages, rendering, settings.ray.render_workers or context.num_cpus),
-        _of_engine("read", ReadPages, reading, read_by.engine, context.num_cpus),
+        *(_of_engine("read", ReadPages, reading, context.num_cpus) for reading in readings),
     )
 
 
@@ -53,9 +51,10 @@ def _of_cpus(name: StageName, stage: Callable[[Setup], Any], setup: Setup, num_w
     return Pool(name=name, stage=stage, setup=setup, min_workers=num_workers, max_workers=num_workers)
 
 
-def _of_engine(name: StageName, stage: Callable[[Setup], Any], setup: Setup, engine: EngineSettings, num_cpus: int) -> Pool[Setup]:
+def _of_engine(name: StageName, stage: Callable[[ReadSetup], Any], setup: ReadSetup, num_cpus: int) -> Pool[ReadSetup]:
     """From `min_actors` to `max_actors` workers, for `classic` one for each CPU. Each has many batches in flight, so that the
     engine's own batches stay full (33.3 s with one in flight, 5.2 s with 16)."""
+    engine = setup.engine
     return Pool(
         name=name,
         stage=stage,

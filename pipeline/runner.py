@@ -30,7 +30,7 @@ from pipeline.lake.snapshots import write_snapshots
 from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import Result, patiently
 from pipeline.object_store.store import Damaged, StoreError
-from pipeline.planning.engines import check_engines, describe_engines, engine_columns, names, run_engines
+from pipeline.planning.engines import check_engines, describe_engines, engine_columns, names
 from pipeline.planning.intake import refuse_output_in_input
 from pipeline.planning.recipes import asked_recipes
 from pipeline.planning.todo import LakeState, Todo, amount_to_read, failed_work, is_unchanged, new_work, read_lake
@@ -40,7 +40,7 @@ from pipeline.reporting.summary import Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from pipeline.signals import Interrupted, signals_noted, signals_raise
 from pipeline.ways.choice import choose_way, open_way, way_asked_for
-from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, StagesEnd
+from schemas.errors import BugEverywhere, DiskFull, EngineDies, StagesEnd
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, Recipe
 from schemas.planned import Shards
@@ -119,8 +119,6 @@ class _Run:
         self._choice = way_asked_for(settings)
         self._check_start()
         self.recipes = asked_recipes(settings, self.engines)
-        if len(run_engines(settings.engine, self.recipes)) > 1:
-            raise OperatorError("A run has one engine: read with `--tasks ocr` and with `--tasks chart`, one after the other.")
         if input:
             refuse_output_in_input(input, output)
         self.store = open_output(output, settings)

@@ -75,6 +75,10 @@ class ReadSetup:
     """What a process that reads gets."""
 
     engine: EngineSettings
+    tasks: tuple[Task, ...]
+    """What it reads."""
+    later: tuple[Task, ...] = ()
+    """What the readers after it read of the same pages."""
     read: ReadSettings
     regions: RegionSettings
     bounds: Bounds
@@ -84,12 +88,16 @@ class ReadSetup:
     log: LogSettings
     images: Images = "none"
 
-    @classmethod
-    def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store) -> "ReadSetup":
-        """The setup for a run. Raises EngineStartError if the engine's settings name a file that cannot be read here."""
-        (read_by,) = run_engines(settings.engine, recipes)
-        return cls(
+
+def read_setups(settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store) -> list[ReadSetup]:
+    """The setups of a run's readers, in the order in which they read a page. Raises EngineStartError if an engine's settings name a
+    file that cannot be read here."""
+    engines = run_engines(settings.engine, recipes)
+    return [
+        ReadSetup(
             engine=portable(read_by.engine),
+            tasks=read_by.tasks,
+            later=tuple(task for after in engines[place + 1 :] for task in after.tasks),
             read=settings.read,
             regions=settings.regions,
             bounds=Bounds.of(
@@ -101,3 +109,5 @@ class ReadSetup:
             log=settings.log,
             images=settings.output.images,
         )
+        for place, read_by in enumerate(engines)
+    ]

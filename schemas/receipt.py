@@ -3,9 +3,30 @@
 from schemas.failure import FailureKind, Stage, Task
 from schemas.frozen import Frozen
 
+BOTH, LAYERS = "ocr chart", "layers"
+"""What a reader reads, where that is not one task."""
+
+
+class ReaderTime(Frozen):
+    """A reader process, as it stands when it has read its part of a chunk."""
+
+    name: str
+    """A new one after each start."""
+    reads: str = BOTH
+    """What it reads: tasks, or LAYERS for the text that PDFs carry."""
+    num_gpus: float = 0.0
+    lived_s: float = 0.0
+    """Seconds since the reader started, its engine's start included."""
+    busy_s: float = 0.0
+    """Seconds of these in which its engine was at work."""
+
+    @property
+    def gpu_s(self) -> float:
+        return self.num_gpus * self.lived_s
+
 
 class Spent(Frozen):
-    """What a chunk cost before it reached its reader. Probing and fetching count for the first chunk of a document only."""
+    """What a chunk cost on its way. Probing and fetching count for the first chunk of a document only."""
 
     probe_s: float = 0.0
     num_downloads: int = 0
@@ -15,6 +36,8 @@ class Spent(Frozen):
     num_bytes_fetched: int = 0
     reports: tuple[str, ...] = ()
     """Reports about bugs, with tracebacks: see `workers.contained`."""
+    readers: tuple[ReaderTime, ...] = ()
+    """The readers that it has passed."""
 
 
 class AskTrouble(Frozen):
@@ -49,16 +72,14 @@ class Receipt(Frozen):
     num_chart_points: int = 0
     num_prompt_tokens: int = 0
     num_output_tokens: int = 0
+    num_chart_prompt_tokens: int = 0
+    """Of the prompt tokens, those of questions about charts. The same of output tokens and seconds of reading."""
+    num_chart_output_tokens: int = 0
     render_s: float = 0.0
     read_s: float = 0.0
+    chart_read_s: float = 0.0
     stage_s: float = 0.0
     spent: Spent = Spent()
-    reader: str = ""
-    """Name of the reader process, a new one after each start."""
-    reader_s: float = 0.0
-    """Seconds since the reader started, its engine's start included."""
-    reader_busy_s: float = 0.0
-    """Seconds of these in which its engine was at work."""
 
     @property
     def num_pages(self) -> int:

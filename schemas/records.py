@@ -458,7 +458,7 @@ class RunRecord(Record):
     render_s: Annotated[float, "Seconds of rendering, summed over pages."] = 0.0
     read_s: Annotated[float, "Seconds of reading, summed over pages and charts."] = 0.0
     gpu_s: Annotated[
-        float | None, "Seconds that GPUs were held: each reader from its start to its last answer, times engine.num_gpus."
+        float | None, "Seconds that GPUs were held: each reader from its start to its last answer, times its GPUs."
     ] = None
     cost: Annotated[float | None, "Cost of the run by the settings price.*; null where none is set."] = None
     currency: Annotated[str | None, "Currency of the cost; null without one."] = None
@@ -466,6 +466,10 @@ class RunRecord(Record):
     chart_engine: Annotated[str | None, "Engine of charts, where another than `engine` reads them; else null."] = None
     chart_model: Annotated[str | None, "Its model."] = None
     chart_model_revision: Annotated[str | None, "Revision of that model."] = None
+    chart_read_s: Annotated[float | None, "Of read_s, the seconds of reading charts."] = None
+    chart_gpu_s: Annotated[
+        float | None, "Of gpu_s, what readers of charts alone held; null where text and charts have the same readers."
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -444,6 +444,12 @@ class PriceSettings(Section):
     per_gpu_hour: float | None = Field(None, ge=0, description="Of one GPU, for each hour that a reader process holds it.")
     per_million_prompt_tokens: float | None = Field(None, ge=0, description="Of an endpoint's prompt tokens.")
     per_million_output_tokens: float | None = Field(None, ge=0, description="Of an endpoint's output tokens.")
+    chart_per_million_prompt_tokens: float | None = Field(
+        None,
+        ge=0,
+        description="Of prompt tokens about charts, where another engine than that of text reads them; 0 for one of yours.",
+    )
+    chart_per_million_output_tokens: float | None = Field(None, ge=0, description="Of output tokens about charts, likewise.")
 
 
 class LogSettings(Section):

@@ -95,9 +95,11 @@ class EventLog(Silent):
         event("plan_started", run_id=self._run_id, plan_id=plan_id, num_documents=num_documents, num_bytes=num_bytes)
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
-        if receipt.reader and receipt.reader not in self._readers:
-            self._readers.add(receipt.reader)
-            event("reader_started", run_id=self._run_id, reader=receipt.reader, num_readers=len(self._readers))
+        for reader in receipt.spent.readers:
+            if reader.name not in self._readers:
+                self._readers.add(reader.name)
+                num_readers = len(self._readers)
+                event("reader_started", run_id=self._run_id, reader=reader.name, reads=reader.reads, num_readers=num_readers)
         ids = {"run_id": self._run_id, "plan_id": receipt.plan_id, "document_id": receipt.document_id, "uri": receipt.uri}
         for trouble in receipt.troubles:
             fields = trouble.model_dump(mode="json")

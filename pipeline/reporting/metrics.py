@@ -19,28 +19,31 @@ from pipeline.lake.lease import LeaseHeld
 from pipeline.reporting.observer import LeaseView, ShardCommit, Silent, StageLoad, StageName
 from pipeline.reporting.summary import Summary
 from schemas.errors import OperatorError
-from schemas.receipt import Receipt
-from schemas.settings import EngineSettings, MetricsSettings
+from schemas.receipt import BOTH, LAYERS, ReaderTime, Receipt
+from schemas.settings import EnginesSettings, MetricsSettings
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second metric with its start time
 _log = logging.getLogger(__name__)
 _STAGES = ("probe", "render", "read", "stage", "compact")
 _OUTCOMES = ("ok", "blank", "partial", "failed")
+_READS = ("reads",)
 _ENDS = ("finished", "too_many_failed", "incomplete", "nothing_to_do", "held", "failed")
 
 
 class Metrics(Silent):
     """An observer that counts over all runs of the process. `file` is written when a run has ended."""
 
-    def __init__(self, engine: EngineSettings | None = None, file: Path | None = None) -> None:
+    def __init__(self, engine: EnginesSettings | None = None, file: Path | None = None) -> None:
         self.registry = CollectorRegistry()
         self._file = file
-        self._engine = engine or EngineSettings()
-        self._readers: dict[str, tuple[float, float]] = {}
-        """(seconds lived, seconds busy) of each reader process, from its last receipt."""
+        self._engine = engine or EnginesSettings()
+        self._readers: dict[str, ReaderTime] = {}
+        """Each reader process by name, from its last receipt."""
         self._lease: LeaseView | None = None
 
         self._counters: dict[str, Counter] = {}
+        self._of_readers: set[str] = set()
+        """Names of counters with the label `reads`, which older versions did not have."""
         self.described: list[tuple[str, tuple[str, ...], str]] = []
         """(name, labels, text) of each metric, in order of definition; for infra/README.md and the dashboard's test."""
 
@@ -48,6 +51,8 @@ class Metrics(Silent):
             self.described.append((f"pagefold_{name}_total", labels, text))
             made = Counter(f"pagefold_{name}", text, labels, registry=self.registry)
             self._counters[f"pagefold_{name}_total"] = made
+            if labels == _READS:
+                self._of_readers.add(f"pagefold_{name}_total")
             return made
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
@@ -63,12 +68,14 @@ class Metrics(Silent):
         self._tokens = counter("tokens", "Tokens, by kind.", "kind")
         self._fetches = counter("fetches", "Objects asked for, by result: downloaded, or found in the node's cache.", "result")
         self._fetched_bytes = counter("fetched_bytes", "Bytes downloaded.")
-        self._busy_s = counter("engine_busy_seconds", "Seconds that readers' engines worked, summed over readers.")
-        self._reader_s = counter("reader_seconds", "Seconds that readers lived, their start included; the most that could be busy.")
-        self._gpu_s = counter("gpu_seconds", "Seconds that readers held GPUs.")
-        self._reader_starts = counter("reader_starts", "Reader processes that gave an answer; a restarted one counts again.")
+        self._busy_s = counter("engine_busy_seconds", "Seconds that readers' engines worked, summed over readers.", *_READS)
+        self._reader_s = counter(
+            "reader_seconds", "Seconds that readers lived, start included: the most they could be busy.", *_READS
+        )
+        self._gpu_s = counter("gpu_seconds", "Seconds that readers held GPUs.", *_READS)
+        self._reader_starts = counter("reader_starts", "Reader processes that gave an answer, restarted ones again.", *_READS)
         self._reader_restarts = counter(
-            "reader_restarts", "Of these, beyond engine.max_actors in one run: in the place of one that died, or was let go."
+            "reader_restarts", "Of these, beyond max_actors in one run: in the place of one that died, or was let go.", *_READS
         )
         self._runs = counter("runs", "Runs by how they ended.", "status")
         self._cost = counter("cost", "Cost of ended runs by the configured prices.", "currency")
@@ -97,6 +104,8 @@ class Metrics(Silent):
             (self._runs, _ENDS),
             (self._active, get_args(StageName)),
             (self._waiting, get_args(StageName)),
+            *((metric, (BOTH,)) for metric in (self._busy_s, self._reader_s, self._gpu_s)),
+            *((metric, (BOTH,)) for metric in (self._reader_starts, self._reader_restarts)),
         ):
             for value in values:
                 metric.labels(value)
@@ -107,7 +116,8 @@ class Metrics(Silent):
             for sample in family.samples:
                 counter = self._counters.get(sample.name)
                 if counter is not None:
-                    (counter.labels(**sample.labels) if sample.labels else counter).inc(sample.value)
+                    labels = sample.labels or ({"reads": BOTH} if sample.name in self._of_readers else {})
+                    (counter.labels(**labels) if labels else counter).inc(sample.value)
 
     def started(self, run_id: str, engine: str, lease: LeaseView) -> None:
         self._lease, self._readers = lease, {}
@@ -137,21 +147,28 @@ class Metrics(Silent):
         self._fetches.labels("downloaded").inc(receipt.spent.num_downloads)
         self._fetches.labels("cached").inc(receipt.spent.num_cache_hits)
         self._fetched_bytes.inc(receipt.spent.num_bytes_fetched)
-        self._count_reader(receipt)
+        for reader in receipt.spent.readers:
+            self._count_reader(reader)
 
-    def _count_reader(self, receipt: Receipt) -> None:
+    def _count_reader(self, reader: ReaderTime) -> None:
         """Adds a reader's seconds since its last receipt. Receipts may overtake each other, so nothing is subtracted."""
-        if not receipt.reader:
-            return
-        if receipt.reader not in self._readers:
-            self._reader_starts.inc()
-            self._reader_restarts.inc(len(self._readers) >= self._engine.most_actors(sys.maxsize))
-        lived_s, busy_s = self._readers.get(receipt.reader, (0.0, 0.0))
-        more_s, more_busy_s = max(0.0, receipt.reader_s - lived_s), max(0.0, receipt.reader_busy_s - busy_s)
-        self._readers[receipt.reader] = (lived_s + more_s, busy_s + more_busy_s)
-        self._reader_s.inc(more_s)
-        self._gpu_s.inc(more_s * self._engine.num_gpus)
-        self._busy_s.inc(more_busy_s)
+        if reader.name not in self._readers:
+            num_before = sum(known.reads == reader.reads for known in self._readers.values())
+            self._reader_starts.labels(reader.reads).inc()
+            self._reader_restarts.labels(reader.reads).inc(num_before >= self._most(reader.reads))
+        known = self._readers.get(reader.name, ReaderTime(name=reader.name))
+        more_s, more_busy_s = max(0.0, reader.lived_s - known.lived_s), max(0.0, reader.busy_s - known.busy_s)
+        self._readers[reader.name] = reader.model_copy(
+            update={"lived_s": known.lived_s + more_s, "busy_s": known.busy_s + more_busy_s}
+        )
+        self._reader_s.labels(reader.reads).inc(more_s)
+        self._gpu_s.labels(reader.reads).inc(more_s * reader.num_gpus)
+        self._busy_s.labels(reader.reads).inc(more_busy_s)
+
+    def _most(self, reads: str) -> int:
+        """Readers at once that read this."""
+        engine = self._engine.of("chart" if reads == "chart" else "ocr")
+        return sys.maxsize if reads == LAYERS else engine.most_actors(sys.maxsize)
 
     def shard_committed(self, commit: ShardCommit) -> None:
         self._progress_at.set_to_current_time()
@@ -189,7 +206,7 @@ class Metrics(Silent):
 
 
 @contextlib.contextmanager
-def published(settings: MetricsSettings, engine: EngineSettings) -> Iterator[Metrics]:
+def published(settings: MetricsSettings, engine: EnginesSettings) -> Iterator[Metrics]:
     """An observer whose figures are served and written as the settings say. Raises OperatorError if that is impossible."""
     if settings.file is not None and (settings.file.suffix != ".prom" or not settings.file.parent.is_dir()):
         raise OperatorError(f"metrics.file {settings.file}: it has to end in .prom, in a folder that is there.")

@@ -17,6 +17,14 @@ class StageLoad(NamedTuple):
     num_active: int
     num_waiting: int
 
+    def plus(self, other: "StageLoad | None") -> "StageLoad":
+        """Both together."""
+        return (
+            self
+            if other is None
+            else StageLoad(self.stage, self.num_active + other.num_active, self.num_waiting + other.num_waiting)
+        )
+
     def sentence(self) -> str:
         return f"{self.stage} {self.num_active}" + (f", {self.num_waiting} more wait for it" if self.num_waiting else "")
 

@@ -70,8 +70,11 @@ def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt
         num_chart_points=len(records.chart_points),
         num_prompt_tokens=sum(row.num_prompt_tokens or 0 for row in asked),
         num_output_tokens=sum(row.num_output_tokens or 0 for row in asked),
+        num_chart_prompt_tokens=sum(row.num_prompt_tokens or 0 for row in records.charts),
+        num_chart_output_tokens=sum(row.num_output_tokens or 0 for row in records.charts),
         render_s=sum(page.render_s for page in records.pages),
         read_s=sum(row.read_s for row in asked),
+        chart_read_s=sum(row.read_s for row in records.charts),
         **figures,
     )
 

@@ -13,7 +13,7 @@ from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
 from schemas.masking import masked
 from schemas.plan import CommittedCounts
-from schemas.receipt import Receipt
+from schemas.receipt import ReaderTime, Receipt
 from schemas.records import RunRecord
 from schemas.settings import Settings
 from schemas.tables import to_table
@@ -28,8 +28,11 @@ class Totals:
     num_chart_points: int = 0
     num_prompt_tokens: int = 0
     num_output_tokens: int = 0
+    num_chart_prompt_tokens: int = 0
+    num_chart_output_tokens: int = 0
     render_s: float = 0.0
     read_s: float = 0.0
+    chart_read_s: float = 0.0
     num_documents: int = 0
     """Documents that this run has committed."""
     committed: CommittedCounts = field(default_factory=CommittedCounts)
@@ -39,15 +42,18 @@ class Totals:
     num_pages_waiting: int = 0
     """Pages that were read and not committed when the run ended, because their documents are not whole."""
     plan_ids: list[str] = field(default_factory=list)
-    readers_s: dict[str, float] = field(default_factory=dict)
-    """Seconds that each reader process has lived."""
+    readers: dict[str, ReaderTime] = field(default_factory=dict)
+    """Each reader process by its name, as it stood at its last receipt."""
 
     def add(self, receipt: Receipt) -> None:
         self.pages.update(ok=receipt.num_ok, blank=receipt.num_blank, partial=receipt.num_partial, failed=receipt.num_failed)
         self.failures.update(receipt.failures)
-        for name in _SUMMED:
+        for name in (*_SUMMED, *_OF_CHARTS):
             setattr(self, name, getattr(self, name) + getattr(receipt, name))
-        self.readers_s[receipt.reader] = max(receipt.reader_s, self.readers_s.get(receipt.reader, 0.0))
+        for reader in receipt.spent.readers:
+            known = self.readers.get(reader.name)
+            if known is None or known.lived_s < reader.lived_s:
+                self.readers[reader.name] = reader
 
     def resumed(self, before: CommittedCounts) -> None:
         """Notes what earlier runs have committed of a plan."""
@@ -73,25 +79,39 @@ class Totals:
             return f"{num_failed} of {num_read} pages failed{unseen}: {share:.1%}, and run.fail_above is {fail_above:.1%}"
         return None
 
-    def gpu_s(self, settings: Settings) -> float:
+    @property
+    def gpu_s(self) -> float:
         """GPU-seconds that readers held, each from its start to its last answer."""
-        return settings.engine.num_gpus * sum(self.readers_s.values())
+        return sum(reader.gpu_s for reader in self.readers.values())
+
+    @property
+    def chart_gpu_s(self) -> float | None:
+        """Of these, those of readers of charts alone; None if there are none such."""
+        own = [reader.gpu_s for reader in self.readers.values() if reader.reads == "chart"]
+        return sum(own) if own else None
 
     def cost(self, settings: Settings, seconds: float) -> float | None:
         """The cost by the configured prices; None without prices."""
         price = settings.price
+        of_charts = (price.chart_per_million_prompt_tokens, price.chart_per_million_output_tokens)
+        prompt, output = (
+            common if own is None else own
+            for own, common in zip(of_charts, (price.per_million_prompt_tokens, price.per_million_output_tokens), strict=True)
+        )
         parts = [
             (price.per_hour, seconds / 3600),
-            (price.per_gpu_hour, self.gpu_s(settings) / 3600),
-            (price.per_million_prompt_tokens, self.num_prompt_tokens / 1e6),
-            (price.per_million_output_tokens, self.num_output_tokens / 1e6),
+            (price.per_gpu_hour, self.gpu_s / 3600),
+            (price.per_million_prompt_tokens, (self.num_prompt_tokens - self.num_chart_prompt_tokens) / 1e6),
+            (price.per_million_output_tokens, (self.num_output_tokens - self.num_chart_output_tokens) / 1e6),
+            (prompt, self.num_chart_prompt_tokens / 1e6),
+            (output, self.num_chart_output_tokens / 1e6),
         ]
         known = [rate * amount for rate, amount in parts if rate is not None]
         return sum(known) if known else None
 
     def _bill(self, settings: Settings, seconds: float) -> dict[str, Any]:
         cost = self.cost(settings, seconds)
-        return {"gpu_s": self.gpu_s(settings), "cost": cost, "currency": None if cost is None else settings.price.currency}
+        return {"gpu_s": self.gpu_s, "cost": cost, "currency": None if cost is None else settings.price.currency}
 
     def record(self, settings: Settings, *, seconds: float, **known: Any) -> RunRecord:
         """The run's row. `known` has the columns that are not counted here."""
@@ -103,6 +123,8 @@ class Totals:
             num_failures=self.failures.total(),
             seconds=seconds,
             pages_per_s=num_pages / seconds if num_pages else None,
+            chart_read_s=self.chart_read_s,
+            chart_gpu_s=self.chart_gpu_s,
             **self._sums(),
             **self._bill(settings, seconds),
             **_masked(known),
@@ -128,6 +150,7 @@ class Totals:
 
 
 _SUMMED = ("num_charts", "num_chart_points", "num_prompt_tokens", "num_output_tokens", "render_s", "read_s")
+_OF_CHARTS = ("num_chart_prompt_tokens", "num_chart_output_tokens", "chart_read_s")
 
 
 def _masked(known: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pipeline.lake.commit import Shard
 from pipeline.lake.paths import ChunkName
 from pipeline.object_store.store import Store, StoreError, StoreUnavailable
 from pipeline.pools import Pool, pools
-from pipeline.reporting.observer import Observer, StageLoad
+from pipeline.reporting.observer import Observer, StageLoad, StageName
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import StagesEnd
 from schemas.failure import clean_message
@@ -71,14 +71,15 @@ class OnRay:
 
     def loads(self) -> list[StageLoad]:
         """The load of the stages by Ray Data's own counts; without them if this version of Ray keeps them elsewhere."""
-        loads = []
+        found: dict[StageName, StageLoad] = {}
         with contextlib.suppress(AttributeError, RuntimeError):  # an internal of Ray, read while its own thread changes it
             for thread in threading.enumerate():
                 topology = getattr(thread, "_topology", None) if isinstance(thread, StreamingExecutor) else None
                 for operator, state in (topology or {}).items():
                     if stage := next((stage for name, stage in self._names.items() if name in operator.name), None):
-                        loads.append(StageLoad(stage, operator.num_active_tasks(), state.total_enqueued_input_blocks()))
-        return loads
+                        load = StageLoad(stage, operator.num_active_tasks(), state.total_enqueued_input_blocks())
+                        found[stage] = load.plus(found.get(stage))  # several pools of readers are one stage
+        return list(found.values())
 
     def readers(self) -> Mapping[str, Reader]:
         return read_reports(self._run_id)

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipeline import pools, stages
+from pipeline import pools
+from pipeline.stages import documents, reading
 from schemas.page import Chunk, Packed, RenderedChunk
 from schemas.records import ChunkRecords
 
@@ -19,16 +20,16 @@ def note(stage: str, num_pages: int) -> None:
         file.write(f"{stage} {os.getpid()} {num_pages}\n")
 
 
-class RenderPages(stages.RenderPages):
+class RenderPages(documents.RenderPages):
     def render(self, chunk: Chunk) -> list[Packed]:
         pages = super().render(chunk)
         note("render", len(pages))
         return pages
 
 
-class ReadPages(stages.ReadPages):
-    async def read(self, rendered: RenderedChunk) -> ChunkRecords:
-        records = await super().read(rendered)
+class ReadPages(reading.ReadPages):
+    async def read(self, rendered: RenderedChunk, before: ChunkRecords | None = None) -> ChunkRecords:
+        records = await super().read(rendered, before)
         note("read", len(rendered.pages))
         return records
 

@@ -36,7 +36,7 @@ from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import known_documents
 from pipeline.planning.intake import Taken
 from pipeline.planning.portions import portions
-from pipeline.stages import ProbeDocuments
+from pipeline.stages.documents import ProbeDocuments
 from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings

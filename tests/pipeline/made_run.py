@@ -7,7 +7,7 @@ from pipeline.reporting.observer import Observer, ShardCommit, StageLoad
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
 from schemas.plan import CommittedCounts
-from schemas.receipt import AskTrouble, Receipt, Spent
+from schemas.receipt import AskTrouble, ReaderTime, Receipt, Spent
 
 RUN = "20260101T000000Z-abc123"
 
@@ -41,12 +41,16 @@ def receipt(**changes: Any) -> Receipt:
         "render_s": 0.5,
         "read_s": 4.0,
         "stage_s": 0.25,
-        "spent": Spent(probe_s=0.125, num_downloads=1, num_cache_hits=2, num_bytes_fetched=4096),
-        "reader": "h-1-a",
-        "reader_s": 10.0,
-        "reader_busy_s": 4.0,
     }
-    return Receipt.model_validate(plain | changes)
+    of_reader = {field: changes.pop(name) for name, field in _OF_READER.items() if name in changes}
+    reader = {"name": "h-1-a", "lived_s": 10.0, "busy_s": 4.0} | of_reader
+    spent = Spent(
+        probe_s=0.125, num_downloads=1, num_cache_hits=2, num_bytes_fetched=4096, readers=(ReaderTime.model_validate(reader),)
+    )
+    return Receipt.model_validate(plain | {"spent": spent} | changes)
+
+
+_OF_READER = {"reader": "name", "reads": "reads", "num_gpus": "num_gpus", "lived_s": "lived_s", "busy_s": "busy_s"}
 
 
 def replay(observer: Observer, *receipts: Receipt) -> None:

@@ -16,7 +16,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rapidocr.utils.process_img import ResizeImgError
 
-from pipeline import stages
 from pipeline.lake.shard_progress import ShardProgress
 from pipeline.lake.staging import StagedChunk, decode, this_version
 from pipeline.object_store.local_store import LocalStore
@@ -25,8 +24,10 @@ from pipeline.planning.engines import describe_engines
 from pipeline.planning.portions import portions
 from pipeline.planning.recipes import make_recipes
 from pipeline.reporting import receipts
-from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup
-from pipeline.stages import ProbeDocuments, ReadPages, RenderPages
+from pipeline.setups import ProbeSetup, RenderSetup, read_setups
+from pipeline.stages import reading, rows
+from pipeline.stages.documents import ProbeDocuments, RenderPages
+from pipeline.stages.reading import ReadPages
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, RenderedPage
 from schemas.planned import PlannedSource
@@ -108,7 +109,7 @@ class Reader:
         self.store = LocalStore(str(out))
         recipes = make_recipes(chosen, describe_engines(chosen.engine, chosen.read.tasks), chosen.read.tasks)
         self.recipe_ids = {task: recipe.recipe_id for task, recipe in sorted(recipes.items())}
-        self.stage = ReadPages(ReadSetup.of(chosen, recipes, "run", self.store))
+        self.stage = ReadPages(read_setups(chosen, recipes, "run", self.store)[0])
 
     def run(self, drawn: list[pa.Table]) -> list[Receipt]:
         bodies = [body for table in drawn for body in asyncio.run(self.stage(table)).column("receipts").to_pylist()[0]]
@@ -241,7 +242,7 @@ def test_in_every_second_chunk_it_costs_these(error: Exception, drawn: list[pa.T
 def test_of_unpacking_it_costs_its_page(
     error: Exception, drawn: list[pa.Table], clean: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = stages.understood
+    plain = rows.understood
 
     def understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage:
         page = plain(packed, page_index, bounds)
@@ -249,7 +250,7 @@ def test_of_unpacking_it_costs_its_page(
             raise error
         return page
 
-    monkeypatch.setattr(stages, "understood", understood)
+    monkeypatch.setattr(rows, "understood", understood)
     reader.run(drawn)
 
     check_all_but({BAD}, reader.rows(), clean)
@@ -356,14 +357,14 @@ def test_a_staged_chunk_says_under_which_recipes_it_was_read(drawn: list[pa.Tabl
 def test_a_chunk_that_cannot_be_encoded_is_staged_with_all_its_pages_failed(
     error: Exception, drawn: list[pa.Table], clean: Rows, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = stages.encode_chunk
+    plain = reading.encode_chunk
 
     def encode(chunk: Chunk, records: ChunkRecords, *others: Any) -> bytes:
         if chunk.source.uri.endswith(BAD[0]) and BAD[1] in chunk.pages and records.blocks:
             raise error
         return plain(chunk, records, *others)
 
-    monkeypatch.setattr(stages, "encode_chunk", encode)
+    monkeypatch.setattr(reading, "encode_chunk", encode)
     found = reader.run(drawn)
 
     check_all_but({("b.pdf", 2), ("b.pdf", 3)}, reader.rows(), clean)

@@ -6,7 +6,7 @@ from pipeline.demo import EXAMPLES
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
-from pipeline.setups import ReadSetup, RenderSetup
+from pipeline.setups import RenderSetup, read_setups
 from schemas.settings import Settings
 from workers.rendering.renderer import Renderer, understood
 
@@ -44,7 +44,7 @@ def test_a_region_that_is_sent_is_what_is_understood(engine):
     settings = Settings.model_validate({"engine": {"name": engine}})
     recipes = make_recipes(settings, describe_engines(settings.engine, ["ocr", "chart"]), ["ocr", "chart"])
     setup = RenderSetup.of(settings, recipes, "run")
-    bounds = ReadSetup.of(settings, recipes, "run", LocalStore("unused")).bounds
+    bounds = read_setups(settings, recipes, "run", LocalStore("unused"))[0].bounds
 
     with Renderer(setup.render, setup.regions, [], draws_regions=setup.draws_regions) as renderer:
         (packed,) = renderer.draw(EXAMPLES / "report.pdf", [0])

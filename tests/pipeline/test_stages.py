@@ -9,8 +9,9 @@ from pipeline.lake.begin_markers import Begins
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
-from pipeline.setups import ReadSetup
-from pipeline.stages import ReadPages, unpacked
+from pipeline.setups import read_setups
+from pipeline.stages.reading import ReadPages
+from pipeline.stages.rows import unpacked
 from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
 from schemas.settings import EnginesSettings, RegionSettings, RenderSettings, Settings
@@ -54,7 +55,7 @@ def test_a_page_read_alone_is_given_up_after_two_deaths_and_not_after_one(tmp_pa
     store = LocalStore(str(tmp_path))
     settings = Settings(engine=EnginesSettings(name="scripted"))
     recipes = make_recipes(settings, describe_engines(settings.engine, settings.read.tasks), settings.read.tasks)
-    reader = ReadPages(ReadSetup.of(settings, recipes, "run", store))
+    reader = ReadPages(read_setups(settings, recipes, "run", store)[0])
     rendered = RenderedChunk(chunk=CHUNK, pages=[page(0), page(1)])
     begins = Begins(store, "run")
 

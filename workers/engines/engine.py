@@ -81,6 +81,8 @@ class Completion:
     flags: tuple[str, ...] = field(default=())
     failure: Failure | None = None
     """With the stop reason `stop`, `text` is kept beside it: the best there is, and not all that is right."""
+    is_declined: bool = False
+    """True if the engine leaves the question to another. `failure` is set then, and is nobody's."""
     num_tries: int = 1
     """Number of requests sent over the network, retries included."""
     engine_s: float | None = None

@@ -6,7 +6,7 @@ An exception costs as little as possible: the text, a chart, or the page (`worke
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from workers.reading.asking import Outcome, ask, max_output_tokens
 from workers.reading.busy import Busy
 from workers.reading.crops import crop_regions, region_text_layer
 from workers.reading.drawn import drawn_content, vector_recipe
+from workers.reading.handing_on import Handover, chart_boxes, gives_places, may_hide_charts, of_pages, together, wanted_regions
 from workers.reading.pictures import pictures_of
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
@@ -50,15 +51,20 @@ class PageReader:
         run_id: str,
         clock: Callable[[], datetime] = _now,
         *,
+        tasks: Collection[Task] | None = None,
+        handover: Handover | None = None,
         regions: RegionSettings | None = None,
         cell_px: int = 32,
         images: Images = "none",
     ) -> None:
-        """`recipes` has the tasks to ask; other tasks of a chunk are left out. `regions` and `cell_px` are for crops of scans,
-        `images` for the pictures that are kept."""
+        """`recipes` has the tasks that are asked; other tasks of a chunk are left out. `tasks`: those that this reader asks, by
+        default all; earlier and later readers ask the others, and `handover` says what is left to later ones. `regions` and
+        `cell_px` are for crops of scans, `images` for the pictures that are kept."""
         self._engine = engine
         self._info = info
         self._recipes = recipes
+        self.handover = handover
+        self._own_tasks: Collection[Task] = recipes if tasks is None else tasks
         self._settings = settings
         self._transport: Transport = settings.transport if info.takes_prompts else "json"
         self._slots = asyncio.Semaphore(max_requests)
@@ -76,17 +82,26 @@ class PageReader:
         """Seconds that the engine's device worked, or for an engine without a device, seconds with a request at the engine."""
         return self._engine.device_s if isinstance(self._engine, OnDevice) else self._busy.seconds
 
-    async def read_chunk(self, rendered: RenderedChunk) -> ChunkRecords:
-        """All rows of the chunk, in page order. An exception becomes a failure of its page; only EndsRun is raised."""
+    async def read_chunk(self, rendered: RenderedChunk, before: ChunkRecords | None = None) -> ChunkRecords:
+        """The rows of these pages of the chunk, in page order, with those that an earlier reader has made, `before`. An exception
+        becomes a failure of its page; only EndsRun is raised."""
         chunk = rendered.chunk
-        reader = _ChunkReader(self, chunk)
+        reader = _ChunkReader(self, chunk, before)
         parts = await asyncio.gather(*(reader.read_page(page) for page in _with_one_reason(rendered.pages)))
+        if before is not None:
+            return together(before, parts)
         return ChunkRecords.joined([reader.of_document(chunk.failures), *parts])
 
-    def failed_chunk(self, chunk: Chunk, failure: Failure) -> ChunkRecords:
-        """The rows of a chunk whose pages all have this failure; without pages the document has it."""
-        reader = _ChunkReader(self, chunk)
-        parts = [reader.failed_page(failure.model_copy(update={"page_index": page_index})) for page_index in chunk.pages]
+    def failed_chunk(
+        self, chunk: Chunk, failure: Failure, before: ChunkRecords | None = None, pages: Sequence[int] | None = None
+    ) -> ChunkRecords:
+        """The rows of a chunk whose pages all have this failure; without pages the document has it. After an earlier reader only
+        `pages` have it, and only what it left open."""
+        reader = _ChunkReader(self, chunk, before)
+        indexes = chunk.pages if pages is None else pages
+        parts = [reader.failed_page(failure.model_copy(update={"page_index": page_index})) for page_index in indexes]
+        if before is not None:
+            return together(before, parts)
         return ChunkRecords.joined([reader.of_document(chunk.failures if parts else [*chunk.failures, failure]), *parts])
 
     async def _read(self, request: Request) -> Completion:
@@ -111,10 +126,13 @@ class _Page:
 
 
 class _ChunkReader:
-    def __init__(self, reader: PageReader, chunk: Chunk) -> None:
+    def __init__(self, reader: PageReader, chunk: Chunk, before: ChunkRecords | None) -> None:
         self._reader = reader
         self._chunk = chunk
-        self._tasks = [task for task in chunk.tasks if task in reader._recipes]
+        self._asked = [task for task in chunk.tasks if task in reader._recipes]
+        self._tasks = [task for task in self._asked if task in reader._own_tasks]
+        self._before = before or ChunkRecords()
+        self._read_before = {row.page_index for row in self._before.pages}
         self.rows = ChunkRows(chunk, reader._run_id, reader._recipes, reader._clock, reader._vector)
 
     def of_document(self, failures: list[Failure]) -> ChunkRecords:
@@ -134,12 +152,13 @@ class _ChunkReader:
     async def _read_page(self, page: RenderedPage) -> ChunkRecords:
         if page.image is None or page.failure is not None:
             return self._undrawn(page)
+        asks_text = self._asks_text(page.page_index)
         if page.is_blank:
-            return ChunkRecords(pages=[self.rows.of_blank(page)] if "ocr" in self._tasks else [])
-        standing = [region for region in page.regions if self._wants(page, region)]
+            return ChunkRecords(pages=[self.rows.of_blank(page)] if asks_text else [])
+        standing = wanted_regions(page, self._chunk) if "chart" in self._tasks else []
         must_find = self._must_find_charts(page)
         text, places, charts = await asyncio.gather(
-            self._ask_text(page, self._reader._transport) if "ocr" in self._tasks else _nothing(),
+            self._ask_text(page, self._reader._transport) if asks_text else _nothing(),
             self._ask_text(page, "json") if must_find else _nothing(),
             self._read_charts(page, standing),
         )
@@ -147,36 +166,40 @@ class _ChunkReader:
         parts = [*charts, *of_crops]
         if places is not None and places.content is None:
             parts.insert(0, ChunkRecords(failures=self.rows.of_outcome(places.outcome, page, task="chart")))
-        if text is not None:
-            num_candidates = len(page.regions) + len(found) if "chart" in self._tasks else 0
+        if text is not None and not text.outcome.completion.is_declined:
+            num_candidates = len(page.regions) + len(found) if "chart" in self._asked else 0
             parts.insert(0, self._text_rows(page, text, num_candidates=num_candidates))
         read = ChunkRecords.joined(parts)
         return ChunkRecords.joined([read, await self._pictures(page, found, read)])
 
     async def _pictures(self, page: RenderedPage, found: list[Region], read: ChunkRecords) -> ChunkRecords:
-        """The rows of the pictures that are kept of a page. A retry of single regions keeps none: its page's are there already."""
+        """The rows of the pictures that are kept of a page, from its last reader. A retry of single regions keeps none: its page's
+        are there already."""
         if self._reader._images == "none" or self._chunk.regions is not None:
             return ChunkRecords()
         try:
+            read = ChunkRecords.joined([of_pages(self._before, [page.page_index]), read])
+            if self._reader.handover is not None and self._reader.handover.left(self._chunk, [page], read):
+                return ChunkRecords()
             pictures = await asyncio.to_thread(pictures_of, page, found, read)
             return ChunkRecords(images=self.rows.of_pictures(page.page_index, pictures))
         except Exception as error:  # noqa: BLE001 - the border of a page
             failure = page_failure(error, "read", page_index=page.page_index)
             return ChunkRecords(failures=[self.rows.of_failure(failure)])
 
-    def _wants(self, page: RenderedPage, region: Region) -> bool:
-        chosen = self._chunk.regions
-        return "chart" in self._tasks and (chosen is None or (page.page_index, region.region_index) in chosen)
+    def _asks_text(self, page_index: int) -> bool:
+        return "ocr" in self._tasks and page_index not in self._read_before
 
     # --- text
 
     def _undrawn(self, page: RenderedPage) -> ChunkRecords:
-        """The rows of a page that was not drawn: one failure for the whole page. In a chunk that asks for charts alone it is a
-        failure of the task `chart`, because the page's text may have been read before."""
-        pages = [self.rows.of_undrawn(page)] if "ocr" in self._tasks else []
+        """The rows of a page that was not drawn: one failure for all that is open of it. Where the text was read before, or is not
+        asked for, it is a failure of the task `chart`."""
+        is_open = "ocr" in self._asked and page.page_index not in self._read_before
+        pages = [self.rows.of_undrawn(page)] if is_open else []
         if page.failure is None:
             return ChunkRecords(pages=pages)
-        task = page.failure.task or ("chart" if self._tasks == ["chart"] else None)
+        task = page.failure.task or (None if is_open else "chart")
         failure = page.failure.model_copy(update={"page_index": page.page_index, "task": task})
         return ChunkRecords(pages=pages, failures=[self.rows.of_failure(failure)])
 
@@ -212,19 +235,24 @@ class _ChunkReader:
             return self.failed_page(page_failure(error, "validate", task="ocr", page_index=page.page_index, said=said))
 
     def _must_find_charts(self, page: RenderedPage) -> bool:
-        """True for a scan whose text is not asked for, or as Markdown. The text must be asked as JSON then, because only that
-        answer
-        says where the charts are."""
+        """True for a scan whose text is not asked for, or in a form that does not say where its charts are. The text must be asked
+        as JSON then."""
         return (
             "chart" in self._tasks
             and self._reader._charts_from != "vector"
-            and ("ocr" not in self._tasks or self._reader._transport == "markdown")
+            and not self._text_has_places(page.page_index)
             and self._chunk.regions is None
             and page.page_index not in self._chunk.places
-            and _may_hide_charts(page)
+            and may_hide_charts(page)
             and "ocr" in self._reader._info.tasks
             and self._reader._regions.enabled
         )
+
+    def _text_has_places(self, page_index: int) -> bool:
+        """True if the text says where a scan's charts are, whoever reads it."""
+        if self._asks_text(page_index):
+            return self._reader._transport == "json"
+        return "ocr" in self._asked and gives_places(self._reader._recipes["ocr"])
 
     # --- charts
 
@@ -250,13 +278,19 @@ class _ChunkReader:
         """
         if "chart" not in self._tasks or not self._reader._regions.enabled or self._reader._charts_from == "vector":
             return []
-        if not _may_hide_charts(page) or self._chunk.regions is not None:
+        if not may_hide_charts(page) or self._chunk.regions is not None:
             return []
-        boxes = self._chunk.places.get(page.page_index) or _chart_boxes(places)
+        boxes = self._chunk.places.get(page.page_index) or self._boxes(page, places)
         is_read_whole = any(chart.status in ("ok", "partial") for records in charts for chart in records.charts)
         if not boxes or (is_read_whole and len(boxes) == 1):
             return []
         return await asyncio.to_thread(crop_regions, page, boxes, self._reader._regions, self._reader._cell_px)
+
+    def _boxes(self, page: RenderedPage, places: _Page | None) -> list[Box]:
+        """Where the answer about the text, this reader's or an earlier one's, has charts."""
+        if places is not None:
+            return chart_boxes(places.content.blocks if places.content else ())
+        return chart_boxes(block for block in self._before.blocks if block.page_index == page.page_index)
 
     async def _read_chart(self, page: RenderedPage, region: Region, flags: tuple[str, ...]) -> ChunkRecords:
         try:
@@ -327,18 +361,3 @@ def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool, runnin
 def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
     assert isinstance(answer, ChartAnswer)
     return chart_content(answer, region, page, is_model_s=True)
-
-
-def _chart_boxes(text: _Page | None) -> list[Box]:
-    """Boxes of the charts and figures in the answer about the text."""
-    blocks = text.content.blocks if text and text.content else ()
-    return [
-        block.bbox_px
-        for block in blocks
-        if block.kind in ("chart", "figure") and block.bbox_px is not None and block.box_origin == "engine"
-    ]
-
-
-def _may_hide_charts(page: RenderedPage) -> bool:
-    """True for a scan, whose charts rendering cannot find. Its only region is the image as a whole."""
-    return page.is_scan and all(region.origin == "standalone" for region in page.regions)

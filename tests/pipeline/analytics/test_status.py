@@ -197,7 +197,11 @@ def test_a_run_that_cannot_be_told_keeps_its_lease(tmp_path: Path, caplog: pytes
 def test_a_run_costs_what_its_prices_say(price: dict[str, float], cost: float | None) -> None:
     settings = Settings.model_validate({"engine": {"num_gpus": 0.5}, "price": price | {"currency": "EUR"}})
     totals = Totals()
-    replay(Counting(Several(), totals), receipt(reader="a", reader_s=20.0), receipt(reader="b", reader_s=40.0))
+    replay(
+        Counting(Several(), totals),
+        receipt(reader="a", lived_s=20.0, num_gpus=0.5),
+        receipt(reader="b", lived_s=40.0, num_gpus=0.5),
+    )
 
     record = totals.record(settings, seconds=100.0, run_id=RUN, status="finished", started_at=None)
 

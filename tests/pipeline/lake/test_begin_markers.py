@@ -40,25 +40,25 @@ def test_begins_of_a_killed_run_say_nothing_about_the_chunk(tmp_path: Path) -> N
 
 
 def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
-    from pipeline.stages import _Gate
+    from pipeline.stages.gate import Gate
 
     events: list[str] = []
 
-    async def reader(name: str, gate: _Gate, may_leave: asyncio.Event, leaves: asyncio.Event) -> None:
+    async def reader(name: str, gate: Gate, may_leave: asyncio.Event, leaves: asyncio.Event) -> None:
         async with gate.shared():
             events.append(f"{name} in")
             await may_leave.wait()
             events.append(f"{name} out")
             leaves.set()
 
-    async def loner(gate: _Gate) -> None:
+    async def loner(gate: Gate) -> None:
         async with gate.alone():
             events.append("alone in")
             await asyncio.sleep(0.01)
             events.append("alone out")
 
     async def scene() -> None:
-        gate = _Gate()
+        gate = Gate()
         go, b_left, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(reader("a", gate, b_left, gone))
@@ -76,19 +76,19 @@ def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
 
 
 def test_the_answer_of_one_that_was_alone_has_time_to_leave_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline import stages
+    from pipeline.stages import gate as module
 
-    monkeypatch.setattr(stages, "_LINGER_S", 0.5)
+    monkeypatch.setattr(module, "LINGER_S", 0.5)
     events: list[str] = []
 
-    async def reads(name: str, gate: stages._Gate) -> None:
+    async def reads(name: str, gate: module.Gate) -> None:
         async with gate.alone():
             events.append(f"{name} read")
         await asyncio.sleep(0.01)
         events.append(f"{name} handed on")
 
     async def scene() -> None:
-        gate = stages._Gate()
+        gate = module.Gate()
         async with asyncio.TaskGroup() as group:
             group.create_task(reads("a", gate))
             group.create_task(reads("b", gate))

@@ -15,7 +15,8 @@ from pipeline.reporting.observer import Silent
 from pipeline.runner import run
 from schemas.errors import OperatorError
 from schemas.lease import LeaseBody
-from schemas.settings import EngineSettings, MetricsSettings, Settings
+from schemas.receipt import ReaderTime, Spent
+from schemas.settings import EnginesSettings, MetricsSettings, Settings
 from tests.pipeline.made_input import make_drop
 from tests.pipeline.made_run import RUN, receipt, replay, summary
 
@@ -24,9 +25,13 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"pagefold_{name}", labels)
 
 
+def of_readers(metrics: Metrics, name: str, reads: str = "ocr chart") -> float | None:
+    return value(metrics, name, reads=reads)
+
+
 def test_a_receipt_is_counted_by_outcome_kind_and_stage() -> None:
-    metrics = Metrics(EngineSettings(num_gpus=0.5))
-    replay(metrics)
+    metrics = Metrics()
+    replay(metrics, receipt(num_gpus=0.5))
 
     assert [value(metrics, "pages_total", outcome=outcome) for outcome in ("ok", "blank", "partial", "failed")] == [3, 1, 0, 1]
     assert value(metrics, "failures_total", kind="bad_json") == 1
@@ -38,30 +43,41 @@ def test_a_receipt_is_counted_by_outcome_kind_and_stage() -> None:
     assert (value(metrics, "fetches_total", result="downloaded"), value(metrics, "fetches_total", result="cached")) == (1, 2)
     assert value(metrics, "fetched_bytes_total") == 4096
     assert (value(metrics, "documents_total"), value(metrics, "shards_total"), value(metrics, "charts_total")) == (2, 1, 2)
-    assert (value(metrics, "reader_seconds_total"), value(metrics, "engine_busy_seconds_total")) == (10, 4)
-    assert value(metrics, "gpu_seconds_total") == 5
+    assert (of_readers(metrics, "reader_seconds_total"), of_readers(metrics, "engine_busy_seconds_total")) == (10, 4)
+    assert of_readers(metrics, "gpu_seconds_total") == 5
 
 
 def test_a_reader_s_life_counts_once_and_late_receipts_take_nothing_back() -> None:
-    metrics = Metrics(EngineSettings(num_gpus=1, max_actors=2))
+    metrics = Metrics(EnginesSettings(max_actors=2))
     replay(
         metrics,
-        receipt(reader_s=10, reader_busy_s=4),
-        receipt(reader_s=8, reader_busy_s=3),  # overtaken by the one before
-        receipt(reader_s=12, reader_busy_s=5),
-        receipt(reader="h-2-b", reader_s=3, reader_busy_s=1),
+        receipt(lived_s=10, busy_s=4),
+        receipt(lived_s=8, busy_s=3),  # overtaken by the one before
+        receipt(lived_s=12, busy_s=5),
+        receipt(reader="h-2-b", lived_s=3, busy_s=1),
     )
 
-    assert (value(metrics, "reader_seconds_total"), value(metrics, "engine_busy_seconds_total")) == (15, 6)
-    assert (value(metrics, "reader_starts_total"), value(metrics, "reader_restarts_total")) == (2, 0)
+    assert (of_readers(metrics, "reader_seconds_total"), of_readers(metrics, "engine_busy_seconds_total")) == (15, 6)
+    assert (of_readers(metrics, "reader_starts_total"), of_readers(metrics, "reader_restarts_total")) == (2, 0)
 
 
 def test_readers_beyond_the_most_at_once_took_the_place_of_others() -> None:
-    metrics = Metrics(EngineSettings(max_actors=2))
+    metrics = Metrics(EnginesSettings(max_actors=2))
     for _ in range(2):  # each run has its own
         replay(metrics, *(receipt(reader=name) for name in ("a", "b", "a", "c", "d")))
         metrics.ended(summary())
-    assert (value(metrics, "reader_starts_total"), value(metrics, "reader_restarts_total")) == (8, 4)
+    assert (of_readers(metrics, "reader_starts_total"), of_readers(metrics, "reader_restarts_total")) == (8, 4)
+
+
+def test_readers_of_text_and_of_charts_are_counted_apart() -> None:
+    metrics = Metrics(EnginesSettings.model_validate({"name": "ovis", "chart": {"max_actors": 2}}))
+    text = ReaderTime(name="a", reads="ocr", lived_s=8, busy_s=2)
+    charts = [ReaderTime(name=name, reads="chart", num_gpus=2, lived_s=5, busy_s=4) for name in ("b", "c")]
+    replay(metrics, *(receipt(spent=Spent(readers=(text, chart))) for chart in charts))
+
+    assert (of_readers(metrics, "reader_seconds_total", "ocr"), of_readers(metrics, "reader_seconds_total", "chart")) == (8, 10)
+    assert (of_readers(metrics, "gpu_seconds_total", "ocr"), of_readers(metrics, "gpu_seconds_total", "chart")) == (0, 20)
+    assert of_readers(metrics, "reader_restarts_total", "chart") == 0
 
 
 def test_gauges_say_what_is_so_now_and_fall_back_when_the_run_ends() -> None:
@@ -107,7 +123,7 @@ def test_names_follow_prometheus_conventions() -> None:
 
 def test_the_file_is_whole_after_each_run_and_promtool_s_parser_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "pagefold.prom"
-    with published(MetricsSettings(file=file), EngineSettings()) as metrics:
+    with published(MetricsSettings(file=file), EnginesSettings()) as metrics:
         replay(metrics)
         assert not file.exists()
         metrics.ended(summary())
@@ -125,7 +141,7 @@ def test_the_file_is_whole_after_each_run_and_promtool_s_parser_reads_it(tmp_pat
 def test_counts_go_on_from_the_file_of_the_run_before(tmp_path: Path) -> None:
     settings = MetricsSettings(file=tmp_path / "pagefold.prom")
     for _ in range(3):
-        with published(settings, EngineSettings()) as metrics:
+        with published(settings, EnginesSettings()) as metrics:
             replay(metrics)
             metrics.ended(summary(cost=0.5, currency="EUR"))
 
@@ -142,7 +158,7 @@ def test_a_full_disk_takes_nothing_from_the_run(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pipeline.reporting.metrics.write_to_textfile", full)
-    with published(MetricsSettings(file=tmp_path / "pagefold.prom"), EngineSettings()) as metrics:
+    with published(MetricsSettings(file=tmp_path / "pagefold.prom"), EnginesSettings()) as metrics:
         metrics.ended(summary())
     assert "No space left" in caplog.text
 
@@ -151,7 +167,7 @@ def test_a_full_disk_takes_nothing_from_the_run(
 def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pagefold.prom"
     file.write_text(text)
-    with pytest.raises(OperatorError, match="remove it"), published(MetricsSettings(file=file), EngineSettings()):
+    with pytest.raises(OperatorError, match="remove it"), published(MetricsSettings(file=file), EnginesSettings()):
         pass
     assert file.read_text() == text
 
@@ -161,10 +177,10 @@ def test_a_place_that_cannot_be_published_to_is_the_operator_s(tmp_path: Path) -
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(OperatorError, match=f"127.0.0.1:{port}"), published(MetricsSettings(port=port), EngineSettings()):
+        with pytest.raises(OperatorError, match=f"127.0.0.1:{port}"), published(MetricsSettings(port=port), EnginesSettings()):
             pass
     for file in (tmp_path / "x.txt", tmp_path / "not" / "there.prom"):
-        with pytest.raises(OperatorError, match=r"\.prom"), published(MetricsSettings(file=file), EngineSettings()):
+        with pytest.raises(OperatorError, match=r"\.prom"), published(MetricsSettings(file=file), EnginesSettings()):
             pass
 
 
@@ -210,7 +226,7 @@ def test_a_real_run_is_scraped_while_it_lasts_and_adds_up(tmp_path: Path) -> Non
     )
     scraper = Scraper(settings.metrics.port or 0)
 
-    with published(settings.metrics, EngineSettings()) as metrics:
+    with published(settings.metrics, EnginesSettings()) as metrics:
         summary = run(str(tmp_path / "in"), str(tmp_path / "out"), settings, observer=Several(metrics, scraper))
 
     families = {family.name: family for family in text_string_to_metric_families(scraper.texts[-1])}

@@ -189,7 +189,7 @@ async def test_a_bug_in_a_chunk_that_asks_for_charts_alone_is_about_these(monkey
     def breaks(*_: object) -> None:
         raise ValueError("bug")
 
-    monkeypatch.setattr(read_pages, "_may_hide_charts", breaks)
+    monkeypatch.setattr(read_pages, "may_hide_charts", breaks)
     records = await read(TellingEngine(), rendered(page(1), tasks=["chart"]))
 
     assert records.pages == []

@@ -19,7 +19,8 @@ from pipeline.planning.carry_over import _answered
 from pipeline.planning.choosing import Counts, plan_retries
 from pipeline.reporting.receipts import make_receipt
 from pipeline.setups import RenderSetup
-from pipeline.stages import RenderPages, unpacked
+from pipeline.stages.documents import RenderPages
+from pipeline.stages.rows import unpacked
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
 from schemas.planned import PlannedSource
