@@ -19,6 +19,8 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from workers.sources.s3_listing import read_listings_fast
+
 S3Error = (ClientError, BotoCoreError)
 """All errors of botocore, also while a body is read: the store refused, or did not answer."""
 
@@ -48,6 +50,7 @@ def _client(timeout_s: float, max_tries: int, environment: tuple[tuple[str, str]
     )
     client = boto3.session.Session().client("s3", config=config)
     client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
+    read_listings_fast(client)
     return client
 
 

@@ -13,6 +13,7 @@ from moto.s3.models import s3_backends
 from tests.servers.s3_proxy import Fault, Proxy
 from workers.sources.listing import InputError, list_sources, local_path, storable
 from workers.sources.s3 import make_client
+from workers.sources.s3_listing import _take_objects
 
 ODD_NAMES = [
     "a b.pdf",
@@ -207,6 +208,39 @@ def test_an_s3_version_is_its_etag_without_quotes(bucket: str) -> None:
     assert source.etag == "5d41402abc4b2a76b9719d911017c592"  # md5 of hello
     assert source.size_bytes == 5
     assert source.last_modified.utcoffset() is not None
+
+
+@pytest.mark.parametrize(
+    "change", [("<Size>", "<Size>many"), ("<ETag>", "<Etag>"), ("LastModified>2", "LastModified>x"), ("</Contents>", "</Contents")]
+)
+def test_a_page_that_is_not_understood_is_left_to_botocore(change: tuple[str, str]) -> None:
+    item = "<Contents><Key>a</Key><LastModified>2026-01-01T00:00:00Z</LastModified><ETag>e</ETag><Size>1</Size></Contents>"
+    page = f"<ListBucketResult><Name>b</Name>{item}</ListBucketResult>"
+
+    def taken(body: str) -> tuple[bytes, dict[str, Any]]:
+        response, found = {"status_code": 200, "body": body.encode()}, dict[str, Any]()
+        _take_objects(response, found)
+        return response["body"], found
+
+    body, found = taken(page)
+    assert (b"Contents" in body, found["Contents"][0]["Size"]) == (False, 1)
+    broken = page.replace(*change)
+    assert taken(broken) == (broken.encode(), {})
+
+
+def test_objects_are_those_that_botocore_would_list(bucket: str) -> None:
+    put(bucket, "in/a b.pdf", "in/ü+%41.pdf", "in/<&>.pdf", body=b"hello")
+    client = make_client(timeout_s=61)
+    fast = client.list_objects_v2(Bucket=bucket, Prefix="in/", MaxKeys=2)
+    client.meta.events.unregister("before-parse.s3.ListObjectsV2", _take_objects)
+
+    slow = client.list_objects_v2(Bucket=bucket, Prefix="in/", MaxKeys=2)
+
+    wanted = ("Key", "ETag", "Size", "LastModified")
+    assert fast["Contents"] == [{name: item[name] for name in wanted} for item in slow["Contents"]]
+    for response in (fast, slow):
+        del response["Contents"], response["ResponseMetadata"]
+    assert fast == slow
 
 
 def test_an_empty_prefix_holds_nothing(bucket: str) -> None:
