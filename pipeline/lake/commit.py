@@ -32,6 +32,7 @@ from pipeline.lake.staging import CHUNK_TABLES, StagedChunk, decode
 from pipeline.lake.tables.document_rows import DocumentCounts, total
 from pipeline.lake.tables.table_rows import TableRows
 from pipeline.lake.tables.table_writer import TableWriter
+from pipeline.object_store.reading_ahead import read_ahead
 from pipeline.object_store.store import Damaged, Exists, Store
 from pipeline.object_store.stored_objects import read_model, read_object
 from schemas.plan import CommittedCounts, CommittedFile, CommittedSource, Cover, Manifest, Plan
@@ -154,9 +155,13 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
     documents: dict[int, DocumentCounts] = defaultdict(DocumentCounts)
     strangers = []
     bytes_of: dict[int, set[str]] = defaultdict(set)
-    for name in map(ChunkName.parse, cover.chunks):
+    names = list(map(ChunkName.parse, cover.chunks))
+    paths = [staged_path(shard.plan_id, shard.shard_index, name) for name in cover.chunks]
+    for name, path, body in zip(names, paths, read_ahead(lambda path: _get_or_none(store, path), paths), strict=True):
+        if body is None:
+            return None
         try:
-            staged = read_staged(store, staged_path(shard.plan_id, shard.shard_index, str(name)))
+            staged = read_staged(store, path, body)
         except FileNotFoundError:
             return None
         if not _is_ours(staged, shard, name):
@@ -172,7 +177,7 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
         writers["table_cells"].add(cells)
     # A local file may get other bytes and its old time between two runs; pages of both must not make one document.
     mixed = {index for index, ids in bytes_of.items() if len(ids) > 1}
-    strangers += [name for name in map(ChunkName.parse, cover.chunks) if name.source_index in mixed and name not in strangers]
+    strangers += [name for name in names if name.source_index in mixed and name not in strangers]
     if strangers:
         raise Strangers(strangers)
     writers["tables"].add(tables.finish())
@@ -182,9 +187,15 @@ def _rows(store: Store, shard: Shard, cover: Cover) -> _Rows | None:
     return _Rows(writers, found)
 
 
-def read_staged(store: Store, path: str) -> StagedChunk:
-    """Raises FileNotFoundError, StoreError."""
-    return read_object(store, path, decode, "a staged chunk", "remove it, and its pages are read again")
+def read_staged(store: Store, path: str, body: bytes | None = None) -> StagedChunk:
+    """`body`: the chunk's bytes, if they have been fetched already. Raises FileNotFoundError, StoreError."""
+    return read_object(store, path, decode, "a staged chunk", "remove it, and its pages are read again", body=body)
+
+
+def _get_or_none(store: Store, path: str) -> bytes | None:
+    with contextlib.suppress(FileNotFoundError):
+        return store.get(path)
+    return None
 
 
 def _is_ours(staged: StagedChunk, shard: Shard, name: ChunkName) -> bool:

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -18,6 +17,7 @@ import pyarrow as pa
 from pydantic_core import from_json, to_json
 
 from pipeline.lake.paths import SNAPSHOTS, ManifestName, snapshot_path
+from pipeline.object_store.reading_ahead import read_ahead
 from pipeline.object_store.store import Exists, Store
 from pipeline.object_store.stored_objects import read_object
 
@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 
 MIN_MANIFESTS = 8
 """A date with fewer manifests gets no snapshot."""
-_AT_ONCE = 16
 _KEPT = ("plan_id", "recipe_ids", "page_range", "files", "counts", "sources", "disappearances")
 
 Listed = Sequence[tuple[ManifestName, str]]
@@ -111,17 +110,8 @@ def _lines(body: bytes) -> Iterator[bytes]:
 
 def _read_manifests(store: Store, paths: Sequence[str]) -> Iterator[Commit]:
     """The manifests in their order. Only a few are read ahead, because all at once would be the lake's whole history in memory."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for start in range(0, len(paths), 4 * _AT_ONCE):
-            some = paths[start : start + 4 * _AT_ONCE]
-            for path, body in zip(some, pool.map(store.get, some), strict=True):
-                yield _parsed(store, path, body)
-
-
-def _parsed(store: Store, path: str, body: bytes) -> Commit:
-    with contextlib.suppress(ValueError):
-        return _commit(body)
-    return read_object(store, path, _commit, "a manifest", "restore it, or remove it to have its sources read again")
+    for path, body in zip(paths, read_ahead(store.get, paths), strict=True):
+        yield read_object(store, path, _commit, "a manifest", "restore it, or remove it to have its sources read again", body=body)
 
 
 def _commit(body: bytes) -> Commit:

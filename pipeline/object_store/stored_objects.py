@@ -18,12 +18,15 @@ _AGAIN_AFTER_S = 0.5
 """Pause before a second try, which succeeds if the body was only cut in transfer or the store was repairing itself."""
 
 
-def read_object(store: Store, path: str, parse: Callable[[bytes], Parsed], what: str, remedy: str) -> Parsed:
+def read_object(
+    store: Store, path: str, parse: Callable[[bytes], Parsed], what: str, remedy: str, *, body: bytes | None = None
+) -> Parsed:
     """Gives what `parse` makes of the object at `path`. The object is fetched once more before it is called damaged.
 
-    `what` names the object (`a plan`), and `remedy` says what the operator can do. Raises FileNotFoundError, Damaged.
+    `body` is its content where that has been fetched already, `what` names the object (`a plan`), and `remedy` says what the
+    operator can do. Raises FileNotFoundError, Damaged.
     """
-    body = store.get(path)
+    body = store.get(path) if body is None else body
     with contextlib.suppress(*_NOT_PARSED):
         return parse(body)
     time.sleep(_AGAIN_AFTER_S)
