@@ -36,12 +36,13 @@ class Pool(Generic[Setup]):
 def pools(context: Context) -> tuple[Pool[Any], ...]:
     """The stages that a document goes through, in order."""
     settings, recipes, run_id = context.settings, context.recipes, context.run_id
-    rendering = RenderSetup.of(settings, recipes, run_id)
+    num_renders = settings.ray.render_workers or context.num_cpus
+    rendering = RenderSetup.of(settings, recipes, run_id, most_renderers=num_renders)
     probing = ProbeSetup(rendering=rendering, known=context.known)
     readings = read_setups(settings, recipes, run_id, context.store)
     return (
         _of_cpus("probe", ProbeDocuments, probing, settings.ray.probe_workers or max(1, context.num_cpus // 4)),
-        _of_cpus("render", RenderPages, rendering, settings.ray.render_workers or context.num_cpus),
+        _of_cpus("render", RenderPages, rendering, num_renders),
         *(_of_engine("read", ReadPages, reading, context.num_cpus) for reading in readings),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.cluster.session import check_room, check_start, forget_fetched
 from pipeline.lake.commit import commit_disappearances, commit_whole
@@ -39,13 +39,16 @@ from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from pipeline.signals import Interrupted, signals_noted, signals_raise
-from pipeline.ways.choice import choose_way, open_way, way_asked_for
+from pipeline.ways.choice import choose_way, open_way, started_early, way_asked_for
 from schemas.errors import BugEverywhere, DiskFull, EngineDies, StagesEnd
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, Recipe
 from schemas.planned import Shards
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
+
+if TYPE_CHECKING:
+    from pipeline.ways.here import Worker
 
 Choose = Callable[[Ledger, dict[Task, Recipe], Settings], Todo]
 """Chooses what to read, given what is done."""
@@ -126,6 +129,7 @@ class _Run:
         self.started_at = datetime.now(UTC)
         self.started = time.monotonic()
         self.totals = Totals()
+        self._worker: Worker | None = None
         self._todo: Todo | None = None
         """The content of the plan that the run has made; None if it has made none."""
 
@@ -139,11 +143,16 @@ class _Run:
             with contextlib.suppress(StoreError):  # they only spare reading
                 write_snapshots(self.store, look.output.manifests)
             return self._end("nothing_to_do", todo=look.todo)
+        num_sources, num_bytes = amount_to_read(look.output, look.todo)
         if self._choice is None:
-            self._choice = choose_way(self.settings, *amount_to_read(look.output, look.todo))
+            self._choice = choose_way(self.settings, num_sources, num_bytes)
             self._check_start()
         if self._choice.way == "ray":
             check_room(self.settings.ray)
+        with started_early(self._choice.way) if num_sources else contextlib.nullcontext() as self._worker:
+            return self._run_leased(choose, look)
+
+    def _run_leased(self, choose: Choose, look: "_Look") -> Summary:
         if not self.settings.output.unsafe_single_writer:
             self._patiently(lambda: probe_store(self.store))
         ttl_s = self.settings.output.lease_ttl_s
@@ -299,7 +308,7 @@ class _Run:
             store=self.store,
             check_lease=lease.check,
             observer=observer,
-            way=open_way(self._choice.way, self.settings, self.run_id, observer),
+            way=open_way(self._choice.way, self.settings, self.run_id, observer, self._worker),
         )
         forget_fetched(self.settings)  # not of a run that was cut short: the one that goes on asks for the same
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pipeline.object_store.store import Store
 from pipeline.planning.engines import run_engines
@@ -18,8 +19,10 @@ from schemas.settings import (
     Settings,
 )
 from workers.engines.registry import portable
-from workers.reading.drawn import VECTOR
+from workers.reading.vector_recipe import VECTOR
 from workers.rendering.bounds import Bounds
+from workers.rendering.renderer import Renderer
+from workers.rendering.renderers import Renderers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +38,21 @@ class RenderSetup:
     draws_regions: bool = True
     """False if nobody is asked about the pictures of regions: then they are found, and not drawn a second time."""
     images: Images = "none"
+    most_renderers: int = 1
+    """Renderers that the stages with this setup have in one process, all together."""
+
+    @cached_property
+    def renderers(self) -> Renderers:
+        """Made in the process that uses them, and shared by its stages: a child for probing alone costs as much as one that
+        draws."""
+
+        def make() -> Renderer:
+            return Renderer(self.render, self.regions, self.passwords, draws_regions=self.draws_regions, images=self.images)
+
+        return Renderers(make, self.most_renderers)
 
     @classmethod
-    def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str) -> "RenderSetup":
+    def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, *, most_renderers: int = 1) -> "RenderSetup":
         """The setup for a run. Regions are searched only if charts are asked for, if they change the text, or if their pictures
         are kept."""
         chart, text, images = recipes.get("chart"), recipes.get("ocr"), settings.output.images
@@ -52,6 +67,7 @@ class RenderSetup:
             run_id=run_id,
             draws_regions=draws_regions(recipes),
             images=images,
+            most_renderers=most_renderers,
         )
 
 

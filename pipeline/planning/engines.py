@@ -9,7 +9,7 @@ from schemas.plan import Recipe
 from schemas.settings import EngineSettings, EnginesSettings
 from workers.engines.engine import EngineInfo
 from workers.engines.registry import check_engine, describe_engine
-from workers.reading.drawn import VECTOR
+from workers.reading.vector_recipe import VECTOR
 
 
 @dataclass(frozen=True)

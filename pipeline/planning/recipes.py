@@ -9,8 +9,8 @@ from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
 from workers.engines.engine import EngineInfo, EngineStartError
-from workers.reading.drawn import VECTOR, VECTOR_VERSION, vector_recipe
 from workers.reading.prompts import prompt_for
+from workers.reading.vector_recipe import VECTOR, VECTOR_VERSION, vector_recipe
 
 _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixels"}
 """The render settings that change pixels. Limits of time and memory are left out: they decide whether there is an answer, not

@@ -1,5 +1,6 @@
 """Probing and rendering: a document becomes chunks, and chunks become pages with their pixels."""
 
+import contextlib
 import os
 import sys
 import time
@@ -28,15 +29,27 @@ Answer = TypeVar("Answer")
 
 
 class _Rendering:
-    """What probing and rendering share: each process has one fetcher and one sandboxed renderer."""
+    """What probing and rendering share: a fetcher, and the sandboxed renderers of the process."""
 
     def __init__(self, setup: RenderSetup) -> None:
         log_in_actor(setup.log, sys.stderr, run_id=setup.run_id)
         self.fetcher = Fetcher(setup.fetch)
-        self.renderer = Renderer(
-            setup.render, setup.regions, setup.passwords, draws_regions=setup.draws_regions, images=setup.images
-        )
+        self._renderers = setup.renderers
+        self._lent: Renderer | None = None
         self.budget = RenderBudget(setup.render, setup.fetch, setup.run_id)
+
+    @property
+    def renderer(self) -> Renderer:
+        return self._lent or self._renderers.next()
+
+    @contextlib.contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Has a renderer while the context is open."""
+        with self._renderers.lent() as self._lent:
+            try:
+                yield
+            finally:
+                self._lent = None
 
     def contained(self, error: Exception, stage: Stage, source: Source) -> PageError:
         """The failure that an exception becomes. After a bug the render process is ended, because its state is unknown."""
@@ -90,7 +103,9 @@ class ProbeDocuments(_Rendering):
         """Gives the chunks of each work, in the order of the plan. Of works with the same bytes only the first is read."""
         read: dict[str, str] = {}
         for work in works:
-            yield self._probe(work, read)
+            with self._drawing():
+                found = self._probe(work, read)
+            yield found
 
     def _probe(self, work: Work, read: dict[str, str]) -> list[Chunk]:
         """The chunks of one work. `read` has the source_id by document_id of the works before; this work is added."""
@@ -135,7 +150,8 @@ class RenderPages(_Rendering):
             )
 
     def _rendered(self, chunk: str, spent: str) -> tuple[str, list[str], list[list[bytes]]]:
-        pages = self.render(Chunk.model_validate_json(chunk))
+        with self._drawing():
+            pages = self.render(Chunk.model_validate_json(chunk))
         now_spent = self.spent(Spent.model_validate_json(spent)).model_dump_json()
         return now_spent, [page.body for page in pages], [page.buffers for page in pages]
 

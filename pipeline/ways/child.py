@@ -4,54 +4,23 @@ It gets its context and its rows through stdin, and sends messages to the driver
 log, the loads of its stages, and how it ended. It ends at once when stdin closes, because then the driver is gone.
 """
 
-import logging
 import os
 import pickle
 import threading
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from pipeline.cluster.readiness import Reader, report_through
+from pipeline.cluster.readiness import report_through
 from pipeline.context import Context
 from pipeline.local import Line, build
 from pipeline.pools import pools
 from pipeline.reporting.json_log import send_log_records
-from pipeline.reporting.observer import StageLoad
+from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report
 from workers.contained import sentence
 
-END_OF_ROWS = b"\n"
-"""Stands for the end of the rows. Each row is a line of JSON."""
 _LOADS_EVERY_S = 2.0
-
-
-class Receipts(NamedTuple):
-    bodies: list[str]
-
-
-class Report(NamedTuple):
-    """The last report of a reader."""
-
-    name: str
-    reader: Reader
-
-
-class Loads(NamedTuple):
-    loads: list[StageLoad]
-
-
-class Record(NamedTuple):
-    record: logging.LogRecord
-
-
-class Ended(NamedTuple):
-    """The last message."""
-
-    error: BaseException | None
-
-
-Message = Receipts | Report | Loads | Record | Ended
 
 
 def serve(descriptor: int) -> None:

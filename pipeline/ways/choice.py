@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.cluster.session import cluster_address, keep_to_loopback
 from pipeline.planning.engines import task_engines
@@ -13,6 +13,9 @@ from pipeline.reporting.observer import Observer
 from pipeline.ways.way import Way
 from schemas.errors import OperatorError
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.ways.here import Worker
 
 MAX_SOURCES = 2000
 MAX_BYTES = 2 * 1024**3
@@ -51,8 +54,20 @@ def way_asked_for(settings: Settings) -> Choice | None:
 
 
 @contextlib.contextmanager
-def open_way(way: OnWay, settings: Settings, run_id: str, observer: Observer) -> Iterator[Way]:
-    """Ray is imported only on its own way."""
+def started_early(way: OnWay) -> Iterator["Worker | None"]:
+    """Starts what can start beside planning: the process of the way without Ray."""
+    if way == "ray":
+        yield None
+        return
+    from pipeline.ways.here import Worker
+
+    with Worker() as worker:
+        yield worker
+
+
+@contextlib.contextmanager
+def open_way(way: OnWay, settings: Settings, run_id: str, observer: Observer, worker: "Worker | None") -> Iterator[Way]:
+    """The way itself. Ray is imported only on its own way. `worker`: what `started_early` gave."""
     if way == "ray":
         keep_to_loopback(settings.ray)
         from pipeline.ways.on_ray import on_ray
@@ -62,7 +77,7 @@ def open_way(way: OnWay, settings: Settings, run_id: str, observer: Observer) ->
     else:
         from pipeline.ways.here import here
 
-        with here(settings, observer) as taken:
+        with here(settings, worker) as taken:
             yield taken
 
 

@@ -21,8 +21,8 @@ from typing import Any, Self
 from pipeline.cluster.readiness import Reader
 from pipeline.committer import MAX_COMPACTIONS, Compaction, compaction
 from pipeline.context import Context
-from pipeline.reporting.observer import Observer, StageLoad
-from pipeline.ways.child import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report
+from pipeline.reporting.observer import StageLoad
+from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_full
 from schemas.receipt import Receipt
@@ -38,19 +38,19 @@ _MAX_DEATHS_AT_START = 3
 
 
 @contextlib.contextmanager
-def here(settings: Settings, observer: Observer) -> Iterator["Here"]:
-    """The way without Ray. The work's process starts with the first rows."""
-    observer.phase("starting", "a process on this machine")
+def here(settings: Settings, worker: "Worker | None") -> Iterator["Here"]:
+    """The way without Ray. `worker`: a process that was started before there were rows for it; None if there is none."""
     with ThreadPoolExecutor(MAX_COMPACTIONS, thread_name_prefix="compaction") as executor:
         try:
-            yield Here(settings, executor)
+            yield Here(settings, executor, worker)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 class Here:
-    def __init__(self, settings: Settings, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, settings: Settings, executor: ThreadPoolExecutor, worker: "Worker | None") -> None:
+        self._worker = worker
         self.num_cpus = settings.ray.num_cpus or os.cpu_count() or 1
         self._executor = executor
         self._readers: dict[str, Reader] = {}
@@ -63,9 +63,11 @@ class Here:
     def receipts(self, rows: Rows, context: Context) -> Generator[Receipt | None, None, None]:
         deaths = _Deaths()
         while True:
-            with _Process(context, rows()) as process:
+            worker, self._worker = self._worker or Worker(), None
+            with worker:
+                worker.give(context, rows())
                 try:
-                    for message in process.messages():
+                    for message in worker.messages():
                         if isinstance(message, Receipts):
                             deaths.forget()
                             yield from map(Receipt.model_validate_json, message.bodies)
@@ -75,8 +77,8 @@ class Here:
                         if isinstance(message, Ended):
                             return
                 except EOFError:
-                    deaths.add(process.why_dead(), is_started=any(reader.state == "ready" for reader in self._readers.values()))
-                    _log.warning("the process that reads died (%s) and is started anew", process.why_dead())
+                    deaths.add(worker.why_dead(), is_started=any(reader.state == "ready" for reader in self._readers.values()))
+                    _log.warning("the process that reads died (%s) and is started anew", worker.why_dead())
 
     def loads(self) -> list[StageLoad]:
         return self._loads
@@ -125,10 +127,10 @@ class _Deaths:
             )
 
 
-class _Process:
-    """The process with its pipes. A thread writes the rows, as the process takes them."""
+class Worker:
+    """The process with its pipes. It imports what it needs while it waits for work."""
 
-    def __init__(self, context: Context, rows: Iterator[str]) -> None:
+    def __init__(self) -> None:
         ours, theirs = os.pipe()
         self._messages: Connection[Any, Any] = Connection(ours, writable=False)
         try:
@@ -142,6 +144,9 @@ class _Process:
         finally:
             os.close(theirs)
         self._error: BaseException | None = None
+
+    def give(self, context: Context, rows: Iterator[str]) -> None:
+        """Starts a thread that writes the rows, as the process takes them. Call it once."""
         threading.Thread(target=self._write, args=(context, rows), daemon=True, name="rows").start()
 
     def __enter__(self) -> Self:

@@ -43,6 +43,7 @@ from schemas.settings import OutputSettings, PlanSettings
 from schemas.source import Document, FileIdentity, Source
 from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_in, doubled_keys, read_all, read_rows
+from workers.rendering.renderers import Renderers
 from workers.sources.fetch import Fetched
 
 pytestmark = pytest.mark.slow
@@ -198,7 +199,8 @@ class Files:
 
 class Probe(ProbeDocuments):
     def __init__(self, known: dict[str, str], gone: tuple[str, ...]) -> None:
-        self.fetcher = self.renderer = Files(gone)  # type: ignore[assignment]
+        self.fetcher = Files(gone)  # type: ignore[assignment]
+        self._renderers, self._lent = Renderers(lambda: Files(gone), 1), None  # type: ignore[arg-type, return-value]
         self._known = known
 
 

@@ -24,11 +24,12 @@ from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Req
 from workers.reading.asking import Outcome, ask, max_output_tokens
 from workers.reading.busy import Busy
 from workers.reading.crops import crop_regions, region_text_layer
-from workers.reading.drawn import drawn_content, vector_recipe
+from workers.reading.drawn import drawn_content
 from workers.reading.handing_on import Handover, chart_boxes, gives_places, may_hide_charts, of_pages, together, wanted_regions
 from workers.reading.pictures import pictures_of
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
+from workers.reading.vector_recipe import vector_recipe
 from workers.text.content import OcrContent, ocr_content
 
 Content = TypeVar("Content")

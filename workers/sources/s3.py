@@ -8,8 +8,6 @@ import threading
 from functools import lru_cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -40,6 +38,9 @@ def make_client(timeout_s: float = 60, max_tries: int = 5) -> Any:
 
 @lru_cache(maxsize=8)
 def _client(timeout_s: float, max_tries: int, environment: tuple[tuple[str, str], ...]) -> Any:
+    import boto3  # a fifth of a second, and folders need none of it
+    from botocore.config import Config
+
     config = Config(
         connect_timeout=min(timeout_s, 10),
         read_timeout=timeout_s,
