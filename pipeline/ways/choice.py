@@ -77,7 +77,7 @@ def open_way(way: OnWay, settings: Settings, run_id: str, observer: Observer, wo
     else:
         from pipeline.ways.here import here
 
-        with here(settings, worker) as taken:
+        with here(settings, observer, worker) as taken:
             yield taken
 
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 from pipeline.cluster.readiness import Reader
 from pipeline.committer import MAX_COMPACTIONS, Compaction, compaction
 from pipeline.context import Context
-from pipeline.reporting.observer import StageLoad
+from pipeline.reporting.observer import Observer, StageLoad
 from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_full
@@ -38,19 +38,19 @@ _MAX_DEATHS_AT_START = 3
 
 
 @contextlib.contextmanager
-def here(settings: Settings, worker: "Worker | None") -> Iterator["Here"]:
+def here(settings: Settings, observer: Observer, worker: "Worker | None") -> Iterator["Here"]:
     """The way without Ray. `worker`: a process that was started before there were rows for it; None if there is none."""
     with ThreadPoolExecutor(MAX_COMPACTIONS, thread_name_prefix="compaction") as executor:
         try:
-            yield Here(settings, executor, worker)
+            yield Here(settings, observer, executor, worker)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 class Here:
-    def __init__(self, settings: Settings, executor: ThreadPoolExecutor, worker: "Worker | None") -> None:
-        self._worker = worker
+    def __init__(self, settings: Settings, observer: Observer, executor: ThreadPoolExecutor, worker: "Worker | None") -> None:
+        self._observer, self._worker = observer, worker
         self.num_cpus = settings.ray.num_cpus or os.cpu_count() or 1
         self._executor = executor
         self._readers: dict[str, Reader] = {}
@@ -77,8 +77,12 @@ class Here:
                         if isinstance(message, Ended):
                             return
                 except EOFError:
-                    deaths.add(worker.why_dead(), is_started=any(reader.state == "ready" for reader in self._readers.values()))
-                    _log.warning("the process that reads died (%s) and is started anew", worker.why_dead())
+                    why = worker.why_dead()
+                    deaths.add(why, is_started=any(reader.state == "ready" for reader in self._readers.values()))
+                    self._readers, self._loads = {}, []
+                    self._observer.message(
+                        f"the process that reads died ({why}) and is started anew; what it had in hand is read again"
+                    )
 
     def loads(self) -> list[StageLoad]:
         return self._loads
@@ -93,7 +97,7 @@ class Here:
     def _take_in(self, message: Message | None) -> None:
         match message:
             case Report(name, reader):
-                self._readers[name] = reader
+                self._readers[f"{reader.process} {name}"] = reader
             case Loads(loads):
                 self._loads = loads
             case Record(record):

@@ -54,7 +54,9 @@ def test_a_process_that_is_killed_is_started_anew_and_reads_what_is_left(tmp_pat
 
     assert (summary.status, summary.num_pages["ok"], len(killer.killed)) == ("finished", 6, 1)
     assert doubled_keys(tmp_path / "out") == []
-    assert killer.messages == ["a reader process died and was started anew; what it had in hand is read again"]
+    assert killer.messages == [
+        "the process that reads died (signal SIGKILL) and is started anew; what it had in hand is read again"
+    ]
 
 
 def test_a_process_that_dies_while_it_starts_ends_the_run_after_three_times() -> None:
