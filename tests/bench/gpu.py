@@ -115,7 +115,7 @@ def measure(
         "num_output": num_output,
         "max_batch": max_batch,
         "attention": str(decoder.kernels),
-        "recorded": [] if recorded is None else recorded.sizes,
+        "recorded": [] if recorded is None else [str(shape) for shape in recorded.shapes],
         "num_atoms": pictures[0].num_atoms,
         "num_prompt": pictures[0].num_atoms + 2 + NUM_TEXT_TOKENS,
         "num_preemptions": scheduler.statistics.num_preemptions,

@@ -18,7 +18,7 @@ from workers.engines.engine import Prompt, Request  # noqa: E402
 from workers.engines.ovis.attention.cache_attention import Kernels  # noqa: E402
 from workers.engines.ovis.attention.packed import sdpa, varlen  # noqa: E402
 from workers.engines.ovis.attention.paged import attend_decode  # noqa: E402
-from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, cuda_recorder, record_decode, sizes_up_to  # noqa: E402
+from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, cuda_recorder, record_decode, shapes_up_to  # noqa: E402
 from workers.engines.ovis.batching.decoder import BatchRow, Decoder  # noqa: E402
 from workers.engines.ovis.batching.encoder import ImageEncoder  # noqa: E402
 from workers.engines.ovis.batching.kernels import TOLERANCE, Problem, choose_kernels, largest_error, relative_error  # noqa: E402
@@ -47,11 +47,11 @@ def decoder_of(model, kernels, *, recorded):
 
 @torch.inference_mode()
 def graphs_of(decoder, max_batch):
-    """All sizes, whether or not they are faster."""
+    """All shapes, whether or not they are faster."""
     with torch.inference_mode(mode=False):
-        graphs = DecodeGraphs(decoder, max_batch, cuda_recorder())
-    for size in reversed(sizes_up_to(max_batch)):
-        graphs.add(size)
+        graphs = DecodeGraphs(decoder, shapes := shapes_up_to(max_batch, has_drafts=True), cuda_recorder())
+    for shape in sorted(shapes, key=lambda shape: -shape.num_tokens):
+        graphs.add(shape)
     return graphs
 
 
@@ -148,10 +148,12 @@ def test_recorded_steps_say_what_plain_ones_say_whatever_the_number_of_rows(fold
     decoder = decoder_of(model, Kernels(decode=attend_decode), recorded=False)
     graphs = graphs_of(decoder, 12)
     for num_rows in (1, 2, 3, 7, 8, 11, 12):
-        rows = [BatchRow([11 * row + at for at in range(9)], 130 - 10 * row, 1) for row in range(num_rows)]
-        tokens = torch.arange(num_rows, device="cuda") + 5
-        plain = decoder.forward(decoder.embed(tokens), rows)
-        assert relative_error(graphs(tokens, rows), plain) <= TOLERANCE[decoder.dtype]
+        for most in (1, 8) if num_rows <= 6 else (1,):
+            counts = [1 + row * (most - 1) // num_rows for row in range(num_rows)]
+            rows = [BatchRow([11 * row + at for at in range(9)], 130 - 10 * row, count) for row, count in enumerate(counts)]
+            tokens = torch.arange(sum(counts), device="cuda") + 5
+            plain = decoder.forward(decoder.embed(tokens), rows, all_logits=True)
+            assert relative_error(graphs(tokens, rows), plain) <= TOLERANCE[decoder.dtype]
     assert not decoder.keys[:, decoder.zeros_block].any()
 
 
@@ -160,8 +162,8 @@ def test_choosing_and_recording_leave_the_cache_empty_and_say_what_was_chosen(fo
     model = load_model(folder, dtype=torch.bfloat16, device="cuda")
     decoder = Decoder(model.llm, 2000, 32)
     decoder.kernels = choose_kernels(decoder, model.config.vit_config)
-    decoder.recorded = record_decode(decoder, 12)
-    print(decoder.kernels, decoder.recorded and decoder.recorded.sizes, *caplog.messages, sep="\n")
+    decoder.recorded = record_decode(decoder, 12, has_drafts=True)
+    print(decoder.kernels, decoder.recorded and decoder.recorded.shapes, *caplog.messages, sep="\n")
     assert not decoder.keys[:, : decoder.waste_block].any()
     assert "does not run here" not in caplog.text
     assert "could not be recorded" not in caplog.text

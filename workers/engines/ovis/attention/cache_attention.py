@@ -12,8 +12,11 @@ from torch import Tensor
 
 from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa
 
-DecodeAttention = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
-"""(query, keys, values, tables, lengths, scale) -> [rows, heads, head_dim]: see `paged_attention.attend_decode`."""
+MAX_QUERIES = 8
+"""Most new tokens of a row in one decode step: its last token and up to 7 tokens of a draft."""
+
+DecodeAttention = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
+"""(query, keys, values, tables, firsts, lengths, scale) -> [rows, queries, heads, head_dim]: see `paged.attend_decode`."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Kernels:
     vision: PackedAttention = sdpa
     prompts: PackedAttention = sdpa
     decode: DecodeAttention | None = None
-    """For one new token per row and no window; None for the reference."""
+    """For up to MAX_QUERIES new tokens per row and no window; None for the reference."""
 
     def __str__(self) -> str:
         """The names of the kernels for vision, prompts and decoding."""
@@ -53,6 +56,16 @@ class Workspace:
         return buffer[:needed].view(rows, num_blocks * cache.shape[1], *cache.shape[2:])
 
 
+@dataclass(frozen=True)
+class Padding:
+    """Packed tokens as rows of equal length. A row that is shorter repeats its last token."""
+
+    of_packed: Tensor
+    """[rows * queries] int64: for each padded place its packed token."""
+    of_padded: Tensor
+    """[num_tokens] int64: for each packed token its padded place."""
+
+
 @dataclass
 class Step:
     """The layout of one forward: rows of requests, each with some new tokens, packed one after the other."""
@@ -64,6 +77,8 @@ class Step:
     """[num_tokens] int64: the place of each new token's key and value, as block * block_tokens + offset."""
     tables: Tensor
     """[rows, blocks] int64: each row's blocks, padded with any valid block."""
+    firsts: Tensor
+    """[rows] int64: the position of each row's first new token."""
     num_tokens: Tensor
     """[rows] int64: `lengths`, on the device."""
     num_new: Sequence[int]
@@ -74,33 +89,33 @@ class Step:
     kernels: Kernels = Kernels()
     past: Tensor | None = None
     """[sum of lengths] int64: the slots of all tokens of all rows; None if every token is new, or no kernel needs it."""
-    _masks: dict[int | None, Tensor] = field(default_factory=dict)
+    padding: Padding | None = None
+    """For a short step whose rows differ in their number of new tokens."""
+    _masks: dict[tuple[int | None, int], Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.queries, self.all_keys = (Segments(numbers, self.slots.device) for numbers in (self.num_new, self.lengths))
+        self.is_short = is_short(self.num_new)
 
-    @property
-    def is_uniform(self) -> bool:
-        """True if all rows have the same small number of new tokens, as in decoding or verifying drafts."""
-        return is_uniform(self.num_new)
-
-    def mask(self, window: int | None) -> Tensor:
-        """[rows, 1, new, tokens] for a uniform step: 0 where a new token may look, -inf elsewhere. It is made once for all layers,
-        because SDPA would convert a bool mask in each of them."""
-        if window not in self._masks:
-            new = self.num_new[0]
-            query_at = self.num_tokens[:, None] - new + torch.arange(new, device=self.slots.device)
+    def mask(self, window: int | None, group: int) -> Tensor:
+        """[rows, 1, group * queries, tokens] for a short step: 0 where a new token may look, -inf elsewhere. It is made once for
+        all layers, because SDPA would convert a bool mask in each of them."""
+        if (window, group) not in self._masks:
+            offsets = torch.arange(max(self.num_new), device=self.slots.device)
+            query_at = torch.minimum(self.firsts[:, None] + offsets, self.num_tokens[:, None] - 1)
             key_at = torch.arange(max(self.lengths), device=self.slots.device)
             allowed = key_at <= query_at[:, :, None]
             if window is not None:
                 allowed &= key_at > query_at[:, :, None] - window
             mask = torch.zeros(allowed.shape, dtype=self.keys.dtype, device=self.slots.device)
-            self._masks[window] = mask.masked_fill_(~allowed, float("-inf"))[:, None]
-        return self._masks[window]
+            mask = mask.masked_fill_(~allowed, float("-inf"))[:, None]
+            self._masks[window, group] = mask.repeat(1, 1, group, 1) if len(offsets) > 1 else mask
+        return self._masks[window, group]
 
 
-def is_uniform(num_new: Sequence[int]) -> bool:
-    return len(set(num_new)) == 1 and num_new[0] <= 8
+def is_short(num_new: Sequence[int]) -> bool:
+    """True if every row has few new tokens, as in decoding and in checking drafts."""
+    return max(num_new) <= MAX_QUERIES
 
 
 def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *, scale: float, window: int | None = None) -> Tensor:
@@ -110,10 +125,16 @@ def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *,
     of_token = [cache.view(-1, *cache.shape[2:]) for cache in (keys, values)]
     of_token[0].index_copy_(0, step.slots, key)
     of_token[1].index_copy_(0, step.slots, value)
-    if step.is_uniform:
-        if step.kernels.decode is not None and step.num_new[0] == 1 and window is None:
-            return step.kernels.decode(query, keys, values, step.tables, step.num_tokens, scale)
-        return attend_uniform(query, keys, values, step, scale, window)
+    if step.is_short:
+        if step.padding is not None:
+            query = query.index_select(0, step.padding.of_packed)
+        rows = query.view(len(step.num_new), -1, *query.shape[1:])
+        if step.kernels.decode is not None and window is None:
+            out = step.kernels.decode(rows, keys, values, step.tables, step.firsts, step.num_tokens, scale)
+        else:
+            out = attend_rows(rows, keys, values, step, scale, window)
+        out = out.flatten(0, 1)
+        return out if step.padding is None else out.index_select(0, step.padding.of_padded)
     if step.past is not None:
         key, value = (cache.index_select(0, step.past) for cache in of_token)
     if window is not None:
@@ -121,20 +142,16 @@ def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *,
     return step.kernels.prompts(query, key, value, step.queries, step.all_keys, is_causal=True, scale=scale)
 
 
-def attend_uniform(query: Tensor, keys: Tensor, values: Tensor, step: Step, scale: float, window: int | None) -> Tensor:
-    """Attention of all rows at once. The queries that share a key/value head are put side by side, so that no key is repeated."""
-    rows, new, longest = len(step.num_new), step.num_new[0], max(step.lengths)
-    heads, head_dim = query.shape[1:]
-    kv_heads = keys.shape[2]
+def attend_rows(query: Tensor, keys: Tensor, values: Tensor, step: Step, scale: float, window: int | None) -> Tensor:
+    """Attention of all rows at once: query [rows, queries, heads, head_dim], and so is the result. The queries that share a
+    key/value head are put side by side, so that no key is repeated, and each row's keys are read once for all its queries."""
+    rows, queries, heads, head_dim = query.shape
+    longest, kv_heads = max(step.lengths), keys.shape[2]
     group = heads // kv_heads
     k, v = (
         step.workspace.gather(name, cache, step.tables)[:, :longest].transpose(1, 2)
         for name, cache in (("keys", keys), ("values", values))
     )
-    q = query.view(rows, new, kv_heads, group, head_dim).permute(0, 2, 3, 1, 4).reshape(rows, kv_heads, group * new, head_dim)
-    mask = step.mask(window)
-    if new > 1:
-        mask = mask.repeat(1, 1, group, 1)
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
-    out = out.view(rows, kv_heads, group, new, head_dim).permute(0, 3, 1, 2, 4)
-    return out.reshape(rows * new, heads, head_dim)
+    q = query.view(rows, queries, kv_heads, group, head_dim).permute(0, 2, 3, 1, 4).reshape(rows, kv_heads, -1, head_dim)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=step.mask(window, group), scale=scale)
+    return out.view(rows, kv_heads, group, queries, head_dim).permute(0, 3, 1, 2, 4).reshape(query.shape)

@@ -1,4 +1,5 @@
-"""Attention for decoding in Triton. It reads keys and values in place from the cache's blocks, each byte once.
+"""Attention for decoding in Triton. It reads keys and values in place from the cache's blocks, each byte once, also for the several
+queries of a row whose draft is checked: 8 queries of the 2B and 4 of the 9B fill one tile of 16 rows.
 
 Triton comes with torch for CUDA. The reference in `cache_attention` gathers first, which moves the same bytes three times. If the
 rows
@@ -20,9 +21,9 @@ NUM_PROGRAMS = 512
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _attend_split(  # type: ignore[no-untyped-def]
-    query, keys, values, tables, lengths, partial, weights, scale,
-    query_row, query_head, key_block, key_token, key_head, value_block, value_token, value_head, table_row,
-    GROUP: tl.constexpr, GROUP_TILE: tl.constexpr, HEAD_DIM: tl.constexpr, HEAD_TILE: tl.constexpr,
+    query, keys, values, tables, firsts, lengths, partial, weights, scale,
+    query_row, query_token, query_head, key_block, key_token, key_head, value_block, value_token, value_head, table_row,
+    QUERIES: tl.constexpr, GROUP: tl.constexpr, TILE: tl.constexpr, HEAD_DIM: tl.constexpr, HEAD_TILE: tl.constexpr,
     BLOCK: tl.constexpr, SPLITS: tl.constexpr,
 ):  # fmt: skip
     row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -32,59 +33,68 @@ def _attend_split(  # type: ignore[no-untyped-def]
     first = split * per_split
     last = tl.minimum(first + per_split, num_blocks)
 
-    heads = tl.arange(0, GROUP_TILE)
+    # The tile's rows: all heads of the group for the first query, then for the second, and so on.
+    each = tl.arange(0, TILE)
+    at_query = each // GROUP
+    own = kv_head * GROUP + each % GROUP
     dims = tl.arange(0, HEAD_TILE)
     tokens = tl.arange(0, BLOCK)
-    is_real = (heads[:, None] < GROUP) & (dims[None, :] < HEAD_DIM)
-    own = kv_head * GROUP + heads
-    q = tl.load(query + row * query_row + own[:, None] * query_head + dims[None, :], mask=is_real, other=0.0)
+    is_real = (each[:, None] < QUERIES * GROUP) & (dims[None, :] < HEAD_DIM)
+    those = query + row * query_row + at_query[:, None] * query_token + own[:, None] * query_head + dims[None, :]
+    q = tl.load(those, mask=is_real, other=0.0)
+    sees = tl.minimum(tl.load(firsts + row) + at_query, length - 1)
 
-    best = tl.full([GROUP_TILE], float("-inf"), tl.float32)
-    total = tl.zeros([GROUP_TILE], tl.float32)
-    mixed = tl.zeros([GROUP_TILE, HEAD_TILE], tl.float32)
+    best = tl.full([TILE], float("-inf"), tl.float32)
+    total = tl.zeros([TILE], tl.float32)
+    mixed = tl.zeros([TILE, HEAD_TILE], tl.float32)
     for index in range(first, last):
         block = tl.load(tables + row * table_row + index)
-        is_there = index * BLOCK + tokens < length
-        is_read = is_there[:, None] & (dims[None, :] < HEAD_DIM)
+        place = index * BLOCK + tokens
+        is_read = (place < length)[:, None] & (dims[None, :] < HEAD_DIM)
         at = keys + block * key_block + tokens[:, None] * key_token + kv_head * key_head + dims[None, :]
         key = tl.load(at, mask=is_read, other=0.0)
         scores = tl.dot(q, tl.trans(key), input_precision="ieee") * scale
-        scores = tl.where(is_there[None, :], scores, float("-inf"))
+        scores = tl.where(place[None, :] <= sees[:, None], scores, float("-inf"))
         higher = tl.maximum(best, tl.max(scores, 1))
-        shares = tl.exp(scores - higher[:, None])
-        faded = tl.exp(best - higher)
+        # A query that has seen no key yet has no maximum: -inf - -inf would be NaN.
+        finite = tl.where(higher == float("-inf"), 0.0, higher)
+        shares = tl.exp(scores - finite[:, None])
+        faded = tl.exp(best - finite)
         at = values + block * value_block + tokens[:, None] * value_token + kv_head * value_head + dims[None, :]
         value = tl.load(at, mask=is_read, other=0.0)
         mixed = mixed * faded[:, None] + tl.dot(shares.to(value.dtype), value, input_precision="ieee")
         total = total * faded + tl.sum(shares, 1)
         best = higher
 
-    # A split without blocks has weight exp(-inf) and a mix of zeros.
-    is_empty = first >= last
-    mixed = mixed / tl.where(is_empty, 1.0, total)[:, None]
-    weight = tl.where(is_empty, float("-inf"), best + tl.log(tl.where(is_empty, 1.0, total)))
-    place = (row * tl.num_programs(1) * GROUP + own) * SPLITS + split
+    # A split without keys for a query has weight exp(-inf) and a mix of zeros.
+    has_none = total == 0.0
+    mixed = mixed / tl.where(has_none, 1.0, total)[:, None]
+    weight = tl.where(has_none, float("-inf"), best + tl.log(tl.where(has_none, 1.0, total)))
+    place = ((row * QUERIES + at_query) * tl.num_programs(1) * GROUP + own) * SPLITS + split
     tl.store(partial + place[:, None] * HEAD_DIM + dims[None, :], mixed, mask=is_real)
-    tl.store(weights + place, weight, mask=heads < GROUP)
+    tl.store(weights + place, weight, mask=each < QUERIES * GROUP)
 
 
-def attend_decode(query: Tensor, keys: Tensor, values: Tensor, tables: Tensor, lengths: Tensor, scale: float) -> Tensor:
-    """[rows, heads, head_dim] for one new token per row, whose key and value are in the cache already.
+def attend_decode(
+    query: Tensor, keys: Tensor, values: Tensor, tables: Tensor, firsts: Tensor, lengths: Tensor, scale: float
+) -> Tensor:
+    """[rows, queries, heads, head_dim], as query: the last tokens of each row, whose keys and values are in the cache already.
 
-    `keys` and `values` [blocks, block_tokens, key/value heads, head_dim]; `tables` [rows, blocks] and `lengths` [rows] int64.
+    `keys` and `values` [blocks, block_tokens, key/value heads, head_dim]; `tables` [rows, blocks], `firsts` and `lengths` [rows]
+    int64: the position of the first query, and the number of keys. Query i looks at the keys up to `firsts` + i.
     """
-    rows, heads, head_dim = query.shape
+    rows, queries, heads, head_dim = query.shape
     block, kv_heads = keys.shape[1:3]
     group = heads // kv_heads
     splits = max(1, min(MAX_SPLITS, NUM_PROGRAMS // (rows * kv_heads), tables.shape[1]))
-    partial = torch.empty(rows, heads, splits, head_dim, dtype=torch.float32, device=query.device)
-    weights = torch.empty(rows, heads, splits, dtype=torch.float32, device=query.device)
+    partial = torch.empty(rows, queries, heads, splits, head_dim, dtype=torch.float32, device=query.device)
+    weights = torch.empty(rows, queries, heads, splits, dtype=torch.float32, device=query.device)
     _attend_split[(rows, kv_heads, splits)](
-        query, keys, values, tables, lengths, partial, weights, scale,
-        query.stride(0), query.stride(1), *keys.stride()[:3], *values.stride()[:3], tables.stride(0),
-        GROUP=group, GROUP_TILE=max(16, triton.next_power_of_2(group)),
+        query, keys, values, tables, firsts, lengths, partial, weights, scale,
+        *query.stride()[:3], *keys.stride()[:3], *values.stride()[:3], tables.stride(0),
+        QUERIES=queries, GROUP=group, TILE=max(16, triton.next_power_of_2(queries * group)),
         HEAD_DIM=head_dim, HEAD_TILE=max(16, triton.next_power_of_2(head_dim)), BLOCK=block, SPLITS=splits,
     )  # fmt: skip
     if splits == 1:
-        return partial[:, :, 0].to(query.dtype)
-    return (partial * weights.softmax(-1)[..., None]).sum(2).to(query.dtype)
+        return partial[:, :, :, 0].to(query.dtype)
+    return (partial * weights.softmax(-1)[..., None]).sum(3).to(query.dtype)

@@ -91,6 +91,14 @@ class Admission:
             return False
         return True
 
+    def room_for(self, sequence: Sequence, num_tokens: int) -> int:
+        """Makes room for up to `num_tokens` next tokens of a request that has room for one, without a block that another running
+        request may need at once. Gives the number that fits."""
+        wanted = -(-(sequence.num_written + num_tokens) // self.pool.block_tokens)
+        while len(sequence.blocks) < wanted and self.pool.num_available > len(self.running):
+            sequence.blocks.append(self.pool.take())
+        return min(num_tokens, len(sequence.blocks) * self.pool.block_tokens - sequence.num_written)
+
     def leave(self, sequence: Sequence) -> None:
         """Removes the request, waiting or running. Its full blocks stay in the cache for requests that begin alike, until the space
         is

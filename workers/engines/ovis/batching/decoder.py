@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workers.engines.ovis.attention.cache_attention import Kernels, Step, Workspace, attend, is_uniform
+from workers.engines.ovis.attention.cache_attention import Kernels, Padding, Step, Workspace, attend, is_short
 from workers.engines.ovis.attention.transfer import to_device
 
 Numbers = npt.NDArray[np.int64]
+MAX_STEP_TOKENS = 256
+"""Most new tokens of a decode step with drafts: their logits of 152k float32 each take 156 MB."""
 
 
 class Decoder:
@@ -51,34 +53,38 @@ class Decoder:
     def embed(self, tokens: Tensor) -> Tensor:
         return self.llm.model.embed_tokens(tokens)
 
-    def forward(self, embedded: Tensor, rows: Sequence["BatchRow"]) -> Tensor:
+    def forward(self, embedded: Tensor, rows: Sequence["BatchRow"], *, all_logits: bool = False) -> Tensor:
         """[num_tokens, hidden], the rows' new tokens one after the other -> [len(rows), vocab_size] float32: the logits after
-        each row's last token."""
+        each row's last token. `all_logits`: those after each new token, [num_tokens, vocab_size]."""
         num_new, lengths = [row.num_new for row in rows], [row.length for row in rows]
         tables = np.full((len(rows), -(-max(lengths) // self.block_tokens)), self.zeros_block, dtype=np.int64)
         for table, row in zip(tables, rows, strict=True):
             own = row.blocks[: len(table)]
             table[: len(own)] = own
         positions = np.concatenate([np.arange(row.length - row.num_new, row.length) for row in rows])
-        numbers = [tables, positions, self._slots(tables, positions, num_new), np.array(lengths), np.cumsum(num_new) - 1]
-        if num_new != lengths and not is_uniform(num_new):
+        firsts, ends = np.subtract(lengths, num_new), np.cumsum(num_new) - 1
+        numbers = [tables, positions, self._slots(tables, positions, num_new), firsts, np.array(lengths), ends]
+        is_padded = is_short(num_new) and len(set(num_new)) > 1
+        if is_padded:
+            numbers += padding(num_new)
+        elif not is_short(num_new) and num_new != lengths:
             numbers.append(self._slots(tables, np.concatenate([np.arange(length) for length in lengths]), lengths))
-        blocks, at, slots, num_tokens, ends, *past = to_device(self.device, *numbers)
+        blocks, at, slots, firsts_there, num_tokens, ends_there, *more = to_device(self.device, *numbers)
         step = Step(
-            self.keys, self.values, slots=slots, tables=blocks, num_tokens=num_tokens, num_new=num_new, lengths=lengths,
-            workspace=self.workspace, kernels=self.kernels, past=past[0] if past else None,
+            self.keys, self.values, slots=slots, tables=blocks, firsts=firsts_there, num_tokens=num_tokens, num_new=num_new,
+            lengths=lengths, workspace=self.workspace, kernels=self.kernels, past=more[0] if more and not is_padded else None,
+            padding=Padding(*more) if is_padded else None,
         )  # fmt: skip
-        return self.run(embedded, at, step, ends=ends if len(rows) != len(embedded) else None)
+        return self.run(embedded, at, step, ends=None if all_logits or len(rows) == len(embedded) else ends_there)
 
     def decode(self, tokens: Tensor, rows: Sequence["BatchRow"]) -> Tensor:
-        """`forward` of one new token of each row, [len(rows)] on the device. The result is valid until the next step."""
+        """[num_tokens, vocab_size] float32: the logits after each new token of each row. `tokens` [num_tokens] are on the device:
+        the rows' new tokens one after the other, few of each. The result is valid until the next step."""
         logits = self.recorded(tokens, rows) if self.recorded is not None else None
-        return self.forward(self.embed(tokens), rows) if logits is None else logits
+        return self.forward(self.embed(tokens), rows, all_logits=True) if logits is None else logits
 
     def run(self, embedded: Tensor, positions: Tensor, step: Step, *, ends: Tensor | None) -> Tensor:
-        """The part of a forward that happens on the device alone. `ends`: the place of each row's last token; None if each row has
-        one
-        token."""
+        """The part of a forward that happens on the device alone. `ends`: the tokens whose logits are wanted; None for all."""
         cos, sin = self.rotary(embedded, positions)
         hidden = embedded
         for layer in self.layers:
@@ -161,6 +167,18 @@ def normed(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 def rotate_tokens(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Half-split rotation of [num_tokens, heads, head_dim]."""
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+
+
+def padding(num_new: Sequence[int]) -> list[Numbers]:
+    """The arrays of `Padding` for rows with these numbers of packed tokens.
+
+    >>> [array.tolist() for array in padding([1, 3])]
+    [[0, 0, 0, 1, 2, 3], [0, 3, 4, 5]]
+    """
+    counts = np.array(num_new)[:, None]
+    offsets = np.arange(counts.max())
+    of_packed = np.cumsum(counts)[:, None] - counts + np.minimum(offsets, counts - 1)
+    return [of_packed.ravel(), np.flatnonzero(offsets < counts)]
 
 
 class BatchRow:

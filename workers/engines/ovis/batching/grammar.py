@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from llguidance import LLExecutor, LLMatcher
 from llguidance.hf import from_tokenizer
-from llguidance.torch import fill_next_token_bitmask_par
+from llguidance.torch import fill_next_token_bitmask_par, fill_next_token_bitmask_par_with_draft_tokens
 from torch import Tensor
 
 OPTIONS = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False, "json_allowed_escapes": 'n"\\'}
@@ -55,6 +55,11 @@ class Grammars:
     def fill(self, mask: Tensor, matchers: Sequence[tuple[LLMatcher, int]]) -> None:
         """Writes what each matcher allows next into its row of `mask`, in parallel and without the GIL."""
         fill_next_token_bitmask_par(self._executor, list(matchers), mask)
+
+    def fill_along(self, mask: Tensor, matchers: Sequence[tuple[LLMatcher, int, list[int]]]) -> None:
+        """Like `fill`, with a draft for each matcher that is not empty: rows from the given one on are what is allowed before the
+        draft, and after each of its tokens. The matchers stay where they are."""
+        fill_next_token_bitmask_par_with_draft_tokens(self._executor, list(matchers), mask)
 
 
 def bounded(schema: Any) -> Any:

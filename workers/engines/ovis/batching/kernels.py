@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workers.engines.ovis.attention.cache_attention import DecodeAttention, Kernels, Step, Workspace, attend_uniform
+from workers.engines.ovis.attention.cache_attention import MAX_QUERIES, DecodeAttention, Kernels, Step, Workspace, attend_rows
 from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa, varlen
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.device import is_sticky, synchronise
@@ -123,8 +123,8 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
     rows = max(1, min(DECODE_ROWS, keys.shape[1] // per_row))
     length = min(PAGE_TOKENS, keys.shape[1] * block)
     tables = torch.arange(rows * per_row, device=keys.device).view(rows, per_row) % keys.shape[1]
-    step = _decode_step(keys, values, tables, [length] * rows)
-    query = torch.randn(rows, num_heads, head_dim, device=keys.device).to(keys.dtype)
+    step = _decode_step(keys, values, tables, [length] * rows, [1] * rows)
+    query = torch.randn(rows, 1, num_heads, head_dim, device=keys.device).to(keys.dtype)
     given = query, keys[0], values[0]
     # Timed in the cache itself, because the blocks of `largest_error` fit the GPU's own cache and are read faster than a page's.
     for numbers in given[1:]:
@@ -133,8 +133,8 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
         chosen = fastest(
             "decoding",
             {
-                "reference": lambda: attend_uniform(*given, step, head_dim**-0.5, None),
-                "paged": lambda: attend_decode(*given, step.tables, step.num_tokens, head_dim**-0.5),
+                "reference": lambda: attend_rows(*given, step, head_dim**-0.5, None),
+                "paged": lambda: attend_decode(*given, step.tables, step.firsts, step.num_tokens, head_dim**-0.5),
             },
             keys.dtype,
         )
@@ -146,10 +146,11 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
 
 @torch.inference_mode()
 def largest_error(
-    kernel: DecodeAttention, block: int, num_heads: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device
-) -> float:
+    kernel: DecodeAttention, block: int, num_heads: int, kv_heads: int, head_dim: int, dtype: torch.dtype, device: torch.device,
+    *, num_rows: int = 64,
+) -> float:  # fmt: skip
     """The kernel's largest error against the reference, on rows of random numbers: one token, whole blocks, and an
-    incomplete block; one row and many."""
+    incomplete block; one row and `num_rows`; one query and several, of which some rows have fewer."""
     generator = torch.Generator(device).manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
@@ -157,18 +158,20 @@ def largest_error(
 
     keys, values = (normal(1, 40, block, kv_heads, head_dim) for _ in range(2))
     errors = []
-    for lengths in ([7 * block + 5], [1, 3 * block, block - 1, 2 * block + 1] * 16):
+    for lengths in ([7 * block + 5], [1, 3 * block, block - 1, 2 * block + 1] * (num_rows // 4)):
         tables = torch.randint(0, 40, (len(lengths), -(-max(lengths) // block)), generator=generator, device=device)
-        query = normal(len(lengths), num_heads + kv_heads, head_dim)[
-            :, :num_heads
-        ]  # strided like the output of the joined projection
-        step = _decode_step(keys, values, tables, lengths)
-        scale = head_dim**-0.5
-        said = kernel(query, keys[0], values[0], tables, step.num_tokens, scale)
-        errors.append(relative_error(said, attend_uniform(query, keys[0], values[0], step, scale, None)))
+        for queries in (1, 3, MAX_QUERIES):
+            num_new = [min(length, max(1, queries - (row - len(lengths) + 1) % 3)) for row, length in enumerate(lengths)]
+            query = normal(len(lengths), queries, num_heads + kv_heads, head_dim)
+            query = query[:, :, :num_heads]  # strided like the output of the joined projection
+            step = _decode_step(keys, values, tables, lengths, num_new)
+            scale = head_dim**-0.5
+            said = kernel(query, keys[0], values[0], tables, step.firsts, step.num_tokens, scale)
+            errors.append(relative_error(said, attend_rows(query, keys[0], values[0], step, scale, None)))
     return max(errors)
 
 
-def _decode_step(keys: Tensor, values: Tensor, tables: Tensor, lengths: list[int]) -> Step:
+def _decode_step(keys: Tensor, values: Tensor, tables: Tensor, lengths: list[int], num_new: list[int]) -> Step:
     num_tokens = torch.tensor(lengths, device=keys.device)
-    return Step(keys, values, tables[:, 0], tables, num_tokens, [1] * len(lengths), lengths, Workspace())
+    firsts = num_tokens - torch.tensor(num_new, device=keys.device)
+    return Step(keys, values, tables[:, 0], tables, firsts, num_tokens, num_new, lengths, Workspace())

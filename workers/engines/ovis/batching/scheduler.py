@@ -1,15 +1,18 @@
 """Continuous batching: requests enter a batch when there is room, leave it when they are done, and the next takes their place.
 
 A turn encodes some pictures, prefills whole prompts (packed), and decodes one token of every running request. On CUDA the host is
-one
-token behind: the next forward starts from tokens that are still on the device, and while it runs the host reads the last ones,
+one token behind: the next forward starts from tokens that are still on the device, and while it runs the host reads the last ones,
 advances grammars and fills masks. On the CPU nothing would run in parallel, so the host reads first.
+
+With drafts the host must know a request's last token before it can propose the next ones. Two halves of the batch take turns then:
+the device computes one while the host reads and drafts for the other.
 """
 
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Sequence as Many
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +23,7 @@ from workers.engines.ovis.batching.admission import Admission
 from workers.engines.ovis.batching.blocks import BlockPool
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.device import is_sticky
+from workers.engines.ovis.batching.drafting import Drafting
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import Grammars
 from workers.engines.ovis.batching.sequence import End, Picture, Sequence
@@ -35,6 +39,9 @@ class Statistics:
     num_shared: int = 0
     """Prompt tokens that were found in the cache."""
     num_preemptions: int = 0
+    num_drafted: int = 0
+    """Draft tokens that were checked."""
+    num_accepted: int = 0
     prefill_s: float = 0.0
     decode_s: float = 0.0
 
@@ -51,12 +58,15 @@ class Scheduler:
         *,
         max_batch: int,
         is_ahead: bool | None = None,
+        drafting: Drafting | None = None,
     ) -> None:
+        """`drafting`: None for steps of one token each, whatever drafters the requests have."""
         self.decoder, self.encoder = decoder, encoder
         self.is_ahead = decoder.device.type == "cuda" if is_ahead is None else is_ahead
         self.steps = Steps(decoder, grammars, embed_prompt, max_batch)
         self.pool = BlockPool(decoder.num_blocks, decoder.block_tokens)
         self.admission = Admission(self.pool, max_batch)
+        self.drafting = drafting
         self.statistics = Statistics()
         self._pending: deque[Pending] = deque()
 
@@ -160,7 +170,16 @@ class Scheduler:
         started = time.perf_counter()
         if not self.is_ahead:
             self._consume()
-        if batch := self._room_for_one_more():
+        if self.drafting is not None and self.drafting.pays(self.admission.running, is_halved=self.is_ahead):
+            self._decode_drafts(self.drafting)
+        else:
+            self._decode_one_each()
+        self.statistics.decode_s += time.perf_counter() - started
+
+    def _decode_one_each(self) -> None:
+        if any(pending.drafts for pending in self._pending):
+            self._consume()
+        if batch := self._with_room(self.admission.running):
             try:
                 logits = self.steps.next(batch)
                 if self.is_ahead:
@@ -172,19 +191,48 @@ class Scheduler:
                 self._consume()
                 self._shed(batch, error)
                 return
-            for sequence in batch:
-                sequence.num_written += sequence.slot >= 0
-            self._expect(pending)
-            self.statistics.num_decode_steps += 1
+            self._decoded(batch, pending)
         elif self.is_ahead:
             self._consume()
-        self.statistics.decode_s += time.perf_counter() - started
 
-    def _room_for_one_more(self) -> list[Sequence]:
-        """The running requests that go on, each with a block for its next token. If blocks run out, the youngest goes back to the
-        queue, and its beginning stays in the cache as long as possible. A single request that fills the whole cache ends as
+    def _decode_drafts(self, drafting: Drafting) -> None:
+        """A step with drafts, of requests whose tokens are all known: all of them, or half if another step is under way
+        meanwhile."""
+        self._consume(but=1)
+        known = [sequence for sequence in self.admission.running if not sequence.num_in_flight]
+        if self.is_ahead:
+            known = known[: (len(self.admission.running) + 1) // 2]
+        batch = self._with_room(known)
+        if not batch:
+            self._consume()
+            return
+        try:
+            drafts = [
+                draft[: self.admission.room_for(sequence, 1 + len(draft)) - 1]
+                for sequence, draft in zip(batch, drafting.drafts(batch), strict=True)
+            ]
+            logits = self.steps.check(batch, drafts)
+            pending = self.steps.choose(batch, logits, "decode", drafts)
+        except Exception as error:
+            if is_sticky(error):
+                raise
+            self._consume()
+            self._shed(batch, error)
+            return
+        self._decoded(batch, pending)
+
+    def _decoded(self, batch: list[Sequence], pending: Pending) -> None:
+        for sequence in batch:
+            sequence.num_written += sequence.slot >= 0
+        self._expect(pending)
+        self.statistics.num_decode_steps += 1
+
+    def _with_room(self, sequences: Many[Sequence]) -> list[Sequence]:
+        """Those of the running requests that go on, each with a block for its next token. If blocks run out, the youngest goes back
+        to the queue, and its beginning stays in the cache as long as possible. A single request that fills the whole cache ends as
         `length`."""
-        for sequence in [sequence for sequence in self.admission.running if sequence.may_go_on]:
+        going_on = [sequence for sequence in sequences if sequence.may_go_on]
+        for sequence in going_on:
             while sequence.slot >= 0 and not self.admission.grow(sequence):
                 if self._pending:
                     self._consume()  # tokens in flight must be known before a request leaves
@@ -192,7 +240,7 @@ class Scheduler:
                     self._finish(sequence, "length")
                 else:
                     self._preempt([self.admission.youngest])
-        return [sequence for sequence in self.admission.running if sequence.may_go_on]
+        return [sequence for sequence in going_on if sequence.slot >= 0 and sequence.may_go_on]
 
     def _preempt(self, sequences: list[Sequence]) -> None:
         for sequence in sequences:
@@ -220,16 +268,29 @@ class Scheduler:
             sequence.num_in_flight += 1
         self._pending.append(pending)
 
-    def _consume(self) -> None:
-        """Reads the tokens in flight. Requests that are done leave."""
-        while self._pending:
-            for sequence, token, logprob, overridden in self._pending.popleft().rows():
+    def _consume(self, but: int = 0) -> None:
+        """Reads the tokens in flight, those of the last `but` steps left out. Requests that are done leave."""
+        while len(self._pending) > but:
+            pending = self._pending.popleft()
+            for (sequence, chosen), draft in zip(pending.rows(), pending.drafts or [[]] * len(pending.sequences), strict=True):
                 sequence.num_in_flight -= 1
                 if sequence.end is not None:
                     continue
-                try:
-                    ended = accept_token(sequence, token, logprob, overridden)
-                except Exception as error:  # noqa: BLE001  # one request's error ends that request
-                    ended = "error", f"{type(error).__name__}: {error}"
-                if ended is not None:
-                    self._finish(sequence, *ended)
+                if draft:
+                    self._learn(sequence, len(chosen) - 1, len(draft))
+                for token, logprob, is_overridden in chosen:
+                    try:
+                        ended = accept_token(sequence, token, logprob, is_overridden)
+                    except Exception as error:  # noqa: BLE001  # one request's error ends that request
+                        ended = "error", f"{type(error).__name__}: {error}"
+                    if ended is not None:
+                        self._finish(sequence, *ended)
+                        break
+
+    def _learn(self, sequence: Sequence, num_accepted: int, num_drafted: int) -> None:
+        sequence.num_written += num_accepted  # their keys and values are in the cache already
+        sequence.num_drafted += num_drafted
+        sequence.num_accepted += num_accepted
+        sequence.depth.learn(num_accepted, num_drafted)
+        self.statistics.num_drafted += num_drafted
+        self.statistics.num_accepted += num_accepted

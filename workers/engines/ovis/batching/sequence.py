@@ -11,6 +11,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from workers.engines.ovis.batching.blocks import BlockName, extend_names
+from workers.engines.ovis.drafts.depth import Depth
+from workers.engines.ovis.drafts.drafter import Drafter
 from workers.engines.ovis.model.prompt import ATOM
 
 End = Literal["stop", "length", "loop", "cancelled", "timeout", "error"]
@@ -53,6 +55,8 @@ class Sequence:
     """True if the answer repeats itself. It is called now and then, and ends the request as `loop`."""
     deadline: float | None = None
     """time.monotonic() after which the request ends as `timeout`."""
+    drafter: Drafter | None = None
+    """Proposes next tokens; None if there is nothing to propose from."""
     done: Callable[["Sequence"], None] = lambda sequence: None
     """Called once when the request has ended, on the scheduler's thread."""
 
@@ -79,6 +83,9 @@ class Sequence:
     num_shared: int = 0
     """Prompt tokens that were in the cache at the first admission."""
     num_preemptions: int = 0
+    num_drafted: int = 0
+    """Draft tokens that were checked."""
+    num_accepted: int = 0
     seated_at: float = 0.0
     seated_s: float = 0.0
     """Seconds in the batch, without those in the queue."""
@@ -86,7 +93,8 @@ class Sequence:
     def __post_init__(self) -> None:
         self.tokens = list(self.tokens)  # a copy, because the list grows
         self.num_prompt = len(self.tokens)
-        self.random = random.Random(self.sampling.seed)
+        self.depth = Depth()
+        self._random, self._uniforms = random.Random(self.sampling.seed), array("d")
         self._identity = self._identify(self.tokens)
 
     @property
@@ -106,6 +114,12 @@ class Sequence:
     def may_go_on(self) -> bool:
         """True if another token may be sampled after those in flight."""
         return self.end is None and self.num_new + self.num_in_flight < self.max_new_tokens
+
+    def uniform(self, index: int) -> float:
+        """The number in [0, 1) that decides the new token `index`, whether it is chosen alone or along a draft."""
+        while len(self._uniforms) <= index:
+            self._uniforms.append(self._random.random())
+        return self._uniforms[index]
 
     def append(self, token: int) -> None:
         self.tokens.append(token)

@@ -13,7 +13,7 @@ from workers.engines.ovis.attention import transfer
 from workers.engines.ovis.attention.cache_attention import Kernels
 from workers.engines.ovis.attention.packed import sdpa, varlen
 from workers.engines.ovis.batching import decode_graphs, sampling, steps
-from workers.engines.ovis.batching.decode_graphs import DecodeGraphs
+from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, Shape
 from workers.engines.ovis.batching.decoder import BatchRow, Decoder
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 HAS_CUDA = torch.version.cuda is not None
 DEVICE = torch.device("cuda", 0) if HAS_CUDA else torch.device("meta")
 MODE = FakeTensorMode(allow_non_fake_inputs=True) if HAS_CUDA else contextlib.nullcontext()
-OWN = Kernels(decode=lambda query, keys, values, tables, lengths, scale: torch.empty_like(query))
+OWN = Kernels(decode=lambda query, keys, values, tables, firsts, lengths, scale: torch.empty_like(query))
 
 
 class Event:
@@ -99,8 +99,9 @@ def test_pictures_are_embedded_without_a_wait(on_cuda, model, monkeypatch, atten
         [BatchRow([1, 2, 3], 70, 6), BatchRow([4, 5], 40, 40)],
         [BatchRow([1, 2, 3], 70, 1), BatchRow([4, 5], 40, 1)],
         [BatchRow([1, 2, 3], 70, 3), BatchRow([4, 5], 40, 3)],
+        [BatchRow([1, 2, 3], 70, 8), BatchRow([4, 5], 40, 1)],
     ],
-    ids=["prompts", "a prompt begun", "one token each", "three tokens each"],
+    ids=["prompts", "a prompt begun", "one token each", "three tokens each", "a draft and none"],
 )
 @pytest.mark.parametrize("kernels", [OWN, Kernels(), Kernels(prompts=varlen)], ids=["own", "reference", "varlen"])
 def test_forwards_run_without_a_wait(decoder, rows, kernels):
@@ -112,12 +113,12 @@ def test_forwards_run_without_a_wait(decoder, rows, kernels):
 
 def test_recorded_steps_run_without_a_wait(decoder):
     with torch.inference_mode(mode=False):
-        graphs = DecodeGraphs(decoder, 4, lambda run: (run(), run)[1])
-    graphs.add(4)
+        graphs = DecodeGraphs(decoder, [Shape(4, 4)], lambda run: (run(), run)[1])
+    graphs.add(Shape(4, 4))
     logits = graphs(
-        torch.empty(3, dtype=torch.long, device=DEVICE), [BatchRow([1, 2, 3], 70, 1), BatchRow([4], 9, 1), BatchRow([5], 1, 1)]
+        torch.empty(5, dtype=torch.long, device=DEVICE), [BatchRow([1, 2, 3], 70, 3), BatchRow([4], 9, 1), BatchRow([5], 1, 1)]
     )
-    assert (logits.device, logits.dtype, tuple(logits.shape)) == (DEVICE, torch.float32, (3, 500))
+    assert (logits.device, logits.dtype, tuple(logits.shape)) == (DEVICE, torch.float32, (5, 500))
 
 
 def test_tokens_are_chosen_without_a_wait(decoder):
@@ -128,10 +129,10 @@ def test_tokens_are_chosen_without_a_wait(decoder):
         sequence.slot = slot
     own.begin(sequences)
     sequences[1].slot = -1  # it ended while the step ran
-    logits = torch.empty(3, 500, device=DEVICE)
-    pending = own.choose(sequences, logits, "decode")
+    own.choose(sequences, torch.empty(3, 500, device=DEVICE), "decode")
+    pending = own.choose(sequences, torch.empty(5, 500, device=DEVICE), "decode", [[], [1, 2], []])
     if HAS_CUDA:
         assert pending.arrived is not None
         assert pending.choice.tokens.device.type == "cpu"
     mask = torch.empty(3, 16, dtype=torch.int32, device=DEVICE)
-    assert sampling.choose(logits, mask, sampling.Controls()).overridden.device == DEVICE
+    assert sampling.choose(torch.empty(3, 500, device=DEVICE), mask, sampling.Controls()).overridden.device == DEVICE

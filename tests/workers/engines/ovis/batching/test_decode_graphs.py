@@ -7,7 +7,7 @@ from tests.workers.engines.ovis.batching.test_kernels import right
 from tests.workers.engines.ovis.batching.test_scheduler import make_world, mixed, run
 from workers.engines.ovis.attention.cache_attention import Kernels
 from workers.engines.ovis.batching import decode_graphs
-from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, record_decode, sizes_up_to
+from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, Shape, record_decode, shapes_up_to, sizes_up_to
 from workers.engines.ovis.batching.decoder import BatchRow, Decoder
 
 
@@ -30,10 +30,11 @@ def again(step):
 
 
 @torch.inference_mode()
-def with_sizes(decoder, *sizes):
-    graphs = DecodeGraphs(decoder, max(sizes), again)
-    for size in sizes:
-        graphs.add(size)
+def with_sizes(decoder, *sizes, queries=(1,)):
+    shapes = [Shape(each, size) for each in queries for size in sizes]
+    graphs = DecodeGraphs(decoder, shapes, again)
+    for shape in shapes:
+        graphs.add(shape)
     return graphs
 
 
@@ -99,18 +100,41 @@ def test_sizes_reach_the_batch_that_is_wanted():
     assert sizes_up_to(1000)[-2:] == [512, 1000]
 
 
+def test_with_drafts_half_batches_of_several_tokens_are_recorded_too():
+    shapes = shapes_up_to(64, has_drafts=True)
+    assert [shape for shape in shapes if shape.queries == 1] == shapes_up_to(64, has_drafts=False)
+    assert {shape.queries for shape in shapes} == {1, 4, 8}
+    assert Shape(8, 32) in shapes
+    assert Shape(8, 64) not in shapes
+    assert [shape.rows for shape in shapes_up_to(1, has_drafts=True)] == [1, 1, 1]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("num_new", [[3, 1], [4, 4], [1, 8], [2, 2]])
+def test_rows_of_several_tokens_say_what_the_plain_step_says(decoder, num_new):
+    rows = [BatchRow([3, 7], 20, num_new[0]), BatchRow([5], 11, num_new[1])]
+    tokens = torch.arange(sum(num_new)) + 11
+    plain = decoder.decode(tokens, rows)
+    expected = decoder.keys[:, : decoder.waste_block].clone()
+    decoder.wipe([3, 5, 7])
+    decoder.recorded = with_sizes(decoder, 1, 3, queries=(1, 4, 8))
+    assert torch.allclose(decoder.decode(tokens, rows), plain, atol=1e-5)
+    assert torch.allclose(decoder.keys[:, : decoder.waste_block], expected, atol=1e-5)
+    assert not decoder.keys[:, decoder.zeros_block].any()
+
+
 @pytest.mark.slow
 def test_what_is_faster_is_kept_and_the_cache_is_left_empty(decoder, monkeypatch):
     paces(monkeypatch, 2.0, 1.0)
     graphs = record_decode(decoder, 20, record=again)
-    assert graphs.sizes == [1, 2, 4, 8, 16, 20]
+    assert graphs.shapes == [Shape(1, size) for size in (1, 2, 4, 8, 16, 20)]
     assert not decoder.keys[:, : decoder.waste_block].any()
     assert not decoder.values[:, : decoder.waste_block].any()
 
 
 def test_a_batch_larger_than_the_cache_has_blocks_is_not_recorded(decoder, monkeypatch):
     paces(monkeypatch, 2.0, 1.0)
-    assert record_decode(decoder, 500, record=again).sizes[-1] == 60
+    assert record_decode(decoder, 500, record=again).shapes[-1] == Shape(1, 60)
 
 
 def test_what_is_not_faster_is_dropped(decoder, monkeypatch):
@@ -149,7 +173,7 @@ def test_one_size_that_fails_costs_the_smaller_ones_too_but_keeps_the_larger(dec
         return again(step)
 
     paces(monkeypatch, 2.0, 1.0)
-    assert record_decode(decoder, 8, record=fails_at_last).sizes == [4, 8]
+    assert record_decode(decoder, 8, record=fails_at_last).shapes == [Shape(1, 4), Shape(1, 8)]
 
 
 @pytest.mark.slow

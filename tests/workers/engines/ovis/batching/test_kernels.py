@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from workers.engines.ovis.attention.cache_attention import Kernels, Step, Workspace, attend_uniform
+from workers.engines.ovis.attention.cache_attention import Kernels, Step, Workspace, attend_rows
 from workers.engines.ovis.attention.packed import sdpa
 from workers.engines.ovis.batching import kernels
 from workers.engines.ovis.batching.kernels import choose_decode, choose_kernels, fastest, largest_error
@@ -22,9 +22,11 @@ ROOT = Path(__file__).parents[5]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
-def right(query, keys, values, tables, lengths, scale):
-    step = Step(keys[None], values[None], tables[:, 0], tables, lengths, [1] * len(query), lengths.tolist(), Workspace())
-    return attend_uniform(query, keys, values, step, scale, None)
+def right(query, keys, values, tables, firsts, lengths, scale):
+    """A stand-in for a kernel: the reference, given what a kernel is given."""
+    num_new = [query.shape[1]] * len(query)
+    step = Step(keys[None], values[None], tables[:, 0], tables, firsts, lengths, num_new, lengths.tolist(), Workspace())
+    return attend_rows(query, keys, values, step, scale, None)
 
 
 def error_of(kernel, heads=6):
@@ -130,17 +132,20 @@ def test_a_paged_kernel_that_does_not_run_is_not_used_but_a_dead_device_flies(pa
 def test_the_check_sees_what_is_wrong():
     assert error_of(right) < 1e-5
     assert error_of(lambda *given: right(*given) * 1.01) > 5e-3
-    assert error_of(lambda q, k, v, t, lengths, s: right(q, k, v, t, (lengths - 1).clamp(min=1), s)) > 1e-2
-    assert error_of(lambda q, k, v, tables, lengths, s: right(q, k, v, tables.roll(1, 0), lengths, s)) > 1e-2
+    assert error_of(lambda q, k, v, t, firsts, lengths, s: right(q, k, v, t, firsts, (lengths - 1).clamp(min=1), s)) > 1e-2
+    assert error_of(lambda q, k, v, t, firsts, lengths, s: right(q, k, v, t, firsts + 1, lengths, s)) > 1e-2
+    assert error_of(lambda q, k, v, tables, firsts, lengths, s: right(q, k, v, tables.roll(1, 0), firsts, lengths, s)) > 1e-2
 
 
 SHAPES = "((16, 8, 128, 32), (32, 8, 128, 64), (6, 1, 40, 16), (4, 4, 16, 32))"
+FEW_HEADS = "((2, 1, 128, 32), (4, 1, 128, 64), (6, 1, 40, 16), (2, 2, 16, 32))"
+"""The same numbers of queries per key/value head, for the interpreter, which takes 2 ms for each program and block."""
 INTERPRETED = f"""
 import numpy as np
 import torch
 from triton.runtime import interpreter
 from workers.engines.ovis.batching.kernels import TOLERANCE, largest_error
-from workers.engines.ovis.attention.paged import attend_decode
+from workers.engines.ovis.attention import paged
 
 # The interpreter keeps bfloat16 as its 16 bits and multiplies those as if they were numbers: they are widened for it.
 multiply = interpreter.InterpreterBuilder.create_dot
@@ -152,10 +157,13 @@ def create_dot(self, a, b, *rest):
 interpreter.InterpreterBuilder.create_dot = create_dot
 
 for dtype in (torch.float32, torch.bfloat16):
-    for heads, kv_heads, head_dim, block in {SHAPES}:
-        error = largest_error(attend_decode, block, heads, kv_heads, head_dim, dtype, torch.device("cpu"))
-        print(dtype, heads, error)
-        assert error < TOLERANCE[dtype] / 3, (dtype, heads, error)
+    for heads, kv_heads, head_dim, block in {FEW_HEADS}:
+        for programs in (1, 512):  # one split; as many as there are blocks
+            paged.NUM_PROGRAMS = programs
+            error = largest_error(
+                paged.attend_decode, block, heads, kv_heads, head_dim, dtype, torch.device("cpu"), num_rows=4
+            )
+            assert error < TOLERANCE[dtype] / 3, (dtype, heads, programs, error)
 """
 COMPILED = f"""
 import triton
@@ -163,22 +171,23 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from workers.engines.ovis.attention.paged import _attend_split as kernel
 
-types = {{"tables": "*i64", "lengths": "*i64", "partial": "*fp32", "weights": "*fp32", "scale": "fp32"}}
+types = {{"tables": "*i64", "firsts": "*i64", "lengths": "*i64", "partial": "*fp32", "weights": "*fp32", "scale": "fp32"}}
 for number in ("bf16", "fp16", "fp32"):
     for heads, kv_heads, head_dim, block in {SHAPES}:
         group = heads // kv_heads
-        constants = dict(GROUP=group, GROUP_TILE=16, HEAD_DIM=head_dim, HEAD_TILE=max(16, triton.next_power_of_2(head_dim)),
-                         BLOCK=block, SPLITS=4)
-        known = types | {{name: "*" + number for name in ("query", "keys", "values")}} | dict.fromkeys(constants, "constexpr")
-        signature = {{name: known.get(name, "i32") for name in kernel.arg_names}}
-        at = {{(kernel.arg_names.index(name),): value for name, value in constants.items()}}
-        for capability in (80, 90):
-            source = ASTSource(fn=kernel, signature=signature, constexprs=at)
-            compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
-            assert len(compiled.asm["cubin"]) > 1000
-            assert compiled.metadata.shared < 99 * 1024  # of what every GPU since 8.0 gives a program
-            if number != "fp32":
-                assert "mma.sync" in compiled.asm["ptx"] or "wgmma" in compiled.asm["ptx"], "the tensor cores are not used"
+        for queries in (1, 4, 8):
+            constants = dict(QUERIES=queries, GROUP=group, TILE=max(16, triton.next_power_of_2(queries * group)), HEAD_DIM=head_dim,
+                             HEAD_TILE=max(16, triton.next_power_of_2(head_dim)), BLOCK=block, SPLITS=4)
+            known = types | {{name: "*" + number for name in ("query", "keys", "values")}} | dict.fromkeys(constants, "constexpr")
+            signature = {{name: known.get(name, "i32") for name in kernel.arg_names}}
+            at = {{(kernel.arg_names.index(name),): value for name, value in constants.items()}}
+            for capability in (80, 90) if queries != 4 else (90,):
+                source = ASTSource(fn=kernel, signature=signature, constexprs=at)
+                compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
+                assert len(compiled.asm["cubin"]) > 1000
+                assert compiled.metadata.shared < 99 * 1024  # of what every GPU since 8.0 gives a program
+                if number != "fp32":
+                    assert "mma.sync" in compiled.asm["ptx"] or "wgmma" in compiled.asm["ptx"], "the tensor cores are not used"
 """
 
 

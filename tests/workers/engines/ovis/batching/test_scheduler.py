@@ -46,10 +46,12 @@ class World:
     def stops(self):
         return frozenset({self.reference.config.llm_config.eos_token_id})
 
-    def scheduler(self, *, num_blocks=400, block_tokens=16, max_batch=8, is_ahead=None, ahead=4, embed_images=None):
+    def scheduler(self, *, num_blocks=400, block_tokens=16, max_batch=8, is_ahead=None, ahead=4, embed_images=None, drafting=None):
         decoder = Decoder(self.engine.llm, num_blocks, block_tokens)
         encoder = ImageEncoder(embed_images or self.engine.embed_images, torch.from_numpy(self.images.levels), ahead)
-        return Scheduler(decoder, encoder, self.grammars, self.engine.embed_prompt, max_batch=max_batch, is_ahead=is_ahead)
+        return Scheduler(
+            decoder, encoder, self.grammars, self.engine.embed_prompt, max_batch=max_batch, is_ahead=is_ahead, drafting=drafting
+        )
 
     def picture(self, seed, width, height):
         from PIL import Image
@@ -347,10 +349,10 @@ def test_a_prefill_that_breaks_costs_the_request_that_breaks_it(world):
     scheduler = world.scheduler()
     forward = scheduler.decoder.forward
 
-    def breaks(embedded, rows):
+    def breaks(embedded, rows, **wanted):
         if any(row.num_new > 1 and row.blocks is requests[2].blocks for row in rows):
             raise RuntimeError("this one")
-        return forward(embedded, rows)
+        return forward(embedded, rows, **wanted)
 
     scheduler.decoder.forward = breaks
     run(scheduler, [(0, sequence) for sequence in requests])
@@ -365,11 +367,11 @@ def test_a_request_cancelled_during_a_forward_leaves_and_costs_no_other(world, i
     scheduler = world.scheduler(is_ahead=is_ahead)
     forward, num_forwards = scheduler.decoder.forward, 0
 
-    def cancels(embedded, rows):
+    def cancels(embedded, rows, **wanted):
         nonlocal num_forwards
         num_forwards += 1
         leaver.is_cancelled = leaver.is_cancelled or num_forwards == 12
-        return forward(embedded, rows)
+        return forward(embedded, rows, **wanted)
 
     scheduler.decoder.forward = cancels
     late = world.request(3, num_text=40, num_new=30)  # takes the leaver's slot
@@ -476,7 +478,7 @@ def test_a_decode_that_breaks_ends_what_it_decoded_and_nothing_else(world):
 def test_a_device_that_is_done_for_is_nobodys_fault(world):
     scheduler = world.scheduler()
 
-    def dies(embedded, rows):
+    def dies(embedded, rows, **wanted):
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
     scheduler.decoder.forward = dies
@@ -508,15 +510,21 @@ def test_sampling_depends_on_the_request_and_not_on_its_neighbours(world):
     assert other_seed.new_tokens != alone.new_tokens
 
 
-def test_several_new_tokens_of_each_row_are_what_one_at_a_time_gives(world):
-    # as verifying drafts will need it: a uniform step of 3 tokens on top of a cached beginning
+@pytest.mark.parametrize("num_new", [[3, 3], [1, 5], [8, 2]])
+def test_several_new_tokens_of_each_row_are_what_one_at_a_time_gives(world, num_new):
     from workers.engines.ovis.batching.decoder import BatchRow
 
     decoder = Decoder(world.engine.llm, 20, 16)
     tokens = [torch.tensor([5 * row + i for i in range(40)]) for row in range(2)]
     blocks = [[3, 7, 1], [4, 9, 2]]
+    known = [40 - count for count in num_new]
     with torch.inference_mode():
-        decoder.forward(decoder.embed(torch.cat([row[:37] for row in tokens])), [BatchRow(own, 37, 37) for own in blocks])
-        logits = decoder.forward(decoder.embed(torch.cat([row[37:] for row in tokens])), [BatchRow(own, 40, 3) for own in blocks])
-        expected = torch.stack([world.reference.llm(row[None]).logits[0, -1] for row in tokens])
-    assert torch.allclose(logits, expected, atol=1e-4)
+        decoder.forward(
+            decoder.embed(torch.cat([row[:count] for row, count in zip(tokens, known, strict=True)])),
+            [BatchRow(own, count, count) for own, count in zip(blocks, known, strict=True)],
+        )
+        rest = torch.cat([row[count:] for row, count in zip(tokens, known, strict=True)])
+        rows = [BatchRow(own, 40, count) for own, count in zip(blocks, num_new, strict=True)]
+        logits = decoder.decode(rest, rows)
+        alone = [world.reference.llm(row[None]).logits[0, count:] for row, count in zip(tokens, known, strict=True)]
+    assert torch.allclose(logits, torch.cat(alone), atol=1e-4)
