@@ -4,6 +4,7 @@ import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipeline.report.style import scrolling
 from pipeline.reporting.figures import duration, pace
 from schemas.failure import KINDS, FailureKind
 
@@ -47,7 +48,7 @@ def _runs(runs: Sequence[Row]) -> str:
         engine, pages = " ".join(filter(None, (run["engine"], run["model"]))), f"{run['num_pages']:,}"
         started = f"{run['started_at']:%Y-%m-%d %H:%M}"
         rows.append([started, run["status"], duration(run["seconds"]), engine, pages, speed, cost, run["message"] or ""])
-    return _table("Runs", ["started", "status", "took", "engine", "pages", "speed", "cost", ""], rows, "No run has ended yet.")
+    return _table("Runs", ["started", "status", "took", "engine", "pages", "speed", "cost", "note"], rows, "No run has ended yet.")
 
 
 def _reviews(reviews: Sequence[Row], link: Link) -> str:
@@ -81,7 +82,7 @@ def _failures(failures: Sequence[Row]) -> str:
         names = ", ".join(dict.fromkeys(row["name"] or row["uri"] for row in those[:20]))
         more = f" and {len(those) - 20} more" if len(those) > 20 else ""
         rows.append([str(len(those)), kind, info.meaning if info else "", info.what_to_do if info else "", names + more])
-    return _table("What failed, and what to do", ["", "kind", "what it means", "what to do", "where"], rows, "Nothing failed.")
+    return _table("What failed, and what to do", ["times", "kind", "what it means", "what to do", "where"], rows, "Nothing failed.")
 
 
 def _documents(documents: Sequence[Row], link: Link) -> str:
@@ -97,12 +98,12 @@ def _documents(documents: Sequence[Row], link: Link) -> str:
             html.escape(row["uri"]),
         ]
         rows.append(f'<tr data-words="{words}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("name", "status", "pages read", "charts", "failures", "where"))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("name", "status", "pages read", "charts", "failures", "where"))
     search = (
         '<p><input type="search" aria-label="Search documents" placeholder="Search documents"> '
         '<span id="count" class="quiet" role="status"></span></p>'
     )
-    body = f'{search}<div class="scroll"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    body = search + scrolling("Documents", f"<table><tr>{head}</tr>{''.join(rows)}</table>")
     return "<h2>Documents</h2>" + (body if rows else '<p class="quiet">No document was read yet.</p>')
 
 
@@ -117,6 +118,6 @@ def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], empt
 def _raw_table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> str:
     if not rows:
         return f'<h2>{title}</h2><p class="quiet">{empty}</p>'
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in names)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<h2>{title}</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+    return f"<h2>{title}</h2>" + scrolling(title, f"<table><tr>{head}</tr>{body}</table>")

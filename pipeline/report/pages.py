@@ -8,6 +8,7 @@ from pipeline.documents.markdown import table_html
 from pipeline.documents.model import ReadBlock, ReadChart, ReadDocument, ReadPage, ReadTable
 from pipeline.documents.places import in_order
 from pipeline.report.charts import chart_svg
+from pipeline.report.style import scrolling
 from schemas.page import Box
 
 PictureOf = Callable[[int], str | None]
@@ -19,7 +20,8 @@ def document_body(document: ReadDocument, pages: list[ReadPage], picture: Pictur
     """The body of one file: some pages of a document. `links`: to the other files."""
     about = " · ".join(filter(None, (document.uri, document.media_type, _count(document), document.status)))
     failures = "".join(_failure(failure.kind, failure.message) for failure in document.failures)
-    head = f'<nav><a href="../../index.html">All documents</a>{links}</nav>\n<h1>{html.escape(document.name)}</h1>\n'
+    nav = f'<nav aria-label="The report"><a href="../../index.html">All documents</a>{links}</nav>'
+    head = f"{nav}\n<h1>{html.escape(document.name)}</h1>\n"
     return "\n".join(
         [f'{head}<p class="quiet">{html.escape(about)}</p>{failures}', *(_page(page, picture, crop) for page in pages)]
     )
@@ -35,11 +37,16 @@ def _page(page: ReadPage, picture: PictureOf, crop: CropOf) -> str:
     failures = "".join(_failure(failure.kind, failure.message) for failure in page.failures)
     source = picture(page.page_index)
     text = "\n".join(_texts(page, crop)) or '<p class="quiet">Nothing was read here.</p>'
-    shown = _picture(page, source) if source else '<p class="quiet">No picture: the source is not what was read any more.</p>'
+    if source:
+        skip = f'<a class="skip" href="#text-{number}">To the text of page {number}</a>'
+        shown = skip + _picture(page, source)
+    else:
+        shown = '<p class="quiet">No picture: the source is not what was read any more.</p>'
     language = f' lang="{html.escape(page.languages[0])}"' if page.languages else ""
     return (
         f'<section class="page" id="page-{number}"><h2>Page {number}</h2><p class="quiet">{html.escape(trust)}</p>{failures}'
-        f'<div class="beside"><div>{shown}</div><div dir="auto"{language}>{text}</div></div></section>'
+        f'<div class="beside"><div>{shown}</div>'
+        f'<div id="text-{number}" tabindex="-1" dir="auto"{language}>{text}</div></div></section>'
     )
 
 
@@ -58,7 +65,8 @@ def _picture(page: ReadPage, source: str) -> str:
         return f'<div class="picture">{image}</div>'
     boxes = [_box(page, f"b{block.block_index}", block.kind, block.text, block.box) for block in page.blocks]
     boxes += [_box(page, f"c{chart.region_index}", "chart", chart.title or "chart", chart.box) for chart in page.charts]
-    overlay = f'<svg viewBox="0 0 {page.width_px} {page.height_px}" aria-label="Boxes of what was read">{"".join(boxes)}</svg>'
+    named = 'role="group" aria-label="Boxes of what was read"'
+    overlay = f'<svg viewBox="0 0 {page.width_px} {page.height_px}" {named}>{"".join(boxes)}</svg>'
     return f'<div class="picture">{image}{overlay}</div>'
 
 
@@ -73,7 +81,11 @@ def _box(page: ReadPage, name: str, kind: str, text: str, box: Box | None) -> st
 def _texts(page: ReadPage, crop: CropOf) -> Iterator[str]:
     for item in in_order(page, has_margins=True):
         if isinstance(item, ReadTable):
-            yield _anchored(page, f"b{item.block_index}", f'<div class="scroll">{table_html(item)}</div>')
+            yield _anchored(
+                page,
+                f"b{item.block_index}",
+                scrolling(f"Table {item.table_index + 1} of page {page.page_index + 1}", table_html(item)),
+            )
         elif isinstance(item, ReadChart):
             yield _anchored(page, f"c{item.region_index}", _chart(item, crop(item)))
         else:
@@ -102,15 +114,18 @@ def _block(block: ReadBlock) -> str:
 def _chart(chart: ReadChart, crop: str | None) -> str:
     header, *rows = chart.rows()
     image = f'<img src="{html.escape(crop)}" alt="The chart on the page" loading="lazy">' if crop else ""
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
+    head = "".join(f'<th scope="col">{html.escape(text)}</th>' if text else "<td></td>" for text in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows)
     kind = " ".join(filter(None, (chart.subtype, chart.kind)))
     checked = ", ".join(chart.flags) or "no check found a fault"
     said = html.escape(" · ".join(filter(None, (chart.title or "Chart", kind, f"read by {chart.engine}", checked))))
     return (
         f"<figure><figcaption>{said}</figcaption>{image}{chart_svg(chart)}"
-        f'<details open><summary>{len(chart.points)} points</summary><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
-        "</details></figure>"
+        f"<details open><summary>{len(chart.points)} points</summary>"
+        + scrolling(
+            f"Points of chart {chart.region_index + 1} of page {chart.page_index + 1}", f"<table><tr>{head}</tr>{body}</table>"
+        )
+        + "</details></figure>"
     )
 
 

@@ -13,6 +13,11 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+def scrolling(name: str, table: str) -> str:
+    """A part that scrolls by itself where it is too wide, also by the keyboard, which has to reach it for that."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(name)}">{table}</div>'
+
+
 def document(title: str, body: str, *, has_script: bool = False) -> str:
     """A whole page: nothing is loaded from elsewhere, and only `SCRIPT` runs."""
     policy = (
@@ -24,5 +29,5 @@ def document(title: str, body: str, *, has_script: bool = False) -> str:
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n{script}</body>\n</html>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n{script}</body>\n</html>\n"
     )
