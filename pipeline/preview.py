@@ -39,8 +39,9 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     counts = todo.counts
     num_sources, num_bytes = amount_to_read(found, todo)
     on = choose_way(settings, num_sources, num_bytes) if num_sources else None
-    from pipeline.planning.forecast import forecast  # DuckDB takes its time, and a run needs none
+    from pipeline.planning.forecast import forecast, image_bytes  # DuckDB takes its time, and a run needs none
 
+    amounts = forecast(output, store, found.ledger, todo.shards, recipes, settings) if todo.shards else ()
     return PlanReport(
         num_sources_found=counts.num_listed,
         num_done=counts.num_done,
@@ -60,7 +61,8 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_bytes=counts.num_bytes,
         num_shards=len(todo.shards),
         recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
-        forecast=forecast(output, store, found.ledger, todo.shards, recipes, settings) if todo.shards else (),
+        forecast=amounts,
+        num_image_bytes=image_bytes(output, found.ledger, amounts, settings.output.images),
         unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
         num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
         abandons_unfinished=outdated,

@@ -2,7 +2,7 @@
 cost."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.analytics.duckdb_tables import connect
@@ -15,7 +15,7 @@ from pipeline.reporting.summary import TaskForecast
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.planned import PlannedSource, Shards
-from schemas.settings import Settings
+from schemas.settings import Images, Settings
 
 
 def forecast(
@@ -56,6 +56,28 @@ def forecast(
             )
         )
     return tuple(found)
+
+
+def image_bytes(output: str, ledger: Ledger, amounts: Sequence[TaskForecast], images: Images) -> int | None:
+    """Bytes of the pictures that would be kept, by those that the lake has of its pages so far, else by measured pages."""
+    if images == "none":
+        return None
+    (figures, pages), found = _IMAGE_BYTES, (None, None)
+    if any(path.startswith("images/") for path in ledger.files):
+        found = connect(output, _IMAGES).execute(_IMAGES).fetchall()[0]
+    each = (found[0] or figures) + ((found[1] or pages) if images == "pages" else 0)
+    return round(each * max((part.num_pages for part in amounts), default=0))
+
+
+_IMAGE_BYTES = (25_000, 125_000)
+"""Of figures and charts, and of the page itself, for each page: `python -m tests.bench.pictures`."""
+_IMAGES = """
+    SELECT
+        SUM(CASE WHEN kind <> 'page' THEN size_bytes END)
+            / (SELECT COUNT(*) FROM pages WHERE plan_id IN (SELECT plan_id FROM images)),
+        AVG(CASE WHEN kind = 'page' THEN size_bytes END)
+    FROM images
+"""
 
 
 def _times(amount: float, each: float | None, kind: Any) -> Any:

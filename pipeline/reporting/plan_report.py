@@ -39,6 +39,8 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
         if count or name == "new":
             table.add_row(name, str(count), meaning)
     table.add_row("to read", size(report.num_bytes), f"in {report.num_shards} shards")
+    if report.num_image_bytes is not None:
+        table.add_row("pictures", f"about {size(report.num_image_bytes)}", "that output.images keeps of it, in the table `images`")
     for task, recipe in report.recipes.items():
         table.add_row("recipe", Text(recipe), task)
     if report.on:

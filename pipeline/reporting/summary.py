@@ -125,6 +125,8 @@ class PlanReport:
     """recipe_id by task."""
     forecast: tuple[TaskForecast, ...] = ()
     """Amounts and reasons, task by task."""
+    num_image_bytes: int | None = None
+    """Bytes of the pictures that would be kept, roughly; None where none are, by `output.images`."""
     unfinished_plan_id: str | None = None
     """An earlier run's plan that would be finished or closed first."""
     num_unfinished_sources: int = 0

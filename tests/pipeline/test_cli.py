@@ -359,6 +359,7 @@ def test_plan_says_what_would_be_done(pagefold, monkeypatch):
         num_retried=1,
         num_bytes=3_500_000,
         num_shards=2,
+        num_image_bytes=1_500_000,
         recipes={"ocr": "abc"},
         unfinished_plan_id="000007",
         num_unfinished_sources=5,
@@ -370,6 +371,7 @@ def test_plan_says_what_would_be_done(pagefold, monkeypatch):
     for part in (
         "3.3 MiB",
         "in 2 shards",
+        "about 1.4 MiB",
         "Plan 000007 with 5 sources left is finished first",
         "does not do chart",
         "render.dpi_max=200",

@@ -8,7 +8,7 @@ from pipeline.lake.ledger import Ledger
 from pipeline.lake.plans import write_plan
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.choosing import Counts, plan_retries, plan_sources
-from pipeline.planning.forecast import differences, forecast
+from pipeline.planning.forecast import differences, forecast, image_bytes
 from pipeline.planning.intake import Taken
 from pipeline.reporting.summary import TaskForecast
 from schemas.failure import FailureKind, Task
@@ -124,6 +124,23 @@ def test_a_retry_is_forecast_by_its_pages(store: LocalStore) -> None:
     items = plan_retries(ledger, RECIPES, None, Counts())
     (part,) = forecast(store.root, store, ledger, [items], RECIPES, Settings())
     assert (part.task, part.num_pages) == ("ocr", 1)
+
+
+def test_pictures_are_foreseen_by_those_that_are_kept_else_by_measured_pages(store: LocalStore) -> None:
+    amounts = list(foreseen(store, *(make_source(name, size_bytes=1000) for name in "xyz")).values())
+    (num_pages,) = {part.num_pages for part in amounts}
+    assert num_pages > 1
+    assert image_bytes(store.root, lake(), amounts, "none") is None
+    figures, pages = image_bytes(store.root, lake(), amounts, "regions"), image_bytes(store.root, lake(), amounts, "pages")
+    assert (figures, pages) == (25_000 * num_pages, 150_000 * num_pages)
+
+    sizes = [("page", 400), ("page", 600), ("figure", 70), ("chart", 30)]  # of the two pages that plan 1 has there
+    write_lake(Path(store.root), {"images": [row("images", kind=kind, size_bytes=size) for kind, size in sizes]})
+    kept = lake()
+    kept.files["images/ingest_date=2026-01-02/000001-00000.parquet"] = 1
+    assert image_bytes(store.root, kept, amounts, "regions") == 50 * num_pages
+    assert image_bytes(store.root, kept, amounts, "pages") == 550 * num_pages
+    assert image_bytes(store.root, kept, [], "pages") == 0
 
 
 def test_differences_name_the_setting() -> None:
