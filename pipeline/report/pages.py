@@ -81,11 +81,8 @@ def _box(page: ReadPage, name: str, kind: str, text: str, box: Box | None) -> st
 def _texts(page: ReadPage, crop: CropOf) -> Iterator[str]:
     for item in in_order(page, has_margins=True):
         if isinstance(item, ReadTable):
-            yield _anchored(
-                page,
-                f"b{item.block_index}",
-                scrolling(f"Table {item.table_index + 1} of page {page.page_index + 1}", table_html(item)),
-            )
+            named = f"Table {item.table_index + 1} of page {page.page_index + 1}"
+            yield _anchored(page, f"b{item.block_index}", scrolling(named, table_html(item)))
         elif isinstance(item, ReadChart):
             yield _anchored(page, f"c{item.region_index}", _chart(item, crop(item)))
         else:
