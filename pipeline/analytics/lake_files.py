@@ -60,9 +60,32 @@ class LakeFiles:
         connection.register(source, self._dataset(table, names))
         connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {source}")
 
+    def register_names(self, connection: duckdb.DuckDBPyConnection, view: str, table: str) -> None:
+        """The view `view` with the `source_id` of each row of the table, and the `file_name` that has it, as `of` names it."""
+        names = self.of(table)
+        if names and not self._is_remote:
+            folder = str(Path(self._root, table).absolute())
+            reader = f"read_parquet([{self._quoted_paths(table, names)}], filename = true, hive_partitioning = false)"
+            connection.execute(f"CREATE VIEW {view} AS SELECT source_id, filename[{len(folder) + 2}:] AS file_name FROM {reader}")
+            return
+        dataset = ds.FileSystemDataset.from_paths(
+            [f"{self._root}/{table}/{name}" for name in names],
+            schema=pa.schema([("source_id", pa.string()), ("file_name", pa.string())]),
+            format=ds.ParquetFileFormat(),
+            filesystem=self._filesystem,
+            partitions=[ds.field("file_name") == name for name in names],
+        )
+        source = f"{view.replace('.', '_')}_files"
+        connection.register(source, dataset)
+        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {source}")
+
+    def _quoted_paths(self, table: str, names: Sequence[str]) -> str:
+        return ", ".join(_quoted(str(Path(self._root, table, name).absolute())) for name in names)
+
     def _local_view(self, connection: duckdb.DuckDBPyConnection, view: str, table: str, names: Sequence[str]) -> str:
-        paths = ", ".join(_quoted(str(Path(self._root, table, name).absolute())) for name in names)
-        reader = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = {table in PARTITIONED})"
+        reader = (
+            f"read_parquet([{self._quoted_paths(table, names)}], union_by_name = true, hive_partitioning = {table in PARTITIONED})"
+        )
         there = {name: type_ for name, type_, *_ in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}
         columns = [_column(field.name, DUCKDB_TYPES[field.type], there.get(field.name)) for field in nullable_schema(table)]
         return f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM {reader}"

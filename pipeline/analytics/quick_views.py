@@ -1,8 +1,9 @@
 """The views of `views.sql` for DuckDB, so that a filter reaches the files: the same rows, without a window over all of them.
 
 Most documents were read once: one row in `documents`, of the version that counts. No key of theirs repeats, so their rows are the
-current ones as they lie in the files. The others, which `unsettled` names by source, go through the views of `views.sql` as they
-stand, made once more in a schema of their own over their rows alone.
+current ones as they lie in the files. The others, which `unsettled` names by source, lie in files that are called mixed. Which of
+their pages and charts are no longer current is asked once, when the connection is made, of the views of `views.sql` as they stand,
+over these rows alone; a view is then the rows of all other files, and of the mixed ones those that are not superseded.
 
 A shard's files have one name in every table, and the one in `documents` is written last: files whose name it lacks are not
 committed yet, and are left out without a look into them. What `documents` says is asked once, when the connection is made.
@@ -28,6 +29,19 @@ ROW_VIEWS = {
     "open_failures": "failures",
 }
 """Views that are the rows of a table, chosen."""
+_FOLLOWED = {
+    "current_blocks": "current_pages",
+    "current_tables": "current_pages",
+    "current_table_cells": "current_pages",
+    "current_chart_points": "current_charts",
+}
+"""Views whose rows are those of what another view has chosen."""
+_KEYS = {
+    "current_pages": "source_id, page_index, plan_id, attempt, recipe_id",
+    "current_charts": "source_id, page_index, region_index, plan_id, attempt, recipe_id",
+    "current_images": "source_id, page_index, plan_id, attempt",
+}
+"""What a view chooses by. `open_failures` has none: failures are few, and go through its view."""
 _NAME = "REGEXP_EXTRACT(uri, '[^/]*$', 0) AS name"
 _COMPUTED = ("source_contents", "current_sources")
 """Of `documents` and `deletions` alone."""
@@ -95,6 +109,7 @@ def create(connection: duckdb.DuckDBPyConnection, lake: LakeFiles, names: set[st
         _compute(connection, texts)
         is_settled = connection.execute("SELECT COUNT(*) FROM kept.unsettled").fetchall() == [(0,)]
     if not is_settled:
+        _part_mixed(connection, lake, tables)
         _create_repeated(connection, tables, [view for view in texts if view in ROW_VIEWS])
     for view, text in texts.items():
         connection.execute(f"CREATE VIEW {view} AS {_quick(view, is_settled=is_settled) if view in ROW_VIEWS else text}")
@@ -120,17 +135,35 @@ def _keep_committed(connection: duckdb.DuckDBPyConnection, lake: LakeFiles, tabl
             lake.register(connection, f"kept.{table}", table, kept)
 
 
+def _part_mixed(connection: duckdb.DuckDBPyConnection, lake: LakeFiles, tables: list[str]) -> None:
+    """In the schemas `mixed` and `plain`, each table's files that have a row of an unsettled source, and the others. A shard's
+    files have one name in every table, so `documents` says it for all."""
+    lake.register_names(connection, "kept.document_files", "documents")
+    found = connection.execute("SELECT DISTINCT file_name FROM kept.document_files SEMI JOIN kept.unsettled USING (source_id)")
+    mixed = {name for (name,) in found.fetchall()}
+    connection.execute("CREATE SCHEMA mixed; CREATE SCHEMA plain")
+    committed = set(lake.of("documents"))
+    for table in tables:
+        kept = [name for name in lake.of(table) if name in committed]
+        lake.register(connection, f"mixed.{table}", table, [name for name in kept if name in mixed])
+        lake.register(connection, f"plain.{table}", table, [name for name in kept if name not in mixed])
+
+
 def _create_repeated(connection: duckdb.DuckDBPyConnection, tables: list[str], views: list[str]) -> None:
-    """In the schema `repeated`, the views as `views.sql` has them, over the rows of unsettled sources alone."""
+    """In the schema `repeated`, the views as `views.sql` has them, over the rows of unsettled sources alone; and the keys that they
+    do not choose."""
     connection.execute("CREATE SCHEMA repeated")
     for table in tables:
-        rows = f"SELECT {table}.* FROM kept.{table} SEMI JOIN kept.unsettled USING (source_id)"
+        rows = f"SELECT {table}.* FROM mixed.{table} SEMI JOIN kept.unsettled USING (source_id)"
         connection.execute(f"CREATE VIEW repeated.{table} AS {rows}")
     for whole in ("documents", *_COMPUTED):
         connection.execute(f"CREATE VIEW repeated.{whole} AS SELECT * FROM main.{whole}")
     connection.execute("USE repeated")
     for view in views:
         connection.execute(f"CREATE VIEW {view} AS {view_texts()[view]}")
+        if keys := _KEYS.get(view):
+            chosen, every = (f"SELECT DISTINCT {keys} FROM {rows}" for rows in (view, ROW_VIEWS[view]))
+            connection.execute(f"CREATE TABLE kept.superseded_{ROW_VIEWS[view]} AS {every} EXCEPT {chosen}")
     connection.execute("USE main")
 
 
@@ -138,5 +171,8 @@ def _quick(view: str, *, is_settled: bool) -> str:
     table = ROW_VIEWS[view]
     if is_settled:
         return f"SELECT *, {_NAME} FROM kept.{table}"
-    settled = f"SELECT {table}.*, {_NAME} FROM kept.{table} ANTI JOIN kept.unsettled USING (source_id)"
-    return f"{settled} UNION ALL SELECT * FROM repeated.{view}"
+    plain, mixed = f"SELECT *, {_NAME} FROM plain.{table}", f"SELECT {table}.*, {_NAME} FROM mixed.{table}"
+    chosen_by = _FOLLOWED.get(view, view)
+    if keys := _KEYS.get(chosen_by):
+        return f"{plain} UNION ALL {mixed} ANTI JOIN kept.superseded_{ROW_VIEWS[chosen_by]} USING ({keys})"
+    return f"{plain} UNION ALL {mixed} ANTI JOIN kept.unsettled USING (source_id) UNION ALL SELECT * FROM repeated.{view}"

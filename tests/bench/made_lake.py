@@ -10,8 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.lake.paths import manifest_path, plan_path
+from pipeline.object_store.local_store import LocalStore
+from schemas.plan import Manifest
 from schemas.settings import Settings
 from schemas.tables import PARTITIONED, arrow_schema
+from tests.pipeline.made import make_plan
 
 DAY = date(2026, 1, 31)
 WHEN = datetime(2026, 1, 31, 2, tzinfo=UTC)
@@ -29,6 +33,16 @@ def make_lake(root: Path, *, num_documents: int, pages_each: int, blocks_each: i
     if num_repeated:
         step = max(1, num_documents // num_repeated)
         _write_plan(root, "000002", range(0, step * num_repeated, step), pages_each, blocks_each)
+
+
+def commit_made(root: Path) -> None:
+    """A plan and a manifest for each file, as optimize finds them; they name no sources."""
+    store = LocalStore(str(root))
+    store.put(plan_path("000001"), make_plan([], "000001").model_dump_json().encode())
+    for path in sorted((root / "documents").rglob("*.parquet")):
+        plan_id, _, shard = path.stem.partition("-")
+        manifest = Manifest(plan_id=plan_id, shard_index=int(shard), run_id="r1", committed_at=WHEN, recipe_ids={})
+        store.put(manifest_path(DAY, plan_id, int(shard)), manifest.model_dump_json().encode())
 
 
 def name_of(number: int) -> str:

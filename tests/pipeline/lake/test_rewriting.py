@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.analytics.dialects import render_sql
-from pipeline.analytics.duckdb_tables import VIEWS, connect
+from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
 from pipeline.analytics.quick_views import named_in
 from pipeline.lake.garbage import sweep
 from pipeline.lake.lease import Lease, LeaseHeld, LeaseLost
@@ -33,6 +33,7 @@ from tests.pipeline.made import NOON, planned
 
 SETTINGS = OutputSettings()
 Rows = dict[str, list[str]]
+PAGES = "SELECT uri, source_version, page_index, attempt FROM current_pages ORDER BY ALL"
 FOLDER_VIEWS = ("current_blocks", "open_failures")
 """What depends on whole documents: pages, what follows them, and failures."""
 
@@ -261,9 +262,11 @@ def test_files_of_an_older_version_have_todays_columns(lake):
 def test_it_works_over_s3(bucket):
     store = open_store(f"s3://{bucket}/lake")
     make_mixed_lake(store)
-    before = live_rows(store)
+    before, pages = live_rows(store), run_query(store.root, PAGES).to_pylist()
+    assert len(pages) == 24
     assert optimize(store, SETTINGS, run_id="optimize-1").num_groups == 1
     assert live_rows(store) == before
+    assert run_query(store.root, PAGES).to_pylist() == pages
 
 
 def unit(day: int, name: str, size: int, *, is_rewritten: bool = False) -> Unit:
