@@ -1,7 +1,8 @@
 """Errors planted into true answers: what a chart's checks catch, how often they cry wolf: `python -m tests.bench.chart_checks`.
 
 For each chart whose data is known the true answer is checked first: every flag on it is a false alarm. Then each kind of error
-is planted into it, and caught means that a flag is raised which the true answer did not raise.
+is planted into it, and caught means that a flag is raised which the true answer did not raise. Checked is as in a run: beside the
+drawing where it can be read (`vector_disagrees`), else beside the picture.
 """
 
 import argparse
@@ -9,17 +10,15 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from schemas.answers import ChartAnswer
+from schemas.page import Region, RenderedPage
 from tests.bench.true_charts import CHARTS, shown, true_charts, whole_page
-from workers.charts.content import ChartContent, chart_content
+from workers.charts.agreement import agreement
+from workers.charts.content import chart_content
 from workers.labels.numbers import parse_number
 
 WORDS = ("Quixol", "Brantham", "Velodrin", "Ostrika", "Marlune", "Tessivar")
-REPEATS = 1
-"""Draws of each error per chart."""
-
 Cells = list[list[str | None]]
 
 
@@ -146,9 +145,57 @@ def _like(cell: str | None, value: float) -> str:
     return f"{value:.10g}" + ("%" if cell and cell.endswith("%") else "")
 
 
-def raised(content: ChartContent) -> set[str]:
-    """All flags of the chart and its points."""
-    return {*content.flags, *(flag for point in content.points for flag in point.flags)}
+class Tally:
+    """Of the charts whose drawing was read, or of those where it was refused."""
+
+    def __init__(self) -> None:
+        self.num_charts = self.num_flagged = 0
+        self.false_alarms: dict[str, list[str]] = defaultdict(list)
+        self.tried: Counter[str] = Counter()
+        self.caught: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def joined(self, other: "Tally") -> "Tally":
+        both = Tally()
+        both.num_charts, both.num_flagged = self.num_charts + other.num_charts, self.num_flagged + other.num_flagged
+        both.tried = self.tried + other.tried
+        for part in (self, other):
+            for flag, names in part.false_alarms.items():
+                both.false_alarms[flag] += names
+            for error, counts in part.caught.items():
+                both.caught[error] += counts
+        return both
+
+    def report(self, name: str) -> None:
+        if not self.num_charts:
+            return
+        flags = sorted({*self.false_alarms, *(flag for found in self.caught.values() for flag in found)} - {"any"})
+        print(f"{name}: {self.num_charts} true answers, {self.num_flagged} flagged: {self.num_flagged / self.num_charts:.1%}")
+        print("| planted | tried | caught | " + " | ".join(flags) + " |")
+        print("|---|---|---|" + "---|" * len(flags))
+        shares = " | ".join(f"{len(self.false_alarms[flag]) / self.num_charts:.1%}" for flag in flags)
+        print(f"| nothing | {self.num_charts} | {self.num_flagged / self.num_charts:.1%} | {shares} |")
+        for error, count in self.tried.items():
+            shares = " | ".join(f"{self.caught[error][flag] / count:.0%}" for flag in flags)
+            print(f"| {error} | {count} | {self.caught[error]['any'] / count:.0%} | {shares} |")
+
+
+class Check:
+    """As a run looks at a model's answer: beside the drawing where that was read, else beside the picture."""
+
+    def __init__(self, region: Region, page: RenderedPage, drawn: ChartAnswer | None) -> None:
+        self._region, self._page = region, page
+        self._drawn = chart_content(drawn, region, page) if drawn else None
+
+    def flags(self, answer: ChartAnswer) -> set[str]:
+        """All flags of the chart and its points."""
+        content = chart_content(answer, self._region, self._page, by_picture=self._drawn is None)
+        found = {*content.flags, *(flag for point in content.points for flag in point.flags)}
+        if self._drawn is not None:
+            logs = self._drawn.y_scale == "log", self._drawn.x_scale == "log"
+            seen = agreement(content.points, self._drawn.points, is_log=logs[0], is_x_log=logs[1])
+            if seen is not None and seen.share < 1:
+                found.add("vector_disagrees")
+        return found
 
 
 def main() -> None:
@@ -157,57 +204,45 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--producer", nargs="*", help="only charts of these producers")
     parser.add_argument("--region", action="store_true", help="words of the region as it is found, not of the whole page")
-    parser.add_argument("--list", action="store_true", help="name the true answers that are flagged")
+    parser.add_argument("--list", action="store_true", help="name the true answers that are flagged, and errors that are not seen")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
-        raise SystemExit("there are no charts beside the repository: make some with tests/bench/make_charts.py")
-    dice = random.Random(arguments.seed)
-    false_alarms: dict[str, list[str]] = defaultdict(list)
-    num_flagged = num_charts = 0
-    tried: Counter[str] = Counter()
-    caught: dict[str, Counter[str]] = defaultdict(Counter)
+        raise SystemExit("there are no charts beside the repository: make some with `python -m tests.bench.made_charts`")
+    read, refused = Tally(), Tally()
     for chart in true_charts(arguments.folder):
         if arguments.producer and chart.producer not in arguments.producer:
             continue
+        dice = random.Random(f"{arguments.seed} {chart.name}")
         drawn, page = shown(chart.path)
         region = next(iter(page.regions), None) if arguments.region else whole_page(drawn, page)
         if region is None:
             continue
-        of_truth = raised(chart_content(chart.answer, region, page, is_model_s=True))
-        num_charts += 1
-        num_flagged += bool(of_truth)
+        (reading, *_) = drawn.vector_readings([region.bbox_px.scaled(1 / drawn.x, 1 / drawn.y)])
+        tally = refused if reading.answer is None else read
+        check = Check(region, page, reading.answer)
+        of_truth = check.flags(chart.answer)
+        tally.num_charts += 1
+        tally.num_flagged += bool(of_truth)
         for flag in of_truth:
-            false_alarms[flag].append(chart.name)
+            tally.false_alarms[flag].append(chart.name)
+        missed = []
         for name, plant in ERRORS.items():
-            for _ in range(REPEATS):
-                try:
-                    wrong = plant(chart.answer, dice)
-                except NotApplicable:
-                    break
-                if wrong == chart.answer:
-                    continue
-                tried[name] += 1
-                found = raised(chart_content(wrong, region, page, is_model_s=True)) - of_truth
-                caught[name].update(found)
-                caught[name]["any"] += bool(found)
-    report(num_charts, num_flagged, false_alarms, tried, caught)
-    if arguments.list:
-        for flag, names in sorted(false_alarms.items()):
-            print(f"false alarm: {flag}: {', '.join(names)}")
-
-
-def report(
-    num_charts: int, num_flagged: int, false_alarms: dict[str, list[str]], tried: Counter[str], caught: dict[str, Counter[str]]
-) -> None:
-    flags: list[Any] = sorted({*false_alarms, *(flag for found in caught.values() for flag in found)} - {"any"})
-    print(f"{num_charts} true answers, {num_flagged} flagged: {num_flagged / max(num_charts, 1):.1%}")
-    print("| planted | tried | caught | " + " | ".join(flags) + " |")
-    print("|---|---|---|" + "---|" * len(flags))
-    shares = " | ".join(f"{len(false_alarms[flag]) / max(num_charts, 1):.1%}" for flag in flags)
-    print(f"| nothing | {num_charts} | {num_flagged / max(num_charts, 1):.1%} | {shares} |")
-    for name, count in tried.items():
-        shares = " | ".join(f"{caught[name][flag] / count:.0%}" for flag in flags)
-        print(f"| {name} | {count} | {caught[name]['any'] / count:.0%} | {shares} |")
+            try:
+                wrong = plant(chart.answer, dice)
+            except NotApplicable:
+                continue
+            if wrong == chart.answer:
+                continue
+            tally.tried[name] += 1
+            found = check.flags(wrong) - of_truth
+            tally.caught[name].update(found)
+            tally.caught[name]["any"] += bool(found)
+            missed += [] if found else [name]
+        if arguments.list and (of_truth or missed):
+            print(f"{chart.name} ({reading.reason or 'read'}): false alarms {sorted(of_truth)}, not seen: {', '.join(missed)}")
+    read.report("drawing read")
+    refused.report("drawing refused")
+    read.joined(refused).report("all")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def answer_of(rows: Sequence[Mapping[str, str]], traits: Mapping[str, Any]) -> C
         "title": traits.get("title"),
         "x": traits.get("x"),
         "y": traits.get("y"),
-        "series": [name for name in series if name],
+        "series": [name for name in series if name and not traits.get("unnamed")],
         "scale": "log" if traits.get("logy") else "linear",
         "printed": "all" if traits.get("labels") else "none",
     }  # fmt: skip
@@ -65,6 +65,11 @@ def answer_of(rows: Sequence[Mapping[str, str]], traits: Mapping[str, Any]) -> C
     if kind == "scatter":
         points = [[[_text(row["x"]), _value(row["y"], traits)] for row in rows if row["series"] == name] for name in series]
         return ChartAnswer.model_validate(common | {"x_kind": "number", "points": points})
+    if kind == "pie":  # no axis says more than shares
+        whole = sum(float(row["y"]) for row in rows)
+        rows = [{**row, "y": f"{float(row['y']) / whole}"} for row in rows]
+        traits = {**traits, "pct": 1}
+        common["printed"] = "none"
     places = list(dict.fromkeys(row["x"] for row in rows))
     values = {(row["x"], row["series"]): _value(row["y"], traits) for row in rows}
     x_kind = "time" if traits.get("datex") else "number" if kind in ("line", "area") else "category"

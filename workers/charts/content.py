@@ -32,11 +32,12 @@ class ChartContent(ChartData, Flagged):
     points: list[PointContent] = field(default_factory=list)
 
 
-def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage, *, is_model_s: bool = False) -> ChartContent:
+def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage, *, by_picture: bool = False) -> ChartContent:
     """Columns and points of a chart, numbers parsed with one decimal convention, checked against the text in its place.
 
-    The region's words count only if the page's text layer is trusted (`workers.text.trust`). A model's answer (`is_model_s`) is
-    held against the chart's picture too, which takes about a quarter of a second.
+    The region's words count only if the page's text layer is trusted (`workers.text.trust`). `by_picture`: hold
+    the answer against the chart's picture too, which takes about a quarter of a second; where the drawing was read, that is the
+    better witness.
     """
     if answer.chart == "none":
         return ChartContent(status="none")
@@ -59,7 +60,7 @@ def chart_content(answer: ChartAnswer, region: Region, page: RenderedPage, *, is
     in_range = values_in_range(points, ranges)
     if in_range is False:
         flags["values_outside_axis"] = None
-    image = (region.image or page.image) if is_model_s else None
+    image = (region.image or page.image) if by_picture else None
     seen = redrawn(answer, reader, points, words, image, region.bbox_px) if image is not None else None
     if seen and seen.elsewhere:
         flags["mark_elsewhere"] = None

@@ -304,8 +304,11 @@ class _ChunkReader:
                 return self.rows.of_unasked_chart(page, region, image)
             assert image is not None
             outcome = await self._ask(self._chart_request(page, region, image))
-            outcome, content = await _checked(outcome, _chart_content, region, page)
-            seen = agreement(content.points, drawn.points) if content is not None and drawn is not None else None
+            outcome, content = await _checked(outcome, _chart_content, region, page, drawn is None)
+            seen = None
+            if content is not None and drawn is not None:
+                scales = {"is_log": drawn.y_scale == "log", "is_x_log": drawn.x_scale == "log"}
+                seen = agreement(content.points, drawn.points, **scales)
             said = self.rows.of_chart(page, region, image, outcome, content, flags, seen)
             return said if drawn is None else ChunkRecords.joined([said, self.rows.of_drawn_chart(page, region, image, drawn)])
         except Exception as error:  # noqa: BLE001 - the border of a page
@@ -359,6 +362,6 @@ def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool, runnin
     return ocr_content(answer, page, is_literal=is_literal, running_text=running_text)
 
 
-def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage) -> ChartContent:
+def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage, by_picture: bool) -> ChartContent:
     assert isinstance(answer, ChartAnswer)
-    return chart_content(answer, region, page, is_model_s=True)
+    return chart_content(answer, region, page, by_picture=by_picture)

@@ -12,7 +12,8 @@ MPL_TRAPS = [
 
 TRAP_FORMS: dict[str, dict[str, Any]] = {
     "errors": {"type": "bar"}, "lineerrors": {"type": "line"}, "hatch": {"type": "bar_grouped"},
-    "dual": {"type": "dual", "dual": 1}, "duallines": {"type": "dual", "dual": 1}, "step": {"type": "line"},
+    "dual": {"type": "dual", "unnamed": 1}, "duallines": {"type": "dual", "unnamed": 1},
+    "step": {"type": "line"},
     "ribbon": {"type": "line"}, "combo": {"type": "dual"}, "overlay": {"type": "bar_grouped"}, "samecolour": {"type": "line"},
     "bubble": {"type": "scatter"}, "fitline": {"type": "scatter"}, "threshold": {"type": "bar"}, "truncated": {"type": "bar"},
     "otherlabels": {"type": "bar"}, "inverted": {"type": "line"}, "translucent": {"type": "area"},

@@ -154,9 +154,12 @@ def r(out: Path, made: Made, prefix: str, kind: str) -> None:
         }[kind]
         body = f"library(ggplot2)\nprint({body} + theme_{theme}())"
     elif kind == "rbar":
-        body = "barplot(d$y, names.arg=d$x)"
+        body = "barplot(d$y, names.arg=d$x, cex.names=0.6)"
     elif kind == "rgrouped":
-        body = "m <- xtabs(y ~ series + x, d); barplot(m, beside=TRUE, legend.text=TRUE, col=c('navy','orange','grey')[1:nrow(m)])"
+        body = (
+            "m <- xtabs(y ~ series + x, d)\n"
+            "barplot(m, beside=TRUE, cex.names=0.6, legend.text=TRUE, col=c('navy','orange','grey')[1:nrow(m)])"
+        )
     else:
         body = (
             "s <- unique(d$series); plot(range(d$x), range(d$y), type='n', xlab='x', ylab='y')\n"
