@@ -41,10 +41,6 @@ def encoded(planned: PlannedSource) -> bytes:
     return planned.model_dump_json(exclude_defaults=True).encode()
 
 
-def decoded(line: bytes) -> PlannedSource:
-    return PlannedSource.model_validate_json(line)
-
-
 class Frame(NamedTuple):
     """Some sources of a shard, one after the other: a line of JSON for each, compressed with zstd."""
 

@@ -327,7 +327,13 @@ class ReadSettings(Section):
 
 class PlanSettings(Section):
     chunk_pages: Annotated[int, Field(ge=1, le=256)] = Field(8, description="K: pages of one chunk, the unit that flows.")
-    shard_sources: int = Field(256, ge=1, le=99_999, description="Sources of one shard at most, the unit that commits.")
+    shard_sources: int = Field(
+        4096,
+        ge=1,
+        le=99_999,
+        description="Sources of one shard at most, the unit that commits: small ones come together up to `shard_bytes`. A shard "
+        "costs some 25 requests and a file in each table; `output.commit_every_s` commits what is whole of it before.",
+    )
     shard_bytes: int = Field(256 * MEBI, ge=1, description="A shard is closed once its sources reach this size.")
     max_transient_attempts: int = Field(4, ge=1, description="Attempts at a page that fails for passing reasons, over all runs.")
     redo: Redo = Field(

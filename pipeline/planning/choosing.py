@@ -11,7 +11,7 @@ from pipeline.planning.duplicates import group_by_bytes
 from pipeline.planning.intake import Taken
 from schemas.failure import FailureKind, Task
 from schemas.plan import Recipe, SourceFailure
-from schemas.planned import Frame, PlannedSource, Shards, decoded, encoded
+from schemas.planned import Frame, PlannedSource, Shards, encoded
 from schemas.settings import PlanSettings
 from schemas.source import Source
 
@@ -206,11 +206,12 @@ def make_shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> Sha
     """Divides sources into shards, in listing order, by number of sources and bytes. Sources that may have the same bytes stay in
     one shard, and in one of its frames, even beyond these limits."""
     lines: list[bytes] = []
-    sizes, open_sizes = array("q"), array("q")
+    sizes, open_sizes, etags = array("q"), array("q"), array("q")
     for item in planned:  # the objects are not kept: of a million they would take 2 GB
         lines.append(encoded(item))
         sizes.append(item.source.size_bytes)
         open_sizes.append(item.source.size_bytes if item.document_id is None else 0)
+        etags.append(hash(item.source.etag))
     frames: list[list[Frame]] = []
     num_sources = num_bytes = 0
     pending: list[int] = []
@@ -221,7 +222,7 @@ def make_shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> Sha
             frames[-1].append(Frame.of_lines([lines[index] for index in pending], sum(sizes[index] for index in pending)))
             pending.clear()
 
-    for group in group_by_bytes(open_sizes, lambda index: decoded(lines[index]).source.etag):
+    for group in group_by_bytes(open_sizes, etags):
         size_bytes = sum(sizes[index] for index in group)
         if not frames or num_sources + len(group) > settings.shard_sources or num_bytes + size_bytes > settings.shard_bytes:
             close_frame()

@@ -7,8 +7,9 @@ A duplicate has a row in `documents` and no pages. If the source that it is link
 duplicate is not done and the next run reads it.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
 
 from pipeline.lake.ledger import Ledger, missing_tasks
 from schemas.failure import Task
@@ -24,29 +25,42 @@ _MAX_TOGETHER = 10_000
 def group_twins(planned: Sequence[PlannedSource]) -> list[list[int]]:
     """Groups of indexes of `planned`. Sources that may have the same bytes are in one group, at the place of the first of them."""
     sizes = [item.source.size_bytes if item.document_id is None else 0 for item in planned]
-    return list(group_by_bytes(sizes, lambda index: planned[index].source.etag))
+    return list(group_by_bytes(sizes, [hash(item.source.etag) for item in planned]))
 
 
-def group_by_bytes(sizes: Sequence[int], etag_of: Callable[[int], str]) -> Iterator[list[int]]:
+def group_by_bytes(sizes: Sequence[int], etags: Sequence[int]) -> Iterator[list[int]]:
     """The groups of `group_twins`. `sizes`: bytes of the sources that may be duplicates, 0 for others and for empty ones.
-    `etag_of` is asked only where many sources have one size."""
-    counts = Counter(sizes)
-    counts[0] = 0
-    twins: dict[object, list[int]] = {}
+    `etags`: a hash of each ETag."""
+    keys = np.asarray(sizes, np.int64)
+    num_equal = _num_equal(keys)
+    is_crowded = num_equal > MAX_COMPARED
+    if is_crowded.any():
+        keys = np.where(is_crowded, keys * _ODD ^ np.asarray(etags, np.int64), keys)
+        num_equal = np.where(is_crowded, _num_equal(keys), num_equal)
+    has_twins = (num_equal > 1) & (np.asarray(sizes, np.int64) != 0)
+    twins: dict[int, list[int]] = {}
     first_of: dict[int, list[int]] = {}
     """The group that stands at the place of its first member."""
-    for index, size in enumerate(sizes):
-        if counts[size] > 1:
-            key: object = size if counts[size] <= MAX_COMPARED else (size, etag_of(index))
-            group = twins.get(key)
-            if group is None or len(group) == _MAX_TOGETHER:
-                group = twins[key] = first_of[index] = []
-            group.append(index)
-    for index, size in enumerate(sizes):
-        if counts[size] <= 1:
+    for index in np.flatnonzero(has_twins).tolist():
+        group = twins.get(keys[index])
+        if group is None or len(group) == _MAX_TOGETHER:
+            group = twins[keys[index]] = first_of[index] = []
+        group.append(index)
+    for index, is_twin in enumerate(has_twins):
+        if not is_twin:
             yield [index]
         elif index in first_of:
             yield first_of[index]
+
+
+_ODD = 0x1E3779B97F4A7C15
+"""Mixes size and ETag, so that sources of two sizes do not meet."""
+
+
+def _num_equal(keys: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """For each key, how many are equal to it."""
+    _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return counts[places]
 
 
 def known_documents(

@@ -15,6 +15,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.server", ["--pages", "400"], False),
     ("tests.bench.scale", [], False),
     ("tests.bench.planning", [], False),
+    ("tests.bench.million", [], False),
     ("tests.bench.views", [], False),
     ("tests.bench.search", [], False),
     ("tests.bench.report", [], False),

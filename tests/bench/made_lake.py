@@ -1,4 +1,4 @@
-"""A made lake of very many pages, written as commits leave it: files of `plan.shard_sources` documents, rows in document order."""
+"""A made lake of very many pages, written as commits leave it: files of 256 documents, rows in document order."""
 
 import hashlib
 import random
@@ -19,7 +19,7 @@ from tests.pipeline.made import make_plan
 
 DAY = date(2026, 1, 31)
 WHEN = datetime(2026, 1, 31, 2, tzinfo=UTC)
-SHARD = Settings().plan.shard_sources
+SHARD = 256
 ROW_GROUP_ROWS = Settings().output.row_group_rows
 _TEXT = """harbour annual report the of and to in cooperative light energy tide table market price growth quarter revenue board
 members meeting minutes contract supplier invoice total amount paid received water depth chart vessel captain crew cargo fish season

@@ -35,7 +35,7 @@ from workers.sources.s3 import make_client
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings.model_validate({"engine": {"name": "scripted"}})
-SHARD = SETTINGS.plan.shard_sources
+SHARD = 256
 INPUT, OUTPUT = "s3://drop/in", "s3://lake"
 
 

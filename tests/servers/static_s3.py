@@ -4,6 +4,7 @@ benchmarks."""
 import contextlib
 import multiprocessing
 import os
+import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -23,12 +24,12 @@ _ITEM = (
 
 
 @contextlib.contextmanager
-def static_s3(num_objects: int, lake: Path) -> Iterator[str]:
+def static_s3(num_objects: int, lake: Path, latency_s: float = 0.0) -> Iterator[str]:
     """Runs the server and gives its URL, to which the AWS variables point. The bucket `drop` has that many objects, and `lake` the
     files
     of a folder."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(num_objects, lake, theirs), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(num_objects, lake, latency_s, theirs), daemon=True)
     before = dict(os.environ)
     process.start()
     try:
@@ -47,16 +48,18 @@ def drop_object(number: int) -> tuple[str, str, int]:
     return f"in/{number % 97:02d}/{number:07d}.pdf", f"{number:032x}", 10_000 + number % 5000
 
 
-def _serve(num_objects: int, lake: Path, told: Connection) -> None:
+def _serve(num_objects: int, lake: Path, latency_s: float, told: Connection) -> None:
     drop = sorted(drop_object(number) for number in range(num_objects))
     bodies = {str(path.relative_to(lake)): path.read_bytes() for path in lake.rglob("*") if path.is_file()}
     listed = sorted((key, f"{len(body):032x}", len(body)) for key, body in bodies.items())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler({"drop": drop, "lake": listed}, bodies))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler({"drop": drop, "lake": listed}, bodies, latency_s))
     told.send(f"http://127.0.0.1:{server.server_address[1]}")
     server.serve_forever()
 
 
-def _handler(buckets: Mapping[str, list[tuple[str, str, int]]], bodies: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    buckets: Mapping[str, list[tuple[str, str, int]]], bodies: Mapping[str, bytes], latency_s: float
+) -> type[BaseHTTPRequestHandler]:
     @cache
     def page(bucket: str, prefix: str, start: int, limit: int) -> bytes:
         keys = buckets[bucket]
@@ -75,6 +78,7 @@ def _handler(buckets: Mapping[str, list[tuple[str, str, int]]], bodies: Mapping[
         wbufsize = -1
 
         def do_GET(self) -> None:
+            time.sleep(latency_s)
             url = urlsplit(self.path)
             bucket, _, key = unquote(url.path).lstrip("/").partition("/")
             asked = {name: values[0] for name, values in parse_qs(url.query).items()}
