@@ -1,11 +1,12 @@
 """What the processes of each stage get when they start: their part of the settings, and what the run knows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from pipeline.object_store.store import Store
-from pipeline.planning.engines import run_engines
+from pipeline.planning.engines import TaskEngine, run_engines
+from pipeline.planning.recipes import LAYER_FIRST
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import (
@@ -93,6 +94,8 @@ class ReadSetup:
     engine: EngineSettings
     tasks: tuple[Task, ...]
     """What it reads."""
+    reads_layers: bool = False
+    """True if it reads text layers, and leaves all other pages to the engine."""
     later: tuple[Task, ...] = ()
     """What the readers after it read of the same pages."""
     read: ReadSettings
@@ -109,21 +112,26 @@ def read_setups(settings: Settings, recipes: Mapping[Task, Recipe], run_id: str,
     """The setups of a run's readers, in the order in which they read a page. Raises EngineStartError if an engine's settings name a
     file that cannot be read here."""
     engines = run_engines(settings.engine, recipes)
-    return [
-        ReadSetup(
+    bounds = Bounds.of(settings.render, settings.regions, draws_regions=draws_regions(recipes), images=settings.output.images)
+
+    def setup(read_by: TaskEngine, after: Sequence[TaskEngine], *, reads_layers: bool = False) -> ReadSetup:
+        return ReadSetup(
             engine=portable(read_by.engine),
             tasks=read_by.tasks,
-            later=tuple(task for after in engines[place + 1 :] for task in after.tasks),
+            reads_layers=reads_layers,
+            later=tuple(dict.fromkeys(task for one in after for task in one.tasks)),
             read=settings.read,
             regions=settings.regions,
-            bounds=Bounds.of(
-                settings.render, settings.regions, draws_regions=draws_regions(recipes), images=settings.output.images
-            ),
+            bounds=bounds,
             recipes=recipes,
             run_id=run_id,
             store=store,
             log=settings.log,
             images=settings.output.images,
         )
-        for place, read_by in enumerate(engines)
-    ]
+
+    found = [setup(read_by, engines[place + 1 :]) for place, read_by in enumerate(engines)]
+    if "ocr" in recipes and LAYER_FIRST in recipes["ocr"].options:
+        layers = TaskEngine(("ocr",), EngineSettings(timeout_s=settings.engine.of("ocr").timeout_s))
+        found.insert(0, setup(layers, engines, reads_layers=True))
+    return found

@@ -289,6 +289,7 @@ def _over(common: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]
 
 
 ChartsFrom = Literal["vector_first", "model", "vector"]
+TextFrom = Literal["model", "layer_first"]
 
 
 class ReadSettings(Section):
@@ -315,6 +316,11 @@ class ReadSettings(Section):
         "vector_first",
         description="Who reads charts: `vector_first` (their own drawing where it can be read exactly, a model elsewhere), `model` "
         "(always a model, the drawing beside it as a witness) or `vector` (no model is asked).",
+    )
+    text_from: TextFrom = Field(
+        "model",
+        description="Who reads text, where the engine is a model: `model` every page; `layer_first` scans, and pages whose text "
+        "layer cannot be trusted or leaves ink unexplained: of all others the layer is the text, without the model.",
     )
     max_internal_errors: int = Field(
         64,

@@ -8,6 +8,7 @@ from schemas.errors import OperatorError
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
+from workers.engines.classic import LAYER_VERSION
 from workers.engines.engine import EngineInfo, EngineStartError
 from workers.reading.prompts import prompt_for
 from workers.reading.vector_recipe import VECTOR, VECTOR_VERSION, vector_recipe
@@ -17,8 +18,10 @@ _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixel
 which."""
 
 
-_NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors", "running_text", "charts_from"}
+_NOT_OF_THE_ANSWER = {"tasks", "transport", "max_internal_errors", "running_text", "charts_from", "text_from"}
 """The read settings that change no answer, or that are elsewhere in the recipe: `transport` is in the prompt's version."""
+LAYER_FIRST = "layer_first"
+"""The option of an ocr recipe under which text layers are read before the engine is asked: the version of their reading."""
 
 
 def make_recipes(settings: Settings, engines: Mapping[Task, EngineInfo], tasks: Iterable[Task]) -> dict[Task, Recipe]:
@@ -71,7 +74,10 @@ def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
         task == "ocr" and settings.read.running_text
     ):  # by default it is in no recipe: what models read before shall not be paid again
         options["running_text"] = True
-    if task == "chart" or info.sees_regions:
+    reads_layers = task == "ocr" and settings.read.text_from == "layer_first" and info.name != "classic"
+    if reads_layers:
+        options[LAYER_FIRST] = LAYER_VERSION
+    if task == "chart" or info.sees_regions or reads_layers:
         options["regions"] = settings.regions.model_dump(mode="json")
     return Recipe(
         task=task,

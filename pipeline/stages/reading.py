@@ -27,10 +27,10 @@ from pipeline.stages.gate import Gate
 from pipeline.stages.rows import RECEIPTS, HalfRead, half_read, half_read_table
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, RenderedChunk, RenderedPage
-from schemas.receipt import ReaderTime, Spent
+from schemas.receipt import LAYERS, ReaderTime, Spent
 from schemas.records import ChunkRecords
 from workers.contained import page_failure, take_reports
-from workers.engines.registry import describe_engine, make_engine
+from workers.engines.registry import describe_engine, describe_layers, make_engine, make_layers
 from workers.reading.handing_on import Handover, gives_places, in_page_order, of_pages
 from workers.reading.read_pages import PageReader
 
@@ -64,11 +64,12 @@ class ReadPages:
         self._slow_page_s = setup.log.slow_page_s
         log_in_actor(setup.log, sys.stderr, run_id=run_id, reader=self._name)
         with reporting_its_start(run_id) as runs_on:
-            started = make_engine(engine)
+            started = make_layers(engine) if setup.reads_layers else make_engine(engine)
             runs_on.append(self._run(started.start()).result())
-        info = describe_engine(engine)  # after loading, so that it describes the files that were loaded
-        check_as_planned(info, {task: setup.recipes[task] for task in setup.tasks})
-        event("engine_ready", engine=engine.name, runs_on=runs_on[-1], seconds=round(time.monotonic() - self._started_s, 3))
+        info = describe_layers() if setup.reads_layers else describe_engine(engine)  # after loading: it describes the loaded files
+        if not setup.reads_layers:
+            check_as_planned(info, {task: setup.recipes[task] for task in setup.tasks})
+        event("engine_ready", engine=info.name, runs_on=runs_on[-1], seconds=round(time.monotonic() - self._started_s, 3))
         self._reader = PageReader(
             started,
             info,
@@ -82,7 +83,9 @@ class ReadPages:
             cell_px=setup.bounds.cell_px,
             images=setup.images,
         )
-        self._time = ReaderTime(name=self._name, reads=" ".join(setup.tasks), num_gpus=engine.num_gpus)
+        self._time = ReaderTime(
+            name=self._name, reads=LAYERS if setup.reads_layers else " ".join(setup.tasks), num_gpus=engine.num_gpus
+        )
         self._bounds = setup.bounds
         self._run_id = run_id
         self._recipe_ids = {str(task): recipe.recipe_id for task, recipe in setup.recipes.items()}

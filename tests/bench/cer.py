@@ -84,6 +84,11 @@ class Score:
         self.expected += r.total()
         self.answered += a.total()
 
+    def join(self, other: "Score") -> None:
+        for name in ("num_samples", "num_refused", "num_chars", "distance", "found", "expected", "answered"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.seconds += other.seconds
+
     def row(self, name: str) -> str:
         cer = f"{self.distance / self.num_chars:.1%}" if self.num_chars else "-"
         f1 = f"{2 * self.found / max(self.expected + self.answered, 1):.1%}" if self.num_chars else "-"
@@ -149,7 +154,7 @@ def request_of(page: RenderedPage) -> Request:
         raise RuntimeError(f"page {page.page_index}: {page.failure}")
     return Request(
         label="bench", task="ocr", image=page.image, prompt=Prompt("", ""), answer_schema=None, max_output_tokens=1,
-        text_layer=page.text_layer, is_blank=page.is_blank,
+        text_layer=page.text_layer, is_blank=page.is_blank, is_scan=page.is_scan,
     )  # fmt: skip
 
 
@@ -260,7 +265,7 @@ async def measure(only: str, num_threads: int) -> None:
                 if answer is None:
                     score.num_refused += 1
                     continue
-                for part, reference in _compared(answer, sample):
+                for part, reference in compared(answer, sample):
                     score.add(part, reference)
             if score.num_samples:
                 print(score.row(name), flush=True)
@@ -270,7 +275,7 @@ async def measure(only: str, num_threads: int) -> None:
     await engine.close()
 
 
-def _compared(answer: str, sample: Sample) -> Iterator[tuple[str, str]]:
+def compared(answer: str, sample: Sample) -> Iterator[tuple[str, str]]:
     reference = normal(sample.reference)
     if sample.is_elsewhere:
         reference = _ADDRESS.sub("", reference)
@@ -295,20 +300,23 @@ def _best_fit(part: str, reference: str) -> str:
     return window[inside[0] : inside[-1] + 1] if inside else window
 
 
-async def olmocr_tests(reader: Reader) -> None:
-    """olmOCR-bench's own tests that plain text can pass or fail. A text counts as found from 95 % similarity on."""
+async def olmocr_tests(reader: Reader, *, alone: bool = False) -> None:
+    """olmOCR-bench's own tests that plain text can pass or fail. A text counts as found from 95 % similarity on. `alone`: of the
+    pages that are read, not of the refused ones."""
     passed: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    texts: dict[str, str] = {}
+    texts: dict[str, str | None] = {}
     for line in (DATA / "a_olmocr_bench/dataset.jsonl").read_text().splitlines():
         test = json.loads(line)
         path = DATA / "a_olmocr_bench/pdfs" / test["pdf"]
         if test["type"] not in ("present", "absent", "order") or not path.exists():
             continue
         if test["pdf"] not in texts:
-            texts[test["pdf"]] = normal((await reader.read(Sample(path, "", (test["page"] - 1,))))[0] or "")
+            texts[test["pdf"]] = (await reader.read(Sample(path, "", (test["page"] - 1,))))[0]
+        if alone and texts[test["pdf"]] is None:
+            continue
         total[test["type"]] += 1
-        passed[test["type"]] += passes(test, texts[test["pdf"]])
+        passed[test["type"]] += passes(test, normal(texts[test["pdf"]] or ""))
     print("\nolmOCR-bench tests passed: " + ", ".join(f"{kind} {passed[kind]}/{total[kind]}" for kind in sorted(total)))
 
 

@@ -157,6 +157,28 @@ def test_pictures_are_kept_by_the_last_reader_of_a_page(tmp_path: Path) -> None:
     assert [row["page_index"] for row in both.rows()["images"]] == [1, 1, 2, 5]
 
 
+@pytest.mark.parametrize("engine", [scripted(TEXT), two()], ids=["one engine", "two"])
+def test_a_trusted_layer_is_read_without_the_model(tmp_path: Path, engine: dict[str, Any]) -> None:
+    readers = Readers(tmp_path, engine, read={"text_from": "layer_first"})
+    (receipt,) = readers.run(rendered(*PAGES, page(6, text_layer=layer("Sales", "of", "2025"), regions=[region(0)])))
+
+    found = [(row["page_index"], row["text_origin"], row["num_asks"]) for row in readers.rows()["pages"] if row["status"] == "ok"]
+    assert found == [(0, "text_layer", 0), (1, "model", 1), (2, "model", 1), (5, "model", 1), (6, "text_layer", 0)]
+    assert [row["page_index"] for row in readers.rows()["charts"]] == [1, 1, 2, 5, 6]
+    (staged,) = readers.staged()
+    assert {row["recipe_id"] for row in staged.tables["pages"].to_pylist()} == {readers.recipes["ocr"].recipe_id}
+    assert [row["page_index"] for row in readers.rows()["blocks"]] == sorted(row["page_index"] for row in readers.rows()["blocks"])
+    assert receipt.spent.readers[0].reads == "layers"
+
+
+def test_a_chunk_whose_layers_say_all_never_reaches_the_model(tmp_path: Path) -> None:
+    readers = Readers(tmp_path, scripted({}), read={"text_from": "layer_first"})
+    (receipt,) = readers.run(rendered(page(0, text_layer=layer("plain", "text")), page(1, is_blank=True)))
+
+    assert [reader.reads for reader in receipt.spent.readers] == ["layers"]
+    assert (receipt.num_ok, receipt.num_blank, receipt.num_prompt_tokens) == (1, 1, 0)
+
+
 def test_a_chunk_without_charts_is_staged_by_the_first_reader(tmp_path: Path) -> None:
     readers = Readers(tmp_path, two())
     readers.run(rendered(page(0)), rendered(page(0, regions=[region()]), source_index=1))

@@ -56,6 +56,8 @@ class Request:
     edges: PageEdges = NO_EDGES
     """What stands at the edges of the document's pages around this one."""
     is_blank: bool = False
+    is_scan: bool = False
+    """One image covers the page."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,19 @@ def make_engine(settings: EngineSettings) -> Engine:
         return _module(settings.name).make(settings)
 
 
+def describe_layers() -> EngineInfo:
+    """What reads text layers in place of a model."""
+    from workers.engines.classic.layers import INFO
+
+    return INFO
+
+
+def make_layers(settings: EngineSettings) -> Engine:
+    from workers.engines.classic.layers import TextLayers
+
+    return TextLayers(settings.timeout_s)
+
+
 def portable(settings: EngineSettings) -> EngineSettings:
     """The settings for other machines: they contain the content of files that exist on this machine alone. Raises
     EngineStartError."""

@@ -15,6 +15,7 @@ from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
 from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Box, Chunk, PageEdges, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
+from schemas.receipt import LAYERS
 from schemas.records import ChunkRecords
 from schemas.settings import ChartsFrom, Images, ReadSettings, RegionSettings, Transport
 from workers.charts.agreement import agreement
@@ -209,6 +210,8 @@ class _ChunkReader:
             outcome = await self._ask(self._text_request(page, transport))
         except Exception as error:  # noqa: BLE001 - the border of a page
             outcome = Outcome.of_failure(page_failure(error, "read"))
+        if self._reader._info.name == LAYERS:
+            outcome = replace(outcome, num_asks=0)
         place = (page, outcome.completion.is_literal, self._reader._settings.running_text)
         return _Page(*await _checked(outcome, _ocr_content, *place))
 
@@ -226,6 +229,7 @@ class _ChunkReader:
             regions=tuple(page.regions) if self._reader._info.sees_regions else (),
             edges=PageEdges(page.nearby, is_first=page.page_index == 0),
             is_blank=page.is_blank,
+            is_scan=page.is_scan,
         )
 
     def _text_rows(self, page: RenderedPage, text: _Page, *, num_candidates: int) -> ChunkRecords:

@@ -29,6 +29,8 @@ def changed(info: EngineInfo | None = None, **given: object) -> set[str]:
         ({"read": {"max_output_tokens": 100}}, {"ocr", "chart"}),
         ({"read": {"temperature": 0.5}}, {"ocr", "chart"}),
         ({"render": {"max_pixels": 3211264}}, {"ocr", "chart"}),
+        ({"read": {"text_from": "layer_first"}}, {"ocr"}),
+        ({"read": {"text_from": "layer_first"}, "regions": {"margin": 0.1}}, {"ocr", "chart"}),
         ({"regions": {"margin": 0.1}}, {"chart"}),
         ({"render": {"wall_s": 90}}, set()),
         ({"read": {"max_internal_errors": 3}}, set()),
@@ -52,6 +54,11 @@ def test_running_text_changes_the_recipe_of_text_where_it_is_wanted() -> None:
 def test_regions_change_the_text_of_an_engine_that_sees_them() -> None:
     assert changed(EngineInfo(name="classic", tasks=("ocr",), sees_regions=True), regions={"margin": 0.1}) == {"ocr"}
     assert changed(EngineInfo(name="server"), regions={"margin": 0.1}) == {"chart"}
+
+
+def test_classic_reads_layers_first_by_itself() -> None:
+    info = EngineInfo(name="classic", takes_prompts=False, sees_charts=False, sees_regions=True)
+    assert changed(info, read={"text_from": "layer_first"}) == set()
 
 
 def test_an_option_of_one_task_leaves_the_others_recipe_alone() -> None:

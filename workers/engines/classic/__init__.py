@@ -16,6 +16,11 @@ scripts of what follows 0.1.0. 4: blanks of Korean at line ends; Tesseract's
 languages are no longer in the recipe."""
 
 
+LAYER_VERSION = 1
+"""Raised when the rules of trust and order change the text that comes from text layers: then the recipes of models that are asked
+about the other pages alone (`read.text_from`) change too, and all they have read is read again."""
+
+
 def describe(settings: EngineSettings) -> EngineInfo:
     classic = settings.classic
     options: dict[str, Any] = {

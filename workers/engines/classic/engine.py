@@ -9,41 +9,21 @@ from dataclasses import replace
 import numpy as np
 
 from schemas.answers import (
-    AnyBlock,
-    Caption,
-    Chart,
-    Figure,
-    Footer,
-    Footnote,
-    Header,
-    Heading,
-    ListItem,
     OcrAnswer,
-    Paragraph,
-    Table,
-    Title,
 )
 from schemas.failure import Failure, FailureKind
-from schemas.page import NO_EDGES, Box, PageImage, Word
+from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
+from workers.engines.classic.answering import MIN_UNCOVERED_SHARE, answered, blocks_of, from_layer, has_unexplained_ink, pixels_of
 from workers.engines.classic.legible import MIN_BANDS, Legible, legible
 from workers.engines.classic.letters import language_lacking
 from workers.engines.classic.mending import mend
 from workers.engines.classic.other_scripts import OtherScripts, Reading, Unread
 from workers.engines.classic.ppocr import READ_SCORE, OcrLine, OcrPage, Pixels, PpOcr
-from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
-from workers.engines.classic.reading_order.pieces import around
-from workers.engines.classic.rules import find_rules
 from workers.engines.classic.tesseract import find_tesseract
 from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
 from workers.engines.engine import Completion, EngineStartError, Request
-from workers.text.languages import languages_of
 from workers.text.trust import Trust, judge, uncovered_ink
-
-MIN_UNCOVERED = 0.1
-MIN_UNCOVERED_SHARE = 0.6
-"""A trusted layer is completed by OCR where a tenth of the page bears ink without words, and that is most of the ink: a scan with a
-stamped line, a slide pasted as a picture. Pages of text with figures mostly stay below (measured: 12 of 160)."""
 
 MIN_BARE_INK = 0.03
 """Share of a page that bears ink from which it may be text; a page of ten lines has 0.05."""
@@ -99,24 +79,21 @@ class ClassicEngine:
 
     def _from_text_layer(self, request: Request, words: Sequence[Word]) -> Completion:
         image = request.image
-        pixels = _pixels(image)
+        pixels = pixels_of(image)
         words, num_mended, num_lost = mend(words, pixels, self._read_lines)
         flags = ("text_layer_mended",) * bool(num_mended) + ("characters_lost",) * bool(num_lost)
-        uncovered = uncovered_ink(pixels, words)
-        if uncovered > MIN_UNCOVERED and uncovered > MIN_UNCOVERED_SHARE * uncovered_ink(pixels, []):
+        if has_unexplained_ink(pixels, words):
             found = legible(self._ocr_page(pixels).lines, pixels, self._settings.min_confidence)
             lines = [line for line in found.lines if line.confidence >= READ_SCORE and not _is_covered(line.box, words)]
             if lines:
-                blocks = _blocks([*words, *_as_words(lines, upright=False)], pixels, request, is_scan=True)
+                blocks = blocks_of([*words, *_as_words(lines, upright=False)], pixels, request, is_scan=True)
                 scores = [None] * len(words) + [line.confidence for line in lines]
                 boxes = [word.box for word in words] + [line.box for line in lines]
-                return _answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=(*flags, "ocr_added")))
-        blocks = _blocks(words, pixels, request, is_scan=False)
-        completion = Completion(text_origin="text_layer", flags=flags)
-        return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
+                return answered(blocks, boxes, scores, image, Completion(text_origin="text_layer", flags=(*flags, "ocr_added")))
+        return from_layer(request, pixels, words, flags)
 
     def _from_pixels(self, image: PageImage, words: Sequence[Word], trust: Trust) -> Completion:
-        pixels = _pixels(image)
+        pixels = pixels_of(image)
         page = self._ocr_page(pixels)
         found = legible(page.lines, pixels, self._settings.min_confidence)
         flags = ["text_layer_untrusted"] if words else []
@@ -144,9 +121,9 @@ class ClassicEngine:
             flags.append(f"read_rotated_{page.rotation}")
         as_words = _tight_words(found.lines) if read_by else _as_words(found.lines, upright=True)
         upright = np.rot90(pixels, -page.rotation // 90)
-        blocks = _blocks(as_words, upright, None, is_scan=True)
+        blocks = blocks_of(as_words, upright, None, is_scan=True)
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
-        return _answered(blocks, boxes, scores, image, Completion(text_origin="ocr", read_by=read_by, flags=tuple(flags)), language)
+        return answered(blocks, boxes, scores, image, Completion(text_origin="ocr", read_by=read_by, flags=tuple(flags)), language)
 
     def _lacking(self, found: Legible) -> str | None:
         """The language whose letters PP-OCR left out of what it read."""
@@ -187,22 +164,8 @@ def _kept(words: Sequence[Word], image: PageImage, trust: Trust, failure: Failur
     An earlier OCR's layer is no failure: nothing else is wrong with it."""
     flags = ("hidden_text_layer",) if trust.is_hidden else ("text_layer_untrusted", "untrusted_text_kept")
     completion = Completion(text_origin="text_layer", flags=flags, failure=None if trust.is_hidden else failure)
-    blocks = _blocks(words, _pixels(image), None, is_scan=True)
-    return _answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
-
-
-def _blocks(words: Sequence[Word], pixels: Pixels, request: Request | None, *, is_scan: bool) -> list[TextBlock]:
-    """`pixels`: the page as its words lie on it. `request`: of a page whose layer is its text."""
-    height, width = pixels.shape[:2]
-    boxes = np.array([word.box for word in words], dtype=float).reshape(-1, 4)
-    size = float(np.median([word.size_px for word in words])) if words else 1.0
-    rules = find_rules(pixels, boxes, size, is_scan=is_scan)
-    regions, edges = (request.regions, request.edges) if request else ((), NO_EDGES)
-    return blocks_in_order(words, width, height, regions, rules, edges)
-
-
-def _pixels(image: PageImage) -> Pixels:
-    return np.frombuffer(image.rgb(), dtype=np.uint8).reshape(image.height_px, image.width_px, 3)
+    blocks = blocks_of(words, pixels_of(image), None, is_scan=True)
+    return answered(blocks, [word.box for word in words], [None] * len(words), image, completion)
 
 
 def _as_words(lines: Sequence[OcrLine], *, upright: bool) -> list[Word]:
@@ -236,60 +199,3 @@ def _inset(box: Box, by: float) -> Box:
 
 def _is_covered(box: Box, words: Sequence[Word]) -> bool:
     return sum(box.intersection(word.box).area for word in words) > 0.3 * box.area
-
-
-def _answered(
-    blocks: Sequence[TextBlock],
-    boxes: Sequence[Box],
-    scores: Sequence[float | None],
-    image: PageImage,
-    completion: Completion,
-    language: str | None = None,
-) -> Completion:
-    """The completion with its text and confidence; `boxes` and `scores` are those of the words the blocks were made of. `language`:
-    where more than the script is known."""
-    answer = OcrAnswer(
-        languages=[language] if language else languages_of("\n".join(block.text for block in blocks)),
-        blocks=[_block(block, [boxes[i] for i in block.members], _mean(block.members, scores, boxes), image) for block in blocks],
-    )
-    everything = [index for block in blocks for index in block.members]
-    confidence = _mean(everything, scores, boxes)
-    return replace(completion, text=answer.model_dump_json(exclude_none=True), is_literal=True, confidence=confidence)
-
-
-def _mean(members: Sequence[int], scores: Sequence[float | None], boxes: Sequence[Box]) -> float | None:
-    """Weighted by area, about the number of characters; None where nothing was recognised."""
-    known = [(score, max(boxes[i].area, 1.0)) for i in members if (score := scores[i]) is not None]
-    return round(min(sum(s * w for s, w in known) / sum(w for _, w in known), 1.0), 4) if known else None
-
-
-def _block(block: TextBlock, boxes: Sequence[Box], confidence: float | None, image: PageImage) -> AnyBlock:
-    is_figure = block.kind in ("figure", "chart")
-    share = (block.box if is_figure else around(boxes)).scaled(1 / image.width_px, 1 / image.height_px)
-    left, top, right, bottom = (round(min(max(value, 0.0), 1.0), 4) for value in share)
-    box = (left, top, right, bottom)
-    text = block.text
-    match block.kind:
-        case "title":
-            return Title(title=text, box=box, confidence=confidence)
-        case "heading":
-            return Heading(heading=text, box=box, confidence=confidence)
-        case "list_item":
-            return ListItem(list_item=text, box=box, confidence=confidence)
-        case "caption":
-            return Caption(caption=text, box=box, confidence=confidence)
-        case "header":
-            return Header(header=text, box=box, confidence=confidence)
-        case "footer":
-            return Footer(footer=text, box=box, confidence=confidence)
-        case "footnote":
-            return Footnote(footnote=text, box=box, confidence=confidence)
-        case "figure":
-            return Figure(figure=text, box=box, confidence=confidence)
-        case "chart":
-            return Chart(chart=text, box=box, confidence=confidence)
-        case "table":
-            rows = [list(row) for row in block.rows]
-            return Table(table=rows, num_header_rows=block.num_header_rows, box=box, confidence=confidence)
-        case "paragraph":
-            return Paragraph(paragraph=text, box=box, confidence=confidence)
