@@ -3,6 +3,7 @@
 Who compacts is the caller's choice: `Compactor` gives a future, whether a thread of this process or a task of Ray stands behind it.
 """
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +57,17 @@ def compaction(store: Store, shard: Shard, names: Sequence[ChunkName], settings:
         return Compaction(compact(store, shard, names, settings), (), time.monotonic() - started)
     except Strangers as error:
         return Compaction(None, error.names, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def compacting_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads for compactions in the driver. Those that wait are dropped if the context ends by an error."""
+    with ThreadPoolExecutor(MAX_COMPACTIONS, thread_name_prefix="compaction") as threads:
+        try:
+            yield threads
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 class Committer:

@@ -142,9 +142,10 @@ def log_in_actor(settings: LogSettings, stream: TextIO, **known: Any) -> None:
         start_json_log(stream, **known)
 
 
-def send_log_records(send: Callable[[logging.LogRecord], None]) -> None:
-    """Makes this process pass on its events and warnings, formatted and without objects, so that another process can log them."""
-    handler = _Sending(send)
+def send_log_records(send: Callable[[logging.LogRecord], None], **known: Any) -> None:
+    """Makes this process pass on its events and warnings, formatted and without objects, so that another process can log them. Each
+    has the fields `known`."""
+    handler = _Sending(send, known)
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.addHandler(handler)
@@ -153,10 +154,11 @@ def send_log_records(send: Callable[[logging.LogRecord], None]) -> None:
 
 
 class _Sending(QueueHandler):
-    def __init__(self, send: Callable[[logging.LogRecord], None]) -> None:
+    def __init__(self, send: Callable[[logging.LogRecord], None], known: dict[str, Any]) -> None:
         super().__init__(queue=None)  # type: ignore[arg-type]
-        self._send = send
+        self._send, self._known = send, known
 
     def enqueue(self, record: logging.LogRecord) -> None:
         if record.name != _CONTAINED:
+            record.fields = self._known | getattr(record, "fields", {})
             self._send(record)

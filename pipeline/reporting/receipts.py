@@ -79,20 +79,21 @@ def make_receipt(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt
     )
 
 
-def report_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
+def report_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float, *, reader: str) -> None:
     """Writes a line to the JSON log for each page that took longer than `slow_page_s` to render and read."""
     try:
-        _report_slow_pages(chunk, records, slow_page_s)
+        _report_slow_pages(chunk, records, slow_page_s, reader)
     except Exception as error:  # noqa: BLE001 - the border of a chunk
         page_error(error, "encode")
 
 
-def _report_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float) -> None:
+def _report_slow_pages(chunk: Chunk, records: ChunkRecords, slow_page_s: float, reader: str) -> None:
     for page in records.pages:
         if page.render_s + page.read_s > slow_page_s:
             event(
                 "slow_page",
                 level=logging.WARNING,
+                reader=reader,
                 plan_id=chunk.plan_id,
                 document_id=chunk.document.document_id,
                 uri=chunk.source.uri,

@@ -69,7 +69,8 @@ class ReadPages:
         info = describe_layers() if setup.reads_layers else describe_engine(engine)  # after loading: it describes the loaded files
         if not setup.reads_layers:
             check_as_planned(info, {task: setup.recipes[task] for task in setup.tasks})
-        event("engine_ready", engine=info.name, runs_on=runs_on[-1], seconds=round(time.monotonic() - self._started_s, 3))
+        load_s = round(time.monotonic() - self._started_s, 3)
+        event("engine_ready", reader=self._name, engine=info.name, runs_on=runs_on[-1], seconds=load_s)
         self._reader = PageReader(
             started,
             info,
@@ -122,7 +123,7 @@ class ReadPages:
         spent = Spent.model_validate_json(part.spent)
         if left:
             return part.passed_on(self._spent(spent), records, left)
-        report_slow_pages(chunk, records, self._slow_page_s)
+        report_slow_pages(chunk, records, self._slow_page_s, reader=self._name)
         started = time.monotonic()
         records = await asyncio.to_thread(self.stage, chunk, records)
         receipt = receipt_of(chunk, records, spent=self._spent(spent), stage_s=time.monotonic() - started)

@@ -39,7 +39,7 @@ class _Child:
     def work(self) -> None:
         context: Context = pickle.load(self._orders)
         report_through(lambda name, reader: self._send(Report(name, reader)))
-        send_log_records(lambda record: self._send(Record(record)))
+        send_log_records(lambda record: self._send(Record(record)), run_id=context.run_id)
         line = build(pools(context))
         threading.Thread(target=self._send_loads, args=(line,), daemon=True, name="loads").start()
         error: BaseException | None = None

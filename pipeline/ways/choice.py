@@ -33,9 +33,10 @@ def choose_way(settings: Settings, num_sources: int, num_bytes: int) -> Choice:
     """The way for reading so many sources."""
     if (choice := way_asked_for(settings)) is not None:
         return choice
+    work = f"{num_sources} {'source' if num_sources == 1 else 'sources'}, {size(num_bytes)}"
     if num_sources > MAX_SOURCES or num_bytes > MAX_BYTES:
-        return Choice("ray", f"{num_sources} sources of {size(num_bytes)} are more than {MAX_SOURCES} or {size(MAX_BYTES)}")
-    return Choice("local", f"{num_sources} sources of {size(num_bytes)} are at most {MAX_SOURCES} and {size(MAX_BYTES)}")
+        return Choice("ray", f"{work}: more than {MAX_SOURCES} or {size(MAX_BYTES)}")
+    return Choice("local", f"{work}: at most {MAX_SOURCES} and {size(MAX_BYTES)}")
 
 
 def way_asked_for(settings: Settings) -> Choice | None:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pipeline.cluster.readiness import Reader
-from pipeline.committer import MAX_COMPACTIONS, Compaction, compaction
+from pipeline.committer import Compaction, compacting_threads, compaction
 from pipeline.context import Context
 from pipeline.reporting.observer import Observer, StageLoad
 from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report
@@ -40,25 +40,21 @@ _MAX_DEATHS_AT_START = 3
 @contextlib.contextmanager
 def here(settings: Settings, observer: Observer, worker: "Worker | None") -> Iterator["Here"]:
     """The way without Ray. `worker`: a process that was started before there were rows for it; None if there is none."""
-    with ThreadPoolExecutor(MAX_COMPACTIONS, thread_name_prefix="compaction") as executor:
-        try:
-            yield Here(settings, observer, executor, worker)
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+    with compacting_threads() as threads:
+        yield Here(settings, observer, threads, worker)
 
 
 class Here:
-    def __init__(self, settings: Settings, observer: Observer, executor: ThreadPoolExecutor, worker: "Worker | None") -> None:
+    def __init__(self, settings: Settings, observer: Observer, threads: ThreadPoolExecutor, worker: "Worker | None") -> None:
         self._observer, self._worker = observer, worker
         self.num_cpus = settings.ray.num_cpus or os.cpu_count() or 1
-        self._executor = executor
+        self._threads = threads
         self._readers: dict[str, Reader] = {}
         self._loads: list[StageLoad] = []
 
     def compactor(self, *arguments: Any) -> Future[Compaction]:
         """Compacts in a thread of the driver, which has little else to do."""
-        return self._executor.submit(compaction, *arguments)
+        return self._threads.submit(compaction, *arguments)
 
     def receipts(self, rows: Rows, context: Context) -> Generator[Receipt | None, None, None]:
         deaths = _Deaths()

@@ -29,6 +29,7 @@ _TITLES = (
 )
 """What a Ray worker's title says while it works for us."""
 _PARTS = (
+    ("pipeline.ways.child", "worker"),
     ("raylet/raylet ", "raylet"),  # first: its arguments name the others
     ("gcs_server", "gcs"),
     ("ray/dashboard/", "Ray's services"),

@@ -38,6 +38,7 @@ class Result:
     peak_bytes: int
     num_processes: int
     cpu_by_role: dict[str, float]
+    peak_by_role: dict[str, int]
 
     @property
     def rate(self) -> float:
@@ -64,6 +65,7 @@ def measured(command: Sequence[str], endpoint: FakeOpenAI) -> Result:
         peak_bytes=tree.peak_bytes,
         num_processes=len(tree.processes),
         cpu_by_role=tree.cpu_by_role(),
+        peak_by_role=tree.peak_by_role,
     )
 
 
@@ -105,7 +107,8 @@ def show(client: str, capacity: float, result: Result, base: Result | None) -> N
         flush=True,
     )
     roles = sorted(result.cpu_by_role.items(), key=lambda item: -item[1])
-    print(f"{'':19}CPU s: {', '.join(f'{role} {cpu_s:.1f}' for role, cpu_s in roles)}", flush=True)
+    peaks = (f"{role} {result.peak_by_role.get(role, 0) / 1e6:.0f}" for role, _ in roles)
+    print(f"{'':19}CPU s: {', '.join(f'{role} {cpu_s:.1f}' for role, cpu_s in roles)}; MB: {', '.join(peaks)}", flush=True)
 
 
 def main() -> None:

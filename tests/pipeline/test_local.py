@@ -94,7 +94,7 @@ FEW = 1
 @pytest.mark.parametrize(
     ("changes", "num_sources", "way", "why"),
     [
-        ({}, FEW, "local", "1 sources of 10 B are at most"),
+        ({}, FEW, "local", "1 source, 10 B: at most"),
         ({}, MAX_SOURCES + 1, "ray", "2001 sources"),
         ({"run": {"on": "ray"}}, FEW, "ray", "run.on asks"),
         ({"run": {"on": "local"}}, MAX_SOURCES + 1, "local", "run.on asks"),

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline.lake.lease import LEASE, Lease
 from pipeline.object_store.local_store import LocalStore
-from pipeline.reporting.json_log import EventLog, event, json_log
+from pipeline.reporting.json_log import EventLog, event, json_log, send_log_records
 from pipeline.reporting.observer import Several
 from pipeline.reporting.receipts import report_slow_pages
 from pipeline.reporting.watchers import watched
@@ -86,7 +87,7 @@ def test_a_slow_page_is_told_and_a_quick_one_is_not() -> None:
     slow = records.pages[1].__class__(**{**vars(records.pages[1]), "read_s": 61.0})
     records.pages[1] = slow
 
-    (line,) = logged(lambda: report_slow_pages(chunk, records, 60))
+    (line,) = logged(lambda: report_slow_pages(chunk, records, 60, reader="h-1-a"))
 
     assert (line["event"], line["page_index"], line["read_s"], line["uri"]) == ("slow_page", 1, 61.0, "s3://drop/a.pdf")
 
@@ -143,3 +144,20 @@ def test_the_setting_takes_the_place_of_progress_and_no_secret_is_in_it(quiet: b
 def test_several_observers_hear_the_same() -> None:
     one, other = EventLog(), EventLog()
     assert [line["event"] for line in logged(lambda: Several(one, other).message("x"))] == ["message", "message"]
+
+
+def test_records_of_another_process_are_logged_as_ones_own_and_what_comes_with_receipts_is_not() -> None:
+    sent: list[logging.LogRecord] = []
+    names = ("pipeline", "workers")
+    before = {name: (logging.getLogger(name).handlers[:], logging.getLogger(name).propagate) for name in names}
+    try:
+        send_log_records(sent.append, run_id=RUN)
+        event("engine_ready", reader="h-1-a", seconds=0.5)
+        logging.getLogger("workers.contained").error("a traceback")
+    finally:
+        for name, (handlers, propagate) in before.items():
+            logging.getLogger(name).handlers[:], logging.getLogger(name).propagate = handlers, propagate
+
+    (line,) = logged(lambda: [logging.getLogger(record.name).handle(pickle.loads(pickle.dumps(record))) for record in sent])
+
+    assert (line["event"], line["run_id"], line["reader"], line["seconds"]) == ("engine_ready", RUN, "h-1-a", 0.5)
