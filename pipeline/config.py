@@ -50,7 +50,7 @@ class Setting(NamedTuple):
 
     @property
     def is_list(self) -> bool:
-        return get_origin(self.info.annotation) is list
+        return any(get_origin(kind) is list for kind in (self.info.annotation, *get_args(self.info.annotation)))
 
     @property
     def default(self) -> Any:

@@ -52,6 +52,12 @@ def test_lists_are_json_or_commas_in_an_assignment(text):
     assert resolve(assignments=[f"read.tasks={text}"]).read.tasks == ["ocr"]
 
 
+@pytest.mark.parametrize(("text", "expected"), [("[]", []), ("ara,hin", ["ara", "hin"]), ('["vie"]', ["vie"]), ("null", None)])
+def test_a_list_that_may_be_unset_is_a_list(text, expected):
+    settings = resolve(assignments=[f"engine.classic.tesseract_languages={text}"])
+    assert settings.engine.of("ocr").classic.tesseract_languages == expected
+
+
 @pytest.mark.parametrize("text", ['["chart", "ocr"]', "chart,ocr"])
 def test_lists_in_the_environment_are_json_or_commas(monkeypatch, text):
     monkeypatch.setenv("PAGEFOLD_READ__TASKS", text)

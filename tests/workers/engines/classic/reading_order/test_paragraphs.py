@@ -111,3 +111,32 @@ def test_bullets_that_stand_by_themselves_join_their_items():
 
 def test_an_address_in_a_column_of_its_own_keeps_its_lines():
     assert read(lines("Curlew Marine Ltd", "4 Slipway Lane", "Saltmarsh"))[0][1] == "Curlew Marine Ltd\n4 Slipway Lane\nSaltmarsh"
+
+
+def test_centred_lines_are_a_letterheads():
+    texts = ["Curlew Marine", "4 Slipway Lane, Saltmarsh", "Telephone 0100 555"]
+    words = lines(*texts, lefts=[400, 340, 370]) + column([*FULL, *FULL], 80, 500, number=90)
+    assert read(words)[0] == ("paragraph", "\n".join(texts))
+
+
+def test_lines_of_a_receipt_that_end_in_an_amount_stay_lines():
+    texts = ["Total sales excluding tax 80.91", "Discount granted to members 0.00", "rounding of the sum -0.01", "Cash 100.00 A"]
+    assert read(lines(*texts)) == [("paragraph", "\n".join(texts))]
+
+
+def test_lines_of_a_slip_all_begin_anew():
+    texts = [
+        "RIVER CHANDLERY AND SONS LTD", "12 Harbour Road", "Rope, 8 mm, polyester, by the metre", "9555916500133 1 X",
+        "Shackle of stainless steel, small", "9555916500126 2 X", "Thank you",
+    ]  # fmt: skip
+    assert [text for _, text in read(lines(*texts))] == ["\n".join(texts)]
+
+
+def test_sentences_in_a_narrow_column_are_no_slip():
+    texts = ["Ships that come at night must", "anchor in the outer bay until", "a pilot comes from Saltmarsh", "and takes them in"]
+    assert [text for _, text in read(lines(*texts, *texts))] == [" ".join([*texts, *texts])]
+
+
+def test_prose_in_capitals_keeps_no_lines():
+    texts = ["NO WARRANTY IS GIVEN, EXPRESS OR IMPLIED, AS TO THE FITNESS OF ANY", "VESSEL OR ITS GEAR FOR ANY PURPOSE WHATEVER"]
+    assert [text for _, text in read(lines(*texts, *texts, *texts, *texts))] == [" ".join(texts * 4)]
