@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,6 +36,12 @@ STATE = "pagefold-export.json"
 """In the folder that is exported to: what was written of which document."""
 _STATE_S = 5.0
 """How often it is written: what a killed export had not noted is written again."""
+_DOUBTFUL: dict[str, Any] = {"uri": "", "signature": "", "files": []}
+"""Of a folder that is being written or removed: it is taken for no version."""
+_OURS = re.compile(
+    r"document\.(?:md|json|html|docling\.json)|(?:tables|charts|figures)/page-\d+-(?:table|chart|figure)-\d+\.(?:csv|png)"
+)
+"""Names of files that an export writes in a document's folder."""
 _MAX_NAME_BYTES = 120
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]+')
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
@@ -91,14 +97,16 @@ def export(
         signatures = _signatures(connection, rows, formats)
         done = Exported()
         there = {folders[row["uri"]] for row in everything}
-        wanted = {folders[row["uri"]]: signatures[row["uri"]] for row in rows}
-        for folder, entry in list(state.items()):
-            if folder not in there or wanted.get(folder, entry["signature"]) != entry["signature"]:
-                store.delete([f"{folder}/{name}" for name in entry["files"]])
-                done.num_removed += folder not in there
-                del state[folder]
-        stale = [row for row in rows if folders[row["uri"]] not in state]
+        stale = [row for row in rows if state.get(folders[row["uri"]], _DOUBTFUL)["signature"] != signatures[row["uri"]]]
         done.num_unchanged = len(rows) - len(stale)
+        gone = [folder for folder in state if folder not in there]
+        if stale or gone:  # before anything is changed, so that whoever comes after a kill believes none of them
+            state |= dict.fromkeys([folders[row["uri"]] for row in stale] + gone, _DOUBTFUL)
+            _write_state(store, state)
+        for folder in gone:
+            _clear(store, folder)
+            done.num_removed += 1
+            del state[folder]
         written_s = time.monotonic()
         for row, document in zip(stale, read_listed(connection, stale), strict=True):
             folder = folders[row["uri"]]
@@ -106,6 +114,7 @@ def export(
             for name, body in _files(document, formats, pictures, done):
                 store.put(f"{folder}/{name}", body)
                 files.append(name)
+            _clear(store, folder, keep=files)
             state[folder] = {"uri": row["uri"], "signature": signatures[row["uri"]], "files": files}
             done.num_written += 1
             done.num_files += len(files)
@@ -126,6 +135,12 @@ def _read_state(store: Store) -> dict[str, dict[str, Any]]:
         return {}
     folders = said.get("folders") if isinstance(said, dict) else None
     return folders if isinstance(folders, dict) else {}
+
+
+def _clear(store: Store, folder: str, keep: Collection[str] = ()) -> None:
+    """Removes what an export wrote into the folder, but for `keep`; what others have put there stays."""
+    names = [stored.path.removeprefix(f"{folder}/") for stored in store.list(f"{folder}/")]
+    store.delete([f"{folder}/{name}" for name in names if name not in keep and _OURS.fullmatch(name)])
 
 
 def _write_state(store: Store, state: dict[str, dict[str, Any]]) -> None:
