@@ -179,6 +179,11 @@ class OvisSettings(Section):
         "auto", description="Kernels on CUDA: `auto` takes what measures fastest at the start and agrees with the reference."
     )
     decode_graphs: bool = Field(True, description="Decode steps are recorded as CUDA graphs where that measures faster.")
+    drafts: bool = Field(
+        True,
+        description="Next tokens are proposed from the PDF's own text and from what was said before, and several are checked at "
+        "once; the answers stay the same.",
+    )
     max_batch: int = Field(64, ge=1, description="Requests decoded together.")
     max_vision_ahead: int = Field(8, ge=1, description="Images encoded ahead of the language model.")
     chart_thinking_tokens: int = Field(

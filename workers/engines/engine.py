@@ -49,6 +49,9 @@ class Request:
     it."""
     ask: int = 0
     """0, then one more each time the same question is asked again."""
+    draft: str = ""
+    """Text that the answer may resemble: an earlier answer to the same question, or what a chart's drawing says. An engine may use
+    it to answer faster, never to answer otherwise."""
     text_layer: TextLayer | None = None
     """The PDF's own words for this image, in its pixels; None if there are none."""
     regions: tuple[Region, ...] = ()

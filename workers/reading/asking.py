@@ -81,6 +81,7 @@ async def ask(
         tries.append(judged := await asyncio.to_thread(_judge_contained, asked, await read(asked)))
         num_loops += judged.trouble == "loop"
         asked = _again(request, judged, len(tries), num_loops, settings, takes_prefix) if len(tries) < settings.max_asks else None
+        asked = replace(asked, draft=judged.completion.text) if asked is not None else None
     best = max(reversed(tries), key=lambda one: one.rank)
     return Outcome(
         completion=best.completion,

@@ -329,6 +329,7 @@ class _ChunkReader:
             answer_schema=answer_schema("chart"),
             max_output_tokens=self._reader._settings.max_output_tokens,
             temperature=self._reader._settings.temperature,
+            draft=region.drawn_answer,
             text_layer=region_text_layer(region, image),
         )
 

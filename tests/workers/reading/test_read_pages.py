@@ -304,6 +304,10 @@ async def test_after_a_loop_an_engine_goes_on_from_before_it_then_with_a_penalty
     asked = [(request.answer_prefix, request.repetition_penalty, request.temperature) for request in engine.requests]
     assert [item[1:] for item in asked] == [(1.0, 0.0), (1.0, 0.0), (1.05, 0.0), (1.1, 0.2), (1.1, 0.5)]
     assert asked[0][0] == ""
+    assert [request.draft[:60] for request in engine.requests] == [
+        "",
+        *[LOOPING.text[:60]] * 4,
+    ]  # the earlier answer, to draft from
     assert all(before.startswith(prefix) and prefix for prefix, _, _ in asked[1:])
     assert records.pages[0].status == "ok"
 

@@ -24,6 +24,7 @@ from workers.engines.ovis.answers.thinking import close_thinking
 from workers.engines.ovis.batching.decode_graphs import record_decode
 from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.device import device_name, device_of, num_blocks
+from workers.engines.ovis.batching.drafting import Drafting, step_cost
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import GrammarError, Grammars
 from workers.engines.ovis.batching.kernels import choose_kernels
@@ -34,14 +35,22 @@ from workers.engines.ovis.checkpoint.files import read_json, read_preprocessor
 from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
 from workers.engines.ovis.checkpoint.locate import locate
 from workers.engines.ovis.description import number_format
+from workers.engines.ovis.drafts.aligned_text import AlignedText, bare_tokens
+from workers.engines.ovis.drafts.drafter import Drafter, FirstOf
+from workers.engines.ovis.drafts.own_text import OwnText
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, question, render, sanitise, tokenise
+from workers.text.drafts import answer_like, as_written
 from workers.text.loops import find_loop
 
 log = logging.getLogger(__name__)
 
 BROKEN_EXIT_CODE = 70
 IDLE_WAIT_S = 0.05
+MAX_DRAFT_FACTOR = 2
+"""Most tokens of a draft, per token that the answer may have."""
+MAX_CHARS_PER_TOKEN = 8
+"""Characters of a draft that are looked at, per token."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class _Asked:
     prompt: list[int]
     prefix: list[int]
     matcher: Any
+    drafter: Drafter | None
 
 
 class OvisEngine:
@@ -127,6 +137,7 @@ class OvisEngine:
             stops=self._stops,
             sampling=self._sampling(request),
             matcher=asked.matcher,
+            drafter=asked.drafter,
             num_given=len(asked.prefix),
             is_loop=self._is_loop,
             deadline=deadline,
@@ -151,7 +162,17 @@ class OvisEngine:
             if prefix and matcher.try_consume_tokens(prefix) < len(prefix):
                 # The prefix begins no answer of this shape. A new answer without it is better than an error.
                 matcher, prefix = self._grammars.matcher(request.answer_schema), []
-        return _Asked(picture, prompt, prefix, matcher)
+        return _Asked(picture, prompt, prefix, matcher, self._drafter(request))
+
+    def _drafter(self, request: Request) -> Drafter | None:
+        """Who proposes the answer's tokens: an earlier answer, then the PDF's own words, then what the answer has said before."""
+        if not self.settings.ovis.drafts:
+            return None
+        words = request.text_layer.words if request.text_layer else []
+        likes = (as_written(request.draft), answer_like(words, is_json=request.answer_schema is not None))
+        most = MAX_DRAFT_FACTOR * request.max_output_tokens
+        tokens = [self._encode(text[: MAX_CHARS_PER_TOKEN * most])[:most] for text in likes if text]
+        return FirstOf(*(AlignedText(each, self._bare, self._marks) for each in tokens), OwnText())
 
     def _thought(self, asked: _Asked, budget: int, request: Request, deadline: float) -> Sequence:
         """The sequence of a thought: free text up to `</think>`, sampled as the authors do it. The answer reuses its cached
@@ -245,13 +266,19 @@ class OvisEngine:
         decoder.kernels = choose_kernels(decoder, model.config.vit_config, wanted=settings.attention)
         model.visual_tokenizer.vit.vision_model.encoder.attention = decoder.kernels.vision
         if settings.decode_graphs:
-            decoder.recorded = record_decode(decoder, settings.max_batch)
+            decoder.recorded = record_decode(decoder, settings.max_batch, has_drafts=settings.drafts)
+        drafting = Drafting(step_cost(decoder, settings.max_batch)) if settings.drafts else None
+        self._bare, self._marks = bare_tokens(self.tokenizer.get_vocab())
         levels = torch.from_numpy(self.images.levels).to(device)
         encoder = ImageEncoder(model.embed_images, levels, settings.max_vision_ahead)
-        self.scheduler = Scheduler(decoder, encoder, self._grammars, model.embed_prompt, max_batch=settings.max_batch)
+        self.scheduler = Scheduler(
+            decoder, encoder, self._grammars, model.embed_prompt, max_batch=settings.max_batch, drafting=drafting
+        )
         said = [device_name(device), str(dtype).removeprefix("torch."), f"cache of {blocks * settings.kv_block_tokens} tokens"]
         if device.type == "cuda":
             said += [f"attention {decoder.kernels}", "decode steps recorded" if decoder.recorded else "decode steps not recorded"]
+        if drafting is not None:
+            said.append(f"drafts above {drafting.cost.break_even(settings.max_batch):.0%} acceptance")
         return ", ".join(said)
 
     def _work(self) -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
 from schemas.failure import FailureKind
-from schemas.page import PageImage
+from schemas.page import PageImage, TextLayer, Word
 from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.engine import EngineStartError, OnDevice, Prompt, Request
+from workers.engines.ovis.batching.drafting import Drafting
+from workers.engines.ovis.drafts.depth import StepCost
 from workers.engines.registry import describe_engine, make_engine
 
 pytestmark = pytest.mark.slow
@@ -341,3 +343,24 @@ def test_what_the_number_in_the_recipe_stands_for_is_pinned():
     asked = [render([question("?")], thinking=thinking) for thinking in (False, True)]
     stands_for = json.dumps([OPTIONS, asked, OUT_OF_THINKING_BUDGET, MIN_PIXELS, MAX_PIXELS], sort_keys=True)
     assert (IMPLEMENTATION, hashlib.sha256(stands_for.encode()).hexdigest()[:16]) == (2, "78d9189e181d30f8")
+
+
+async def test_an_earlier_answer_is_checked_as_a_draft_and_changes_nothing(started):
+    plain = await started(drafts=False)
+    assert plain.scheduler.drafting is None
+    first = await plain.read(request(num_tokens=80))
+    engine = await started()
+    engine.scheduler.drafting = Drafting(StepCost(1.0, 0.0))  # whatever was measured on a busy machine
+    again = await engine.read(replace(request(num_tokens=80), draft=first.text))
+    assert again.text == first.text
+    assert (again.num_output_tokens, again.mean_logprob) == (80, pytest.approx(first.mean_logprob, abs=1e-4))
+    assert engine.scheduler.statistics.num_accepted > 20
+    assert engine.scheduler.statistics.num_decode_steps < plain.scheduler.statistics.num_decode_steps / 2
+
+
+async def test_the_pdfs_own_words_are_checked_as_a_draft(started):
+    words = [Word(text, 0, 0, 9, 9, block=at, line=0, size_px=9) for at, text in enumerate(["total", "value"])]
+    engine = await started()
+    drafter = engine._drafter(request(text_layer=TextLayer(words=words)))
+    begun = engine._encode('{"languages": ["en"], "blocks": [{"paragraph": "total')
+    assert engine.tokenizer.decode(drafter.propose(begun, 40)).startswith('"}, {"paragraph": "value')

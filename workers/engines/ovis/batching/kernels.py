@@ -89,15 +89,15 @@ def relative_error(said: Tensor, right: Tensor) -> float:
     return error if error == error else float("inf")
 
 
-def clocked(run: Callable[[], object], device: torch.device) -> float:
+def clocked(run: Callable[[], object], device: torch.device, rounds: int = ROUNDS) -> float:
     """Seconds of one call, averaged over several."""
     run()
     synchronise(device)
     started = time.perf_counter()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         run()
     synchronise(device)
-    return (time.perf_counter() - started) / ROUNDS
+    return (time.perf_counter() - started) / rounds
 
 
 def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttention | None:

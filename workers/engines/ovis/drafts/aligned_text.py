@@ -13,6 +13,7 @@ AHEAD = 24
 """Tokens of the text that the answer may leave out, if only one token says so."""
 MAX_PLACES = 64
 """Places that are compared for one pair of tokens. Frequent pairs are looked for among these."""
+_SPACE = "\u0120"
 MAX_LOST = 6
 """Tokens in a row that the text does not explain, after which it proposes nothing until it is found again."""
 
@@ -81,3 +82,16 @@ class AlignedText:
 
     def _is_mark(self, token: int) -> bool:
         return token in self._marks
+
+
+def bare_tokens(vocabulary: Mapping[str, int]) -> tuple[dict[int, int], frozenset[int]]:
+    """`bare` and `marks` of a byte-level vocabulary, in which a space is `\u0120` and all other signs below it are control
+    characters."""
+    bare = {token: vocabulary[text[1:]] for text, token in vocabulary.items() if text[:1] == _SPACE and text[1:] in vocabulary}
+    marks = {token for text, token in vocabulary.items() if not any(map(_says_something, text))}
+    return bare, frozenset(marks)
+
+
+def _says_something(char: str) -> bool:
+    """False for punctuation and white space of ASCII. A byte of any other character may be of a letter."""
+    return char.isalnum() if char.isascii() else not "\u0100" <= char <= _SPACE
