@@ -277,7 +277,7 @@ class _Run:
             return todo.shards
         from pipeline.planning.chart_places import with_places  # DuckDB takes its time, and most runs need none
 
-        return with_places(self.output, todo.shards, self.recipes)
+        return with_places(self.output, todo.shards)
 
     def _close(self, unfinished: Unfinished, numbers: list[str], lease: Lease) -> None:
         plan, kept = unfinished.plan, 0

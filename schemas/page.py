@@ -277,6 +277,8 @@ class Chunk(Frozen):
     """The (page_index, region_index) that are asked for charts (a retry); None for all."""
     places: dict[int, list[Box]] = {}
     """Planned places of charts on these pages, for scans whose text is not asked."""
+    place_sizes: dict[int, tuple[int, int]] = {}
+    """(width_px, height_px) of the page images on which these places were found; of those now drawn where a page is missing."""
     failures: list[Failure] = []
     """Failures of the document as a whole. The chunk with position 0 carries them."""
     blocked: Failure | None = None

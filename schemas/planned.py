@@ -29,6 +29,8 @@ class PlannedSource(Frozen):
     places: dict[int, list[Box]] = {}
     """Places of charts on scans by page_index, in pixels of the rendered page, if only charts are read. For a scan without an entry
     the text is asked, to find its charts."""
+    place_sizes: dict[int, tuple[int, int]] = {}
+    """(width_px, height_px) of the page images on which these places were found, by page_index."""
     document_id: str | None = None
     """Set if the source was read before; it is then read again even if others have the same bytes. None: it may be a duplicate."""
 

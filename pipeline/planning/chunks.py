@@ -119,6 +119,7 @@ def _chunk(
         planned_pages=work.planned.pages,
         regions=work.planned.regions,
         places={page: work.planned.places[page] for page in pages if page in work.planned.places},
+        place_sizes={page: work.planned.place_sizes[page] for page in pages if page in work.planned.place_sizes},
         failures=failures,
         blocked=blocked,
         duplicate_of=duplicate_of,

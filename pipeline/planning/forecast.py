@@ -162,18 +162,39 @@ _SPENT: dict[Task, str] = {
 }
 """For each task: pages, tokens and seconds at the engine, summed over the tables."""
 
-_RUNS = """
-    SELECT SUM(read_s), SUM(gpu_s), SUM(cost), MAX(currency)
-    FROM runs WHERE engine = $engine AND model IS NOT DISTINCT FROM $model AND status <> 'running' AND read_s > 0
-"""
+_RUNS: dict[Task, str] = {
+    "ocr": """
+        SELECT
+            SUM(read_s - IF(chart_engine IS NULL, 0, chart_read_s)),
+            SUM(gpu_s - COALESCE(chart_gpu_s, 0)),
+            SUM(cost * CASE
+                WHEN chart_engine IS NULL THEN 1 WHEN gpu_s > 0 THEN 1 - chart_gpu_s / gpu_s ELSE 1 - chart_read_s / read_s END),
+            MAX(currency)
+        FROM runs WHERE engine = $engine AND model IS NOT DISTINCT FROM $model AND status <> 'running' AND read_s > 0
+    """,
+    "chart": """
+        SELECT
+            SUM(IF(chart_engine IS NULL, read_s, chart_read_s)),
+            SUM(IF(chart_engine IS NULL, gpu_s, COALESCE(chart_gpu_s, 0))),
+            SUM(cost * CASE
+                WHEN chart_engine IS NULL THEN 1 WHEN gpu_s > 0 THEN chart_gpu_s / gpu_s ELSE chart_read_s / read_s END),
+            MAX(currency)
+        FROM runs
+        WHERE COALESCE(chart_engine, engine) = $engine
+            AND IF(chart_engine IS NULL, model, chart_model) IS NOT DISTINCT FROM $model
+            AND status <> 'running' AND read_s > 0
+    """,
+}
+"""What the readers of the task's engine spent: seconds at the engine, of GPUs, and money. A run whose engines differ is parted by
+GPU-seconds, or without GPUs by seconds at the engines."""
 
 
 def _spent(output: str, task: Task, recipe: Recipe) -> dict[str, Any]:
     """Tokens, gpu_s and cost per page. A task's share of a run's GPU time and cost is its share of the seconds at the engine."""
     asked = {"engine": recipe.engine, "model": recipe.model}
-    connection = connect(output, _SPENT[task] + _RUNS)
+    connection = connect(output, _SPENT[task] + _RUNS[task])
     num_pages, num_tokens, read_s = connection.execute(_SPENT[task], asked).fetchall()[0]
-    run_read_s, gpu_s, cost, currency = connection.execute(_RUNS, asked).fetchall()[0]
+    run_read_s, gpu_s, cost, currency = connection.execute(_RUNS[task], asked).fetchall()[0]
     if not num_pages:
         return {}
     share = (read_s or 0) / num_pages / run_read_s if run_read_s else None

@@ -46,7 +46,7 @@ def _handover(setup: ReadSetup) -> Handover | None:
         setup.later,
         setup.regions,
         reads_drawings=setup.read.charts_from != "model",
-        knows_places=text is not None and gives_places(text),
+        knows_places=text is not None and gives_places(text.engine, text.prompt_version),
         keeps_pictures=setup.images != "none",
     )
 

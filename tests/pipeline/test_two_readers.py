@@ -205,9 +205,18 @@ def test_charts_alone_find_their_places_by_their_own_engine_where_nobody_knows_t
     assert readers.rows()["pages"] == []
 
 
+def test_places_that_another_recipe_found_are_moved_to_the_size_of_the_page(tmp_path: Path) -> None:
+    readers = Readers(tmp_path, two())
+    places = {"places": {2: [Box(32, 22.4, 288, 201.6)]}, "place_sizes": {2: (320, 224)}}
+    readers.run(rendered(page(2, is_scan=True), tasks=["chart"], **places))
+
+    (chart,) = readers.rows()["charts"]
+    assert (chart["left_px"], chart["right_px"], chart["flags"]) == (pytest.approx(64 - 25.6), pytest.approx(576 + 25.6), [])
+
+
 def test_places_are_asked_of_the_second_engine_where_the_first_gives_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "gives_places", lambda _: False)
-    monkeypatch.setattr(read_pages, "gives_places", lambda _: False)
+    monkeypatch.setattr(reading, "gives_places", lambda *_: False)
+    monkeypatch.setattr(read_pages, "gives_places", lambda *_: False)
     readers = Readers(tmp_path, two(script={}, charts=TEXT))
     readers.run(rendered(page(2, is_scan=True)))
 

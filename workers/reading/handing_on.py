@@ -7,7 +7,6 @@ from typing import Protocol
 
 from schemas.failure import Task
 from schemas.page import Box, Chunk, PageImage, Region, RenderedPage
-from schemas.plan import Recipe
 from schemas.records import BlockRecord, ChartPointRecord, ChartRecord, ChunkRecords, FailureRecord, ImageRecord, PageRecord
 from schemas.settings import RegionSettings
 
@@ -35,10 +34,18 @@ def may_hide_charts(page: RenderedPage) -> bool:
     return page.is_scan and all(region.origin == "standalone" for region in page.regions)
 
 
-def gives_places(recipe: Recipe) -> bool:
-    """True if text that is read under this recipe comes with the boxes of figures and charts on scans. Free Markdown has none, and
-    `classic` finds none in pixels."""
-    return recipe.engine != "classic" and not (recipe.prompt_version or "").startswith("ocr-markdown")
+def gives_places(engine: str, prompt_version: str | None) -> bool:
+    """True if text that is read by this engine and prompt comes with the boxes of figures and charts on scans. Free Markdown has
+    none, and `classic` finds none in pixels."""
+    return engine != "classic" and not (prompt_version or "").startswith("ocr-markdown")
+
+
+def planned_boxes(page: RenderedPage, chunk: Chunk) -> list[Box]:
+    """The planned places of charts, in pixels of this page's image, which another recipe may have drawn at another size."""
+    assert page.image is not None
+    width_px, height_px = chunk.place_sizes.get(page.page_index, (page.image.width_px, page.image.height_px))
+    x, y = page.image.width_px / width_px, page.image.height_px / height_px
+    return [Box(*box).scaled(x, y) for box in chunk.places.get(page.page_index, [])]
 
 
 def wanted_regions(page: RenderedPage, chunk: Chunk) -> list[Region]:
@@ -79,6 +86,7 @@ class Handover:
         wants_charts = "chart" in self._tasks and "chart" in chunk.tasks and not page.is_blank
         wanted = wanted_regions(page, chunk) if wants_charts else []
         may_crop = wants_charts and self._crops and chunk.regions is None and may_hide_charts(page)
+        may_crop = may_crop and chunk.places.get(page.page_index) != []
         crops = may_crop and (has_places or needs_text or not (is_read and self._knows_places))
         if needs_text or ((wanted or crops) and self._keeps_pictures):
             yield page

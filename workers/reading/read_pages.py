@@ -26,7 +26,16 @@ from workers.reading.asking import Outcome, ask, max_output_tokens
 from workers.reading.busy import Busy
 from workers.reading.crops import crop_regions, region_text_layer
 from workers.reading.drawn import drawn_content
-from workers.reading.handing_on import Handover, chart_boxes, gives_places, may_hide_charts, of_pages, together, wanted_regions
+from workers.reading.handing_on import (
+    Handover,
+    chart_boxes,
+    gives_places,
+    may_hide_charts,
+    of_pages,
+    planned_boxes,
+    together,
+    wanted_regions,
+)
 from workers.reading.pictures import pictures_of
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
@@ -257,7 +266,8 @@ class _ChunkReader:
         """True if the text says where a scan's charts are, whoever reads it."""
         if self._asks_text(page_index):
             return self._reader._transport == "json"
-        return "ocr" in self._asked and gives_places(self._reader._recipes["ocr"])
+        recipe = self._reader._recipes["ocr"] if "ocr" in self._asked else None
+        return recipe is not None and gives_places(recipe.engine, recipe.prompt_version)
 
     # --- charts
 
@@ -285,7 +295,7 @@ class _ChunkReader:
             return []
         if not may_hide_charts(page) or self._chunk.regions is not None:
             return []
-        boxes = self._chunk.places.get(page.page_index) or self._boxes(page, places)
+        boxes = planned_boxes(page, self._chunk) or self._boxes(page, places)
         is_read_whole = any(chart.status in ("ok", "partial") for records in charts for chart in records.charts)
         if not boxes or (is_read_whole and len(boxes) == 1):
             return []

@@ -69,6 +69,31 @@ def test_a_new_chart_prompt_redoes_charts_not_ocr_and_says_for_how_much(store: L
     assert (part.cost, part.currency) == (pytest.approx(40 * 0.2), "EUR")
 
 
+def test_each_engine_of_a_run_has_its_own_part_of_what_it_spent(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    other = {"engine": "strong", "model": "9B"}
+    run = {"read_s": 10.0, "gpu_s": 40.0, "cost": 0.8, "currency": "EUR", "chart_engine": "strong", "chart_model": "9B"}
+    write_lake(
+        tmp_path,
+        {
+            "pages": [row("pages", page_index=index, read_s=1.0, status="ok", **SCRIPTED) for index in range(2)],
+            "charts": [row("charts", recipe_id="c1", read_s=4.0, **other)],
+            "documents": [row("documents", num_pages_read=2, chart_recipe_id="c1")],
+            "runs": [row("runs", status="finished", chart_read_s=8.0, chart_gpu_s=30.0, **run, **SCRIPTED)],
+        },
+    )
+    recipes = {**RECIPES, "chart": RECIPES["chart"].model_copy(update=other)}
+
+    found = foreseen(store, make_source("c"), recipes=recipes, known=lake())
+
+    pages = found["ocr"].num_pages
+    assert found["ocr"].gpu_h == pytest.approx(
+        pages * (1 / 2) * 10 / 3600
+    )  # of 2 s at the engine of text 1 s a page, of its 10 GPU s
+    assert found["chart"].gpu_h == pytest.approx(pages * (2 / 8) * 30 / 3600)
+    assert (found["ocr"].cost, found["chart"].cost) == (pytest.approx(pages * 0.5 * 0.2), pytest.approx(pages * 0.25 * 0.6))
+
+
 def test_new_sources_are_estimated_by_their_bytes(store: LocalStore) -> None:
     found = foreseen(store, A, B, make_source("c", size_bytes=500), make_source("a", etag="2", size_bytes=100))
 
