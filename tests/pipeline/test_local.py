@@ -33,7 +33,7 @@ class Killer(Silent):
         self.messages: list[str] = []
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
-        pid = int(receipt.reader.split("-")[-2])
+        pid = int(receipt.spent.readers[0].name.split("-")[-2])
         if not self.killed:
             self.killed.append(pid)
             os.kill(pid, signal.SIGKILL)
