@@ -5,12 +5,31 @@ Blocks are keyed by their type (`{"paragraph": "…"}`), which takes 1.05x the t
 of figures and charts (see `answer_schema`).
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from schemas.failure import Task
 from schemas.frozen import Frozen
+
+AnswerForm = Literal["json", "markdown", "layout_json", "doctags", "grounded"]
+"""How a model writes its answer: `json` is the JSON below; `layout_json` a list of objects with a box, a category and a text;
+`grounded` Markdown with a label and a box before each part."""
+
+
+@dataclass(frozen=True)
+class AnswerShape:
+    """The form of an answer, and what its boxes count in."""
+
+    form: AnswerForm = "json"
+    box_width: int | None = None
+    """The right edge of the image in the numbers of the answer's boxes; None for shares of it, or if there are no boxes."""
+    box_height: int | None = None
+
+
+JSON_ANSWER = AnswerShape()
+MARKDOWN_ANSWER = AnswerShape("markdown")
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(allow_inf_nan=False)]

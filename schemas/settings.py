@@ -157,6 +157,12 @@ class ServerSettings(Section):
         "jpeg",
         description="Encoding of the images sent. `jpeg` (q 95, full chroma) takes a fifth of the CPU of `png`.",
     )
+    profile: str = Field(
+        "auto",
+        min_length=1,
+        description="How the model wants to be asked: the name of a profile, the path of a `.toml` file, or `auto`, which chooses "
+        "by the model's name and else asks Pagefold's own way.",
+    )
     response_format: Literal["json_schema", "json_object", "text"] = Field(
         "json_schema", description="Where to start; a server that refuses it is asked in the next looser one."
     )

@@ -9,6 +9,7 @@ from typer.main import get_command
 from pipeline.cli import app
 from pipeline.config import all_settings, resolve
 from tests.refresh_readme import GENERATED, PAGES, ROOT, WHERE, demo_output, pasted_demo, refreshed, replaced, steady
+from workers.engines.profiles.profile import parse_profile
 
 TEXTS = {page: path.read_text("utf-8") for page, path in PAGES.items()}
 TEXT = "\n".join(TEXTS.values())
@@ -109,7 +110,10 @@ def test_the_settings_files_in_the_docs_are_accepted(tmp_path, monkeypatch):
     for number, block in enumerate(blocks):
         file = tmp_path / f"{number}.toml"
         file.write_text(block, "utf-8")
-        resolve(file=file)
+        if block.startswith("name = "):
+            assert parse_profile(block, file.name).name
+        else:
+            resolve(file=file)
 
 
 @pytest.mark.ray

@@ -10,7 +10,7 @@ from schemas.plan import Recipe
 from schemas.settings import Settings
 from workers.engines.classic import LAYER_VERSION
 from workers.engines.engine import EngineInfo, EngineStartError
-from workers.reading.prompts import prompt_for
+from workers.reading.questions import prompt_of
 from workers.reading.vector_recipe import VECTOR, VECTOR_VERSION, vector_recipe
 
 _RENDER = {"dpi_min", "dpi_max", "glyph_px", "cell_px", "min_pixels", "max_pixels"}
@@ -84,7 +84,7 @@ def _recipe(task: Task, settings: Settings, info: EngineInfo) -> Recipe:
         engine=info.name,
         model=info.model,
         model_revision=info.revision,
-        prompt_version=prompt_for(task, settings.read.transport).version if info.takes_prompts else None,
+        prompt_version=prompt_of(task, info, settings.read.transport).version if info.takes_prompts else None,
         schema_version=SCHEMA_VERSION,
         options=options,
         reads_by=info.reads_by if task == "ocr" else None,

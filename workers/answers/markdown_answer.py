@@ -2,7 +2,8 @@
 
 markdown-it-py finds the blocks (CommonMark and pipe tables). The text inside a block stays Markdown, as in the JSON answer. Display
 formulas and HTML tables are cut out first, because CommonMark reads their lines as lists, headings and paragraphs. Markdown has no
-headers, footers, captions and charts: they become paragraphs, and a chart becomes a figure. No block has a box.
+headers, footers, captions and charts: they become paragraphs, and a chart becomes a figure. No block has a box, but for figures
+whose file names say where they are.
 """
 
 import re
@@ -14,6 +15,7 @@ from markdown_it.token import Token
 
 from schemas.answers import OcrAnswer
 from schemas.failure import FailureKind, PageError
+from workers.answers.boxes import Boxes
 from workers.answers.parse import MAX_CHARS, Parsed
 from workers.answers.reshape import clean_text
 from workers.text.languages import languages_of
@@ -33,20 +35,26 @@ _WRAPPING = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(markdown|md|text)?[ \t]*\n", re.
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _FORMULA_ENDS = {"$$": "$$", "\\[": "\\]"}
 _IMAGES = re.compile(r"(?:!\[[^\]\n]{0,2000}\]\([^)\n]{0,2000}\)\s*)+")
-_ALT = re.compile(r"!\[([^\]\n]{0,2000})\]\(")
+_ALT = re.compile(r"!\[([^\]\n]{0,2000})\]\(([^)\n]{0,2000})\)")
 _ONE_FORMULA = re.compile(r"\$(?=[^$]*[\\^_{=])[^$]+\$")
 _FOOTNOTE = re.compile(r"\[\^([^\]\s]{1,40})\]:\s*(.*)", re.DOTALL)
 _TAG_LINE = re.compile(r"\s*(?:</?(?:div|p|center|section|article|figure|br|hr)\b[^<>]{0,500}>|<!--.{0,500}-->)\s*", re.IGNORECASE)
 _WRAPPED_LINE = re.compile(r"\s*<(div|p|center|figcaption|caption)\b[^<>]{0,500}>(.*)</\1>\s*", re.IGNORECASE)
 _IMG_LINE = re.compile(r"\s*<img\b([^<>]{0,2000})>\s*", re.IGNORECASE)
+_SRC_ATTRIBUTE = re.compile(r"""\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+_EDGES_IN_NAME = re.compile(r"\bbbox_(\d{1,6})_(\d{1,6})_(\d{1,6})_(\d{1,6})\b")
+"""left, top, right, bottom in the name that OvisOCR2 gives to a figure's file."""
+_PLACE_IN_NAME = re.compile(r"\bpage_(\d{1,6})_(\d{1,6})_(\d{1,6})_(\d{1,6})\b")
+"""left, top, width, height in the name that olmOCR gives to a figure's file."""
 _ALT_ATTRIBUTE = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 
 JsonBlock = dict[str, Any]
 
 
-def parse_markdown(text: str, *, is_complete: bool) -> Parsed:
+def parse_markdown(text: str, *, is_complete: bool, boxes: Boxes | None = None) -> Parsed:
     """The answer in a completion's text. An answer that stopped early is kept, with its last block as far as it goes.
 
+    `boxes`: what the boxes in the names of figures count in; None if names say nothing.
     The languages are those that follow from the script alone (`workers.text.languages`). Raises PageError(bad_answer) if there are
     only thoughts, or far too much text.
     """
@@ -56,12 +64,18 @@ def parse_markdown(text: str, *, is_complete: bool) -> Parsed:
     if not end and text.lstrip().startswith("<think>"):
         raise PageError(FailureKind.bad_answer, "the answer ends before its thoughts do")
     source, was_wrapped = _unwrapped(_TOO_DEEP.sub("> ", clean_text(after if end else thought)))
-    blocks = [block for part in _parts(source.split("\n")) for block in _blocks_of(part)]
+    blocks = list(markdown_blocks(source, boxes))
     flags = {"markdown_wrapped"} if was_wrapped else set()
     if not is_complete:
         flags.add("partial")
     answer = OcrAnswer.model_validate({"languages": languages_of(source), "blocks": blocks})
     return Parsed(answer, is_partial=not is_complete, repairs=tuple(sorted(flags)))
+
+
+def markdown_blocks(source: str, boxes: Boxes | None) -> Iterator[JsonBlock]:
+    """The blocks of clean Markdown."""
+    for part in _parts(source.split("\n")):
+        yield from _blocks_of(part, boxes)
 
 
 def _unwrapped(source: str) -> tuple[str, bool]:
@@ -147,17 +161,17 @@ def _table(lines: list[str], start: int) -> _Found | None:
     return lines[start][:begin], _Part("table", "\n".join(body)[begin:]), "", len(lines)  # cut inside
 
 
-def _blocks_of(part: _Part) -> Iterator[JsonBlock]:
+def _blocks_of(part: _Part, boxes: Boxes | None) -> Iterator[JsonBlock]:
     if part.kind == "formula":
         yield {"formula": part.text.strip()}
     elif part.kind == "table":
         rows = rows_of_table_text(part.text)
         yield {"table": rows} if rows else {"paragraph": part.text.strip()}
     elif part.text.strip():
-        yield from _blocks(part.text)
+        yield from _blocks(part.text, boxes)
 
 
-def _blocks(source: str) -> Iterator[JsonBlock]:
+def _blocks(source: str, boxes: Boxes | None) -> Iterator[JsonBlock]:
     lines = source.split("\n")
     tokens = iter(_PARSER.parse(source))
     marker: str | None = None
@@ -173,7 +187,7 @@ def _blocks(source: str) -> Iterator[JsonBlock]:
         elif token.type == "paragraph_open":
             content = next(tokens).content
             if marker is None:
-                yield from _paragraph(content)
+                yield from _paragraph(content, boxes)
             elif text := content.strip():
                 yield {"list_item": marker + text}
             marker = None
@@ -210,28 +224,27 @@ def _fenced(token: Token) -> Iterator[JsonBlock]:
         yield {"table": rows} if rows else {"paragraph": content}
 
 
-def _paragraph(content: str) -> Iterator[JsonBlock]:
+def _paragraph(content: str, boxes: Boxes | None) -> Iterator[JsonBlock]:
     lines: list[str] = []
     for line in content.split("\n"):
         if image := _IMG_LINE.fullmatch(line):
             if lines:
-                yield from _plain_paragraph("\n".join(lines))
+                yield from _plain_paragraph("\n".join(lines), boxes)
                 lines = []
-            alt = _ALT_ATTRIBUTE.search(image[1])
-            yield {"figure": (alt[1] or alt[2] or "").strip() if alt else ""}
+            yield _figure(_attribute(_ALT_ATTRIBUTE, image[1]), _attribute(_SRC_ATTRIBUTE, image[1]), boxes)
         elif not _TAG_LINE.fullmatch(line):
             wrapped = _WRAPPED_LINE.fullmatch(line)
             lines.append(wrapped[2].strip() if wrapped else line)
-    yield from _plain_paragraph("\n".join(lines))
+    yield from _plain_paragraph("\n".join(lines), boxes)
 
 
-def _plain_paragraph(content: str) -> Iterator[JsonBlock]:
+def _plain_paragraph(content: str, boxes: Boxes | None) -> Iterator[JsonBlock]:
     text = content.strip()
     if not text:
         return
     if _IMAGES.fullmatch(text):
-        for alt in _ALT.findall(text):
-            yield {"figure": alt.strip()}
+        for alt, source in _ALT.findall(text):
+            yield _figure(alt, source, boxes)
     elif footnote := _FOOTNOTE.fullmatch(text):
         yield {"footnote": f"{footnote[1]} {footnote[2]}".strip()}
     elif _ONE_FORMULA.fullmatch(text):
@@ -240,3 +253,18 @@ def _plain_paragraph(content: str) -> Iterator[JsonBlock]:
         yield {"table": rows}  # its separator has another number of cells than its head
     else:
         yield {"paragraph": text}
+
+
+def _attribute(pattern: re.Pattern[str], attributes: str) -> str:
+    found = pattern.search(attributes)
+    return (found[1] or found[2] or "") if found else ""
+
+
+def _figure(alt: str, source: str, boxes: Boxes | None) -> JsonBlock:
+    box = None
+    if boxes is not None and (edges := _EDGES_IN_NAME.search(source)):
+        box = boxes.share([int(edge) for edge in edges.groups()])
+    elif boxes is not None and (place := _PLACE_IN_NAME.search(source)):
+        left, top, width, height = map(int, place.groups())
+        box = boxes.share([left, top, left + width, top + height])
+    return {"figure": alt.strip()} | ({"box": box} if box else {})

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from schemas.answers import JSON_ANSWER, AnswerShape
 from schemas.errors import EXIT_INCOMPLETE, EndsRun
 from schemas.failure import Failure, Task
 from schemas.page import NO_EDGES, PageEdges, PageImage, Region, TextLayer
+from workers.engines.profiles.profile import Profile
 
 StopReason = Literal["stop", "length", "loop", "cancelled", "error"]
 
@@ -39,8 +41,10 @@ class Request:
     image: PageImage
     prompt: Prompt
     answer_schema: Mapping[str, Any] | None
-    """JSON schema of the answer; None for free text, which is parsed as Markdown."""
+    """JSON schema of the answer; None for an answer in any other form."""
     max_output_tokens: int
+    shape: AnswerShape = JSON_ANSWER
+    """The form of the answer, and what its boxes count in."""
     temperature: float = 0.0
     repetition_penalty: float = 1.0
     """Above 1 when the question is asked again after a loop."""
@@ -116,6 +120,8 @@ class EngineInfo:
     """Everything else of the engine that changes its answers."""
     chart_options: Mapping[str, Any] = field(default_factory=dict)
     """What changes only its answers about charts."""
+    profile: Profile | None = None
+    """How the model wants to be asked; None for an engine that is asked in our own way only."""
     reads_by: str | None = None
     """What this machine has to read by beside the engine's own model; None for an engine for which machines do not differ."""
 

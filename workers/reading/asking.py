@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from schemas.answers import OcrAnswer
+from schemas.answers import JSON_ANSWER, MARKDOWN_ANSWER, OcrAnswer
 from schemas.failure import Failure, FailureKind, PageError
 from schemas.page import TextLayer
 from schemas.settings import ReadSettings
-from workers.answers.markdown_answer import parse_markdown
-from workers.answers.parse import Parsed, parse_answer
+from workers.answers.forms.parsing import parse_form
+from workers.answers.parse import Parsed
 from workers.contained import page_failure
 from workers.engines.engine import Completion, Request
 from workers.text.loops import find_loop
@@ -153,10 +153,9 @@ def _parsed(request: Request, text: str, *, is_complete: bool) -> Parsed:
     and an empty JSON answer is not an empty text."""
     if is_complete and not text.strip():
         raise PageError(FailureKind.bad_answer, "the engine stopped without a word")
-    if request.answer_schema is not None:
-        return parse_answer(request.task, text, is_complete=is_complete)
-    parsed = parse_markdown(text, is_complete=is_complete)
-    if is_complete and isinstance(parsed.answer, OcrAnswer) and not parsed.answer.blocks:
+    is_free_text = request.answer_schema is None and request.shape == JSON_ANSWER
+    parsed = parse_form(request.task, text, MARKDOWN_ANSWER if is_free_text else request.shape, is_complete=is_complete)
+    if request.answer_schema is None and is_complete and isinstance(parsed.answer, OcrAnswer) and not parsed.answer.blocks:
         raise PageError(FailureKind.bad_answer, "the answer holds no text, though the page is not blank")
     return parsed
 

@@ -37,7 +37,7 @@ def may_hide_charts(page: RenderedPage) -> bool:
 def gives_places(engine: str, prompt_version: str | None) -> bool:
     """True if text that is read by this engine and prompt comes with the boxes of figures and charts on scans. Free Markdown has
     none, and `classic` finds none in pixels."""
-    return engine != "classic" and not (prompt_version or "").startswith("ocr-markdown")
+    return engine != "classic" and "-markdown-" not in (prompt_version or "")
 
 
 def planned_boxes(page: RenderedPage, chunk: Chunk) -> list[Box]:

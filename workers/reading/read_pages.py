@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
+from schemas.answers import ChartAnswer, OcrAnswer
 from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Box, Chunk, PageEdges, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
@@ -37,7 +37,7 @@ from workers.reading.handing_on import (
     wanted_regions,
 )
 from workers.reading.pictures import pictures_of
-from workers.reading.prompts import prompt_for
+from workers.reading.questions import can_answer_json, question_of, says_places, settings_for, transport_of
 from workers.reading.rows import ChunkRows
 from workers.reading.vector_recipe import vector_recipe
 from workers.text.content import OcrContent, ocr_content
@@ -77,7 +77,7 @@ class PageReader:
         self.handover = handover
         self._own_tasks: Collection[Task] = recipes if tasks is None else tasks
         self._settings = settings
-        self._transport: Transport = settings.transport if info.takes_prompts else "json"
+        self._transport = transport_of(info, settings.transport)
         self._slots = asyncio.Semaphore(max_requests)
         self._run_id = run_id
         self._clock = clock
@@ -226,14 +226,17 @@ class _ChunkReader:
 
     def _text_request(self, page: RenderedPage, transport: Transport) -> Request:
         assert page.image is not None
+        question = question_of("ocr", self._reader._info, transport, page.image)
+        settings = settings_for(self._reader._info, "ocr", self._reader._settings)
         return Request(
             label=f"{self._chunk.source.uri}#page={page.page_index}",
             task="ocr",
             image=page.image,
-            prompt=prompt_for("ocr", transport),
-            answer_schema=answer_schema("ocr") if transport == "json" else None,
-            max_output_tokens=max_output_tokens(page.text_layer, page.image.width_px, page.image.height_px, self._reader._settings),
-            temperature=self._reader._settings.temperature,
+            prompt=question.prompt,
+            answer_schema=question.schema,
+            shape=question.shape,
+            max_output_tokens=max_output_tokens(page.text_layer, page.image.width_px, page.image.height_px, settings),
+            temperature=settings.temperature,
             text_layer=page.text_layer,
             regions=tuple(page.regions) if self._reader._info.sees_regions else (),
             edges=PageEdges(page.nearby, is_first=page.page_index == 0),
@@ -258,14 +261,14 @@ class _ChunkReader:
             and self._chunk.regions is None
             and page.page_index not in self._chunk.places
             and may_hide_charts(page)
-            and "ocr" in self._reader._info.tasks
+            and can_answer_json(self._reader._info)
             and self._reader._regions.enabled
         )
 
     def _text_has_places(self, page_index: int) -> bool:
         """True if the text says where a scan's charts are, whoever reads it."""
         if self._asks_text(page_index):
-            return self._reader._transport == "json"
+            return says_places(self._reader._info, self._reader._settings.transport)
         recipe = self._reader._recipes["ocr"] if "ocr" in self._asked else None
         return recipe is not None and gives_places(recipe.engine, recipe.prompt_version)
 
@@ -331,15 +334,18 @@ class _ChunkReader:
             return ChunkRecords(charts=[self.rows.of_bare_chart(page.page_index, region)], failures=[failure])
 
     def _chart_request(self, page: RenderedPage, region: Region, image: PageImage) -> Request:
+        question = question_of("chart", self._reader._info, "json", image)
+        settings = settings_for(self._reader._info, "chart", self._reader._settings)
         return Request(
             label=f"{self._chunk.source.uri}#page={page.page_index}&region={region.region_index}",
             task="chart",
             image=image,
-            prompt=prompt_for("chart"),
-            answer_schema=answer_schema("chart"),
-            max_output_tokens=self._reader._settings.max_output_tokens,
-            temperature=self._reader._settings.temperature,
             draft=region.drawn_answer,
+            prompt=question.prompt,
+            answer_schema=question.schema,
+            shape=question.shape,
+            max_output_tokens=settings.max_output_tokens,
+            temperature=settings.temperature,
             text_layer=region_text_layer(region, image),
         )
 

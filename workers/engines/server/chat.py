@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from schemas.failure import Failure, FailureKind, clean_message
 from workers.engines.engine import Completion, Request, StopReason
+from workers.engines.profiles.profile import Profile
 
 ResponseFormat = Literal["json_schema", "json_object", "text"]
 
@@ -37,6 +38,8 @@ class Dialect:
     logprobs: bool = True
     penalty_key: Literal["repetition_penalty", "frequency_penalty"] | None = "repetition_penalty"
     temperature: bool = True
+    extra: frozenset[str] = frozenset()
+    """Names of the profile's further fields that the server takes."""
 
     def looser(self, message: str, body: dict[str, Any]) -> "Dialect | None":
         """The dialect to try after a 400 or 422 to `body` with `message`; None if the refusal has another reason.
@@ -56,16 +59,27 @@ class Dialect:
                 return replace(self, penalty_key="frequency_penalty" if key == "repetition_penalty" else None)
         if "response_format" in body and any(word in text for word in _FORMAT_WORDS):
             return replace(self, response_format=_LOOSER[self.response_format])
+        for key in sorted(self.extra):
+            if key in text and is_unknown:
+                return replace(self, extra=self.extra - {key})
         if "temperature" in body and "temperature" in text and is_unknown:
             return replace(self, temperature=False)
         return None
 
 
-def request_body(request: Request, model: str, image_url: str, dialect: Dialect) -> dict[str, Any]:
+def request_body(request: Request, model: str, image_url: str, dialect: Dialect, profile: Profile) -> dict[str, Any]:
     """The body of a request. `Request.label` is not sent, and `answer_prefix` neither, because the protocol cannot continue a
     prefix."""
-    content = [{"type": "image_url", "image_url": {"url": image_url}}, {"type": "text", "text": request.prompt.text}]
-    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": content}]}
+    parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": image_url}}]
+    if request.prompt.text:
+        parts.insert(len(parts) if profile.image_first else 0, {"type": "text", "text": request.prompt.text})
+    system = [{"role": "system", "content": profile.system}] if profile.system else []
+    body: dict[str, Any] = {"model": model, "messages": [*system, {"role": "user", "content": parts}]}
+    body |= {key: value for key, value in profile.extra_body.items() if key in dialect.extra}
+    if profile.top_p is not None:
+        body["top_p"] = profile.top_p
+    if profile.stop:
+        body["stop"] = profile.stop
     body[dialect.limit_key] = request.max_output_tokens
     if dialect.temperature:
         body["temperature"] = request.temperature

@@ -24,13 +24,15 @@ _SAVE: Mapping[ImageFormat, dict[str, Any]] = {
 }
 
 
-def encode_image(image: PageImage, image_format: ImageFormat) -> bytes:
-    """The image as a file's bytes. Pillow releases the GIL while it encodes."""
+def encode_image(image: PageImage, image_format: ImageFormat, size: tuple[int, int] | None = None) -> bytes:
+    """The image, at another size (width, height) if one is given, as a file's bytes. Pillow releases the GIL while it encodes."""
     out = io.BytesIO()
     pixels = Image.frombuffer("RGB", (image.width_px, image.height_px), image.rgb(), "raw", "RGB", 0, 1)
+    if size is not None and size != pixels.size:
+        pixels = pixels.resize(size, Image.Resampling.BICUBIC)
     pixels.save(out, image_format.upper(), **_SAVE[image_format])
     return out.getvalue()
 
 
-def data_url(image: PageImage, image_format: ImageFormat) -> str:
-    return f"data:image/{image_format};base64,{base64.b64encode(encode_image(image, image_format)).decode('ascii')}"
+def data_url(image: PageImage, image_format: ImageFormat, size: tuple[int, int] | None = None) -> str:
+    return f"data:image/{image_format};base64,{base64.b64encode(encode_image(image, image_format, size)).decode('ascii')}"

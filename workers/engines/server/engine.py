@@ -25,6 +25,7 @@ from schemas.failure import FailureKind
 from schemas.masking import MASK, masked
 from schemas.settings import MEBI, EngineSettings
 from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
+from workers.engines.profiles.profile import Profile, ProfileError, choose_profile, is_as_before, profile_text
 from workers.engines.server.chat import Dialect, error_message, failed_reply, read_reply, request_body, status_inside
 from workers.engines.server.encode import data_url
 from workers.engines.server.replies import Reply, fetch
@@ -48,7 +49,32 @@ _NUM_ENCODERS = 2
 def describe(settings: EngineSettings) -> EngineInfo:
     """Describes the engine, without the endpoint's address, because a model answers the same on another host."""
     options = settings.server.model_dump(mode="json", include={"image_format", "response_format"})
-    return EngineInfo(name="server", model=settings.model, revision=settings.revision, options=options)
+    profile = profile_of(settings)
+    if not is_as_before(profile):
+        options["profile"] = f"{profile.name} {profile.digest}"
+    return EngineInfo(
+        name="server", model=settings.model, revision=settings.revision, tasks=profile.tasks, options=options, profile=profile
+    )
+
+
+def profile_of(settings: EngineSettings) -> Profile:
+    """The profile by which the model is asked. Raises EngineStartError."""
+    try:
+        return choose_profile(settings.server.profile, settings.model)
+    except ProfileError as error:
+        raise EngineStartError(str(error)) from error
+
+
+def portable(settings: EngineSettings) -> EngineSettings:
+    """The settings with a profile's text in place of its path, because other machines do not have the file. Raises
+    EngineStartError."""
+    if not settings.server.profile.endswith(".toml"):
+        return settings
+    try:
+        text = profile_text(settings.server.profile)
+    except ProfileError as error:
+        raise EngineStartError(str(error)) from error
+    return settings.model_copy(update={"server": settings.server.model_copy(update={"profile": text})})
 
 
 def check(settings: EngineSettings, *, runs_here: bool) -> None:
@@ -120,7 +146,8 @@ class ServerEngine:
             timeout=httpx.Timeout(settings.timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
             limits=httpx.Limits(max_connections=settings.max_requests, max_keepalive_connections=settings.max_requests),
         )
-        self._dialect = Dialect(response_format=server.response_format)
+        self._profile = profile_of(settings)
+        self._dialect = Dialect(response_format=server.response_format, extra=frozenset(self._profile.extra_body))
         self._pause = _Pause()
         self._encoders = ThreadPoolExecutor(_NUM_ENCODERS, thread_name_prefix="encode")
 
@@ -154,7 +181,9 @@ class ServerEngine:
         """Asks the server; whatever it does is a completion. `engine_s` leaves out the wait for a free encoder."""
         start = time.monotonic()
         tries = _Tries()
-        image_url = await self._encoded(tries, data_url, request.image, self._settings.server.image_format)
+        image_format = self._profile.image_format or self._settings.server.image_format
+        size = self._profile.fitted(request.image.width_px, request.image.height_px)
+        image_url = await self._encoded(tries, data_url, request.image, image_format, size)
         try:
             completion = await self._ask(request, image_url, tries)
         except _Passing as error:
@@ -192,7 +221,7 @@ class ServerEngine:
         """Asks until the dialect fits. Each round returns or makes the dialect looser, which ends."""
         while True:
             used = self._dialect
-            body = request_body(request, self._model, image_url, used)
+            body = request_body(request, self._model, image_url, used, self._profile)
             reply = await self._post_until_answered(body, _max_bytes(request), tries)
             if reply.status not in (400, 422):
                 return self._outcome(reply)

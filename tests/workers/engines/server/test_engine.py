@@ -408,7 +408,7 @@ async def test_waiting_for_an_encoder_is_no_time_at_work(fake: FakeOpenAI, monke
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(server_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
 
-    def encode(image: object, image_format: object) -> str:
+    def encode(*image_and_form: object) -> str:
         clock.now += 1
         return "data:"
 

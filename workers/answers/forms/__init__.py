@@ -1,0 +1,1 @@
+"""Answers in the forms that other models were trained for, as the typed answer of a page."""
