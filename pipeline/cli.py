@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.commands import ask as asking
+from pipeline.commands import compare as comparing
 from pipeline.commands import export as taking
 from pipeline.commands import gc as keeping
 from pipeline.commands import look as looking
@@ -43,6 +44,7 @@ for command in (
     asking.query,
     asking.ask,
     asking.search,
+    comparing.compare,
     taking.report,
     taking.show,
     taking.export,

@@ -1,0 +1,87 @@
+"""Two recipes on the same pages: `pagefold compare`."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.analytics.compare import compare
+from pipeline.cli import app
+from schemas.errors import OperatorError
+from tests.pipeline.written_lake import row, write_lake
+
+SMALL, LARGE, OF_CHARTS = "aaaa000011112222", "abbb000011112222", "cccc000011112222"
+TEXTS = {
+    SMALL: ["same words here", "The total is 1,204 euros", ""],
+    LARGE: ["Same words, here!", "The total is 1,264 euros", "more"],
+}
+
+
+def of(table: str, recipe_id: str, page: int, plan: str, **values: Any) -> dict[str, Any]:
+    key = {"source_id": "a", "document_id": "bytes", "uri": "s3://drop/a.pdf", "plan_id": plan, "engine": "ovis"}
+    return row(table, **key | {"recipe_id": recipe_id, "page_index": page} | values)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three pages under two recipes, a table on the first, a chart on the second, and a stray page of one alone."""
+    plans = {SMALL: "000001", LARGE: "000002", OF_CHARTS: "000001", "dddd000011112222": "000002"}
+    rows: dict[str, list[dict[str, Any]]] = {"pages": [], "table_cells": [], "charts": [], "chart_points": []}
+    for recipe_id, texts in TEXTS.items():
+        for page, text in enumerate(texts):
+            rows["pages"].append(of("pages", recipe_id, page, plans[recipe_id], status="ok", text_plain=text))
+        for column, cell in enumerate(["Year", "2024", "7" if recipe_id == SMALL else "9"]):
+            cells = {"table_index": 0, "row_index": 0, "column_index": column, "text": cell}
+            rows["table_cells"].append(of("table_cells", recipe_id, 0, plans[recipe_id], **cells))
+    rows["pages"].append(of("pages", SMALL, 9, "000001", status="ok", text_plain="alone"))
+    rows["pages"].append(of("pages", LARGE, 9, "000002", status="failed", text_plain=None))
+    for recipe_id, values in ((OF_CHARTS, (12.0, 30.0)), ("dddd000011112222", (12.0, 50.0))):
+        rows["charts"].append(of("charts", recipe_id, 1, plans[recipe_id], region_index=0, status="ok"))
+        for index, value in enumerate(values):
+            point = {"region_index": 0, "point_index": index, "x_text": str(index), "value": value, "is_estimated": False}
+            rows["chart_points"].append(of("chart_points", recipe_id, 1, plans[recipe_id], **point))
+    key = {"source_id": "a", "document_id": "bytes", "uri": "s3://drop/a.pdf"}
+    rows["documents"] = [row("documents", plan_id=plan, **key) for plan in ("000001", "000002")]
+    return str(write_lake(tmp_path_factory.mktemp("out"), rows))
+
+
+def test_pages_that_both_have_read_are_compared_by_words_and_cells(out: str) -> None:
+    found = compare(out, "aa", "ab")
+
+    assert (found.task, found.num_compared, found.num_same) == ("ocr", 3, 0)
+    assert [(pair.page_index, pair.least < 1) for pair in found.worst] == [(2, True), (0, True), (1, True)]
+    last, first, second = found.worst
+    assert (last.words, last.cells) == (0.0, None)
+    assert (first.words, first.cells) == (1.0, 0.5)  # two of the four cells that either has
+    assert second.words == pytest.approx(0.95, abs=0.05)
+
+
+def test_charts_are_compared_by_their_points(out: str) -> None:
+    found = compare(out, OF_CHARTS, "dddd")
+
+    assert (found.task, found.num_compared, found.points) == ("chart", 1, pytest.approx(1 / 3))
+    assert [(pair.name, pair.page_index, pair.region_index) for pair in found.worst] == [("a.pdf", 1, 0)]
+
+
+def test_a_recipe_agrees_with_itself(out: str) -> None:
+    found = compare(out, SMALL, SMALL)
+    assert (found.num_compared, found.num_same, found.words, found.worst) == (4, 4, 1.0, [])
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [(("a", "ab"), "more than one recipe"), (("zz", "ab"), "no recipe"), (("aa", "cc"), "nothing to compare")],
+)
+def test_a_recipe_that_is_not_one_is_refused_with_those_that_there_are(out: str, names: tuple[str, str], sentence: str) -> None:
+    with pytest.raises(OperatorError, match=sentence):
+        compare(out, *names)
+
+
+def test_the_command_prints_shares_and_the_pages_that_differ_most(out: str) -> None:
+    shown = CliRunner().invoke(app, ["compare", out, "aa", "ab", "--top", "1"]).output
+    assert "3 pages were read under both; in 0 nothing differs." in shown
+    assert [line.split() for line in shown.splitlines()[-1:]] == [["a.pdf", "2", "0.0%", "-"]]
+
+    found = json.loads(CliRunner().invoke(app, ["compare", out, "aa", "ab", "--json"]).output)
+    assert (found["first"]["recipe_id"], found["num_compared"], len(found["worst"])) == (SMALL, 3, 3)
