@@ -28,6 +28,7 @@ from schemas.page import Box, EdgeLine, PageImage, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS, encode_jpeg
+from workers.rendering.pages.chart_pictures import may_be_chart
 from workers.rendering.pages.resolution import Size, fit
 
 _FORMATS = {
@@ -103,8 +104,8 @@ class ImageDocument:
         )
 
     def find_regions(self, page: RenderedPage) -> list[Region]:
-        """The image as a whole: it may be a picture of a chart."""
-        if not self._regions.enabled or page.image is None or page.is_blank:
+        """The image as a whole where it may be a picture of a chart."""
+        if not self._regions.enabled or page.image is None or page.is_blank or not may_be_chart(page.image):
             return []
         whole = Box(0, 0, page.image.width_px, page.image.height_px)
         return [Region(region_index=0, bbox_px=whole, origin="standalone")]

@@ -250,6 +250,39 @@ def test_an_image_is_one_standalone_region_as_large_as_its_page(read: Callable[.
     assert (region.origin, region.image, region.bbox_px) == ("standalone", None, (0, 0, 640, 448))
 
 
+def text_sheet() -> Image.Image:
+    image = Image.new("L", (1240, 1754), 255)
+    draw = ImageDraw.Draw(image)
+    for line in range(60):
+        draw.text((120, 100 + 25 * line), "The harbour master wrote down the height of the water. " * 2, fill=20)
+    return image
+
+
+def photograph() -> Image.Image:
+    numbers = np.random.default_rng(3)
+    slopes = np.linspace(0, 255, 480)[:, None] * np.linspace(0.2, 1, 640)[None]
+    return Image.fromarray((slopes + numbers.normal(0, 12, slopes.shape)).clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("picture", [text_sheet, photograph])
+def test_what_cannot_be_a_chart_is_no_region(read: Callable[..., list[RenderedPage]], picture: Callable[[], Image.Image]) -> None:
+    (page,) = read(picture())
+
+    assert page.regions == []
+    assert not page.is_blank
+
+
+def test_a_chart_of_thin_lines_is_a_region(read: Callable[..., list[RenderedPage]]) -> None:
+    image = text_sheet().resize((620, 877))
+    draw = ImageDraw.Draw(image)
+    draw.line([(100, 300), (100, 600), (400, 600)], fill=0)
+    draw.line([(100, 560), (200, 480), (300, 500), (400, 350)], fill=90)
+
+    (page,) = read(image)
+
+    assert [region.origin for region in page.regions] == ["standalone"]
+
+
 def test_a_large_image_is_reduced_and_carries_its_own_pixels(read: Callable[..., list[RenderedPage]]) -> None:
     (page,) = read(halves(0, 255, "L", (4000, 3000)), "JPEG")
 
