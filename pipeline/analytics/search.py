@@ -1,6 +1,6 @@
 """Pages by the words on them: what `pagefold search` finds, and how it is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -153,17 +153,21 @@ def as_table(found: Found) -> pa.Table:
     return pa.Table.from_pylist([place._asdict() for place in found.places], schema=schema)
 
 
-def print_places(console: Console, found: Found) -> None:
-    """Each with its snippet, its words marked, and a link that opens its page."""
+def print_places(console: Console, found: Found, link: Callable[[Place], str] | None = None) -> None:
+    """Each with its snippet, its words marked, and a link that opens its page: `link`'s, else the source's own."""
     for place, marks in zip(found.places, found.marks, strict=True):
         where = Text.assemble((clean_message(place.name), "bold cyan"), f", page {place.page_index + 1}")
         if place.kind is not None:
             where.append(f", {place.kind}")
-        console.print(where.append(f"  {clean_message(page_link(place.uri, place.page_index))}", "dim"), soft_wrap=True)
+        console.print(where.append(f"  {clean_message(link(place) if link else source_link(place))}", "dim"), soft_wrap=True)
         console.print(_snippet(place.snippet, marks), soft_wrap=True)
         console.print()
     shown = f"; the first {len(found.places)} are shown" if found.num_pages > len(found.places) else ""
     console.print(f"{found.num_pages} page{'' if found.num_pages == 1 else 's'}{shown}")
+
+
+def source_link(place: Place) -> str:
+    return page_link(place.uri, place.page_index)
 
 
 def page_link(uri: str, page_index: int) -> str:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
@@ -27,6 +27,11 @@ from pipeline.commands.answers import (
 from pipeline.commands.flags import Output
 from pipeline.commands.output import console, note
 from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.analytics.search import Place
 
 _COMMENTED_SQL = re.compile(r"--(?![a-z-]+=)(\s|[^\n]*\n)")
 
@@ -101,6 +106,7 @@ def search(
     output: Output,
     text: Annotated[str, typer.Argument(metavar="WORDS", help='All on the page; "a phrase", -without, a OR b, name:report.')],
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Show at most this many pages.")] = 10,
+    report: Annotated[str | None, typer.Option("--report", help="A folder of `pagefold report`: links lead there.")] = None,
     format: FormatFlag = None,
     out: OutFlag = None,
     csv: CsvFlag = False,
@@ -114,11 +120,26 @@ def search(
     from pipeline.analytics.search import as_table, print_places
     from pipeline.analytics.search import search as find
 
+    link = _into_report(report) if report else None
     found = find(output, text, limit=limit, on_progress=lambda done, total: note(f"{done} of {total} pages are indexed"))
     if is_shaped:
         shape.show(as_table(found).to_reader())
     else:
-        print_places(console(), found)
+        print_places(console(), found, link)
+
+
+def _into_report(report: str) -> "Callable[[Place], str]":
+    """Links to where the report shows a place, at its block; to the source where it does not. Raises OperatorError."""
+    from pipeline.analytics.search import source_link
+    from pipeline.report.links import read_links
+
+    links, root = read_links(report), Path(report).absolute().as_uri()
+
+    def link(place: "Place") -> str:
+        shown = links.of(place.uri, place.page_index, place.block_index)
+        return f"{root}/{shown}" if shown else source_link(place)
+
+    return link
 
 
 def _sql_text(sql: str | None, file: Path | None) -> str:

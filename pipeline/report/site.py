@@ -4,7 +4,6 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import NamedTuple
-from urllib.parse import quote
 
 import duckdb
 from PIL import Image
@@ -18,6 +17,7 @@ from pipeline.documents.reading import Row, listed, read_listed
 from pipeline.lake.opening import open_store
 from pipeline.object_store.store import Store
 from pipeline.report.index import index_body
+from pipeline.report.links import ReportLinks
 from pipeline.report.pages import document_body
 from pipeline.report.style import document as page_of
 from schemas.errors import OperatorError
@@ -54,11 +54,11 @@ def write_report(
     with closing(connect(output)) as connection, Pictures(settings, connection) as pictures:
         rows = listed(connection, where, limit)
         folders = folder_names(rows)
-        starts: dict[str, list[tuple[int, str]]] = {}
-        """uri -> first page and name of each of its files."""
+        shown: dict[str, list[tuple[int, str]]] = {}
         for number, (row, document) in enumerate(zip(rows, read_listed(connection, rows), strict=True), 1):
-            why = _write_document(store, f"documents/{folders[row['uri']]}", document, pictures)
-            starts[row["uri"]] = [(pages[0].page_index if pages else 0, name) for name, pages in _files(document)]
+            folder = f"documents/{folders[row['uri']]}"
+            why = _write_document(store, folder, document, pictures)
+            shown[row["uri"]] = [(pages[0].page_index if pages else 0, f"{folder}/{name}") for name, pages in _files(document)]
             yield Step(row["name"], number, len(rows), why)
         runs = _rows(connection, f"SELECT * FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at DESC LIMIT {_MAX_RUNS}")
         chosen = {row["uri"] for row in rows}
@@ -68,14 +68,9 @@ def write_report(
             row for row in _rows(connection, "SELECT * FROM open_failures ORDER BY uri, page_index") if row["uri"] in chosen
         ]
 
-        def link(uri: str, page_index: int | None) -> str:
-            name = [name for first, name in starts[uri] if page_index is None or first <= page_index][
-                0 if page_index is None else -1
-            ]
-            anchor = "" if page_index is None else f"#page-{page_index + 1}"
-            return f"documents/{quote(folders[uri])}/{name}{anchor}"
-
-        body = index_body(output, runs, rows, reviews, failures, link)
+        links = ReportLinks(shown)
+        links.write(store)
+        body = index_body(output, runs, rows, reviews, failures, lambda uri, page_index: links.of(uri, page_index) or "")
         store.put("index.html", page_of(output, body, has_script=True).encode("utf-8", "replace"))
 
 

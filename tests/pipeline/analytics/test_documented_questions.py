@@ -41,6 +41,8 @@ def documented() -> list[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("documented")
     (write_lake(root / "a lake", made_rows()) / "_pagefold").mkdir()
+    (root / "pagefold-report").mkdir()
+    (root / "pagefold-report" / "links.json").write_text("{}")
     (root / "question.sql").write_text("-- how many\nselect count(*) as n from current_pages")
     return root
 
