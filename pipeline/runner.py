@@ -149,7 +149,8 @@ class _Run:
             self._check_start()
         if self._choice.way == "ray":
             check_room(self.settings.ray)
-        with started_early(self._choice.way) if num_sources else contextlib.nullcontext() as self._worker:
+        early = started_early(self._choice.way, self.input, self.settings, self.recipes, self.run_id, self.store)
+        with early if num_sources else contextlib.nullcontext() as self._worker:
             return self._run_leased(choose, look)
 
     def _run_leased(self, choose: Choose, look: "_Look") -> Summary:

@@ -47,10 +47,10 @@ class RenderSetup:
         """Made in the process that uses them, and shared by its stages: a child for probing alone costs as much as one that
         draws."""
 
-        def make() -> Renderer:
-            return Renderer(self.render, self.regions, self.passwords, draws_regions=self.draws_regions, images=self.images)
+        return Renderers(self.make_renderer, self.most_renderers)
 
-        return Renderers(make, self.most_renderers)
+    def make_renderer(self) -> Renderer:
+        return Renderer(self.render, self.regions, self.passwords, draws_regions=self.draws_regions, images=self.images)
 
     @classmethod
     def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, *, most_renderers: int = 1) -> "RenderSetup":

@@ -4,21 +4,25 @@ It gets its context and its rows through stdin, and sends messages to the driver
 log, the loads of its stages, and how it ended. It ends at once when stdin closes, because then the driver is gone.
 """
 
+import contextlib
 import os
 import pickle
 import threading
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.cluster.readiness import report_through
-from pipeline.context import Context
-from pipeline.local import Line, build
-from pipeline.pools import pools
 from pipeline.reporting.json_log import send_log_records
-from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report
+from pipeline.setups import RenderSetup
+from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
 from workers.contained import sentence
+from workers.rendering.renderer import Renderer, RenderStartError
+
+if TYPE_CHECKING:
+    from pipeline.local import Line
 
 _LOADS_EVERY_S = 2.0
 
@@ -37,10 +41,17 @@ class _Child:
         self._lock = threading.Lock()
 
     def work(self) -> None:
-        context: Context = pickle.load(self._orders)
+        start: Start = pickle.load(self._orders)
+        warm = _Warm(start)
+        from pipeline.local import build  # takes a while, in which the renderer starts
+        from pipeline.pools import pools
+
+        context = replace(start.context, known=pickle.load(self._orders))
         report_through(lambda name, reader: self._send(Report(name, reader)))
         send_log_records(lambda record: self._send(Record(record)), run_id=context.run_id)
-        line = build(pools(context))
+        stages = pools(context)
+        warm.hand_to(stages[1].setup)
+        line = build(stages)
         threading.Thread(target=self._send_loads, args=(line,), daemon=True, name="loads").start()
         error: BaseException | None = None
         try:
@@ -64,7 +75,7 @@ class _Child:
         self._orders.read()
         os._exit(1)
 
-    def _send_loads(self, line: Line) -> None:
+    def _send_loads(self, line: "Line") -> None:
         pause = threading.Event()
         while not pause.wait(_LOADS_EVERY_S):
             self._send(Loads(line.loads()))
@@ -75,6 +86,34 @@ class _Child:
                 self._messages.send(message)
             except OSError:  # the driver is gone
                 os._exit(1)
+
+
+class _Warm:
+    """A renderer whose child starts while this process imports the rest."""
+
+    def __init__(self, start: Start) -> None:
+        context = start.context
+        self._setup = RenderSetup.of(context.settings, context.recipes, context.run_id)
+        self._renderer: Renderer | None = None
+        self._thread = threading.Thread(target=self._start, args=(start.folder,), daemon=True, name="warm")
+        if start.folder is not None:
+            self._thread.start()
+
+    def _start(self, folder: str) -> None:
+        renderer = self._setup.make_renderer()
+        with contextlib.suppress(RenderStartError):  # the first document meets it again, and then it ends the run
+            renderer.warm(folder)
+            self._renderer = renderer
+
+    def hand_to(self, setup: RenderSetup) -> None:
+        """Gives the renderer to the stages, unless they want another one."""
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._renderer is not None:
+            if replace(setup, most_renderers=self._setup.most_renderers) == self._setup:
+                setup.renderers.add(self._renderer)
+            else:
+                self._renderer.close()
 
 
 def _sendable(error: BaseException) -> BaseException:

@@ -3,15 +3,19 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.cluster.session import cluster_address, keep_to_loopback
+from pipeline.context import Context
+from pipeline.object_store.store import Store
 from pipeline.planning.engines import task_engines
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
 from pipeline.ways.way import Way
 from schemas.errors import OperatorError
+from schemas.failure import Task
+from schemas.plan import Recipe
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,15 +59,25 @@ def way_asked_for(settings: Settings) -> Choice | None:
 
 
 @contextlib.contextmanager
-def started_early(way: OnWay) -> Iterator["Worker | None"]:
+def started_early(
+    way: OnWay, input: str, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store
+) -> Iterator["Worker | None"]:
     """Starts what can start beside planning: the process of the way without Ray."""
     if way == "ray":
         yield None
         return
-    from pipeline.ways.here import Worker
+    from pipeline.ways.here import Worker, num_cpus_here
+    from pipeline.ways.messages import Start
 
-    with Worker() as worker:
+    context = Context(settings, recipes, run_id, store, num_cpus_here(settings))
+    with Worker(Start(context, _folder_of(input))) as worker:
         yield worker
+
+
+def _folder_of(input: str) -> str | None:
+    """The folder of the input, unless it is in a bucket or the root."""
+    folder = os.path.realpath(input if os.path.isdir(input) else os.path.dirname(input))
+    return None if not input or input.startswith("s3://") or folder == os.path.sep else folder
 
 
 @contextlib.contextmanager

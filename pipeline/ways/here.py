@@ -22,7 +22,7 @@ from pipeline.cluster.readiness import Reader
 from pipeline.committer import Compaction, compacting_threads, compaction
 from pipeline.context import Context
 from pipeline.reporting.observer import Observer, StageLoad
-from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report
+from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_full
 from schemas.receipt import Receipt
@@ -44,10 +44,14 @@ def here(settings: Settings, observer: Observer, worker: "Worker | None") -> Ite
         yield Here(settings, observer, threads, worker)
 
 
+def num_cpus_here(settings: Settings) -> int:
+    return settings.ray.num_cpus or os.cpu_count() or 1
+
+
 class Here:
     def __init__(self, settings: Settings, observer: Observer, threads: ThreadPoolExecutor, worker: "Worker | None") -> None:
         self._observer, self._worker = observer, worker
-        self.num_cpus = settings.ray.num_cpus or os.cpu_count() or 1
+        self.num_cpus = num_cpus_here(settings)
         self._threads = threads
         self._readers: dict[str, Reader] = {}
         self._loads: list[StageLoad] = []
@@ -59,9 +63,9 @@ class Here:
     def receipts(self, rows: Rows, context: Context) -> Generator[Receipt | None, None, None]:
         deaths = _Deaths()
         while True:
-            worker, self._worker = self._worker or Worker(), None
+            worker, self._worker = self._worker or Worker(Start(context, folder=None)), None
             with worker:
-                worker.give(context, rows())
+                worker.give(context.known, rows())
                 try:
                     for message in worker.messages():
                         if isinstance(message, Receipts):
@@ -128,9 +132,9 @@ class _Deaths:
 
 
 class Worker:
-    """The process with its pipes. It imports what it needs while it waits for work."""
+    """The process with its pipes. It imports what it needs, and starts a renderer, while it waits for work."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Start) -> None:
         ours, theirs = os.pipe()
         self._messages: Connection[Any, Any] = Connection(ours, writable=False)
         try:
@@ -144,10 +148,15 @@ class Worker:
         finally:
             os.close(theirs)
         self._error: BaseException | None = None
+        assert self._process.stdin is not None
+        self._stdin = self._process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            pickle.dump(start, self._stdin)
+            self._stdin.flush()
 
-    def give(self, context: Context, rows: Iterator[str]) -> None:
+    def give(self, known: Mapping[str, str], rows: Iterator[str]) -> None:
         """Starts a thread that writes the rows, as the process takes them. Call it once."""
-        threading.Thread(target=self._write, args=(context, rows), daemon=True, name="rows").start()
+        threading.Thread(target=self._write, args=(known, rows), daemon=True, name="rows").start()
 
     def __enter__(self) -> Self:
         return self
@@ -168,12 +177,10 @@ class Worker:
         status = self._process.wait()
         return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
 
-    def _write(self, context: Context, rows: Iterator[str]) -> None:
-        assert self._process.stdin is not None
+    def _write(self, known: Mapping[str, str], rows: Iterator[str]) -> None:
         with contextlib.suppress(BrokenPipeError):
             try:
-                stdin = self._process.stdin
-                pickle.dump(context, stdin)
+                pickle.dump(known, stdin := self._stdin)
                 stdin.flush()
                 for row in rows:
                     stdin.write(row.encode() + b"\n")

@@ -1,13 +1,22 @@
-"""What the process that does the work sends to the driver, and how the rows that it gets end."""
+"""What the driver and the process that does the work send each other."""
 
 import logging
 from typing import NamedTuple
 
 from pipeline.cluster.readiness import Reader
+from pipeline.context import Context
 from pipeline.reporting.observer import StageLoad
 
 END_OF_ROWS = b"\n"
 """Stands for the end of the rows. Each row is a line of JSON."""
+
+
+class Start(NamedTuple):
+    """What the process can prepare itself with. What the plan knows (`Context.known`) and the rows come later."""
+
+    context: Context
+    folder: str | None
+    """The folder of the documents, if it is known and lies on this machine."""
 
 
 class Receipts(NamedTuple):

@@ -116,7 +116,13 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=400)
     parser.add_argument("--capacities", type=float, nargs="+", default=[8, 20], help="requests a second")
     parser.add_argument("--latency-s", type=float, default=0.5, help="of the endpoint, beside its queue")
-    parser.add_argument("--clients", nargs="+", choices=["plain", "local", "ray"], default=["plain", "local", "ray"])
+    parser.add_argument(
+        "--clients",
+        nargs="+",
+        choices=["plain", "local", "ray"],
+        help="in this order; one may come again",
+        default=["plain", "local", "ray"],
+    )
     parser.add_argument("--one", action="store_true", help="one document of five pages, instead of --pages")
     arguments = parser.parse_args()
     print(
@@ -132,8 +138,8 @@ def main() -> None:
             make_corpus(corpus, arguments.pages)
         for capacity in arguments.capacities[-1:] if arguments.one else arguments.capacities:
             base = None
-            for client in arguments.clients:
-                output = Path(name, f"out-{client}-{capacity}")
+            for turn, client in enumerate(arguments.clients):
+                output = Path(name, f"out-{client}-{capacity}-{turn}")
                 result = ask(client, corpus, output, capacity, arguments.latency_s)
                 base = result if client == "plain" else base
                 show(client, capacity, result, base)

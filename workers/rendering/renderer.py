@@ -153,6 +153,11 @@ class Renderer:
         except OutOfBounds as error:
             raise self._nonsense(error) from None
 
+    def warm(self, folder: str) -> None:
+        """Starts the child before there is a document. It may read what lies below `folder`. Raises RenderStartError."""
+        self._folders = [os.path.realpath(folder)]
+        self._child = _Child(self._child_module, self._setup, self._settings, self._folders)
+
     def close(self) -> None:
         """Ends the child. If the renderer is used again it starts another."""
         self._stop()

@@ -25,6 +25,10 @@ class Renderers:
             finally:
                 self._idle.append(renderer)
 
+    def add(self, renderer: Renderer) -> None:
+        """Adds a renderer that was made elsewhere."""
+        self._idle.append(renderer)
+
     def next(self) -> Renderer:
         """The renderer that goes out next."""
         if not self._idle:
