@@ -41,6 +41,7 @@ for command in (
     keeping.gc,
     keeping.optimize,
     keeping.backfill,
+    keeping.publish,
     asking.query,
     asking.ask,
     asking.search,

@@ -86,6 +86,30 @@ def optimize(
     raise typer.Exit(EXIT_INCOMPLETE if done.message else EXIT_FINISHED)
 
 
+def publish(
+    output: Output,
+    iceberg: Annotated[str, typer.Option("--iceberg", metavar="CATALOG", help="Catalog, as pyiceberg's configuration names it.")],
+    namespace: Annotated[str, typer.Option("--namespace", help="Where the tables are in the catalog.")] = "pagefold",
+    config: ConfigFlag = None,
+    set_: SetFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Register the committed files of OUT as Iceberg tables, where they lie. Incremental: repeat it after runs and optimize."""
+    settings = resolved(None, None, None, None, None, None, config, set_, None, False)
+    from pipeline.analytics import iceberg as publishing
+    from pipeline.lake.opening import open_output
+
+    store, catalog = open_output(output, settings), publishing.open_catalog(iceberg)
+    everything = []
+    for done in publishing.publish(store, catalog, namespace):
+        everything.append(asdict(done))
+        if not as_json:
+            changed = f"{done.num_added} added, {done.num_removed} removed" if done.num_added or done.num_removed else "nothing new"
+            console().print(f"{namespace}.{done.table}: {done.num_files} files, {changed}")
+    if as_json:
+        dump_json(everything)
+
+
 def backfill(
     output: Output,
     config: ConfigFlag = None,

@@ -242,8 +242,9 @@ def file_name(path: str) -> str:
 
 
 def committed_name(name: ManifestName) -> str:
-    """The name of the files that a shard's manifest commits."""
-    return f"{name.plan_id}-{name.shard_index or 0:05d}{_part(name.part)}"
+    """The name of the files that a shard's manifest, or that of deletions, commits."""
+    shard = "deletions" if name.shard_index == DELETIONS else f"{name.shard_index or 0:05d}"
+    return f"{name.plan_id}-{shard}{_part(name.part)}"
 
 
 def day_prefix(table: str, ingest_date: date) -> str:
