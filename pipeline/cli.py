@@ -46,6 +46,7 @@ for command in (
     asking.ask,
     asking.search,
     comparing.compare,
+    comparing.prefer,
     taking.report,
     taking.show,
     taking.export,

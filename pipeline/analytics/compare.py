@@ -138,7 +138,7 @@ def compare(output: str, first: str, second: str, *, most: int = 10) -> Comparis
     """
     with closing(connect(output, _KNOWN + _PAGES + _POINTS)) as connection:
         known = [KnownRecipe(*row) for row in connection.execute(_KNOWN).fetchall()]
-        one, other = (_named(name, known) for name in (first, second))
+        one, other = (named(name, known) for name in (first, second))
         if one.task != other.task:
             raise OperatorError(
                 f"{one.recipe_id} is a recipe of {one.task} and {other.recipe_id} of {other.task}: nothing to compare."
@@ -148,7 +148,14 @@ def compare(output: str, first: str, second: str, *, most: int = 10) -> Comparis
         return _summed(one, other, pairs, most)
 
 
-def _named(name: str, known: list[KnownRecipe]) -> KnownRecipe:
+def known_recipes(output: str) -> list[KnownRecipe]:
+    """Those that have answers in the tables."""
+    with closing(connect(output, _KNOWN)) as connection:
+        return [KnownRecipe(*row) for row in connection.execute(_KNOWN).fetchall()]
+
+
+def named(name: str, known: list[KnownRecipe]) -> KnownRecipe:
+    """The recipe whose id begins so. Raises OperatorError if there is not one."""
     found = [recipe for recipe in known if recipe.recipe_id.startswith(name)]
     if len(found) != 1:
         listed = "; ".join(

@@ -4,14 +4,16 @@ Column names and types come from the schema, never from a file, so files of an o
 Views are those of `views.sql`, which has no dialect.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline.analytics.dictionary import columns_of
-from pipeline.analytics.quick_views import view_texts
+from pipeline.analytics.quick_views import ranked_view_texts
 from pipeline.lake.opening import open_store
+from pipeline.lake.preferences import read_preferred
+from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, IMAGE, PARTITIONED
 
@@ -32,8 +34,11 @@ _TYPES: dict[pa.DataType, tuple[str, str]] = {
 """(DuckDB, Hive); Athena and Spark both speak Hive's."""
 
 
-def render_sql(location: str, dialect: str, *, since: str = SINCE, tables: Iterable[str] = tuple(COLUMNS)) -> str:
+def render_sql(
+    location: str, dialect: str, *, since: str = SINCE, tables: Iterable[str] = tuple(COLUMNS), preferred: Sequence[str] = ()
+) -> str:
     """All statements: tables, then views. `tables` are those with files; the others are made empty (Athena needs no files).
+    `preferred` is the lake's ranking of recipes.
 
     Raises OperatorError for an unknown dialect, or a place that Athena cannot read.
     """
@@ -42,7 +47,7 @@ def render_sql(location: str, dialect: str, *, since: str = SINCE, tables: Itera
         raise OperatorError(f"Athena reads s3://bucket/prefix, not {location}.")
     place = location.rstrip("/") if location.startswith("s3://") else str(Path(location).resolve())
     root, present = place.replace("'", "''"), set(tables)
-    statements = list(_tables(dialect, root, since, present)) + view_statements(dialect)
+    statements = list(_tables(dialect, root, since, present)) + view_statements(dialect, preferred)
     return "\n\n".join(f"{statement};" for statement in statements) + "\n"
 
 
@@ -55,6 +60,14 @@ def present_tables(location: str, dialect: str) -> list[str]:
         raise OperatorError(f"There is no folder {location}.")
     store = open_store(location)
     return [table for table in COLUMNS if any(stored.path.endswith(".parquet") for stored in store.list(f"{table}/"))]
+
+
+def preferred_recipes(location: str) -> tuple[str, ...]:
+    """The lake's ranking of recipes; none where it is out of reach, as from a machine that only writes SQL for Athena."""
+    try:
+        return read_preferred(open_store(location))
+    except (StoreError, OSError):
+        return ()
 
 
 def check_dialect(dialect: str) -> None:
@@ -72,10 +85,10 @@ def _tables(dialect: str, root: str, since: str, present: set[str]) -> Iterator[
             yield _spark_view(table, root, table in present)
 
 
-def view_statements(dialect: str) -> list[str]:
+def view_statements(dialect: str, preferred: Sequence[str] = ()) -> list[str]:
     """The views of `views.sql`, one statement each, without comments. Spark's are temporary, as the tables below them are."""
     kind = "CREATE OR REPLACE TEMPORARY VIEW" if dialect == "spark" else "CREATE OR REPLACE VIEW"
-    return [f"{kind} {view} AS\n{text}" for view, text in view_texts().items()]
+    return [f"{kind} {view} AS\n{text}" for view, text in ranked_view_texts(preferred).items()]
 
 
 def _athena_table(table: str, root: str, since: str) -> str:

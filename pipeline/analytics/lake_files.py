@@ -15,6 +15,7 @@ from botocore.session import get_session
 from pyarrow import fs
 
 from pipeline.lake.opening import open_store
+from pipeline.lake.preferences import read_preferred
 from pipeline.lake.rewriting.state import LiveFiles, read_live_files
 from schemas.errors import OperatorError
 from schemas.tables import IMAGE, PARTITIONED, arrow_schema
@@ -41,6 +42,11 @@ class LakeFiles:
         self._filesystem, self._root = open_filesystem(output)
         self._live: LiveFiles | None = None
         self._listed: dict[str, list[str]] = {}
+
+    @property
+    def preferred(self) -> tuple[str, ...]:
+        """The ranking of recipes: see `pipeline.lake.preferences`."""
+        return read_preferred(self._store)
 
     def of(self, table: str) -> list[str]:
         """Paths below the table's folder, in order; files that are still being written, or that were replaced, are none of them."""

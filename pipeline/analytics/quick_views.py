@@ -10,6 +10,7 @@ committed yet, and are left out without a look into them. What `documents` says 
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -76,6 +77,22 @@ def view_texts() -> dict[str, str]:
     return {head.removeprefix("CREATE OR REPLACE VIEW "): body for head, _, body in heads}
 
 
+def ranked_view_texts(preferred: Sequence[str]) -> dict[str, str]:
+    """The same, where answers under these recipes come before all others that are as good, the first of them first. A chart that
+    was read from its drawing stays before every model's."""
+    texts = dict(view_texts())
+    if not preferred:
+        return texts
+    for view, table in (("current_pages", "pages"), ("current_charts", "charts"), ("page_versions", "pages")):
+        ranks = " ".join(f"WHEN {table}.recipe_id = '{recipe_id}' THEN {rank}" for rank, recipe_id in enumerate(preferred))
+        exact = "WHEN charts.engine = 'vector' THEN 0 " if table == "charts" else ""
+        rank = f"CASE {exact}{ranks} ELSE {len(preferred)} END"
+        place = f"{table}.plan_id DESC, {table}.attempt DESC,"
+        assert place in texts[view]
+        texts[view] = texts[view].replace(place, f"{rank}, {place}")
+    return texts
+
+
 def named_in(sql: str) -> set[str]:
     """Tables and views that an SQL text may name, and those that these are made of; all of them where it may ask for names."""
     known = [*COLUMNS, *view_texts()]
@@ -98,9 +115,9 @@ def create(connection: duckdb.DuckDBPyConnection, lake: LakeFiles, names: set[st
     for table in COLUMNS:
         if table in names:
             lake.register(connection, table, table, lake.of(table))
-    texts = {view: text for view, text in view_texts().items() if view in names}
-    if not texts:
+    if not names & view_texts().keys():
         return
+    texts = {view: text for view, text in ranked_view_texts(lake.preferred).items() if view in names}
     connection.execute("CREATE SCHEMA kept")
     tables = [table for table in TABLES if table in names and table != "documents"]
     _keep_committed(connection, lake, tables)
@@ -110,7 +127,7 @@ def create(connection: duckdb.DuckDBPyConnection, lake: LakeFiles, names: set[st
         is_settled = connection.execute("SELECT COUNT(*) FROM kept.unsettled").fetchall() == [(0,)]
     if not is_settled:
         _part_mixed(connection, lake, tables)
-        _create_repeated(connection, tables, [view for view in texts if view in ROW_VIEWS])
+        _create_repeated(connection, tables, {view: text for view, text in texts.items() if view in ROW_VIEWS})
     for view, text in texts.items():
         connection.execute(f"CREATE VIEW {view} AS {_quick(view, is_settled=is_settled) if view in ROW_VIEWS else text}")
 
@@ -149,7 +166,7 @@ def _part_mixed(connection: duckdb.DuckDBPyConnection, lake: LakeFiles, tables: 
         lake.register(connection, f"plain.{table}", table, [name for name in kept if name not in mixed])
 
 
-def _create_repeated(connection: duckdb.DuckDBPyConnection, tables: list[str], views: list[str]) -> None:
+def _create_repeated(connection: duckdb.DuckDBPyConnection, tables: list[str], views: dict[str, str]) -> None:
     """In the schema `repeated`, the views as `views.sql` has them, over the rows of unsettled sources alone; and the keys that they
     do not choose."""
     connection.execute("CREATE SCHEMA repeated")
@@ -159,8 +176,8 @@ def _create_repeated(connection: duckdb.DuckDBPyConnection, tables: list[str], v
     for whole in ("documents", *_COMPUTED):
         connection.execute(f"CREATE VIEW repeated.{whole} AS SELECT * FROM main.{whole}")
     connection.execute("USE repeated")
-    for view in views:
-        connection.execute(f"CREATE VIEW {view} AS {view_texts()[view]}")
+    for view, text in views.items():
+        connection.execute(f"CREATE VIEW {view} AS {text}")
         if keys := _KEYS.get(view):
             chosen, every = (f"SELECT DISTINCT {keys} FROM {rows}" for rows in (view, ROW_VIEWS[view]))
             connection.execute(f"CREATE TABLE kept.superseded_{ROW_VIEWS[view]} AS {every} EXCEPT {chosen}")

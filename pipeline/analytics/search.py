@@ -62,7 +62,7 @@ def search(output: str, text: str, *, limit: int, on_progress: Progress) -> Foun
     Raises OperatorError, StoreError.
     """
     lake = LakeFiles(output)
-    fingerprint = sha256("\n".join([*lake.of("documents"), *lake.of("pages")]).encode()).hexdigest()
+    fingerprint = sha256("\n".join([*lake.of("documents"), *lake.of("pages"), *lake.preferred]).encode()).hexdigest()
     index = SearchIndex(index_folder(output))
     with closing(connect(output, _LAKE)) as connection:
         refreshed = _refreshed(index, connection, fingerprint, on_progress)

@@ -167,10 +167,12 @@ def open_shell(output: str, *, is_web: bool) -> NoReturn:
             "DuckDB's own shell is not installed (https://duckdb.org/install): with it this opens on the tables and views. "
             'Without it: pagefold query OUT "select …", --file FILE, or SQL on standard input.'
         )
-    from pipeline.analytics.dialects import present_tables, render_sql
+    from pipeline.analytics.dialects import preferred_recipes, present_tables, render_sql
 
     with tempfile.TemporaryDirectory(prefix="pagefold-shell-") as folder:
         script = Path(folder) / "views.sql"
-        script.write_text(render_sql(output, "duckdb", tables=present_tables(output, "duckdb")), "utf-8")
+        script.write_text(
+            render_sql(output, "duckdb", tables=present_tables(output, "duckdb"), preferred=preferred_recipes(output)), "utf-8"
+        )
         done = subprocess.run([program, "-init", str(script), *(["-ui"] if is_web else [])], check=False)
     raise typer.Exit(done.returncode)

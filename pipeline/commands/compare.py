@@ -1,4 +1,4 @@
-"""The command that compares two recipes on the same pages."""
+"""Commands about several recipes in one lake: how far they agree, and which of them the views prefer."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from pipeline.commands.flags import JsonFlag, Output
 from pipeline.commands.output import console, dump_json
+from schemas.errors import OperatorError
 
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe_id, or as much of it as no other has.")]
 
@@ -27,3 +28,27 @@ def compare(
         dump_json(asdict(found))
     else:
         print_comparison(console(), found)
+
+
+def prefer(
+    output: Output,
+    recipes: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...", help="The most preferred first.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="Back to the newest good answer, whatever its recipe.")] = False,
+) -> None:
+    """Say which recipes' answers the current_* views prefer, or, given recipes, set it. The newest good answer by default."""
+    from rich.text import Text
+
+    from pipeline.analytics.compare import known_recipes, named
+    from pipeline.lake.opening import open_store
+    from pipeline.lake.preferences import read_preferred, write_preferred
+
+    if recipes and newest:
+        raise OperatorError("--newest takes the ranking away, and recipes set one; choose one.")
+    known, store = known_recipes(output), open_store(output)
+    if recipes or newest:
+        write_preferred(store, list(dict.fromkeys(named(name, known).recipe_id for name in recipes or ())))
+    preferred = read_preferred(store)
+    ranks = {recipe_id: f"{rank + 1}. " for rank, recipe_id in enumerate(preferred)}
+    console().print("The newest good answer is the current one" + (", after these recipes:" if preferred else "."))
+    for recipe in sorted(known, key=lambda recipe: (recipe.task, ranks.get(recipe.recipe_id, "9"), recipe.recipe_id)):
+        console().print(Text(f"{ranks.get(recipe.recipe_id, '   ')}{recipe.task} {recipe.who}"))

@@ -64,7 +64,7 @@ def sql(
     since: Annotated[str | None, typer.Option("--since", help="First ingest_date that Athena looks for.")] = None,
 ) -> None:
     """Print the tables and views of OUT as SQL for another engine, or a ready question."""
-    from pipeline.analytics.dialects import SINCE, check_dialect, present_tables, render_sql
+    from pipeline.analytics.dialects import SINCE, check_dialect, preferred_recipes, present_tables, render_sql
     from pipeline.analytics.questions import find_question, questions
 
     check_dialect(dialect)
@@ -73,7 +73,9 @@ def sql(
     elif name is not None:
         text = find_question(name).sql(dialect, values_of(param))
     else:
-        text = render_sql(output, dialect, since=since or SINCE, tables=present_tables(output, dialect))
+        text = render_sql(
+            output, dialect, since=since or SINCE, tables=present_tables(output, dialect), preferred=preferred_recipes(output)
+        )
     sys.stdout.write(text)
 
 

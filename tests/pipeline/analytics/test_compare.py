@@ -1,13 +1,20 @@
-"""Two recipes on the same pages: `pagefold compare`."""
+"""Two recipes on the same pages: how far they agree, `pagefold compare`, and which is the current one, `pagefold prefer`."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.analytics.compare import compare
+from pipeline.analytics.dialects import preferred_recipes, present_tables, render_sql
+from pipeline.analytics.duckdb_tables import run_query
+from pipeline.analytics.quick_views import ranked_view_texts
 from pipeline.cli import app
+from pipeline.lake.preferences import PREFERRED
 from schemas.errors import OperatorError
 from tests.pipeline.written_lake import row, write_lake
 
@@ -85,3 +92,65 @@ def test_the_command_prints_shares_and_the_pages_that_differ_most(out: str) -> N
 
     found = json.loads(CliRunner().invoke(app, ["compare", out, "aa", "ab", "--json"]).output)
     assert (found["first"]["recipe_id"], found["num_compared"], len(found["worst"])) == (SMALL, 3, 3)
+
+
+# --- which of them is the current one
+
+CURRENT = "SELECT page_index, recipe_id FROM current_pages ORDER BY page_index"
+CURRENT_CHART = "SELECT recipe_id, value FROM current_charts JOIN current_chart_points USING (page_index, recipe_id) ORDER BY value"
+
+
+@pytest.fixture
+def ranked(out: str, tmp_path: Path) -> str:
+    return shutil.copytree(out, tmp_path / "lake").as_posix()
+
+
+def rows(out: str, sql: str) -> list[tuple[Any, ...]]:
+    """By pagefold's own views, and by those that it prints for others, which have to agree."""
+    quick = [tuple(row.values()) for row in run_query(out, sql).to_pylist()]
+    with duckdb.connect(":memory:") as connection:
+        tables = present_tables(out, "duckdb")
+        connection.execute(render_sql(out, "duckdb", tables=tables, preferred=preferred_recipes(out)))
+        assert connection.execute(sql).fetchall() == quick
+    return quick
+
+
+def test_the_newest_good_answer_is_current_until_recipes_are_ranked(ranked: str) -> None:
+    assert rows(ranked, CURRENT) == [(0, LARGE), (1, LARGE), (2, LARGE), (9, SMALL)]
+    assert [value for _, value in rows(ranked, CURRENT_CHART)] == [12.0, 50.0]
+
+    shown = CliRunner().invoke(app, ["prefer", ranked, "aa", OF_CHARTS])
+
+    assert shown.exit_code == 0, shown.output
+    assert f"1. ocr {SMALL} (ovis, 4 answers)" in shown.output
+    assert rows(ranked, CURRENT) == [(0, SMALL), (1, SMALL), (2, SMALL), (9, SMALL)]
+    assert rows(ranked, CURRENT_CHART) == [(OF_CHARTS, 12.0), (OF_CHARTS, 30.0)]
+
+    assert CliRunner().invoke(app, ["prefer", ranked, "--newest"]).exit_code == 0
+    assert rows(ranked, CURRENT) == [(0, LARGE), (1, LARGE), (2, LARGE), (9, SMALL)]
+
+
+def test_a_preferred_recipe_that_failed_takes_nothing_away(ranked: str) -> None:
+    CliRunner().invoke(app, ["prefer", ranked, LARGE])
+    assert rows(ranked, CURRENT)[-1] == (9, SMALL)
+
+
+def test_a_chart_read_from_its_drawing_stays_before_a_preferred_model(ranked: str) -> None:
+    texts = ranked_view_texts([OF_CHARTS])
+    assert (
+        "CASE WHEN charts.engine = 'vector' THEN 0 WHEN charts.recipe_id = 'cccc000011112222' THEN 0 ELSE 1 END"
+        in texts["current_charts"]
+    )
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"{}", b'{"recipe_ids": ["x\' OR 1=1 --"]}'], ids=["damaged", "empty", "SQL"])
+def test_a_ranking_that_is_none_ranks_nothing(body: bytes, ranked: str) -> None:
+    Path(ranked, PREFERRED).parent.mkdir(exist_ok=True)
+    Path(ranked, PREFERRED).write_bytes(body)
+    assert rows(ranked, CURRENT) == [(0, LARGE), (1, LARGE), (2, LARGE), (9, SMALL)]
+
+
+@pytest.mark.parametrize("arguments", [["aa", "--newest"], ["zz"]])
+def test_a_wrong_ranking_is_refused_and_changes_nothing(arguments: list[str], ranked: str) -> None:
+    assert CliRunner().invoke(app, ["prefer", ranked, *arguments]).exit_code != 0
+    assert not Path(ranked, PREFERRED).exists()
