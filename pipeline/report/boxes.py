@@ -25,5 +25,10 @@ def with_boxes(image: Image.Image, page: ReadPage) -> Image.Image:
         colour = _COLOURS.get(kind, _MARGIN if kind in ("header", "footer", "footnote", "caption") else _OTHER)
         placed = box.scaled(x, y)
         pen.rectangle(placed, outline=colour, width=width)
-        pen.text((placed.left + 2 * width, placed.top + width), label, fill=colour, font_size=max(10, drawn.width // 80))
+        size = max(10, drawn.width // 80)
+        has_room = placed.left > size * len(label)
+        place, anchor = (
+            ((placed.left - width, placed.top), "ra") if has_room else ((placed.left + 2 * width, placed.top + width), "la")
+        )
+        pen.text(place, label, fill=colour, font_size=size, anchor=anchor)
     return drawn
