@@ -376,8 +376,8 @@ class RunSettings(Section):
     on: On = Field(
         "auto",
         description="Where a run does its work: `local` (one process on this machine), `ray` (Ray Data: a private Ray, or a "
-        "cluster's), or `auto`: `ray` for a cluster, for GPUs, for more readers than this machine has cores and for much work, "
-        "else `local`.",
+        "cluster's), or `auto`: `ray` for a cluster, for GPUs, for more readers than this machine has cores and for much work on "
+        "many cores, else `local`.",
     )
     fail_above: float | None = Field(
         None,

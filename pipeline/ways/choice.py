@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_SOURCES = 2000
 MAX_BYTES = 2 * 1024**3
+"""Most work for one process on a machine of many cores. Ray's start costs 27 CPU seconds more, and its readers share no lock."""
+FEW_CORES = 4
+"""Cores that one process keeps busy, whatever there is to read: a page costs 52 CPU ms in all, of which the process with the
+interpreter's lock takes 14, and on Ray twice as much (`python -m tests.bench.ways`)."""
 
 
 OnWay = Literal["ray", "local"]
@@ -38,6 +42,8 @@ def choose_way(settings: Settings, num_sources: int, num_bytes: int) -> Choice:
     if (choice := way_asked_for(settings)) is not None:
         return choice
     work = f"{num_sources} {'source' if num_sources == 1 else 'sources'}, {size(num_bytes)}"
+    if (num_cores := os.cpu_count() or 1) <= FEW_CORES:
+        return Choice("local", f"{work}: one process keeps the {num_cores} cores of this machine busy")
     if num_sources > MAX_SOURCES or num_bytes > MAX_BYTES:
         return Choice("ray", f"{work}: more than {MAX_SOURCES} or {size(MAX_BYTES)}")
     return Choice("local", f"{work}: at most {MAX_SOURCES} and {size(MAX_BYTES)}")

@@ -13,6 +13,8 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.encode", [str(EXAMPLES / "report.pdf"), str(EXAMPLES / "two_columns.pdf")], False),
     ("tests.bench.render", ["--pages", "1000"], False),
     ("tests.bench.server", ["--pages", "400"], False),
+    ("tests.bench.server", ["--one"], False),
+    ("tests.bench.ways", ["--pages", "1000"], False),
     ("tests.bench.scale", [], False),
     ("tests.bench.planning", [], False),
     ("tests.bench.million", [], False),
@@ -28,6 +30,8 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.shared_inputs", [], True),
     ("tests.faults.kill", ["--kills", "20"], False),
     ("tests.faults.kill", ["--kills", "20", "--s3"], False),
+    ("tests.faults.kill", ["--kills", "20", "--on", "local", "--longest-s", "4"], False),
+    ("tests.faults.kill", ["--kills", "20", "--on", "local", "--longest-s", "4", "--s3"], False),
     ("tests.faults.world", [], False),
     ("tests.faults.churn", ["--polls", "20"], False),
 ]

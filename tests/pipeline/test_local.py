@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.reporting.observer import Silent
 from pipeline.runner import run
-from pipeline.ways.choice import MAX_SOURCES, choose_way
+from pipeline.ways.choice import MAX_BYTES, MAX_SOURCES, choose_way
 from pipeline.ways.here import _Deaths
 from schemas.errors import EngineDies, OperatorError
 from schemas.receipt import Receipt
@@ -110,6 +110,15 @@ def test_the_way_follows_the_settings_and_then_the_work(changes: dict[str, Any],
 
     assert choice.way == way
     assert why in choice.why
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_many_bytes_or_few_cores_decide_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_way(Settings(), FEW, MAX_BYTES + 1).way == "ray"
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+
+    assert choose_way(Settings(), MAX_SOURCES + 1, MAX_BYTES + 1).way == "local"
 
 
 @pytest.mark.usefixtures("eight_cores")
