@@ -3,6 +3,9 @@
 `python -m tests.bench.engine [--requests N] [--slots N] [--lengths tailed|uniform]`: throughput, ratios, and decode steps against
 the ideal. All three say the same tokens; a difference ends the benchmark with 1. One thread, and seconds are CPU seconds, so that
 the ratios hold on a machine that does other things too.
+
+Then with drafts of which a share of the tokens is right: as deep as where tokens cost nothing, which says how many steps are saved,
+and as deep as the engine makes them by what it measures here, which says what they save on a CPU.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Many
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +24,18 @@ from PIL import Image
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
 from workers.engines.ovis.batching.decoder import Decoder
+from workers.engines.ovis.batching.drafting import Drafting, step_cost
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
 from workers.engines.ovis.checkpoint.files import read_json
 from workers.engines.ovis.checkpoint.loading import load_model
+from workers.engines.ovis.drafts.depth import StepCost
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 
 BLOCK_TOKENS = 32
+SHARES = (0.0, 0.5, 0.9)
 SEQUENTIAL_SHARE = 16
 """Every sixteenth request is also run alone; the others would take as long a token."""
 
@@ -43,6 +50,7 @@ class Bench:
             self.images = ImageProcessor(
                 self.model.config.vit_config, read_json(checkpoint / "preprocessor_config.json"), min_pixels=1024
             )
+        self._num_requests, self._seed = num_requests, seed
         self.requests = self._requests(num_requests, random.Random(seed))
 
     def _requests(self, count: int, rng: random.Random) -> list[Sequence]:
@@ -95,16 +103,40 @@ class Bench:
         return said
 
     def continuous(self) -> dict[int, list[int]]:
-        num_blocks = self.num_slots * -(-1000 // BLOCK_TOKENS) + 64
+        return self._run(self.requests, None)
+
+    def drafted(self, said: dict[int, list[int]], share: float, cost: StepCost | None) -> dict[int, list[int]]:
+        """The same requests again, with drafts of which a `share` of the tokens is right. `cost`: None for the measured one."""
+        requests = self._requests(self._num_requests, random.Random(self._seed))
+        for index, sequence in enumerate(requests):
+            sequence.drafter = Guess(said[index], share, random.Random(index))
+        return self._run(requests, cost or step_cost(self._decoder(), self.num_slots))
+
+    def _decoder(self) -> Decoder:
+        return Decoder(self.engine.llm, self.num_slots * -(-1000 // BLOCK_TOKENS) + 64, BLOCK_TOKENS)
+
+    def _run(self, requests: list[Sequence], cost: StepCost | None) -> dict[int, list[int]]:
         encoder = ImageEncoder(self.engine.embed_images, torch.from_numpy(self.images.levels), 8)
         self.scheduler = Scheduler(
-            Decoder(self.engine.llm, num_blocks, BLOCK_TOKENS), encoder, None, self.engine.embed_prompt, max_batch=self.num_slots
-        )
-        for sequence in self.requests:
+            self._decoder(), encoder, None, self.engine.embed_prompt, max_batch=self.num_slots,
+            drafting=Drafting(cost) if cost else None,
+        )  # fmt: skip
+        for sequence in requests:
             self.scheduler.add(sequence)
         while not self.scheduler.is_idle:
             self.scheduler.turn()
-        return {index: sequence.new_tokens for index, sequence in enumerate(self.requests)}
+        return {index: sequence.new_tokens for index, sequence in enumerate(requests)}
+
+
+class Guess:
+    """Proposes the answer, in which each token is right with the chance `share`."""
+
+    def __init__(self, answer: list[int], share: float, rng: random.Random) -> None:
+        self._answer, self._share, self._rng = answer, share, rng
+
+    def propose(self, answer: Many[int], most: int) -> list[int]:
+        told = self._answer[len(answer) : len(answer) + most]
+        return [token if self._rng.random() < self._share else (token + 1) % 400 for token in told]
 
 
 def timed(run: Callable[[], dict[int, list[int]]]) -> tuple[dict[int, list[int]], float]:
@@ -140,6 +172,16 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"continuous           {rate:8.0f} tokens/CPU s   {rate / alone_rate:.1f}x and {rate / static_rate:.1f}x")
     print(f"decode steps         {steps:8d}            {steps / ideal:.3f}x of tokens / slots")
     different = [index for index, tokens in ours.items() if tokens != static[index] or tokens != alone.get(index, tokens)]
+    print("drafts right    steps, tokens free    tokens/CPU s, as measured")
+    for share in SHARES:
+        free, _ = timed(lambda: bench.drafted(ours, share, StepCost(1.0, 0.0)))  # noqa: B023  # called at once
+        saved = bench.scheduler.statistics.num_decode_steps / steps
+        measured, drafted_rate = timed(lambda: bench.drafted(ours, share, None))  # noqa: B023
+        accepted = bench.scheduler.statistics.num_accepted / num_tokens
+        print(
+            f"{share:12.0%} {saved:14.2f}x {drafted_rate:21.0f}   {drafted_rate / rate:.2f}x, {accepted:.0%} of the tokens drafted"
+        )
+        different += [index for index, tokens in ours.items() if not tokens == free[index] == measured[index]]
     if different:
         print(f"requests that said something else: {different}")
     return 1 if different else 0

@@ -8,7 +8,11 @@ pytest.importorskip("torch", reason="the extra `ovis` (torch, transformers, llgu
 
 import torch
 
-from tests.bench import engine, gpu
+from schemas.page import Word
+from tests.bench import drafts, engine, gpu
+from tests.bench.cer import Sample
+from tests.workers.engines.ovis.tiny import write_tokenizer
+from workers.engines.ovis.checkpoint.loading import read_tokenizer
 
 
 @pytest.mark.slow
@@ -35,3 +39,19 @@ def test_the_engine_benchmark_compares_equal_tokens(capsys, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     assert engine.main(["--requests", "6", "--slots", "3"]) == 0
     assert "x of tokens / slots" in capsys.readouterr().out
+
+
+def test_the_drafts_benchmark_counts_steps_of_a_known_answer(tmp_path):
+    write_tokenizer(tmp_path)
+    bench = drafts.Bench(read_tokenizer(tmp_path))
+    words = [
+        Word(text, 0, 0, 9, 9, block=0, line=0, size_px=9)
+        for text in ["total", "value", "of", "the", "first", "table", "in", "2024"]
+    ]
+    sample = Sample(tmp_path, "total value of the first table in 2024")
+    counts = bench.counts(sample, words)
+    saved = counts["Markdown", "layer"]
+    assert saved.num_accepted == saved.num_drafted == saved.num_tokens - saved.num_steps
+    assert saved.num_steps <= saved.num_tokens / 3
+    assert counts["Markdown", "own text"].num_steps > saved.num_steps
+    assert counts["JSON", "layer"].num_steps < counts["JSON", "layer"].num_tokens
