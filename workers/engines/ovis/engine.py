@@ -187,6 +187,7 @@ class OvisEngine:
                 temperature=defaults.get("temperature") or 0.0,
                 top_p=defaults.get("top_p") or 1.0,
                 top_k=defaults.get("top_k") or 0,
+                min_p=defaults.get("min_p") or 0.0,
                 repetition_penalty=defaults.get("repetition_penalty") or 1.0,
                 seed=seed_of(request, "thought"),
             ),
@@ -204,6 +205,7 @@ class OvisEngine:
             temperature=request.temperature,
             top_p=(self._defaults.get("top_p") or 1.0) if is_sampled else 1.0,
             top_k=(self._defaults.get("top_k") or 0) if is_sampled else 0,
+            min_p=(self._defaults.get("min_p") or 0.0) if is_sampled else 0.0,
             repetition_penalty=request.repetition_penalty,
             seed=seed_of(request, "answer"),
         )

@@ -16,17 +16,30 @@ class Choice:
     overridden: Tensor
 
 
+@dataclass(frozen=True)
+class Heat:
+    """The rows that are sampled, and how. A field has one number for each of them."""
+
+    rows: Tensor
+    temperature: Tensor
+    """Above 0."""
+    top_k: Tensor
+    """0 for all tokens."""
+    most_k: int
+    """The largest of `top_k`; 0 if one of them is 0, and all tokens must be sorted."""
+    top_p: Tensor
+    min_p: Tensor
+    """Least probability of a token, relative to the best one's; 0 for all tokens."""
+    uniform: Tensor
+    """A number in [0, 1), so that the choice depends on the request alone and not on the rest of the batch."""
+
+
 @dataclass
 class Controls:
-    """Sampling controls of each row, on the device. A field is None if no row uses it, which saves its work."""
+    """Controls of the rows, on the device. A field is None if no row uses it, which saves its work."""
 
-    temperature: Tensor | None = None
-    """0 for greedy."""
-    top_k: Tensor | None = None
-    """0 for all tokens."""
-    top_p: Tensor | None = None
-    uniform: Tensor | None = None
-    """One number in [0, 1) per row, so that the choice depends on the request alone and not on the rest of the batch."""
+    heat: Heat | None = None
+    """None if every row takes its best token."""
     penalty: Tensor | None = None
     seen: Tensor | None = None
     """[rows, vocabulary] bool: tokens that the row has produced so far, for the penalty."""
@@ -46,8 +59,8 @@ def choose(logits: Tensor, mask: Tensor | None, controls: Controls) -> Choice:
         word = mask.gather(1, (best // 32)[:, None])[:, 0]
         overridden = ((word >> (best % 32).int()) & 1) == 0
     tokens = scores.argmax(-1)
-    if controls.temperature is not None:
-        tokens = torch.where(controls.temperature > 0, _sampled(scores, controls), tokens)
+    if (heat := controls.heat) is not None:
+        tokens = tokens.index_copy(0, heat.rows, _sampled(scores.index_select(0, heat.rows), heat))
     logprobs = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
     return Choice(tokens, logprobs, overridden)
 
@@ -58,21 +71,21 @@ def unpack_bits(mask: Tensor, vocab_size: int) -> Tensor:
     return ((mask[:, :, None] >> bits) & 1).bool().flatten(1)[:, :vocab_size]
 
 
-def _sampled(scores: Tensor, controls: Controls) -> Tensor:
-    """Sampled tokens: temperature, top-k and top-p in the order of transformers, then the token at which the cumulated probability
-    passes the row's uniform number. Greedy rows get any token."""
-    assert controls.temperature is not None
-    assert controls.top_k is not None
-    assert controls.top_p is not None
-    assert controls.uniform is not None
-    heat = torch.where(controls.temperature > 0, controls.temperature, 1.0)[:, None]
-    ordered, order = (scores / heat).sort(dim=-1, descending=True)
-    rank = torch.arange(scores.shape[1], device=scores.device)
-    ordered = ordered.masked_fill((controls.top_k[:, None] > 0) & (rank >= controls.top_k[:, None]), float("-inf"))
-    probabilities = ordered.softmax(-1)
+def _sampled(scores: Tensor, heat: Heat) -> Tensor:
+    """Sampled tokens: temperature, top-k, top-p and min-p in the order of transformers, then the token at which the cumulated
+    probability passes the row's uniform number. In float64, so that a sum does not depend on how many tokens were sorted."""
+    scores = scores / heat.temperature[:, None]
+    if 0 < heat.most_k < scores.shape[1]:
+        ordered, order = scores.topk(heat.most_k, dim=-1)
+    else:
+        ordered, order = scores.sort(dim=-1, descending=True)
+    rank = torch.arange(ordered.shape[1], device=scores.device)
+    ordered = ordered.masked_fill((heat.top_k[:, None] > 0) & (rank >= heat.top_k[:, None]), float("-inf"))
+    probabilities = ordered.double().softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
-    probabilities = probabilities.masked_fill((before >= controls.top_p[:, None]) & (rank > 0), 0.0)
-    cumulated = probabilities.double().cumsum(-1)
-    passed = torch.searchsorted(cumulated, controls.uniform[:, None].double() * cumulated[:, -1:], right=True)
+    is_out = (before >= heat.top_p[:, None]) | (probabilities < heat.min_p[:, None] * probabilities[:, :1])
+    probabilities = probabilities.masked_fill(is_out & (rank > 0), 0.0)
+    cumulated = probabilities.cumsum(-1)
+    passed = torch.searchsorted(cumulated, heat.uniform[:, None].double() * cumulated[:, -1:], right=True)
     possible = (probabilities > 0).sum(-1, keepdim=True)  # rounding must not reach a token of probability 0
     return order.gather(1, passed.clamp(max=possible - 1))[:, 0]

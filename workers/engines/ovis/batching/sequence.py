@@ -34,6 +34,8 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     """0 for all tokens."""
+    min_p: float = 0.0
+    """Least probability of a token, relative to the best one's."""
     repetition_penalty: float = 1.0
     seed: int = 0
 

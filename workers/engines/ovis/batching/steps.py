@@ -4,7 +4,7 @@ behind it, and the choice of the next tokens."""
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
-from itertools import chain, cycle, islice, takewhile
+from itertools import accumulate, chain, cycle, islice, takewhile
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from workers.engines.ovis.attention.transfer import pinned, to_device
 from workers.engines.ovis.batching.decoder import MAX_STEP_TOKENS, BatchRow, Decoder
 from workers.engines.ovis.batching.grammar import Grammars
-from workers.engines.ovis.batching.sampling import Choice, Controls, choose
+from workers.engines.ovis.batching.sampling import Choice, Controls, Heat, choose
 from workers.engines.ovis.batching.sequence import Sequence
 
 Kind = Literal["prefill", "decode"]
@@ -199,17 +199,30 @@ class Steps:
             controls.penalty = each(lambda sequence: sequence.sampling.repetition_penalty)
             seen = self._seen[slots]
             controls.seen = seen.repeat_interleave(self._here(counts, np.int64), 0, output_size=sum(counts)) if drafts else seen
-        if any(sequence.sampling.temperature > 0 for sequence in sequences):
-            controls.temperature = each(lambda sequence: sequence.sampling.temperature)
-            controls.top_k = each(lambda sequence: sequence.sampling.top_k)
-            controls.top_p = each(lambda sequence: sequence.sampling.top_p)
-            uniforms = [
-                sequence.uniform(sequence.num_new + sequence.num_in_flight + place)
-                for sequence, count in zip(sequences, counts, strict=True)
-                for place in range(count)
-            ]
-            controls.uniform = self._here(uniforms, np.float32)
+        controls.heat = self._heat(sequences, counts)
         return controls
+
+    def _heat(self, sequences: Many[Sequence], counts: Many[int]) -> Heat | None:
+        """The sampled tokens: those of the requests with a temperature. None if there are none."""
+        firsts = accumulate(counts, initial=0)
+        hot = [
+            (first + place, sequence.sampling, sequence.uniform(sequence.num_new + sequence.num_in_flight + place))
+            for sequence, first, count in zip(sequences, firsts, counts, strict=False)
+            if sequence.sampling.temperature > 0
+            for place in range(count)
+        ]
+        if not hot:
+            return None
+        ks = [sampling.top_k for _, sampling, _ in hot]
+        return Heat(
+            rows=self._here([row for row, _, _ in hot], np.int64),
+            temperature=self._here([sampling.temperature for _, sampling, _ in hot], np.float32),
+            top_k=self._here(ks, np.int64),
+            most_k=max(ks) if min(ks) > 0 else 0,
+            top_p=self._here([sampling.top_p for _, sampling, _ in hot], np.float32),
+            min_p=self._here([sampling.min_p for _, sampling, _ in hot], np.float32),
+            uniform=self._here([uniform for _, _, uniform in hot], np.float32),
+        )
 
     def _here(self, values: Many[float], dtype: type[np.generic]) -> Tensor:
         (there,) = to_device(self.device, np.array(values, dtype=dtype))

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
+from transformers import LogitsProcessorList, MinPLogitsWarper, RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
 
-from workers.engines.ovis.batching.sampling import Controls, choose, unpack_bits
+from workers.engines.ovis.batching.sampling import Controls, Heat, choose, unpack_bits
 
 
 def bits(allowed, vocab_size):
@@ -27,8 +29,9 @@ def test_a_forbidden_best_token_is_replaced_and_counted():
 
 
 def controls(rows, **given):
-    plain = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "uniform": 0.5}
-    return Controls(**{name: torch.tensor([given.get(name, value)] * rows) for name, value in plain.items()})
+    plain = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "uniform": 0.5}
+    each = {name: torch.tensor([given.get(name, value)] * rows) for name, value in plain.items()}
+    return Controls(heat=Heat(rows=torch.arange(rows), most_k=given.get("most_k", given.get("top_k", 0)), **each))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,9 @@ def controls(rows, **given):
         ({"uniform": 0.99, "top_k": 1}, 2),
         ({"uniform": 0.99, "top_p": 0.6}, 0),  # the token that passes 0.6 is the last one in
         ({"uniform": 0.99, "top_p": 0.4}, 2),
-        ({"uniform": 0.99, "temperature": 0.0}, 2),
+        ({"uniform": 0.99, "min_p": 0.5}, 0),  # 0.3 is more than half of 0.5, and 0.2 is not
+        ({"uniform": 0.99, "min_p": 1.0}, 2),
+        ({"uniform": 0.99, "top_k": 2, "most_k": 3}, 0),  # another row asks for more
     ],
 )
 def test_the_token_is_where_the_cumulated_probability_passes_the_number(given, expected):
@@ -51,16 +56,25 @@ def test_the_token_is_where_the_cumulated_probability_passes_the_number(given, e
     assert choose(logits, None, controls(1, **given)).tokens.tolist() == [expected]
 
 
-def test_sampling_agrees_with_transformers_distribution():
+@pytest.mark.parametrize("most_k", [0, 20, 30])
+def test_sampling_agrees_with_transformers_distribution(most_k):
     torch.manual_seed(0)
-    logits = torch.randn(1, 50) * 2
-    warped = LogitsProcessorList([TopKLogitsWarper(20), TopPLogitsWarper(0.8)])(None, logits / 0.7)
+    logits = torch.randn(1, 50)
+    warped = LogitsProcessorList([TopKLogitsWarper(20), TopPLogitsWarper(0.95), MinPLogitsWarper(0.1)])(None, logits / 0.7)
     expected = warped.softmax(-1)[0]
+    assert 3 <= int((expected > 0).sum()) < 20
     rows = 20_000
-    asked = controls(rows, temperature=0.7, top_k=20, top_p=0.8)
-    asked.uniform = (torch.arange(rows) + 0.5) / rows
+    asked = controls(rows, temperature=0.7, top_k=20, top_p=0.95, min_p=0.1, most_k=most_k)
+    asked.heat = replace(asked.heat, uniform=(torch.arange(rows) + 0.5) / rows)
     counts = torch.bincount(choose(logits.repeat(rows, 1), None, asked).tokens, minlength=50) / rows
     assert float((counts - expected).abs().max()) < 1e-3
+
+
+def test_rows_that_are_not_hot_take_their_best_token_and_are_not_sorted():
+    logits = torch.tensor([[0.3, 0.2, 0.5], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]]).log()
+    asked = controls(1, uniform=0.9)
+    asked.heat = replace(asked.heat, rows=torch.tensor([1]))
+    assert choose(logits, None, asked).tokens.tolist() == [2, 1, 2]
 
 
 def test_the_penalty_is_transformers_and_sees_the_whole_output():
