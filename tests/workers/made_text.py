@@ -115,7 +115,7 @@ def hidden(name: str, secret: str, font: str = SANS, size: float = 11) -> Iterat
         gone,
         flag,
     )
-    yield Made(f"hidden/{name}/clipped", page_with(clipped), kept, gone)  # MuPDF itself leaves it out, and nothing is known of it
+    yield Made(f"hidden/{name}/clipped", page_with(clipped), kept, gone, flag)
     yield Made(
         f"hidden/{name}/seen-on-box",
         page_with(lambda p: put(p, color=(1, 1, 1)), under=panel),

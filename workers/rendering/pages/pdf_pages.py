@@ -25,7 +25,7 @@ from workers.rendering.pages.text.edge_lines import edge_lines
 from workers.rendering.pages.text.forms import tick_boxes, with_ticks
 from workers.rendering.pages.text.glyphs import dingbat_glyphs
 from workers.rendering.pages.text.text_layer import PdfText, all_scaled, read_text
-from workers.rendering.pages.text.unseen import drawing_order, without_unseen
+from workers.rendering.pages.text.unseen import drawing_order, with_clipped, without_unseen
 from workers.rendering.pages.vector_charts.ink import Ink
 from workers.rendering.pages.vector_charts.page import read_areas
 from workers.rendering.pages.vector_charts.reader import Reading
@@ -171,6 +171,7 @@ class ShownPage:
     def __init__(self, page: pymupdf.Page, settings: RenderSettings) -> None:
         self.page, self._settings = page, settings
         self.flags: list[str] = []
+        self._shown_text: pymupdf.TextPage | None = None
         self._list = page.get_displaylist()
         self.page_pt = _page_box(page)
         self.text, self.images = self._read_text()
@@ -191,7 +192,8 @@ class ShownPage:
             media = stext.m_internal.mediabox
             media.x0 = media.y0 = -MAX_SIDE_PT
             media.x1 = media.y1 = MAX_SIDE_PT
-            text = read_text(pymupdf.TextPage(stext), self.page_pt, lambda: dingbat_glyphs(self.page))
+            self._shown_text = pymupdf.TextPage(stext)
+            text = read_text(self._shown_text, self.page_pt, lambda: dingbat_glyphs(self.page))
             return _bounded(text, self.flags), images
         except MemoryError:
             raise
@@ -207,6 +209,8 @@ class ShownPage:
             pictures = [image.box_pt for image in self.images if not image.is_speck]
             order = partial(drawing_order, self._list)
             self.text = without_unseen(self.text, self._pixels(), self.x, self.y, pictures, order)
+            if self._shown_text is not None:
+                self.text = with_clipped(self.text, self.page, self._shown_text, self.page_pt)
             self.text = with_ticks(self.text, tick_boxes(self.page), self.page_pt)
         except MemoryError:
             raise
