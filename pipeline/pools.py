@@ -62,6 +62,6 @@ def _of_engine(name: StageName, stage: Callable[[ReadSetup], Any], setup: ReadSe
         setup=setup,
         min_workers=engine.min_actors,
         max_workers=engine.most_actors(num_cpus),
-        in_flight=engine.in_flight,
+        in_flight=setup.in_flight,
         num_gpus=engine.num_gpus,
     )

@@ -92,6 +92,8 @@ class ReadSetup:
     """What a process that reads gets."""
 
     engine: EngineSettings
+    in_flight: int
+    """Rows that it works on at once."""
     tasks: tuple[Task, ...]
     """What it reads."""
     reads_layers: bool = False
@@ -117,6 +119,7 @@ def read_setups(settings: Settings, recipes: Mapping[Task, Recipe], run_id: str,
     def setup(read_by: TaskEngine, after: Sequence[TaskEngine], *, reads_layers: bool = False) -> ReadSetup:
         return ReadSetup(
             engine=portable(read_by.engine),
+            in_flight=read_by.engine.in_flight(settings.plan.chunk_pages),
             tasks=read_by.tasks,
             reads_layers=reads_layers,
             later=tuple(dict.fromkeys(task for one in after for task in one.tasks)),

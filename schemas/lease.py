@@ -18,6 +18,8 @@ class Heartbeat(Frozen, extra="ignore"):  # a later version may have more fields
     """Seconds since the last chunk, commit or phase."""
     stages: str
     """The work that each stage has, as a text."""
+    num_requests: int | None = None
+    """Requests that a reader has at its endpoint at once by now; None if their number is fixed."""
 
 
 class LeaseBody(Frozen, extra="ignore"):  # a later version may have more fields

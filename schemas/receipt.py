@@ -19,6 +19,8 @@ class ReaderTime(Frozen):
     """Seconds since the reader started, its engine's start included."""
     busy_s: float = 0.0
     """Seconds of these in which its engine was at work."""
+    num_requests: int | None = None
+    """Requests that it has at its endpoint at once by now; None if their number is fixed."""
 
     @property
     def gpu_s(self) -> float:

@@ -211,13 +211,16 @@ class EngineSettings(Section):
     max_in_flight: int | None = Field(
         None,
         ge=1,
-        description="Rows (chunks of up to K pages in all) one reader process works on at once; 16 by default, 4 for `classic`, "
-        "which reads one page after the other: what waits at one reader is not read by another.",
+        description="Rows (chunks of up to K pages in all) one reader process works on at once. By default 4 for `classic`, which "
+        "reads one page after the other (what waits at one reader is not read by another), 16 for others, and for `server` as "
+        "many as `max_requests` may need.",
     )
-    max_requests: int = Field(
-        64,
+    max_requests: int | None = Field(
+        None,
         ge=1,
-        description="Requests one reader process has at the engine at once; below `engine.ovis.max_batch` its batches stay short.",
+        description="Requests one reader process has at the engine at once. For `server` the most, 256 by default: it begins with "
+        "64, sends more while the endpoint does more for it, and fewer after 429, 503 and timeouts. For others the number, 64 by "
+        "default; below `engine.ovis.max_batch` its batches stay short.",
     )
     timeout_s: float = Field(
         300, gt=0, description="Seconds one request may take, queueing in the engine included (`classic` counts its work alone)."
@@ -239,9 +242,14 @@ class EngineSettings(Section):
         return self.max_actors or max(self.min_actors, num_cpus if self.name == "classic" else 1)
 
     @property
-    def in_flight(self) -> int:
-        """`max_in_flight`, or what it is by default."""
-        return self.max_in_flight or (4 if self.name == "classic" else 16)
+    def most_requests(self) -> int:
+        """`max_requests`, or what it is by default."""
+        return self.max_requests or (256 if self.name == "server" else 64)
+
+    def in_flight(self, chunk_pages: int) -> int:
+        """`max_in_flight`, or what it is by default with rows of up to so many pages, of which some have fewer."""
+        enough = -(-3 * self.most_requests // (2 * chunk_pages)) if self.name == "server" else 0
+        return self.max_in_flight or (4 if self.name == "classic" else max(16, enough))
 
 
 _OF_ONE_ENGINE = frozenset({"model", "revision", "min_actors", "max_actors", "num_gpus", "max_in_flight", "max_requests"})

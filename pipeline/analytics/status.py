@@ -178,6 +178,7 @@ def _progress_line(beat: Heartbeat, age_s: float) -> Text:
     ]
     parts += [f"{pace(beat.pages_per_s)} pages/s"] if beat.pages_per_s is not None else []
     parts += [f"about {duration(max(0.0, beat.left_s - age_s))} left"] if beat.left_s is not None else []
+    parts += [f"{beat.num_requests} requests at once"] if beat.num_requests is not None else []
     line = Text(f"{clean_message(beat.phase)}: " + ", ".join(parts) + ".")
     if silent_s > SILENT_S:
         at_hand = f" ({clean_message(beat.stages)})" if beat.stages else ""

@@ -69,6 +69,9 @@ class Metrics(Silent):
         self._fetches = counter("fetches", "Objects asked for, by result: downloaded, or found in the node's cache.", "result")
         self._fetched_bytes = counter("fetched_bytes", "Bytes downloaded.")
         self._busy_s = counter("engine_busy_seconds", "Seconds that readers' engines worked, summed over readers.", *_READS)
+        self._requests = gauge(
+            "requests_at_once", "Requests that a reader has at its endpoint at once by now, where their number adapts.", *_READS
+        )
         self._reader_s = counter(
             "reader_seconds", "Seconds that readers lived, start included: the most they could be busy.", *_READS
         )
@@ -161,6 +164,8 @@ class Metrics(Silent):
         self._readers[reader.name] = reader.model_copy(
             update={"lived_s": known.lived_s + more_s, "busy_s": known.busy_s + more_busy_s}
         )
+        if reader.num_requests is not None:
+            self._requests.labels(reader.reads).set(reader.num_requests)
         self._reader_s.labels(reader.reads).inc(more_s)
         self._gpu_s.labels(reader.reads).inc(more_s * reader.num_gpus)
         self._busy_s.labels(reader.reads).inc(more_busy_s)
@@ -197,6 +202,7 @@ class Metrics(Silent):
         self._lease = None
         self._held.set(0)
         self._run.clear()
+        self._requests.clear()
         self.stages(())
         if self._file is not None:
             try:

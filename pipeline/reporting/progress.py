@@ -27,6 +27,8 @@ class Progress(Silent):
         self._first_pages: tuple[float, int] | None = None
         """(moment, number) of the first pages that were done. The time left is estimated from the pages after them, because workers
         start before, and documents that cannot be opened are done at once."""
+        self.num_requests: int | None = None
+        """Requests that a reader has at its endpoint at once by now; None if their number is fixed."""
         self._num_seen = self._num_seen_pages = 0
         """Documents of which a chunk is done, or that were done before, and their pages in this run."""
         self._left: dict[tuple[str, int, str], int] = {}
@@ -50,6 +52,8 @@ class Progress(Silent):
         if self.num_pages and self._first_pages is None:
             self._first_pages = time.monotonic(), self.num_pages
         self.failures.update(receipt.failures)
+        for reader in receipt.spent.readers:
+            self.num_requests = reader.num_requests or self.num_requests
 
     def shard_committed(self, commit: ShardCommit) -> None:
         self._news()
@@ -117,6 +121,7 @@ class Progress(Silent):
             pages_per_s=self.pages_per_s,
             left_s=self.left_s,
             silent_s=self.silent_s,
+            num_requests=self.num_requests,
             stages=self.stage_detail,
         )
 

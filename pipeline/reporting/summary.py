@@ -43,6 +43,8 @@ class Summary:
     cost: float | None = None
     """Cost by the configured prices; None without prices."""
     currency: str | None = None
+    num_requests: int | None = None
+    """The most requests at once that a reader ended with at its endpoint; None if their number was fixed."""
     message: str | None = None
     """Why the run is incomplete, or how much failed."""
     num_deleted: int = 0

@@ -197,6 +197,8 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
     rows.add_row("charts", f"{summary.num_charts}, with {summary.num_chart_points} data points")
     if summary.num_output_tokens:
         rows.add_row("tokens", f"{summary.num_prompt_tokens} prompt, {summary.num_output_tokens} output")
+    if summary.num_requests is not None:
+        rows.add_row("requests", f"up to {summary.num_requests} at once, by a reader")
     if summary.cost is not None:
         a_page = f" ({summary.cost / summary.num_pages_now:.2g} a page)" if summary.num_pages_now else ""
         rows.add_row("cost", f"{summary.cost:.2f} {summary.currency}{a_page}")

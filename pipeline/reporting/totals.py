@@ -140,6 +140,7 @@ class Totals:
             num_pages_waiting=self.num_pages_waiting,
             failures=self.committed.failures,
             seconds=seconds,
+            num_requests=max((reader.num_requests or 0 for reader in self.readers.values()), default=0) or None,
             **self._sums() | {"num_charts": self.committed.num_charts, "num_chart_points": self.committed.num_chart_points},
             **self._bill(settings, seconds),
             **_masked(known),

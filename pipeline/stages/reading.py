@@ -33,6 +33,7 @@ from workers.contained import page_failure, take_reports
 from workers.engines.registry import describe_engine, describe_layers, make_engine, make_layers
 from workers.reading.handing_on import Handover, gives_places, in_page_order, of_pages
 from workers.reading.read_pages import PageReader
+from workers.reading.request_limit import Places
 
 Answer = TypeVar("Answer")
 
@@ -76,7 +77,7 @@ class ReadPages:
             info,
             setup.recipes,
             setup.read,
-            max_requests=engine.max_requests,
+            max_requests=engine.most_requests,
             run_id=run_id,
             tasks=setup.tasks,
             handover=_handover(setup),
@@ -84,6 +85,8 @@ class ReadPages:
             cell_px=setup.bounds.cell_px,
             images=setup.images,
         )
+        most, in_flight = engine.most_requests, setup.in_flight
+        self._room = Places(lambda: max(1, -(-in_flight * self._reader.requests.limit // most)))
         self._time = ReaderTime(
             name=self._name, reads=LAYERS if setup.reads_layers else " ".join(setup.tasks), num_gpus=engine.num_gpus
         )
@@ -96,13 +99,21 @@ class ReadPages:
         gc.freeze()  # the collector took a fifth of this process's CPU for objects that stay for ever
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
-        rows = [await asyncio.wrap_future(self._run(self._row(row))) for row in batch.to_pylist()]
+        rows = await asyncio.wrap_future(self._run(self._rows(batch)))
         if self._reader.handover is not None:
             return half_read_table(rows)
         return pa.table({"receipts": [[part.receipt for part in row] for row in rows]}, schema=RECEIPTS)
 
     def _run(self, coroutine: Coroutine[Any, Any, Answer]) -> "asyncio.Future[Answer] | Any":
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def _rows(self, batch: pa.Table) -> list[list[HalfRead]]:
+        """Rows are unpacked once their pages are wanted, because their pixels take memory."""
+        await self._room.enter()
+        try:
+            return [await self._row(row) for row in await asyncio.to_thread(batch.to_pylist)]
+        finally:
+            self._room.leave()
 
     async def _row(self, row: dict[str, Any]) -> list[HalfRead]:
         return list(await asyncio.gather(*map(self._part, half_read(row))))
@@ -131,7 +142,13 @@ class ReadPages:
 
     def _spent(self, before: Spent) -> Spent:
         """`before`, with this reader and what was reported since."""
-        mine = self._time.model_copy(update={"lived_s": time.monotonic() - self._started_s, "busy_s": self._reader.busy_s})
+        mine = self._time.model_copy(
+            update={
+                "lived_s": time.monotonic() - self._started_s,
+                "busy_s": self._reader.busy_s,
+                "num_requests": self._reader.requests.found,
+            }
+        )
         return before.model_copy(update={"reports": before.reports + take_reports(), "readers": (*before.readers, mine)})
 
     def stage(self, chunk: Chunk, records: ChunkRecords) -> ChunkRecords:

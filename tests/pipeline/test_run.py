@@ -188,7 +188,7 @@ def test_nothing_is_asked_twice_whatever_commands_come_between(drop: Path, refer
     assert len(wanted) == len(read_rows(reference, "pages")) == 15
     assert doubled_keys(out) == []
     num_asked = (tmp_path / "script.counters" / "rule-0").stat().st_size
-    in_flight = 2 * settings().engine.in_flight * 2
+    in_flight = 2 * settings().engine.in_flight(2) * 2
     assert 15 <= num_asked <= 15 + in_flight  # chunks that were being read when it was stopped are asked again
     assert list(LocalStore(str(out)).list("_pagefold/staging/")) == []
 

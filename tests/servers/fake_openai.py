@@ -8,6 +8,7 @@ garbage, answer for ever, send what unpacks to a thousand times its size.
 import argparse
 import asyncio
 import contextlib
+import heapq
 import json
 import threading
 import time
@@ -50,6 +51,8 @@ class FakeOpenAI:
 
     capacity_per_s: float | None = None
     latency_s: float = 0.0
+    slots: int | None = None
+    """Requests at work at once, for `latency_s` each; others wait their turn. By default any number."""
     replies: deque[Reply] = field(default_factory=deque)
     refuses: dict[str, str] = field(default_factory=dict)
     """Parameter of the body (or value of response_format.type) -> message of the 400 it gets."""
@@ -72,6 +75,8 @@ class FakeOpenAI:
     max_in_flight: int = 0
     port: int = 0
     _next_free: float = 0.0
+    _free_at: list[float] = field(default_factory=list)
+    """When each slot is free."""
 
     @property
     def url(self) -> str:
@@ -140,7 +145,12 @@ class FakeOpenAI:
         return Reply(body={"choices": [choice], "usage": {"prompt_tokens": 1000, "completion_tokens": 50}})
 
     def _queue_s(self) -> float:
-        """The wait in a server that finishes `capacity_per_s` requests per second, one after the other."""
+        """The wait in a server that has so many slots, or finishes `capacity_per_s` requests per second, one after the other."""
+        if self.slots is not None:
+            now = time.monotonic()
+            start = max(now, heapq.heappop(self._free_at)) if len(self._free_at) == self.slots else now
+            heapq.heappush(self._free_at, start + self.latency_s)
+            return start - now
         if self.capacity_per_s is None:
             return 0.0
         now = time.monotonic()

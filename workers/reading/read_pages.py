@@ -38,6 +38,7 @@ from workers.reading.handing_on import (
 )
 from workers.reading.pictures import pictures_of
 from workers.reading.questions import can_answer_json, question_of, says_places, settings_for, transport_of
+from workers.reading.request_limit import PushesBack, Requests
 from workers.reading.rows import ChunkRows
 from workers.reading.vector_recipe import vector_recipe
 from workers.text.content import OcrContent, ocr_content
@@ -50,7 +51,8 @@ def _now() -> datetime:
 
 
 class PageReader:
-    """Reads any number of chunks at once on one event loop, with at most `max_requests` requests at the engine."""
+    """Reads any number of chunks at once on one event loop, with at most `max_requests` requests at the engine, or as many as an
+    endpoint can do."""
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class PageReader:
         self._own_tasks: Collection[Task] = recipes if tasks is None else tasks
         self._settings = settings
         self._transport = transport_of(info, settings.transport)
-        self._slots = asyncio.Semaphore(max_requests)
+        self.requests = Requests(max_requests, is_adaptive=isinstance(engine, PushesBack))
         self._run_id = run_id
         self._clock = clock
         self._regions = regions or RegionSettings()
@@ -117,15 +119,17 @@ class PageReader:
 
     async def _read(self, request: Request) -> Completion:
         """The engine's completion. An exception of the engine becomes a failed completion."""
-        async with self._slots:
-            start = time.monotonic()
-            try:
-                with self._busy, panics_raised():
-                    completion = await self._engine.read(request)
-                return completion if completion.engine_s is not None else replace(completion, engine_s=time.monotonic() - start)
-            except Exception as error:  # noqa: BLE001 - the border of a page
-                failure = page_failure(error, "read", task=request.task)
-            return Completion(stop_reason="error", failure=failure, engine_s=time.monotonic() - start)
+        entered = await self.requests.enter()
+        start = time.monotonic()
+        try:
+            with self._busy, panics_raised():
+                completion = await self._engine.read(request)
+            return completion if completion.engine_s is not None else replace(completion, engine_s=time.monotonic() - start)
+        except Exception as error:  # noqa: BLE001 - the border of a page
+            failure = page_failure(error, "read", task=request.task)
+        finally:
+            self.requests.leave(entered, self._engine.num_pushbacks if isinstance(self._engine, PushesBack) else 0)
+        return Completion(stop_reason="error", failure=failure, engine_s=time.monotonic() - start)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,16 @@ def test_readers_of_text_and_of_charts_are_counted_apart() -> None:
     assert of_readers(metrics, "reader_restarts_total", "chart") == 0
 
 
+def test_requests_at_once_are_told_while_the_run_lasts_where_they_adapt() -> None:
+    metrics = Metrics()
+    readers = [ReaderTime(name="a", num_requests=64), ReaderTime(name="a", num_requests=128), ReaderTime(name="b")]
+    replay(metrics, *(receipt(spent=Spent(readers=(reader,))) for reader in readers))
+    assert value(metrics, "requests_at_once", reads="ocr chart") == 128
+
+    metrics.ended(summary())
+    assert value(metrics, "requests_at_once", reads="ocr chart") is None
+
+
 def test_gauges_say_what_is_so_now_and_fall_back_when_the_run_ends() -> None:
     metrics = Metrics()
     assert (value(metrics, "lease_held"), value(metrics, "lease_age_seconds")) == (0, 0)

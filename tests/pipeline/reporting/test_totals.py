@@ -1,9 +1,11 @@
-"""When a run that came to its end is no success."""
+"""When a run that came to its end is no success, and what it says of its readers."""
 
 import pytest
 
 from pipeline.reporting.totals import Totals
 from schemas.plan import CommittedCounts
+from schemas.receipt import ReaderTime, Receipt, Spent
+from schemas.settings import Settings
 
 
 def counts(num_ok: int = 0, num_failed: int = 0, num_unopened: int = 0) -> CommittedCounts:
@@ -44,3 +46,15 @@ def test_a_run_is_no_success_when_all_failed_or_more_than_is_allowed(
     for one in parts:
         totals.landed(one)
     assert totals.trouble(fail_above) == said
+
+
+def test_the_summary_says_what_requests_at_once_came_to() -> None:
+    totals = Totals()
+    known = {"run_id": "r", "status": "finished", "output": "out"}
+    assert totals.summary(Settings(), seconds=1, **known).num_requests is None
+
+    for lived_s, num_requests in ((1, 64), (2, 160), (3, 128)):
+        reader = ReaderTime(name="a", lived_s=lived_s, num_requests=num_requests)
+        totals.add(Receipt(shard_index=0, name="n", uri="u", spent=Spent(readers=(reader,))))
+
+    assert totals.summary(Settings(), seconds=1, **known).num_requests == 128

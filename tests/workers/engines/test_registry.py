@@ -48,10 +48,12 @@ def test_every_engine_describes_itself_under_its_own_name(name):
         ({}, 8, 4),
         ({"min_actors": 12}, 12, 4),
         ({"max_actors": 2}, 2, 4),
-        ({"name": "server"}, 1, 16),
+        ({"name": "server"}, 1, 48),
+        ({"name": "server", "max_requests": 64}, 1, 16),
+        ({"name": "server", "max_requests": 1000}, 1, 188),
         ({"name": "ovis", "min_actors": 2, "max_in_flight": 3}, 2, 3),
     ],
 )
 def test_classic_has_a_reader_for_each_cpu_and_others_have_one(given, most, in_flight):
     settings = EngineSettings.model_validate(given)
-    assert (settings.most_actors(num_cpus=8), settings.in_flight) == (most, in_flight)
+    assert (settings.most_actors(num_cpus=8), settings.in_flight(chunk_pages=8)) == (most, in_flight)

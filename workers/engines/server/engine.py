@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import random
+import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ REPLY_BYTES, TOKEN_BYTES = MEBI, 2048
 """Limit for an answer: TOKEN_BYTES per allowed token, and REPLY_BYTES more. With logprobs a token takes 150 to 700 bytes."""
 _RETRIED = frozenset({408, 425, 429})
 _NUM_ENCODERS = 2
+_OTHER_FILES = 1024
 
 
 def describe(settings: EngineSettings) -> EngineInfo:
@@ -130,7 +132,7 @@ async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str
 
 
 class ServerEngine:
-    """Sends each request at once. `workers.reading.read_pages` limits the requests to `max_requests` at a time."""
+    """Sends each request at once. `workers.reading.request_limit` decides how many there are, and listens to `num_pushbacks`."""
 
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
@@ -144,11 +146,14 @@ class ServerEngine:
             base_url=url,
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=httpx.Timeout(settings.timeout_s, connect=min(CONNECT_TIMEOUT_S, settings.timeout_s)),
-            limits=httpx.Limits(max_connections=settings.max_requests, max_keepalive_connections=settings.max_requests),
+            limits=httpx.Limits(max_connections=settings.most_requests, max_keepalive_connections=settings.most_requests),
         )
         self._profile = profile_of(settings)
         self._dialect = Dialect(response_format=server.response_format, extra=frozenset(self._profile.extra_body))
         self._pause = _Pause()
+        self.num_pushbacks = 0
+        """Times that the endpoint was asked too much: 429, 503, or no answer in time."""
+        _allow_files(settings.most_requests)
         self._encoders = ThreadPoolExecutor(_NUM_ENCODERS, thread_name_prefix="encode")
 
     async def start(self) -> None:
@@ -250,12 +255,14 @@ class ServerEngine:
             async with asyncio.timeout(self._settings.timeout_s):  # httpx's own timeouts start again with every byte
                 reply = await fetch(self._client, "POST", "chat/completions", max_bytes=max_bytes, content=content)
         except (TimeoutError, httpx.TimeoutException) as error:
+            self.num_pushbacks += 1
             raise _Passing(FailureKind.engine_timeout, f"no answer within {self._settings.timeout_s:g} s") from error
         except httpx.TransportError as error:
             raise _Passing(FailureKind.engine_unavailable, self._scrubbed(_named(error))) from error
         reply = _judged(reply)
         if reply.status in _RETRIED or reply.status >= 500:
             retry_after_s = _retry_after_s(reply.headers.get("Retry-After"))
+            self.num_pushbacks += reply.status in (429, 503)
             if reply.status == 429:
                 self._pause.extend(retry_after_s or BACKOFF_MIN_S)
             kind = FailureKind.throttled if reply.status == 429 else FailureKind.engine_unavailable
@@ -286,6 +293,15 @@ class ServerEngine:
         for secret in self._secrets:
             message = message.replace(secret, MASK)
         return masked(message)
+
+
+def _allow_files(num_connections: int) -> None:
+    """Raises this process's own limit of open files, where so many connections would meet it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = num_connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 class _Passing(Exception):

@@ -22,6 +22,7 @@ from workers.engines.server import engine as server_module
 from workers.engines.server.chat import Dialect, read_reply, status_inside
 from workers.engines.server.engine import ServerEngine, _retry_after_s, describe, list_models
 from workers.reading.prompts import prompt_for
+from workers.reading.request_limit import PushesBack
 
 KEY = "sk-very-secret-0123456789"
 IMAGE = PageImage.from_rgb(64, 32, bytes([200, 30, 30]) * (64 * 32))
@@ -560,3 +561,19 @@ def test_another_address_is_the_same_recipe() -> None:
     assert describe(settings(here)) == describe(settings(there))
     assert describe(settings(here)) != describe(settings(here, {"image_format": "png"}))
     assert describe(settings(here)) != describe(settings(here, model="other"))
+
+
+@pytest.mark.parametrize(
+    ("replies", "num_pushbacks"),
+    [([Reply(status=429), Reply(status=503)], 2), ([Reply(delay_s=1)], 1), ([Reply(status=500), Reply(is_reset=True)], 0), ([], 0)],
+)
+async def test_it_counts_how_often_it_was_asked_to_slow_down(fake: FakeOpenAI, replies: list[Reply], num_pushbacks: int) -> None:
+    fake.replies.extend(replies)
+    engine = ServerEngine(settings(fake, timeout_s=0.3))
+
+    completion = await engine.read(request())
+
+    await engine.close()
+    assert completion.failure is None
+    assert isinstance(engine, PushesBack)
+    assert engine.num_pushbacks == num_pushbacks
