@@ -11,7 +11,8 @@ from pipeline.lake.tables.missing_files import find_missing
 from pipeline.object_store.patience import patiently
 from pipeline.planning.engines import check_engines, describe_engines
 from pipeline.planning.intake import refuse_output_in_input
-from pipeline.planning.recipes import asked_recipes
+from pipeline.planning.layer_sample import DEFAULT_PAGES, LayerSample, sample_layers
+from pipeline.planning.recipes import LAYER_FIRST, asked_recipes
 from pipeline.planning.todo import LakeState, Todo, amount_to_read, new_work, read_lake
 from pipeline.reporting.summary import PlanReport
 from pipeline.ways.choice import choose_way
@@ -20,8 +21,12 @@ from schemas.plan import Recipe
 from schemas.settings import Settings
 
 
-def plan(input: str, output: str, settings: Settings | None = None) -> PlanReport:
-    """What `run` would do. It reads listings and manifests, writes nothing and starts nothing."""
+def plan(input: str, output: str, settings: Settings | None = None, *, num_sampled: int | None = None) -> PlanReport:
+    """What `run` would do. It reads listings and manifests, and writes nothing.
+
+    `num_sampled`: pages that are fetched and drawn to say how many need no model; by default none, unless text layers are read
+    first.
+    """
     settings = settings or Settings()
     refuse_output_in_input(input, output)
     engines = describe_engines(settings.engine, settings.read.tasks)
@@ -39,9 +44,10 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
     counts = todo.counts
     num_sources, num_bytes = amount_to_read(found, todo)
     on = choose_way(settings, num_sources, num_bytes) if num_sources else None
-    from pipeline.planning.forecast import forecast, image_bytes  # DuckDB takes its time, and a run needs none
+    from pipeline.planning.forecast import forecast, image_bytes, layer_choices  # DuckDB takes its time, and a run needs none
 
-    amounts = forecast(output, store, found.ledger, todo.shards, recipes, settings) if todo.shards else ()
+    sample = _sample(todo, recipes, settings, num_sampled)
+    amounts = forecast(output, store, found.ledger, todo.shards, recipes, settings, sample) if todo.shards else ()
     return PlanReport(
         num_sources_found=counts.num_listed,
         num_done=counts.num_done,
@@ -62,6 +68,7 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         num_shards=len(todo.shards),
         recipes={task: recipe.recipe_id for task, recipe in recipes.items()},
         forecast=amounts,
+        layer_choices=layer_choices(amounts, recipes, sample) if sample else (),
         num_image_bytes=image_bytes(output, found.ledger, amounts, settings.output.images),
         unfinished_plan_id=unfinished.plan.plan_id if unfinished else None,
         num_unfinished_sources=_num_sources(unfinished) if unfinished else 0,
@@ -71,6 +78,15 @@ def plan(input: str, output: str, settings: Settings | None = None) -> PlanRepor
         why_on=on.why if on else "",
         missing_files=find_missing(store, read_live_files(store).sizes(found.ledger.files)),
     )
+
+
+def _sample(todo: Todo, recipes: Mapping[Task, Recipe], settings: Settings, num_pages: int | None) -> LayerSample | None:
+    """Only where there is a choice: `classic` reads text layers first by itself."""
+    ocr = recipes.get("ocr")
+    if ocr is None or ocr.engine == "classic" or not todo.shards:
+        return None
+    wanted = num_pages if num_pages is not None else DEFAULT_PAGES if LAYER_FIRST in ocr.options else 0
+    return sample_layers((item for shard in todo.shards for item in shard), settings, wanted) if wanted else None
 
 
 def about_to_close(output: str, settings: Settings) -> str | None:

@@ -93,6 +93,10 @@ def plan(
     with_exit_code: Annotated[
         bool, typer.Option("--exit-code", help=f"End with {EXIT_WORK} where `run` would find work, with 0 where it would not.")
     ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=0, help="Pages to look at, to say how many need no model: see read.text_from."),
+    ] = None,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     on: OnFlag = None,
@@ -106,7 +110,7 @@ def plan(
     from pipeline.preview import plan as preview
     from pipeline.reporting.plan_report import print_plan
 
-    report = preview(input, output, settings)
+    report = preview(input, output, settings, num_sampled=sample)
     if as_json:
         dump_json(asdict(report) | {"settings": configuration.dump(settings)})
     else:

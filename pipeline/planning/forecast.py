@@ -10,8 +10,10 @@ from pipeline.lake.ledger import Ledger
 from pipeline.lake.plans import read_plan_head
 from pipeline.object_store.store import Store
 from pipeline.planning.choosing import PageEstimate
+from pipeline.planning.layer_sample import LayerSample
 from pipeline.planning.page_ranges import selected_pages
-from pipeline.reporting.summary import TaskForecast
+from pipeline.planning.recipes import LAYER_FIRST
+from pipeline.reporting.summary import LayerChoice, TaskForecast
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.planned import PlannedSource, Shards
@@ -25,8 +27,10 @@ def forecast(
     shards: Shards,
     recipes: Mapping[Task, Recipe],
     settings: Settings,
+    sample: LayerSample | None = None,
 ) -> tuple[TaskForecast, ...]:
-    """A forecast for each task of the plan. It reads older plans for their recipes, and the tables for earlier spending."""
+    """A forecast for each task of the plan. It reads older plans for their recipes, and the tables for earlier spending. `sample`
+    says how many pages need no model where their text layers are read first."""
     estimate, reasons = PageEstimate(ledger), _Reasons(store, ledger, recipes, settings)
     num_of: Counter[Task] = Counter()
     pages_of: Counter[Task] = Counter()
@@ -43,19 +47,54 @@ def forecast(
             continue
         num_pages = pages_of[task]
         spent = _spent(output, task, recipe) if len(ledger) else {}
+        num_asked: float = num_pages
+        if sample is not None and LAYER_FIRST in recipe.options:
+            num_asked *= sample.model_share
         found.append(
             TaskForecast(
                 task=task,
                 num_sources=num_of[task],
                 num_pages=num_pages,
-                num_tokens=_times(num_pages, spent.get("tokens"), round),
-                gpu_h=_times(num_pages / 3600, spent.get("gpu_s"), float),
-                cost=_times(num_pages, spent.get("cost"), float),
+                num_tokens=_times(num_asked, spent.get("tokens"), round),
+                gpu_h=_times(num_asked / 3600, spent.get("gpu_s"), float),
+                cost=_times(num_asked, spent.get("cost"), float),
                 currency=spent.get("currency") if spent.get("cost") is not None else None,
                 why=dict(why[task].most_common()),
             )
         )
     return tuple(found)
+
+
+def layer_choices(amounts: Sequence[TaskForecast], recipes: Mapping[Task, Recipe], sample: LayerSample) -> tuple[LayerChoice, ...]:
+    """Text by the model alone, and by text layers first."""
+    text = next((part for part in amounts if part.task == "ocr"), None)
+    if text is None:
+        return ()
+    is_first = LAYER_FIRST in recipes["ocr"].options
+    shares = {"model": 1.0, "layer_first": sample.model_share}
+    forecast_share = shares["layer_first"] if is_first else 1.0
+    found = []
+    for name, share in shares.items():
+        factor = share / forecast_share if forecast_share else None
+        num_asked = round(text.num_pages * share)
+        found.append(
+            LayerChoice(
+                text_from=name,
+                is_chosen=(name == "layer_first") == is_first,
+                num_sampled=sample.num_pages,
+                num_pages_model=num_asked,
+                num_pages_layer=text.num_pages - num_asked,
+                num_tokens=_scaled(text.num_tokens, factor, round),
+                gpu_h=_scaled(text.gpu_h, factor, float),
+                cost=_scaled(text.cost, factor, float),
+                currency=text.currency,
+            )
+        )
+    return tuple(found)
+
+
+def _scaled(amount: float | None, factor: float | None, kind: Any) -> Any:
+    return None if amount is None or factor is None else kind(amount * factor)
 
 
 def image_bytes(output: str, ledger: Ledger, amounts: Sequence[TaskForecast], images: Images) -> int | None:
@@ -151,6 +190,7 @@ _SPENT: dict[Task, str] = {
     "ocr": """
         SELECT COUNT(*), SUM(COALESCE(num_prompt_tokens, 0) + COALESCE(num_output_tokens, 0)), SUM(read_s)
         FROM pages WHERE engine = $engine AND model IS NOT DISTINCT FROM $model AND status <> 'failed'
+            AND (num_asks > 0 OR text_origin IS DISTINCT FROM 'text_layer')
     """,
     "chart": """
         SELECT

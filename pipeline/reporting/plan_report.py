@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.reporting.figures import size
-from pipeline.reporting.summary import PlanReport, TaskForecast, waiting_text
+from pipeline.reporting.summary import LayerChoice, PlanReport, TaskForecast, waiting_text
 from schemas.failure import clean_message
 
 _MAX_REASONS = 5
@@ -48,6 +48,8 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
     console.print(table)
     if report.forecast:
         _print_forecast(console, report.forecast)
+    if report.layer_choices:
+        _print_choices(console, report.layer_choices)
     if report.waiting_until:
         console.print(Text(f"Of these {waiting_text(report.num_waiting, report.waiting_until)}."))
     if report.empty_input:
@@ -61,6 +63,33 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
         console.print(Text(f"Plan {report.unfinished_plan_id} with {report.num_unfinished_sources} sources left {what}."))
     settings = ", ".join(f"{name}={value}" for name, value in changed.items()) or "all at their defaults"
     console.print(Text(f"Settings: {clean_message(settings)} (--json has all)"))
+
+
+def _print_choices(console: Console, choices: Sequence[LayerChoice]) -> None:
+    """Prints how many pages need no model, and what either choice would come to."""
+    table = Table(
+        "text_from",
+        "by the model",
+        "from layers",
+        "tokens",
+        "GPU-hours",
+        "cost",
+        box=None,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+    )
+    for choice in choices:
+        table.add_row(
+            f"{choice.text_from}{' (chosen)' if choice.is_chosen else ''}",
+            f"{choice.num_pages_model}",
+            f"{choice.num_pages_layer}",
+            "-" if choice.num_tokens is None else f"{choice.num_tokens:,}",
+            "-" if choice.gpu_h is None else f"{choice.gpu_h:.2f}",
+            "-" if choice.cost is None else f"{choice.cost:.2f} {choice.currency}",
+        )
+    console.print()
+    console.print(f"Pages of text, by {choices[0].num_sampled} pages that were looked at:")
+    console.print(table)
 
 
 def _print_forecast(console: Console, forecast: Sequence[TaskForecast]) -> None:

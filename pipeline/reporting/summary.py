@@ -90,6 +90,24 @@ class TaskForecast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayerChoice:
+    """What one value of `read.text_from` would come to. Amounts are None if no earlier run used this engine and model."""
+
+    text_from: str
+    is_chosen: bool
+    num_sampled: int
+    """Pages that were looked at."""
+    num_pages_model: int
+    """Pages that the model would read."""
+    num_pages_layer: int
+    """Pages whose text layer would be the text."""
+    num_tokens: int | None
+    gpu_h: float | None
+    cost: float | None
+    currency: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanReport:
     """What a run would do."""
 
@@ -127,6 +145,8 @@ class PlanReport:
     """recipe_id by task."""
     forecast: tuple[TaskForecast, ...] = ()
     """Amounts and reasons, task by task."""
+    layer_choices: tuple[LayerChoice, ...] = ()
+    """What `read.text_from` would come to, one way and the other, where a sample says how many pages need no model."""
     num_image_bytes: int | None = None
     """Bytes of the pictures that would be kept, roughly; None where none are, by `output.images`."""
     unfinished_plan_id: str | None = None
