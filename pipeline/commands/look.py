@@ -58,7 +58,7 @@ def failures(
 
 def sql(
     output: Output,
-    dialect: Annotated[str, typer.Option("--dialect", help="duckdb, athena or spark.")] = "duckdb",
+    dialect: Annotated[str, typer.Option("--dialect", help="duckdb, athena or spark; dbt: a sources.yml.")] = "duckdb",
     name: Annotated[str | None, typer.Option("--query", help="Print this ready question instead; `list` names them.")] = None,
     param: ParamFlag = None,
     since: Annotated[str | None, typer.Option("--since", help="First ingest_date that Athena looks for.")] = None,
@@ -67,6 +67,11 @@ def sql(
     from pipeline.analytics.dialects import SINCE, check_dialect, preferred_recipes, present_tables, render_sql
     from pipeline.analytics.questions import find_question, questions
 
+    if dialect == "dbt" and name is None:
+        from pipeline.analytics.dbt_sources import render_sources
+
+        sys.stdout.write(render_sources(output))
+        return
     check_dialect(dialect)
     if name == "list":
         text = "".join(f"{question.name:<20} {question.sentence}\n" for question in questions().values())

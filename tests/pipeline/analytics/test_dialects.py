@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
+import yaml
 from fsspec.implementations.local import LocalFileSystem
 from typer.testing import CliRunner
 
@@ -143,6 +144,15 @@ def test_the_command_prints_a_question_and_names_them_all():
 
 def test_the_command_asks_no_bucket_for_athena():
     assert "LOCATION 's3://bucket/lake/pages/'" in printed("s3://bucket/lake/", "--dialect", "athena", "--since", "2026-05-01")
+
+
+def test_dbt_gets_a_source_with_every_table_view_and_column():
+    (source,) = yaml.safe_load(printed("lake", "--dialect", "dbt"))["sources"]
+    assert source["name"] == "pagefold"
+    tables = {table["name"]: table for table in source["tables"]}
+    assert tables.keys() == {*COLUMNS, *VIEWS}
+    assert [column["name"] for column in tables["runs"]["columns"]] == [column.name for column in COLUMNS["runs"]]
+    assert all(column["description"] and column["data_type"] for table in source["tables"] for column in table["columns"])
 
 
 # The ready questions
