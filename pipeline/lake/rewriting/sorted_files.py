@@ -14,7 +14,7 @@ from pipeline.object_store.store import Store
 from pipeline.object_store.stored_objects import read_object
 from schemas.plan import Cover
 from schemas.rewrite import RewritePlan
-from schemas.tables import REWRITE, arrow_schema
+from schemas.tables import IMAGE, REWRITE, arrow_schema
 
 _AT_ONCE = 16
 _GROUP_BYTES = 16 * 2**20
@@ -22,7 +22,7 @@ _GROUP_BYTES = 16 * 2**20
 _ORDER = ("document_id", "source_id", "page_index")
 """The sort is stable, so rows of one page keep their order."""
 _LARGE_BYTES = 2**30
-"""Texts of more bytes than 2^31 need other offsets while they are sorted."""
+"""Texts and pictures of more bytes than 2^31 need other offsets while they are sorted."""
 
 
 class SortedFile(NamedTuple):
@@ -75,7 +75,8 @@ def _schema(table: str, rows: pa.Table) -> pa.Schema:
 
 
 def _with_large_texts(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([field.with_type(pa.large_string()) if field.type == pa.string() else field for field in schema])
+    large = {pa.string(): pa.large_string(), IMAGE: pa.struct([("bytes", pa.large_binary()), ("path", pa.large_string())])}
+    return pa.schema([field.with_type(large.get(field.type, field.type)) for field in schema])
 
 
 def split(rows: pa.Table, repeated: Collection[str]) -> tuple[pa.Table, pa.Table]:

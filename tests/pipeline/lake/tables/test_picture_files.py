@@ -9,13 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.lake.rewriting import sorted_files
 from pipeline.lake.staging import CHUNK_TABLES, decode, encode_chunk
 from pipeline.lake.tables import table_writer
 from pipeline.lake.tables.table_writer import TableWriter
 from schemas.plan import Cover
-from schemas.tables import to_table
+from schemas.rewrite import RewritePlan
+from schemas.tables import IMAGE, to_table
 from tests.pipeline.made import make_chunk, planned, records_of
-from tests.pipeline.written_lake import row
+from tests.pipeline.written_lake import DAY, row
 
 COVER = Cover(chunks=[], compression_level=3, row_group_rows=50_000)
 NOISE = np.random.default_rng(7)
@@ -50,6 +52,20 @@ def test_a_row_group_ends_by_its_bytes_and_the_same_pictures_make_the_same_file(
     assert pq.ParquetFile(io.BytesIO(file)).metadata.num_row_groups == 3
     assert file == written(*pictures)
     assert [each["bytes"] for each in pq.read_table(io.BytesIO(file))["image"].to_pylist()] == pictures
+
+
+@pytest.mark.parametrize("large_bytes", [1 << 30, 0])
+def test_pictures_are_sorted_with_their_rows_however_many_bytes_they_have(monkeypatch, large_bytes):
+    monkeypatch.setattr(sorted_files, "_LARGE_BYTES", large_bytes)
+    rows = [row("images", document_id=name, page_index=0, image={"bytes": name.encode(), "path": name}) for name in "cab"]
+    plan = RewritePlan(number=1, ingest_date=DAY, names=[], repeated=[], compression_level=3, row_group_rows=2)
+
+    file = sorted_files.write_rows("images", to_table("images", rows), plan)
+
+    assert file is not None
+    found = pq.read_table(io.BytesIO(file.body))
+    assert found["image"].to_pylist() == [{"bytes": name.encode(), "path": name} for name in "abc"]
+    assert found.schema.field("image").type == IMAGE
 
 
 def test_the_column_says_by_hugging_faces_convention_that_it_is_a_picture():
