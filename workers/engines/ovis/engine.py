@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +24,7 @@ from workers.engines.ovis.answers.completions import Completions, failed_request
 from workers.engines.ovis.answers.thinking import close_thinking
 from workers.engines.ovis.batching.decode_graphs import record_decode
 from workers.engines.ovis.batching.decoder import Decoder
-from workers.engines.ovis.batching.device import device_name, device_of, num_blocks
+from workers.engines.ovis.batching.device import device_name, device_of, num_blocks, usable_cpus
 from workers.engines.ovis.batching.drafting import Drafting, step_cost
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import GrammarError, Grammars
@@ -31,6 +32,7 @@ from workers.engines.ovis.batching.kernels import choose_kernels
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.batching.token_cycles import find_cycle
+from workers.engines.ovis.batching.watchdog import Watchdog
 from workers.engines.ovis.checkpoint.files import read_json, read_preprocessor
 from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
 from workers.engines.ovis.checkpoint.locate import locate
@@ -72,6 +74,7 @@ class OvisEngine:
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._workers: ThreadPoolExecutor | None = None
+        self._watchdog: Watchdog | None = None
 
     async def start(self) -> str:
         """Loads and checks the model. Gives device, number format and cache size in words. Raises EngineStartError."""
@@ -81,7 +84,9 @@ class OvisEngine:
             raise EngineStartError(str(error)) from error  # not a subclass: the driver searches a dead actor's text for this name
         except torch.OutOfMemoryError as error:
             raise EngineStartError(f"The model {self.settings.model} does not fit this GPU's memory.") from error
-        self._workers = ThreadPoolExecutor(max(2, min(8, (os.cpu_count() or 2) // 2)), thread_name_prefix="ovis-prepare")
+        self._workers = ThreadPoolExecutor(max(2, min(8, usable_cpus() // 2)), thread_name_prefix="ovis-prepare")
+        if self.scheduler.decoder.device.type == "cuda":  # on a CPU a turn may take long, and does not hang
+            self._watchdog = Watchdog(self.settings.timeout_s, self._hang)
         self._thread = threading.Thread(target=self._work, name="ovis", daemon=True)
         self._thread.start()
         return runs_on
@@ -99,6 +104,8 @@ class OvisEngine:
             self._wake.notify()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+        if self._watchdog is not None:
+            self._watchdog.close()
         if self._workers is not None:
             self._workers.shutdown(wait=False)  # requests in preparation fail, because the engine is closed
 
@@ -151,7 +158,8 @@ class OvisEngine:
     def _prepare(self, request: Request, *, thinking: bool) -> _Asked:
         image = Image.frombytes("RGB", (request.image.width_px, request.image.height_px), request.image.rgb())
         patches = self.images.patches([image])
-        digest = blake2b(patches.levels.data, digest_size=16, person=b"%dx%dx%d" % patches.grid).digest()
+        # Of the packed pixels, which are a fifth of the patches' bytes. Requests about one image carry the same.
+        digest = blake2b(request.image.pixels, digest_size=16, person=b"%dx%dx%d" % patches.grid).digest()
         picture = Picture(digest, patches.levels, patches.grid, patches.num_atoms)
         text = render([question(sanitise(request.prompt.text, self.tokenizer))], thinking=thinking)
         prompt = tokenise(text, self.tokenizer, [patches.num_atoms])
@@ -244,8 +252,7 @@ class OvisEngine:
 
     def _load(self) -> str:
         settings = self.settings.ovis
-        if settings.num_threads is not None:
-            torch.set_num_threads(settings.num_threads)
+        torch.set_num_threads(settings.num_threads or min(torch.get_num_threads(), usable_cpus()))
         device = device_of(self.settings)
         dtype = getattr(torch, number_format(self.settings))
         cache = Path(settings.cache_dir).expanduser() if settings.cache_dir is not None else None
@@ -259,7 +266,7 @@ class OvisEngine:
         self._stops = frozenset(_ids(llm.eos_token_id) | _ids(self._defaults.get("eos_token_id")))
         if not self._stops:
             raise EngineStartError(f"{folder} names no end token (eos_token_id).")
-        self._grammars = Grammars(self.tokenizer, llm.vocab_size, sorted(self._stops))
+        self._grammars = Grammars(self.tokenizer, llm.vocab_size, sorted(self._stops), usable_cpus())
         self._completions = Completions(self.tokenizer, self._grammars.tokenizer, self._stops, self.settings.timeout_s)
         self._end_of_thinking = self.tokenizer.convert_tokens_to_ids(END_OF_THINKING)
         self._out_of_budget, self._blank_line = self._encode(OUT_OF_THINKING_BUDGET), self._encode("\n\n")
@@ -295,7 +302,8 @@ class OvisEngine:
             try:
                 for sequence in arrived:
                     self.scheduler.add(sequence)
-                worked = self.scheduler.turn()
+                with self._watchdog.turn() if self._watchdog is not None else nullcontext():
+                    worked = self.scheduler.turn()
             except BaseException as error:  # noqa: BLE001  # a panic in Rust is no Exception; `_break` handles it
                 self._break(error)
                 return
@@ -309,6 +317,12 @@ class OvisEngine:
         another
         process, which reads what was in flight again. Begin markers find a page that causes this each time."""
         log.critical("the engine's thread broke", exc_info=error)
+        logging.shutdown()
+        os._exit(BROKEN_EXIT_CODE)
+
+    def _hang(self) -> None:
+        """Ends the process like `_break`, from the watchdog's thread: the engine's own waits for the GPU and never comes back."""
+        log.critical("a step has not ended for %g s (engine.timeout_s): the GPU hangs", self.settings.timeout_s)
         logging.shutdown()
         os._exit(BROKEN_EXIT_CODE)
 
