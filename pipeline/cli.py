@@ -15,6 +15,7 @@ from pipeline.commands import gc as keeping
 from pipeline.commands import look as looking
 from pipeline.commands import run as working
 from pipeline.commands import submit as submitting
+from pipeline.commands import trial as trying
 from pipeline.commands import watch as watching
 from pipeline.commands.output import flush_stdout
 from pipeline.reporting.endings import fail, fail_by_bug
@@ -53,9 +54,10 @@ for command in (
     looking.sql,
     looking.schema,
     looking.doctor,
+    trying.try_,
     working.demo,
 ):
-    app.command(cls=asking.TakesSql if command is asking.query else None)(command)
+    app.command(command.__name__.rstrip("_"), cls=asking.TakesSql if command is asking.query else None)(command)
 
 
 @app.callback(invoke_without_command=True)

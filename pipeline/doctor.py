@@ -44,7 +44,9 @@ class Finding(NamedTuple):
     detail: str
 
 
-def examine(settings: Settings, input: str | None, output: str | None, *, with_ray: bool) -> Iterator[Finding]:
+def examine(
+    settings: Settings, input: str | None, output: str | None, *, with_ray: bool, with_trial: bool = True
+) -> Iterator[Finding]:
     """All checks of this machine and the engine, then of input and output if given, and of Ray if asked, which takes seconds."""
     yield from _python()
     yield from _machine(settings)
@@ -53,7 +55,7 @@ def examine(settings: Settings, input: str | None, output: str | None, *, with_r
     yield from _sandbox()
     yield from _models()
     for read_by in task_engines(settings.engine, settings.read.tasks):
-        yield from _engine(read_by, runs_here=cluster_address(settings.ray) is None)
+        yield from _engine(read_by, settings, runs_here=cluster_address(settings.ray) is None, with_trial=with_trial)
     if input is not None:
         yield _input(input, is_empty_fine=settings.input.allow_empty)
     if output is not None:
@@ -126,7 +128,7 @@ def _models() -> Iterator[Finding]:
     yield Finding("ocr models", "ok" if names else "warn", ", ".join(names) or "none: pages without a text layer will fail")
 
 
-def _engine(read_by: TaskEngine, *, runs_here: bool) -> Iterator[Finding]:
+def _engine(read_by: TaskEngine, all_settings: Settings, *, runs_here: bool, with_trial: bool) -> Iterator[Finding]:
     settings = read_by.engine
     try:
         info = describe_engine(settings)
@@ -141,7 +143,10 @@ def _engine(read_by: TaskEngine, *, runs_here: bool) -> Iterator[Finding]:
     detail = f"{' and '.join(tasks) or 'nothing that is asked for'}{model}{f'; it does not do {lacking[0]}' if lacking else ''}"
     yield Finding(f"engine {settings.name}", "warn" if lacking else "ok", detail)
     if settings.name == "server":
-        yield _endpoint(settings)
+        endpoint = _endpoint(settings)
+        yield endpoint
+        if with_trial and endpoint.verdict != "fail":
+            yield _trial(all_settings, settings)
     if settings.name == "classic" and runs_here:
         from workers.engines.classic.doctor import other_scripts_text
 
@@ -152,6 +157,17 @@ def _engine(read_by: TaskEngine, *, runs_here: bool) -> Iterator[Finding]:
 
         for name, is_fine, detail in checks(settings, runs_here=runs_here):
             yield Finding(f"ovis: {name}", "ok" if is_fine else "fail", clean_message(detail))
+
+
+def _trial(all_settings: Settings, settings: EngineSettings) -> Finding:
+    from pipeline.trial.endpoint import try_endpoint
+
+    try:
+        received = try_endpoint(all_settings, settings)
+    except EngineStartError as error:
+        return Finding("trial page", "fail", str(error))
+    verdict: Literal["ok", "warn", "fail"] = "ok" if received.is_read else "fail" if received.trial.failure else "warn"
+    return Finding("trial page", verdict, clean_message(received.sentence()))
 
 
 def _endpoint(settings: EngineSettings) -> Finding:

@@ -109,6 +109,7 @@ def doctor(
     input: Annotated[str | None, typer.Argument(metavar="[IN]", help="Also check that this input can be read.")] = None,
     output: Annotated[str | None, typer.Argument(metavar="[OUT]", help="Also check that this output can be written.")] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Also start Ray and run a task.")] = False,
+    no_trial: Annotated[bool, typer.Option("--no-trial", help="Ask the endpoint for no trial page.")] = False,
     engine: EngineFlag = None,
     model: ModelFlag = None,
     base_url: BaseUrlFlag = None,
@@ -121,7 +122,7 @@ def doctor(
     settings = resolved(engine, model, base_url, None, None, None, config, set_, ray_address)
     from pipeline.doctor import examine, print_findings
 
-    findings = list(examine(settings, input, output, with_ray=ray))
+    findings = list(examine(settings, input, output, with_ray=ray, with_trial=not no_trial))
     if as_json:
         dump_json([finding._asdict() for finding in findings])
     else:

@@ -263,7 +263,7 @@ def test_on_a_terminal_a_run_asks_before_it_closes_a_plan(pagefold, monkeypatch,
     assert (code, err) == (1, "pagefold: nothing was done.\n")
     assert asked[0].startswith(
         "Plan 000001 is unfinished (1 of its 2 open documents are read). It asks for ocr and chart by scripted; these settings ask "
-        "for ocr and chart by classic"
+        "for ocr by classic"
     )
     assert pagefold(*command, unfinished, "-q", "--yes")[0] == 0
     assert pagefold(*command, unfinished + "-new", "-q")[0] == 0

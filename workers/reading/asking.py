@@ -121,7 +121,7 @@ def _judge_contained(request: Request, completion: Completion) -> _Try:
 def _judge(request: Request, completion: Completion) -> _Try:
     if completion.failure is not None:
         is_part = bool(completion.text) and completion.stop_reason == "stop"
-        return _Try(completion, _parsed(request, completion.text, is_complete=True) if is_part else None, completion.failure)
+        return _Try(completion, parsed_answer(request, completion.text, is_complete=True) if is_part else None, completion.failure)
     if completion.stop_reason in ("cancelled", "error"):
         return _Try(completion, failure=_failure(FailureKind.engine_error, f"stop reason {completion.stop_reason}", completion))
     is_complete = completion.stop_reason == "stop"
@@ -139,7 +139,7 @@ def _judge(request: Request, completion: Completion) -> _Try:
     elif trouble == "truncated":
         failure = _failure(FailureKind.truncated, f"the answer hit its limit of {request.max_output_tokens} tokens", completion)
     try:
-        parsed = _parsed(request, text, is_complete=is_complete)
+        parsed = parsed_answer(request, text, is_complete=is_complete)
     except PageError as error:
         bad = error.failure("validate").model_copy(update={"raw_text": completion.text})
         if is_complete:
@@ -148,7 +148,7 @@ def _judge(request: Request, completion: Completion) -> _Try:
     return _Try(completion, parsed, failure, trouble, before_loop)
 
 
-def _parsed(request: Request, text: str, *, is_complete: bool) -> Parsed:
+def parsed_answer(request: Request, text: str, *, is_complete: bool) -> Parsed:
     """The parsed answer. Raises PageError, also for an empty text: blank pages are not asked about, so every answer must have text,
     and an empty JSON answer is not an empty text."""
     if is_complete and not text.strip():

@@ -29,6 +29,7 @@ from workers.engines.engine import Completion, EngineInfo, EngineStartError, Req
 from workers.engines.profiles.profile import Profile, ProfileError, choose_profile, is_as_before, profile_text
 from workers.engines.server.chat import Dialect, error_message, failed_reply, read_reply, request_body, status_inside
 from workers.engines.server.encode import data_url
+from workers.engines.server.gateways import delay_in, is_quota
 from workers.engines.server.replies import Reply, fetch
 
 _log = logging.getLogger(__name__)
@@ -260,9 +261,11 @@ class ServerEngine:
         except httpx.TransportError as error:
             raise _Passing(FailureKind.engine_unavailable, self._scrubbed(_named(error))) from error
         reply = _judged(reply)
-        if reply.status in _RETRIED or reply.status >= 500:
+        if (reply.status in _RETRIED and not is_quota(reply.body)) or reply.status >= 500:
             retry_after_s = _retry_after_s(reply.headers.get("Retry-After"))
             self.num_pushbacks += reply.status in (429, 503)
+            if retry_after_s is None and (said := delay_in(reply.body)) is not None:
+                retry_after_s = min(said, RETRY_AFTER_MAX_S)
             if reply.status == 429:
                 self._pause.extend(retry_after_s or BACKOFF_MIN_S)
             kind = FailureKind.throttled if reply.status == 429 else FailureKind.engine_unavailable
@@ -273,6 +276,8 @@ class ServerEngine:
         if reply.status in (401, 403):
             variable = self._settings.server.api_key_env
             return failed_reply(FailureKind.engine_error, f"the endpoint refuses the key in {variable}: {self._said(reply)}")
+        if reply.status in (402, 429):  # a 429 that waiting does not help
+            return failed_reply(FailureKind.throttled, f"the endpoint's quota is used up: {self._said(reply)}")
         if reply.status != 200:
             return failed_reply(FailureKind.engine_error, self._said(reply))
         if reply.trouble:

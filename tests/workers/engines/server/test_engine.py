@@ -577,3 +577,22 @@ async def test_it_counts_how_often_it_was_asked_to_slow_down(fake: FakeOpenAI, r
     assert completion.failure is None
     assert isinstance(engine, PushesBack)
     assert engine.num_pushbacks == num_pushbacks
+
+
+# --- what gateways say in the body
+
+
+async def test_a_quota_that_is_used_up_is_asked_once(fake: FakeOpenAI) -> None:
+    fake.replies.extend(Reply(status=429, body={"error": {"code": "insufficient_quota", "message": "no credit"}}) for _ in range(3))
+    completion = await read(fake)
+    assert completion.failure is not None
+    assert (completion.failure.kind, completion.num_tries) == ("throttled", 1)
+    assert "quota is used up" in completion.failure.message
+
+
+async def test_a_delay_in_the_body_is_waited_for(fake: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(server_module._Pause, "extend", lambda self, seconds: waited.append(seconds))
+    fake.replies.append(Reply(status=429, body={"error": {"message": "Please try again in 40ms."}}))
+    assert (await read(fake)).failure is None
+    assert waited == [pytest.approx(0.04)]
