@@ -301,6 +301,7 @@ class _Run:
 
         assert self._choice is not None
         observer = Counting(self.observer, self.totals)
+        worker, self._worker = self._worker, None  # it works on one plan
         execute(
             unfinished.plan,
             unfinished.pending,
@@ -309,7 +310,7 @@ class _Run:
             store=self.store,
             check_lease=lease.check,
             observer=observer,
-            way=open_way(self._choice.way, self.settings, self.run_id, observer, self._worker),
+            way=open_way(self._choice.way, self.settings, self.run_id, observer, worker),
         )
         forget_fetched(self.settings)  # not of a run that was cut short: the one that goes on asks for the same
 

@@ -9,7 +9,7 @@ import os
 import pickle
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import IO, TYPE_CHECKING, Any
@@ -42,26 +42,35 @@ class _Child:
 
     def work(self) -> None:
         start: Start = pickle.load(self._orders)
-        warm = _Warm(start)
-        from pipeline.local import build  # takes a while, in which the renderer starts
-        from pipeline.pools import pools
-
-        context = replace(start.context, known=pickle.load(self._orders))
         report_through(lambda name, reader: self._send(Report(name, reader)))
-        send_log_records(lambda record: self._send(Record(record)), run_id=context.run_id)
-        stages = pools(context)
-        warm.hand_to(stages[1].setup)
-        line = build(stages)
-        threading.Thread(target=self._send_loads, args=(line,), daemon=True, name="loads").start()
+        send_log_records(lambda record: self._send(Record(record)), run_id=start.context.run_id)
         error: BaseException | None = None
         try:
-            for table in line.run(self._rows()):
-                for bodies in table.column("receipts").to_pylist():
-                    self._send(Receipts(bodies))
+            self._work(start)
         except BaseException as raised:  # noqa: BLE001 - raised in the driver
             error = _sendable(raised)
         self._send(Ended(error))
         os._exit(0)  # engines and render processes end with this process
+
+    def _work(self, start: Start) -> None:
+        warm = _Warm(start)
+        from pipeline.local import build  # takes a while, in which the renderer starts
+        from pipeline.pools import pools
+
+        stages = pools(replace(start.context, known=self._known()))
+        warm.hand_to(stages[1].setup)
+        line = build(stages)
+        threading.Thread(target=self._send_loads, args=(line,), daemon=True, name="loads").start()
+        for table in line.run(self._rows()):
+            for bodies in table.column("receipts").to_pylist():
+                self._send(Receipts(bodies))
+
+    def _known(self) -> Mapping[str, str]:
+        try:
+            known: Mapping[str, str] = pickle.load(self._orders)
+        except EOFError:  # the driver is gone
+            os._exit(1)
+        return known
 
     def _rows(self) -> Iterator[str]:
         for line in self._orders:

@@ -165,6 +165,8 @@ class Worker:
         self._process.kill()
         self._process.wait()
         self._messages.close()
+        with contextlib.suppress(OSError):  # rows that nobody takes any more
+            self._stdin.close()
 
     def messages(self) -> Iterator[Message | None]:
         """Gives the messages, and None several times a second while there is none. Raises EOFError when the process is dead."""
@@ -189,4 +191,5 @@ class Worker:
             except BrokenPipeError:
                 raise
             except Exception as error:  # noqa: BLE001 - raised where the messages are read
-                self._error = error
+                if not self._stdin.closed:
+                    self._error = error

@@ -59,6 +59,25 @@ def test_a_process_that_is_killed_is_started_anew_and_reads_what_is_left(tmp_pat
     ]
 
 
+class Stopper(Silent):
+    def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_with_a_plan_and_then_makes_another_has_a_process_for_each(tmp_path: Path) -> None:
+    drop, out = tmp_path / "in", str(tmp_path / "out")
+    drop.mkdir()
+    make_pdf(drop / "a.pdf", 2)
+    assert run(str(drop), out, settings(plan={"chunk_pages": 1}), observer=Stopper()).status == "incomplete"
+    make_pdf(drop / "b.pdf", 1)
+
+    summary = run(str(drop), out, settings(plan={"chunk_pages": 1}))
+
+    assert (summary.status, len(summary.plan_ids), summary.num_documents) == ("finished", 2, 2)
+    assert doubled_keys(out) == []
+
+
 def test_a_process_that_dies_while_it_starts_ends_the_run_after_three_times() -> None:
     deaths = _Deaths()
     deaths.add("signal SIGSEGV", is_started=False)

@@ -193,7 +193,8 @@ def test_nothing_is_asked_twice_whatever_commands_come_between(drop: Path, refer
     assert list(LocalStore(str(out)).list("_pagefold/staging/")) == []
 
 
-def test_s3_in_and_out_gives_the_same_rows(drop: Path, reference: Path, bucket: str) -> None:
+@ON
+def test_s3_in_and_out_gives_the_same_rows(on: str, drop: Path, reference: Path, bucket: str) -> None:
     from workers.sources.s3 import make_client
 
     client = make_client()
@@ -201,8 +202,8 @@ def test_s3_in_and_out_gives_the_same_rows(drop: Path, reference: Path, bucket: 
     for path in drop.iterdir():
         client.put_object(Bucket=bucket, Key=f"drop/sub/{path.name}", Body=path.read_bytes())
 
-    run(f"s3://{bucket}/drop", f"s3://{bucket}/lake", settings(), observer=Killer(2))
-    summary = run(f"s3://{bucket}/drop", f"s3://{bucket}/lake", settings())
+    run(f"s3://{bucket}/drop", f"s3://{bucket}/lake", settings(on=on), observer=Killer(2))
+    summary = run(f"s3://{bucket}/drop", f"s3://{bucket}/lake", settings(on=on))
 
     assert summary.status == "finished"
     found, expected = read_all(f"s3://{bucket}/lake"), read_all(reference)
