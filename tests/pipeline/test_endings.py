@@ -11,7 +11,7 @@ from pipeline.reporting.progress import Progress
 from pipeline.ways.on_ray import _last_words
 from schemas.errors import EXIT_OPERATOR, EngineDies, exit_code
 from schemas.failure import FailureKind
-from schemas.receipt import Receipt
+from schemas.receipt import AskTrouble, Receipt
 from workers.rendering.renderer import RenderStartError
 
 
@@ -19,7 +19,8 @@ def receipt(**counts: object) -> Receipt:
     return Receipt.model_validate({"shard_index": 0, "name": "00000.00000-00000.of-00001", "uri": "a.pdf"} | counts)
 
 
-DIED = receipt(num_failed=1, failures={FailureKind.crashed_worker: 1})
+DEATH = AskTrouble(kind=FailureKind.crashed_worker, stage="read", task=None, page_index=0, region_index=None, message="died")
+DIED = receipt(num_failed=1, failures={FailureKind.crashed_worker: 1}, troubles=(DEATH,))
 
 
 def test_a_reader_that_dies_at_page_after_page_ends_the_run() -> None:
