@@ -22,6 +22,9 @@ LAST = 0.75
 HEADING = 1.15
 """Font size of a heading over that of the body, at least."""
 TITLE = 1.4
+FAR = 2.5
+"""In font sizes: the head of a page that is its whole document stands so far from the text, or is smaller; else it is its first
+line."""
 SENTENCE = 60
 """Characters: what is longer and ends in a point is a sentence, what is shorter may be a heading."""
 
@@ -50,13 +53,16 @@ def is_caption(text: str) -> bool:
     return bool(_CAPTION.match(text))
 
 
-def kinds_of(paragraphs: Sequence[Paragraph], page_height: float, *, repeats_elsewhere: bool = False) -> list[BlockKind]:
+def kinds_of(
+    paragraphs: Sequence[Paragraph], page_height: float, *, repeats_elsewhere: bool = False, is_alone: bool = False
+) -> list[BlockKind]:
     """One kind for each, in order. Without a sign it is a paragraph.
 
     `repeats_elsewhere`: what runs over the document's pages is known, and not among these; only numbers and stamps can be.
+    `is_alone`: the document has no other page with text.
     """
     body = _body_size(paragraphs)
-    header, footer = _margins(paragraphs, page_height, body, repeats_elsewhere)
+    header, footer = _margins(paragraphs, page_height, body, repeats_elsewhere, is_alone)
     kinds: list[BlockKind] = []
     for index, paragraph in enumerate(paragraphs):
         if paragraph.is_table:
@@ -116,7 +122,7 @@ def _body_size(paragraphs: Sequence[Paragraph]) -> float:
 
 
 def _margins(
-    paragraphs: Sequence[Paragraph], page_height: float, body: float, repeats_elsewhere: bool
+    paragraphs: Sequence[Paragraph], page_height: float, body: float, repeats_elsewhere: bool, is_alone: bool
 ) -> tuple[set[int], set[int]]:
     """Short small text within the margin, parted from the rest by more than a line."""
     header: set[int] = set()
@@ -134,7 +140,9 @@ def _margins(
         above = box.top - bottoms[last_bottom - 1] if last_bottom else None
         is_last = bool(_BARE_NUMBER.match(text)) and below is None and box.top > LAST * page_height
         in_top, in_bottom = box.bottom < MARGIN * page_height, box.top > (1 - MARGIN) * page_height or is_last
-        if in_top and below is not None and paragraph.size_px <= 1.1 * body and (is_number or below > 0.8 * body):
+        is_set_apart = not is_alone or paragraph.size_px < 0.95 * body or (below is not None and below > FAR * body)
+        is_far = below is not None and below > 0.8 * body and is_set_apart
+        if in_top and below is not None and paragraph.size_px <= 1.1 * body and (is_number or is_far):
             header.add(index)
         if in_bottom and above is not None and paragraph.size_px <= 1.3 * body and (is_number or above > 0.8 * body):
             footer.add(index)

@@ -162,7 +162,7 @@ def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, ne
         paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules, height)
     ]
     outlines = [_outline(paragraph, vocabulary) for paragraph in paragraphs]
-    kinds = kinds_of(outlines, height, repeats_elsewhere=nearby.num_pages >= MIN_NEARBY)
+    kinds = kinds_of(outlines, height, repeats_elsewhere=nearby.num_pages >= MIN_NEARBY, is_alone=nearby.is_alone)
     blocks = []
     for paragraph, outline, kind in [
         *_running_lines(running.head, "header", vocabulary),

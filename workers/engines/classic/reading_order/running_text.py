@@ -49,6 +49,7 @@ class Nearby:
     def __init__(self, edges: PageEdges) -> None:
         self.num_pages = len(edges.nearby)
         self._is_first = edges.is_first
+        self.is_alone = edges.is_first and not edges.nearby
         self._places: dict[str, list[float]] = {}
         for page in edges.nearby:
             for line in page:

@@ -1,7 +1,8 @@
 import pytest
 
-from schemas.page import NO_EDGES, EdgeLine, PageEdges, Word
+from schemas.page import NO_EDGES, Box, EdgeLine, PageEdges, Word
 from tests.workers.engines.classic.reading_order.test_columns import LEFT, RIGHT, column, line
+from workers.engines.classic.reading_order.block_kinds import Paragraph, kinds_of
 from workers.engines.classic.reading_order.columns import blocks_in_order
 from workers.engines.classic.reading_order.running_text import key_of
 
@@ -81,3 +82,19 @@ def test_a_stamp_up_the_side_is_a_header():
 @pytest.mark.parametrize(("one", "other"), [("Page 3", "page 12"), ("xii", "xv"), ("- 4 -", "5"), ("第3页", "第12页")])
 def test_the_same_but_for_the_number(one, other):
     assert key_of(one) == key_of(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "is_alone", "kind"),
+    [
+        ("Dear Ms Curlew,", 20.0, True, "paragraph"),
+        ("Harbour board, annual report", 16.0, True, "header"),
+        ("Dear Ms Curlew,", 20.0, False, "header"),
+        ("3", 20.0, True, "header"),
+    ],
+    ids=["first line of a letter", "smaller than the text", "of a longer document", "a page number"],
+)
+def test_the_first_line_of_a_page_that_is_its_whole_document_is_text(text, size, is_alone, kind):
+    first = Paragraph(text, Box(80, 60, 400, 80), size, False, 1, False)
+    body = Paragraph("The dues of the harbour are paid by the night. " * 6, Box(80, 110, 900, 400), 20.0, False, 8, False)
+    assert kinds_of([first, body], 1600.0, is_alone=is_alone) == [kind, "paragraph"]
