@@ -167,6 +167,8 @@ class Committer:
         self.num_shards += shard.is_committed
         if not self._settings.output.keep_staging and (compacted is not None or shard.is_committed):
             self._cleaner.submit(delete_staging, self._store, self._plan, shard.shard_index, compacted)
+        if shard.is_committed:
+            shard.forget()
         return Done(shard.shard_index, shard.num_committed - before, shard.is_committed, compact_s, counts)
 
     def _remove(self, shard: ShardProgress, names: Sequence[ChunkName]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 import pyarrow as pa
-from pydantic import GetCoreSchemaHandler, TypeAdapter
+from pydantic import Field, GetCoreSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from schemas.failure import Task
@@ -26,10 +26,10 @@ class PlannedSource(Frozen):
     """page_index of the pages to read; None for all that the plan's page range selects."""
     regions: list[tuple[int, int]] | None = None
     """(page_index, region_index) of the charts to read; None for all on these pages."""
-    places: dict[int, list[Box]] = {}
+    places: dict[int, list[Box]] = Field(default_factory=dict)  # a plain {} is copied for every source
     """Places of charts on scans by page_index, in pixels of the rendered page, if only charts are read. For a scan without an entry
     the text is asked, to find its charts."""
-    place_sizes: dict[int, tuple[int, int]] = {}
+    place_sizes: dict[int, tuple[int, int]] = Field(default_factory=dict)
     """(width_px, height_px) of the page images on which these places were found, by page_index."""
     document_id: str | None = None
     """Set if the source was read before; it is then read again even if others have the same bytes. None: it may be a duplicate."""

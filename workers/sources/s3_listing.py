@@ -9,17 +9,28 @@ from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
+from botocore import handlers
+
 
 def read_listings_fast(client: Any) -> None:
-    client.meta.events.register("before-parse.s3.ListObjectsV2", _take_objects)
+    events = client.meta.events
+    own = getattr(handlers, "_handle_200_error", None)
+    if own is not None:  # after ours, for it parses a whole page once more, to see whether it is an error
+        events.unregister(_EVENT, own)
+    events.register_first(_EVENT, _take_objects)
+    if own is not None:
+        events.register_first(_EVENT, own)
 
 
-def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    if response_dict["status_code"] >= 300:
+_EVENT = "before-parse.s3.*"
+
+
+def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], operation_model: Any, **_: Any) -> None:
+    if operation_model.name != "ListObjectsV2" or response_dict["status_code"] >= 300:
         return
     with contextlib.suppress(ElementTree.ParseError, KeyError, ValueError, TypeError):
         page = ElementTree.fromstring(response_dict["body"])
-        found = page.findall("{*}Contents")
+        found = page.findall("{*}Contents") if page.tag.endswith("ListBucketResult") else []
         objects = [_object(item) for item in found]
         if objects:
             for item in found:
