@@ -33,6 +33,7 @@ BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.faults.kill", ["--kills", "20", "--on", "local", "--longest-s", "4"], False),
     ("tests.faults.kill", ["--kills", "20", "--on", "local", "--longest-s", "4", "--s3"], False),
     ("tests.faults.world", [], False),
+    ("tests.faults.world", ["--on", "local"], False),
     ("tests.faults.churn", ["--polls", "20"], False),
 ]
 """Module, arguments, does it need shared inputs."""

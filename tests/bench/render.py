@@ -35,10 +35,23 @@ class Cost:
         return sum(self.cpu_s.values())
 
 
-def run(corpus: Path, output: Path, *settings: str) -> Cost:
+def run(corpus: Path, output: Path, *settings: str, on: str = "ray") -> Cost:
     """One `pagefold run`. Ends the benchmark where it does not finish."""
     more = [part for setting in settings for part in ("--set", setting)]
-    command = [sys.executable, "-m", "pipeline", "run", str(corpus), str(output), "--engine", "scripted", "--quiet", *more]
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "run",
+        str(corpus),
+        str(output),
+        "--engine",
+        "scripted",
+        "--on",
+        on,
+        "--quiet",
+        *more,
+    ]
     started = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     with ProcessTree(process.pid, interval_s=0.2) as tree:

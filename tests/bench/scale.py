@@ -79,7 +79,20 @@ def run(input: str, output: str, folder: Path, *settings: str) -> Done:
     notes = folder / f"pages-done-{time.monotonic_ns()}"
     pages = _PagesDone(notes)
     more = [part for setting in (f"fetch.cache_dir={folder / 'cache'}", *settings) for part in ("--set", setting)]
-    command = [sys.executable, "-m", "tests.bench.counted_run", "run", input, output, "--engine", "scripted", "--quiet", *more]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.counted_run",
+        "run",
+        input,
+        output,
+        "--engine",
+        "scripted",
+        "--on",
+        "ray",
+        "--quiet",
+        *more,
+    ]
     started = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {VARIABLE: str(notes)}, stdout=subprocess.DEVNULL)
     try:

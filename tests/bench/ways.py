@@ -26,8 +26,8 @@ def main() -> None:
         (folder / "one").mkdir()
         shutil.copy(ROOT / "pipeline" / "examples" / "report.pdf", folder / "one")
         for on in ("local", "ray"):
-            asked = (f"run.on={on}", 'read.tasks=["ocr"]')
-            costs[on] = run(folder / "one", folder / f"one-{on}", *asked), run(folder / "in", folder / f"out-{on}", *asked)
+            one, many = (run(folder / name, folder / f"{name}-{on}", 'read.tasks=["ocr"]', on=on) for name in ("one", "in"))
+            costs[on] = one, many
             start, whole = costs[on]
             page_ms = 1000 * (whole.total_s - start.total_s) / num_pages
             print(

@@ -2,6 +2,7 @@
 
     python -m tests.faults.world                 # all
     python -m tests.faults.world chaos full_disk # these
+    python -m tests.faults.world --on local      # without Ray
 
 The program prints the result and the duration of each case, and exits with 1 if one is not as promised. It takes about six minutes
 on
@@ -367,7 +368,9 @@ CASES: dict[str, Callable[[World], str]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="case", help=", ".join(CASES))
+    parser.add_argument("--on", choices=["ray", "local"], default="ray", help="the way that all runs take")
     arguments: Any = parser.parse_args()
+    os.environ["PAGEFOLD_RUN__ON"] = arguments.on
     failed = 0
     with tempfile.TemporaryDirectory() as folder, s3_endpoint() as endpoint, s3_proxy(endpoint) as proxy:
         world = World(Path(folder), proxy)
