@@ -22,6 +22,8 @@ def reopen(store: Store, plan: Plan, streak: Iterable[tuple[str, int, str]], pro
 def _broken_since(store: Store, plan: Plan, progress: Mapping[int, ShardProgress]) -> Iterator[str]:
     """Paths of chunks whose receipt never came and that hold nothing but bugs."""
     for index, shard in progress.items():
+        if shard.is_committed:
+            continue
         known = shard.all_staged()
         for name in list_staged(store, plan, index):
             path = staged_path(plan.plan_id, index, str(name))
