@@ -56,7 +56,7 @@ def answer_of(rows: Sequence[Mapping[str, str]], traits: Mapping[str, Any]) -> C
         "title": traits.get("title"),
         "x": traits.get("x"),
         "y": traits.get("y"),
-        "series": [name for name in series if name and not traits.get("unnamed")],
+        "series": [name for name in series if name and not traits.get("unnamed")] if len(series) > 1 else [],
         "scale": "log" if traits.get("logy") else "linear",
         "printed": "all" if traits.get("labels") else "none",
     }  # fmt: skip

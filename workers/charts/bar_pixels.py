@@ -13,6 +13,10 @@ GAP_PX = 4
 START_PX = 3
 FAINT = 16
 """Levels by which a bar differs from the ground; one that fades into it ends nowhere."""
+GROUND = 12
+"""Levels by which the ground differs from itself."""
+NO_COLOUR = (-255, -255, -255)
+"""Unlike any ground."""
 SLIVER = 0.4
 """Of the widest bar: a narrower one at the slot's edge is a part of a neighbour's."""
 MIN_WIDTH = 0.05
@@ -35,12 +39,13 @@ def with_ground(plot: Plot, places: Sequence[float], step: float) -> Plot:
     return plot._replace(background=commonest(part)) if part.size else plot
 
 
-def bars_in(plot: Plot, left: float, right: float) -> list[Bar]:
-    """From left to right; slivers of the neighbours' bars are left out."""
+def bars_in(plot: Plot, left: float, right: float, *, by_ink: bool = False) -> list[Bar]:
+    """From left to right; slivers of the neighbours' bars are left out. `by_ink`: whatever is not the ground is one colour, as
+    gradients and lines across the bars need it."""
     first, last = max(0, round(left)), min(plot.pixels.shape[1], round(right))
     groups: list[list[tuple[int, Bar]]] = []
     for column in range(first, last):
-        bar = _column_bar(plot, column)
+        bar = _column_bar(plot, column, by_ink=by_ink)
         if bar is None:
             continue
         if groups and column - groups[-1][-1][0] <= GAP_PX + 1 and _is_same(groups[-1][-1][1], bar):
@@ -69,12 +74,12 @@ def _is_same(one: Bar, other: Bar) -> bool:
     return max(abs(a - b) for a, b in zip(one.colour, other.colour, strict=True)) <= SAME
 
 
-def _column_bar(plot: Plot, column: int) -> Bar | None:
+def _column_bar(plot: Plot, column: int, *, by_ink: bool) -> Bar | None:
     base = round(plot.base)
     up = plot.pixels[max(0, int(plot.top - plot.beyond)) : max(0, base - START_PX), column][::-1]
     down = plot.pixels[base + START_PX : min(plot.pixels.shape[0], int(plot.bottom + plot.beyond)), column]
     for strip, is_down in ((up, False), (down, True)):
-        runs = _runs(strip, plot.background)
+        runs = (_ink_run if by_ink else _runs)(strip, plot.background)
         if runs:
             ends = tuple(float(base + START_PX + end if is_down else base - START_PX - end) for end, _ in runs)
             return Bar(runs[0][1], ends, tuple(colour for _, colour in runs), is_down)
@@ -104,6 +109,12 @@ def _runs(strip: Pixels, background: Pixels) -> list[tuple[int, tuple[int, int, 
         else:
             at += 1
     return runs
+
+
+def _ink_run(strip: Pixels, background: Pixels) -> list[tuple[int, tuple[int, int, int]]]:
+    """One run, of no colour of its own, to where only the ground follows."""
+    end = _first_long_gap(np.flatnonzero(is_like(strip, background, GROUND)), len(strip)) if len(strip) else 0
+    return [(end, NO_COLOUR)] if end >= 3 else []
 
 
 def _first_long_gap(unlike: "np.ndarray[tuple[int], np.dtype[np.intp]]", length: int) -> int:

@@ -108,6 +108,20 @@ def redrawn(
 
 
 def _bars(looked: _Looked) -> Redrawn | None:
+    """By the bars' colours; of one series by their ink, too: gradients have many colours, and lines may cross bars."""
+    seen = _bars_seen(looked, by_ink=False)
+    if len(looked.reader.series) != 1:
+        return seen
+    inked = _bars_seen(looked, by_ink=True)
+    if seen is None:
+        return inked and inked._replace(has_more=False)
+    if inked is None:
+        return seen if 2 * len(seen.elsewhere) <= seen.num_seen else None
+    elsewhere = tuple(index for index in seen.elsewhere if index in inked.elsewhere)
+    return Redrawn(seen.num_seen, elsewhere, seen.has_more)
+
+
+def _bars_seen(looked: _Looked, *, by_ink: bool) -> Redrawn | None:
     rows: dict[str, list[PointContent]] = defaultdict(list)
     for point in looked.points:
         if point.x_text:
@@ -118,7 +132,7 @@ def _bars(looked: _Looked) -> Redrawn | None:
     if len(places) < 3 or step < 8 or any(len(rows[text]) != num_series for text in places):
         return None
     looked = looked._replace(plot=with_ground(looked.plot, list(places.values()), step))
-    slots = {text: bars_in(looked.plot, place - step / 2, place + step / 2) for text, place in places.items()}
+    slots = {text: bars_in(looked.plot, place - step / 2, place + step / 2, by_ink=by_ink) for text, place in places.items()}
     is_stacked = num_series > 1 and np.median([len(slot) for slot in slots.values()]) == 1
     parts = {text: parts for text, slot in slots.items() if (parts := _parts(slot, num_series, is_stacked)) is not None}
     if len(parts) < CLEAR * len(slots):

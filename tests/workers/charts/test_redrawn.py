@@ -92,6 +92,27 @@ def test_a_bar_that_ends_elsewhere_is_said(change: Change, elsewhere: tuple[int,
     assert found == Redrawn(5, elsewhere, False)
 
 
+def test_bars_of_many_colours_are_seen_by_their_ink() -> None:
+    image = bars([[value] for value in VALUES.values()])
+    draw = ImageDraw.Draw(image)
+    for index, value in enumerate(VALUES.values()):
+        for row in range(round(row_of(value)), round(PLOT.bottom) + 1):
+            share = (PLOT.bottom - row) / PLOT.height
+            draw.line((place_of(index) - 30, row, place_of(index) + 29, row), fill=(round(200 * share), 90, 180))
+
+    assert seen(image, TICKS + NAMES, rows=rows(VALUES)) == Redrawn(5, (), False)
+    assert seen(image, TICKS + NAMES, rows=rows(VALUES | {"Elm": 45.0})) == Redrawn(5, (2,), False)
+
+
+def test_a_limit_drawn_across_the_bars_ends_none() -> None:
+    image = bars([[value] for value in VALUES.values()])
+    ImageDraw.Draw(image).line((PLOT.left, row_of(50), PLOT.right, row_of(50)), fill=RED, width=7)
+
+    found = seen(image, TICKS + NAMES, rows=rows(VALUES))
+
+    assert found is None or not found.elsewhere
+
+
 def test_a_missing_row_leaves_a_bar_without_one() -> None:
     found = seen(bars([[value] for value in VALUES.values()]), TICKS + NAMES, rows=[row for row in rows(VALUES) if row[0] != "Elm"])
 
