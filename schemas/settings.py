@@ -410,9 +410,9 @@ class OutputSettings(Section):
     compression_level: int = Field(3, ge=1, le=22, description="zstd level of the Parquet files.")
     row_group_rows: int = Field(50_000, ge=1, description="Rows of one row group.")
     optimized_file_mb: float = Field(
-        128,
+        64,
         gt=0,
-        description="Size of a file that `pagefold optimize` aims at, in the largest table. Takes some ten times as much memory.",
+        description="Size of a file that `pagefold optimize` aims at, in the largest table. Takes thirty times as much memory.",
     )
     images: Images = Field(
         "none",

@@ -1,6 +1,7 @@
 """`pagefold optimize` changes no answer: killed at any write, beside a run, and whoever reads the tables meanwhile."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from contextlib import closing
@@ -11,10 +12,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from pipeline.analytics.dialects import render_sql
 from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
 from pipeline.analytics.quick_views import named_in
+from pipeline.cli import app
 from pipeline.lake.garbage import sweep
 from pipeline.lake.lease import Lease, LeaseHeld, LeaseLost
 from pipeline.lake.ledger import load_ledger
@@ -298,3 +301,16 @@ def test_the_state_names_what_stands(lake):
         "optimized-000001-00000.parquet",
         "optimized-000001-00001.parquet",
     }
+
+
+def test_the_command_says_what_it_joined_and_what_comes_next(lake):
+    def said(*flags: str) -> str:
+        ended = CliRunner().invoke(app, ["optimize", lake.root, *flags])
+        assert ended.exit_code == 0
+        return " ".join(ended.output.split())
+
+    assert re.match(r"28 files \(.*\) would be joined into 1 of each table\. Nothing was written", said("--dry-run"))
+    assert not new_files(lake)
+    assert re.match(r"Joined 28 files \(.*\) into 10 \(.*\)\. The old files stay .* pagefold gc .* --tables", said())
+    assert json.loads(CliRunner().invoke(app, ["optimize", lake.root, "--json"]).output)["num_groups"] == 0
+    assert said() == "Nothing to join: the files are few or large already."
