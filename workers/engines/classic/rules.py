@@ -38,6 +38,8 @@ def find_rules(pixels: np.ndarray[Any, np.dtype[np.uint8]], words: npt.NDArray[n
     `pixels`: height x width x RGB. `words`: left, top, right, bottom, a row each; a stroke of a letter inside one is no rule.
     `size`: the usual font size.
     """
+    if min(pixels.shape[:2]) < 2:
+        return Rules()
     gray = _gray(pixels)
     step = STEP_SCANNED if is_scan else STEP
     across = _edges(gray, step, MIN_ACROSS * size, MAX_GAP * size)
