@@ -51,6 +51,7 @@ def settings(text: Ever, charts: Ever, chart_model: str = "large") -> Settings:
             },
             "plan": {"chunk_pages": 2, "shard_sources": 2},
             "ray": {"render_workers": 1, "probe_workers": 1},
+            "output": {"lease_ttl_s": 600},  # a busy machine loses a shorter one
         }
     )
 
