@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageDraw
 
@@ -220,6 +221,7 @@ def test_of_an_animated_png_the_first_frame_is_read(read: Callable[..., list[Ren
 
 
 def test_a_heic_is_read(read: Callable[..., list[RenderedPage]]) -> None:
+    pillow_heif.register_heif_opener()  # Pillow writes HEIF only then; the sandboxed process registers it by itself
     (page,) = read(Image.new("RGB", (640, 448), "red"), "HEIF")
 
     assert page.image is not None
