@@ -79,7 +79,7 @@ def test_plan_tells_a_scheduler_by_its_exit_code_whether_there_is_work(pagefold,
         "num_bytes": 0,
         "num_shards": 0,
     }
-    monkeypatch.setattr(preview, "plan", lambda *_: PlanReport(**(counts | report), recipes={}))
+    monkeypatch.setattr(preview, "plan", lambda *_, **__: PlanReport(**(counts | report), recipes={}))
     assert (pagefold("plan", "in", "out")[0], pagefold("plan", "in", "out", "--exit-code", "--json")[0]) == codes
 
 
@@ -365,7 +365,7 @@ def test_plan_says_what_would_be_done(pagefold, monkeypatch):
         num_unfinished_sources=5,
         tasks_left_out=("chart",),
     )
-    monkeypatch.setattr(preview, "plan", lambda *_: plan)
+    monkeypatch.setattr(preview, "plan", lambda *_, **__: plan)
     code, out, _ = pagefold("plan", "in", "out", "--set", "render.dpi_max=200")
     assert code == 0
     for part in (

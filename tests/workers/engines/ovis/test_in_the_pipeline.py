@@ -157,7 +157,8 @@ def test_a_device_that_dies_ends_its_process_and_nothing_is_lost_or_different(
     flag = tmp_path / "flag"
     flag.touch()
     given = settings(checkpoint)
-    sabotaged = given.model_copy(update={"engine": Sabotaged(flag=flag, **dict(given.engine))})
+    reader = Sabotaged(flag=flag, **dict(given.engine.of("ocr")))
+    sabotaged = given.model_copy(update={"engine": given.engine.model_copy(update={"ocr": reader, "chart": reader})})
     watching = Watching()
 
     summary = run(str(drop), str(tmp_path / "out"), sabotaged, observer=watching)
