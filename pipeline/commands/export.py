@@ -4,13 +4,16 @@ import re
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, QuietFlag, SetFlag, resolved
-from pipeline.commands.output import console, dump_json
+from pipeline.commands.output import console, dump_json, steps_shown
 from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
 
 _MOST_SHOWN = 5
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -43,9 +46,10 @@ def export(
     settings = resolved(None, None, None, None, None, None, config, set_)
     done = Exported()
     formats = [ExportFormat(name) for name in asked] or ALL_FORMATS
-    for row, done in write(output, target, settings, formats=formats, where=where, limit=limit):
-        if row and not quiet and not as_json:
-            typer.echo(f"{done.num_written:>6}  {row['name']}", err=True)
+    with steps_shown(quiet=quiet or as_json) as shown:
+        for row, done in write(output, target, settings, formats=formats, where=where, limit=limit):
+            if row:
+                shown(done.num_written, None, row["name"])
     if as_json:
         dump_json(asdict(done) | {"target": target})
         return
@@ -71,10 +75,10 @@ def report(
 
     settings = resolved(None, None, None, None, None, None, config, set_)
     without = 0
-    for step in write_report(output, target, settings, where=where, limit=limit):
-        without += step.why_no_pictures is not None
-        if not quiet:
-            typer.echo(f"{step.num_done:>6} of {step.num_documents}  {step.name}", err=True)
+    with steps_shown(quiet=quiet) as shown:
+        for step in write_report(output, target, settings, where=where, limit=limit):
+            without += step.why_no_pictures is not None
+            shown(step.num_done, step.num_documents, step.name)
     out = console()
     out.print(f"Open {target.rstrip('/')}/index.html in a browser.", markup=False)
     if without:
@@ -86,14 +90,22 @@ def show(
     name: Annotated[str, typer.Argument(metavar="DOCUMENT", help="Its name, its uri, or the end of it.")],
     picture: Annotated[Path | None, typer.Argument(metavar="[PNG]", help="Write the page with its boxes to this file.")] = None,
     page: Annotated[int | None, typer.Option("--page", min=1, help="Only this page, from 1.")] = None,
+    is_opened: Annotated[
+        bool, typer.Option("--open", help="Write a report of this document alone and open it in the browser.")
+    ] = False,
     config: ConfigFlag = None,
     set_: SetFlag = None,
 ) -> None:
-    """Print what was read of one document as Markdown; or write one of its pages as a picture with the boxes of what was read."""
+    """Print what was read of one document as Markdown; or open it in a browser; or write a page as a picture with the boxes."""
     from pipeline.documents.markdown import document_markdown
     from pipeline.documents.reading import document
 
+    if is_opened and (picture is not None or page is not None):
+        raise OperatorError("--open shows the whole document in a browser: it takes no PNG and no --page.")
     found = document(output, name)
+    if is_opened:
+        _open_report(output, found.uri, resolved(None, None, None, None, None, None, config, set_))
+        return
     if page is not None:
         pages = [one for one in found.pages if one.page_index == page - 1]
         if not pages:
@@ -121,3 +133,20 @@ def show(
         raise OperatorError(f"{found.uri} cannot be drawn again: {error.kind}: {error}") from error
     with_boxes(image, found.pages[0]).save(picture, "PNG")
     typer.echo(f"{picture}: page {found.pages[0].page_index + 1} of {found.name}")
+
+
+def _open_report(output: str, uri: str, settings: "Settings") -> None:
+    """Writes the report of one document into a new folder below the temporary one, which stays, and opens it."""
+    import tempfile
+    import webbrowser
+
+    from pipeline.report.site import write_report
+
+    folder = Path(tempfile.mkdtemp(prefix="pagefold-show-"))
+    quoted = uri.replace("'", "''")
+    steps = list(write_report(output, str(folder), settings, where=f"uri = '{quoted}'"))
+    (index,) = [*folder.glob("documents/*/index.html")][:1] or [folder / "index.html"]
+    if steps and steps[0].why_no_pictures is not None:
+        typer.echo(f"without pictures: {_CONTROL.sub('?', steps[0].why_no_pictures)}", err=True)
+    is_open = webbrowser.open(index.as_uri())
+    typer.echo(str(index) if is_open else f"{index}: no browser could be started here; open it in one.")

@@ -117,3 +117,32 @@ def note(sentence: str) -> None:
     """Progress, for a person alone."""
     if sys.stderr.isatty():
         sys.stderr.write(f"{sentence}\n")
+
+
+@contextlib.contextmanager
+def steps_shown(*, quiet: bool) -> Iterator[Callable[[int, int | None, str], None]]:
+    """Shows what is done, of how many if that is known, and the name of the last one: as a bar on a terminal, else in lines, on
+    stderr."""
+    if quiet:
+        yield lambda num_done, num_all, name: None
+        return
+    if not sys.stderr.isatty():
+
+        def line(num_done: int, num_all: int | None, name: str) -> None:
+            typer.echo(f"{num_done:>6}{'' if num_all is None else f' of {num_all}'}  {name}", err=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def bar(num_done: int, num_all: int | None, name: str) -> None:
+            legible = "".join(char if char.isprintable() else "?" for char in name)  # a name may command a terminal
+            progress.update(task, completed=num_done, total=num_all, description=escape(legible))
+
+        yield bar

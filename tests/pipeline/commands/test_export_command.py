@@ -1,6 +1,7 @@
 """`pagefold export` on the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -75,3 +76,33 @@ def test_a_report_says_where_it_is_and_what_it_lacks(pagefold, tmp_path):
     assert said.splitlines()[0] == f"Open {tmp_path}/look/index.html in a browser."
     assert "2 documents have no pictures" in said
     assert "3 of 3" in progress
+
+
+def test_a_document_is_opened_in_the_browser(pagefold, drawn_lake, tmp_path, monkeypatch):  # noqa: F811
+    lake, source = drawn_lake
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda uri: opened.append(uri) or len(opened) == 1)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    code, said, wrong = pagefold("show", lake, str(source), "--open")
+    assert (code, wrong) == (0, "")
+    assert (code, opened[0].startswith("file://"), opened[0].endswith("/index.html")) == (0, True, True)
+    page = Path(said.strip()).read_text()
+    assert "<figure" in page
+    assert source.name in page
+    code, said, _ = pagefold("show", lake, str(source), "--open")
+    assert (code, "no browser could be started here" in said) == (0, True)
+    assert pagefold("show", lake, str(source), "--open", "--page", "1")[::2] == (
+        2,
+        "pagefold: --open shows the whole document in a browser: it takes no PNG and no --page.\n",
+    )
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_report_says_how_far_it_is(pagefold, tmp_path, monkeypatch, is_terminal):
+    lake = made_lake(tmp_path / "lake")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    code, said, progress = pagefold("report", lake, str(tmp_path / "r"))
+    assert (code, "index.html" in said) == (0, True)
+    assert ("1 of 3" in progress) != is_terminal
+    assert pagefold("report", lake, str(tmp_path / "r"), "-q")[2] == ""
