@@ -376,7 +376,7 @@ def test_death_at_any_write_while_answers_are_taken_over_loses_and_doubles_nothi
     tmp_path: Path, asked: Counter[tuple[str, str, int]]
 ) -> None:
     before = tmp_path / "before"
-    dies(before, 16)
+    dies(before, 18)
     assert run(LocalStore(str(before)), "r2", OTHER)
     assert list(LocalStore(str(before)).list("_pagefold/staging/"))
     once = Counter(asked)
@@ -425,10 +425,13 @@ def test_another_k_in_between_changes_nothing(tmp_path: Path, reference: Path) -
 
 
 def test_after_a_death_and_midnight_all_is_committed_under_the_day_of_the_plan(tmp_path: Path, reference: Path) -> None:
-    for at in third_of(moments(tmp_path / "counted")[1:], seed=6):  # the first write is the plan
+    for at in third_of(moments(tmp_path / "counted"), seed=6):
         out = tmp_path / f"out-{at}"
         dies(out, at)
-        for path in (out / "_pagefold/plans").glob("*.json"):
+        plans = list((out / "_pagefold/plans").glob("*.json"))
+        if not plans:  # its sources alone are written
+            continue
+        for path in plans:
             plan_it_yesterday(out, path)
 
         end_of(out, reference)

@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("command", documented())
 def test_a_documented_question_has_an_answer(folder, monkeypatch, command):
     monkeypatch.chdir(folder)
-    arguments = shlex.split(command.partition(" | ")[0].replace("NAME", next(iter(questions()))), comments=True)
+    arguments = shlex.split(re.split(r" [|>] ", command)[0].replace("NAME", next(iter(questions()))), comments=True)
     assert arguments[1] in PLACES
     is_elsewhere = arguments[0] == "sql" and "athena" in arguments
     result = CliRunner().invoke(app, [arguments[0], arguments[1] if is_elsewhere else "a lake", *arguments[2:]])

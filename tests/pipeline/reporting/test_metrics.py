@@ -252,5 +252,5 @@ def test_a_real_run_is_scraped_while_it_lasts_and_adds_up(tmp_path: Path) -> Non
     }
     assert all(second and second > 0 for second in seconds.values()), seconds
     assert value(metrics, "stage_seconds_total", stage="render") == pytest.approx(summary.render_s)
-    assert 0 < (value(metrics, "engine_busy_seconds_total") or 0) <= (value(metrics, "reader_seconds_total") or 0)
+    assert 0 < (of_readers(metrics, "engine_busy_seconds_total") or 0) <= (of_readers(metrics, "reader_seconds_total") or 0)
     assert value(metrics, "runs_total", status="finished") == 1
