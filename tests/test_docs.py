@@ -36,6 +36,7 @@ def test_generated_parts_are_up_to_date(name):
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.slow
 def test_refreshing_twice_changes_nothing(page):
     once = refreshed(page, TEXTS[page])
     assert refreshed(page, once) == once

@@ -22,6 +22,7 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PSS is Linux's")
+@pytest.mark.slow
 def test_memory_that_processes_share_counts_once_and_cpu_is_summed() -> None:
     process = subprocess.Popen([sys.executable, "-c", MAP_AND_FORK], start_new_session=True)
     try:

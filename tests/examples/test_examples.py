@@ -154,6 +154,7 @@ def test_the_reports_charts_are_read_from_their_drawings_as_they_were_made() -> 
     ]
 
 
+@pytest.mark.slow
 def test_regions_that_nobody_is_asked_about_are_found_and_not_drawn():
     def regions(**options):
         document = PdfDocument(FOLDER / "report.pdf", RenderSettings(), RegionSettings(), [], **options)

@@ -52,6 +52,7 @@ def set_(value: Any, path: str, new: Any) -> None:
         ("services/token", None, "which is not there"),
     ],
 )
+@pytest.mark.slow
 def test_a_planted_mistake_is_found(path, new, finding):
     broken = json.loads(json.dumps(compose()))
     set_(broken, path, new)
@@ -106,6 +107,7 @@ def waited_for(services: dict[str, Any], name: str) -> set[str]:
     return needed.union(*(waited_for(services, other) for other in needed))
 
 
+@pytest.mark.slow
 def test_the_token_is_made_once_and_is_not_guessed(tmp_path):
     code = compose()["services"]["token"]["command"][0].replace("/run/pagefold", str(tmp_path))
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

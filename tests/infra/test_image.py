@@ -20,6 +20,7 @@ def test_the_dockerfile_is_sound():
 
 
 @needs_hadolint
+@pytest.mark.slow
 def test_hadolint_has_nothing_to_say():
     assert lint_dockerfile(DOCKERFILE) == []
 
@@ -54,6 +55,7 @@ def test_a_planted_mistake_is_found(old, new, finding):
         ("RUN python -m hatchling", "RUNN python -m hatchling", "missing whitespace"),
     ],
 )
+@pytest.mark.slow
 def test_hadolint_finds_a_planted_mistake(tmp_path, old, new, rule):
     assert old in TEXT
     (tmp_path / "Dockerfile").write_text(TEXT.replace(old, new))

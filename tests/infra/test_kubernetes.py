@@ -55,6 +55,7 @@ CRON_POD = "spec/jobTemplate/spec/template/spec"
         ("rbac.yaml:Role/pagefold-schedule", "rules", [{"apiGroup": ["ray.io"], "verbs": ["create"]}], "apiGroup"),
     ],
 )
+@pytest.mark.slow
 def test_a_planted_mistake_is_found(name, path, new, finding):
     broken = json.loads(json.dumps(MANIFESTS[name]))
     set_(broken, path, new)
@@ -72,6 +73,7 @@ def test_a_planted_mistake_is_found(name, path, new, finding):
         ("volumeMounts", [{"name": "scratch", "mountPath": "/x"}], "no volume"),
     ],
 )
+@pytest.mark.slow
 def test_a_planted_mistake_in_a_container_is_found(key, new, finding):
     broken = json.loads(json.dumps(MANIFESTS[JOB]))
     broken["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0][key] = new

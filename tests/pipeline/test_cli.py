@@ -92,6 +92,7 @@ def test_fail_above_is_a_share_or_a_percentage(pagefold, monkeypatch, given, sha
 
 
 @pytest.mark.parametrize("given", ["5", "many", "x%", "-1%"])
+@pytest.mark.slow
 def test_a_share_that_is_none_is_one_sentence(pagefold, given):
     code, _, err = pagefold("run", "in", "out", f"--fail-above={given}")
     assert (code, err.count("\n"), err.startswith("pagefold: run.fail_above: ")) == (2, 1, True)
@@ -168,6 +169,7 @@ def test_json_is_for_programs(pagefold, monkeypatch):
     assert (told["run_id"], told["num_pages"]["ok"], told["failures"], told["pages_per_s"]) == ("r1", 3, {"bad_json": 1}, 2.0)
 
 
+@pytest.mark.slow
 def test_a_watch_takes_flags_and_tells_a_line_for_each_run(pagefold, monkeypatch):
     from pipeline.watching import watch as watching
 

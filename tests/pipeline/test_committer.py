@@ -118,6 +118,7 @@ def test_a_hundred_shards_that_wait_are_compacted_two_at_a_time(compactor: Compa
     assert compactor.most == 2
 
 
+@pytest.mark.slow
 def test_whole_documents_are_committed_while_others_of_their_shard_are_read(
     compactor: Compactions, store: Store, clock: SimpleNamespace, plan: Plan
 ) -> None:
@@ -208,6 +209,7 @@ def test_a_chunk_of_another_plan_is_removed_and_its_document_counts_as_not_read(
     assert names(store) == ["0.pdf", "1.pdf", "2.pdf", "3.pdf"]
 
 
+@pytest.mark.slow
 def test_what_another_run_has_committed_of_a_shard_is_not_committed_again(compactor: Compactions, store: Store, plan: Plan) -> None:
     mine, others = {0: ShardProgress(plan, 0)}, {0: ShardProgress(plan, 0)}
     stage(store, others[0], whole(0), whole(1))

@@ -92,6 +92,7 @@ def two(script: dict[str, Any] = TEXT, charts: dict[str, Any] | None = None) -> 
     return scripted(script, chart=scripted({"delay_s": 0.001} | (charts or {})))
 
 
+@pytest.mark.slow
 def test_two_engines_make_the_tables_that_one_makes(tmp_path: Path) -> None:
     one, both = Readers(tmp_path / "one", scripted(TEXT)), Readers(tmp_path / "two", two())
     assert (len(one.stages), len(both.stages)) == (1, 2)
@@ -114,6 +115,7 @@ def test_two_engines_make_the_tables_that_one_makes(tmp_path: Path) -> None:
     assert (receipt.num_charts, receipt.num_chart_prompt_tokens, receipt.num_prompt_tokens) == (4, 400, 800)
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_readers_doubles_nothing(tmp_path: Path) -> None:
     one, both = Readers(tmp_path / "one", scripted(TEXT)), Readers(tmp_path / "two", two())
     plain, charts = rendered(page(0), source_index=1), rendered(*PAGES)
@@ -146,6 +148,7 @@ def test_only_pages_with_charts_go_on_and_no_more_pixels_than_these_take(tmp_pat
     assert [[bool(each.image and each.image.pixels) for each in one.regions] for one in pages] == [[True, True], [], [False]]
 
 
+@pytest.mark.slow
 def test_pictures_are_kept_by_the_last_reader_of_a_page(tmp_path: Path) -> None:
     one = Readers(tmp_path / "one", scripted(TEXT), output={"images": "regions"})
     both = Readers(tmp_path / "two", two(), output={"images": "regions"})

@@ -18,6 +18,8 @@ from pipeline.lake.preferences import PREFERRED
 from schemas.errors import OperatorError
 from tests.pipeline.written_lake import row, write_lake
 
+pytestmark = pytest.mark.slow
+
 SMALL, LARGE, OF_CHARTS = "aaaa000011112222", "abbb000011112222", "cccc000011112222"
 TEXTS = {
     SMALL: ["same words here", "The total is 1,204 euros", ""],

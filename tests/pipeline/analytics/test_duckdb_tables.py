@@ -121,6 +121,7 @@ def test_a_statement_without_rows_is_no_error(tmp_path):
     assert run_query(str(tmp_path), "CREATE TABLE mine AS SELECT 1").num_rows in (0, 1)
 
 
+@pytest.mark.slow
 def test_the_schema_of_an_empty_table_is_that_of_its_files(tmp_path):
     empty = connect(str(tmp_path)).sql("SELECT * FROM pages").to_arrow_table().schema
     assert empty.names == nullable_schema("pages").names

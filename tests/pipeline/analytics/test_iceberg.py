@@ -19,6 +19,8 @@ from schemas.settings import OutputSettings
 from tests.pipeline.lake.made_commits import Killed, commit_documents, make_mixed_lake
 from tests.pipeline.made import planned
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("documents", "pages", "deletions")
 
 
@@ -58,7 +60,6 @@ def check(store: LocalStore, catalog: Any) -> None:
         assert rows_in(catalog, table) == rows_of(store, table), table
 
 
-@pytest.mark.slow
 def test_tables_follow_commits_optimize_and_gc(lake, catalog):
     assert published(lake, catalog) == {"documents": (6, 0, 6), "pages": (6, 0, 6), "deletions": (1, 0, 1)}
     check(lake, catalog)
@@ -78,7 +79,6 @@ def test_tables_follow_commits_optimize_and_gc(lake, catalog):
     check(lake, catalog)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_after", [False, True])
 def test_death_at_any_commit_loses_and_doubles_nothing(lake, catalog, monkeypatch, is_after):
     """Each table is one commit in the catalog; what was written for it before is not seen."""

@@ -145,6 +145,7 @@ def test_a_monitor_asks_without_reading_a_table(tmp_path: Path, monkeypatch: pyt
         read_status(str(tmp_path / "typo"), is_brief=True)
 
 
+@pytest.mark.slow
 def test_a_lease_of_another_version_is_one_all_the_same(out: Path) -> None:
     body = b'{"owner":"h","run_id":"r9","epoch":1,"ttl_s":60,"nonce":"n","new":1}'
     LocalStore(str(out)).put(LEASE, body)

@@ -14,6 +14,7 @@ def test_every_view_is_described():
 
 
 @pytest.mark.parametrize("view", DESCRIBED_VIEWS)
+@pytest.mark.slow
 def test_every_column_of_a_view_is_described_and_no_description_is_of_none(view):
     columns = view_columns()[view]
     assert all(column.description for column in columns)

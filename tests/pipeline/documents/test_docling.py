@@ -23,6 +23,7 @@ def test_it_survives_its_own_json(made):
     assert again.export_to_dict() == made.export_to_dict()
 
 
+@pytest.mark.slow
 def test_texts_keep_their_kind_place_and_layer(made):
     labels = [(text.label.value, text.text) for text in made.texts]
 
@@ -48,6 +49,7 @@ def test_a_chart_is_a_picture_with_its_points(made):
     assert (chart.prov[0].page_no, chart.prov[0].bbox.l, chart.prov[0].bbox.b) == (2, 8, 182)
 
 
+@pytest.mark.slow
 def test_doclings_own_markdown_has_the_text(made):
     text = made.export_to_markdown()
 

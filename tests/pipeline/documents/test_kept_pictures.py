@@ -19,6 +19,8 @@ from tests.pipeline.written_lake import row, write_lake
 from workers.rendering.full_image import KEPT_QUALITY, encode_jpeg
 from workers.sources.fetch import Fetcher
 
+pytestmark = pytest.mark.slow
+
 REPORT = "s3://b/in/report.pdf"
 
 
@@ -71,7 +73,6 @@ def test_a_kept_picture_that_is_none_is_drawn_again(tmp_path, gone, image):
         shown(lake_with(tmp_path, {"page_index": 1, "image": image}), lambda opened, _: opened.page(1))
 
 
-@pytest.mark.slow
 def test_export_and_report_show_what_is_kept_and_say_what_is_not(tmp_path, gone):
     lake = lake_with(tmp_path, CHART)
 

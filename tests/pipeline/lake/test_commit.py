@@ -236,6 +236,7 @@ def test_a_run_without_its_lease_commits_nothing(store: LocalStore, plan: Plan) 
     assert list(store.list("_pagefold/manifests/")) == []
 
 
+@pytest.mark.slow
 def test_what_a_zombie_stages_beside_a_covered_shard_is_not_read(store: LocalStore, plan: Plan) -> None:
     chunks = ShardProgress(plan, 0, list_staged(store, plan, 0)).chunks()
     before = compact(store, Shard.of(plan, 0), chunks, OutputSettings())

@@ -34,6 +34,8 @@ from schemas.tables import TABLES
 from tests.pipeline.lake.made_commits import DyingStore, Killed, commit_documents, make_mixed_lake
 from tests.pipeline.made import NOON, planned
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = OutputSettings()
 Rows = dict[str, list[str]]
 PAGES = "SELECT uri, source_version, page_index, attempt FROM current_pages ORDER BY ALL"
@@ -94,7 +96,6 @@ def collect(store: Store, *, min_age_s: float = -2) -> Counter[str]:
     return Counter(garbage.what for garbage in sweep(store, min_age_s=min_age_s, in_tables=True, ttl_s=30, run_id="gc").found)
 
 
-@pytest.mark.slow
 def test_all_views_have_the_same_rows_in_fewer_files(lake):
     before = answers(lake)
     assert all(before[name] for name in ("current_pages", "current_blocks", "open_failures", "page_versions"))
@@ -129,7 +130,6 @@ def test_rows_are_sorted_by_document_and_page_and_repeated_documents_have_a_file
     assert uris == {"s3://drop/00.pdf", "s3://drop/10.pdf"}
 
 
-@pytest.mark.slow
 def test_death_at_any_write_changes_no_row_and_the_same_call_goes_on(lake, tmp_path):
     before, folders = live_rows(lake), folder_rows(lake)
     counted = DyingStore(copy_of(lake, tmp_path / "counted"), at=-1)
@@ -162,7 +162,6 @@ def new_files(store: Any) -> dict[str, bytes]:
     return {path: store.get(path) for table in TABLES for path in files_of(store, table) if "optimized-" in path}
 
 
-@pytest.mark.slow
 def test_death_at_any_deletion_of_gc_changes_no_row(lake, tmp_path):
     rewrite(lake)
     before, folders = live_rows(lake), folder_rows(lake)

@@ -60,6 +60,7 @@ def is_left(store: LocalStore) -> bool:
     return bool(list(store.list(f"_pagefold/staging/{OLD}/")))
 
 
+@pytest.mark.slow
 def test_pages_are_moved_with_their_answers_under_the_new_plan_and_attempt(store: LocalStore) -> None:
     leave(store, of_pages(0, [0, 1]), of_pages(2, [2, 3]), failing={3: FailureKind.bad_json})
     plan = new_plan(planned("a.pdf", attempt=4))

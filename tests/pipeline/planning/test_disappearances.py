@@ -142,6 +142,7 @@ def test_an_empty_input_beside_known_ones_names_the_one_that_may_be_meant(folder
     )
 
 
+@pytest.mark.slow
 def test_a_typo_in_a_prefix_of_a_bucket_names_the_known_one(bucket: str) -> None:
     recipe_ids = {task: recipe.recipe_id for task, recipe in RECIPES.items()}
     common = {"run_id": "r", "committed_at": NOON, "recipe_ids": recipe_ids, "plan_id": "000001", "shard_index": 0}

@@ -102,6 +102,7 @@ def test_new_sources_are_estimated_by_their_bytes(store: LocalStore) -> None:
     assert found["ocr"].why == {"new": 1, "changed": 1}
 
 
+@pytest.mark.slow
 def test_all_says_so(store: LocalStore) -> None:
     found = foreseen(store, A, B, plan={"redo": "all"})
     assert {task: part.num_pages for task, part in found.items()} == {"ocr": 40, "chart": 40}
@@ -151,6 +152,7 @@ def test_a_retry_is_forecast_by_its_pages(store: LocalStore) -> None:
     assert (part.task, part.num_pages) == ("ocr", 1)
 
 
+@pytest.mark.slow
 def test_pictures_are_foreseen_by_those_that_are_kept_else_by_measured_pages(store: LocalStore) -> None:
     amounts = list(foreseen(store, *(make_source(name, size_bytes=1000) for name in "xyz")).values())
     (num_pages,) = {part.num_pages for part in amounts}

@@ -62,6 +62,7 @@ def test_every_link_leads_somewhere(report):
                 assert anchor in pages[str(path.resolve().relative_to(report.resolve()))].ids, (name, link)
 
 
+@pytest.mark.slow
 def test_nothing_hostile_becomes_markup_and_the_policy_forbids_the_rest(report):
     for page in pages_of(report).values():
         assert sum(tag == "script" for tag, _ in page.tags) <= 1
@@ -86,6 +87,7 @@ def test_the_first_page_has_runs_reviews_failures_and_documents(report):
         assert part in text
 
 
+@pytest.mark.slow
 def test_a_page_has_its_tables_its_charts_drawn_again_and_why_there_is_no_picture(report):
     texts = [path.read_text("utf-8") for path in (report / "documents").rglob("index.html")]
     (text,) = [text for text in texts if "<figure>" in text]

@@ -86,6 +86,7 @@ def received(fake, model="OvisOCR2"):
     return try_endpoint(wanted, wanted.engine.of("ocr"))
 
 
+@pytest.mark.slow
 def test_doctor_says_how_an_endpoint_took_a_page(fake):
     fake.replies.extend(Reply(text=READ) for _ in range(1 + AT_ONCE))
     said = received(fake)
@@ -94,6 +95,7 @@ def test_doctor_says_how_an_endpoint_took_a_page(fake):
     assert f"{AT_ONCE} at once took" in said.sentence()
 
 
+@pytest.mark.slow
 def test_a_misread_page_and_thoughts_and_refusals_are_said(fake):
     fake.replies.extend(Reply(text="<think>hm</think>Other words") for _ in range(1 + AT_ONCE))
     said = received(fake)
@@ -104,6 +106,7 @@ def test_a_misread_page_and_thoughts_and_refusals_are_said(fake):
     assert "engine_error" in received(fake).sentence()
 
 
+@pytest.mark.slow
 def test_a_schema_that_is_not_honoured_is_said(fake):
     answer = json.dumps({"languages": ["en"], "blocks": [{"paragraph": "Harbour dues 1,250"}]})
     fake.replies.extend(Reply(text=f"Sure! Here it is: {answer}") for _ in range(1 + AT_ONCE))

@@ -454,6 +454,7 @@ def test_throttling_is_retried_where_it_happens(queue: MadeQueue, s3_endpoint: s
         ),
     ],
 )
+@pytest.mark.slow
 def test_what_a_queue_refuses_is_one_sentence(
     queue: MadeQueue, s3_endpoint: str, s3_faults: Proxy, fault: Fault, error: type[Exception], sentence: str
 ) -> None:
@@ -468,6 +469,7 @@ def test_a_queue_that_is_not_there_is_one_sentence(queue: MadeQueue) -> None:
         Sqs(f"{queue.url}-typo", visibility_s=60).receive(0)
 
 
+@pytest.mark.slow
 def test_a_queue_that_never_answered_ends_the_watch() -> None:
     events = Sqs("http://127.0.0.1:9/1/queue", visibility_s=60, max_tries=1)
     with pytest.raises(QueueError, match="does not answer"):

@@ -173,6 +173,7 @@ def test_an_answer_without_anything_is_no_answer(shape):
     st.sampled_from([DOTS, DEEPSEEK, GRANITE, OVISOCR2]),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_whatever_a_model_writes_becomes_blocks_or_a_page_error(text, shape, is_complete):
     with contextlib.suppress(PageError):
         parse_form("ocr", text, shape, is_complete=is_complete)

@@ -92,6 +92,7 @@ def test_a_bar_that_ends_elsewhere_is_said(change: Change, elsewhere: tuple[int,
     assert found == Redrawn(5, elsewhere, False)
 
 
+@pytest.mark.slow
 def test_bars_of_many_colours_are_seen_by_their_ink() -> None:
     image = bars([[value] for value in VALUES.values()])
     draw = ImageDraw.Draw(image)
@@ -104,6 +105,7 @@ def test_bars_of_many_colours_are_seen_by_their_ink() -> None:
     assert seen(image, TICKS + NAMES, rows=rows(VALUES | {"Elm": 45.0})) == Redrawn(5, (2,), False)
 
 
+@pytest.mark.slow
 def test_a_limit_drawn_across_the_bars_ends_none() -> None:
     image = bars([[value] for value in VALUES.values()])
     ImageDraw.Draw(image).line((PLOT.left, row_of(50), PLOT.right, row_of(50)), fill=RED, width=7)
@@ -113,6 +115,7 @@ def test_a_limit_drawn_across_the_bars_ends_none() -> None:
     assert found is None or not found.elsewhere
 
 
+@pytest.mark.slow
 def test_a_missing_row_leaves_a_bar_without_one() -> None:
     found = seen(bars([[value] for value in VALUES.values()]), TICKS + NAMES, rows=[row for row in rows(VALUES) if row[0] != "Elm"])
 
@@ -134,6 +137,7 @@ def test_series_are_told_apart_by_the_colours_of_the_legend() -> None:
     assert len(swapped.elsewhere) == 10
 
 
+@pytest.mark.slow
 def test_a_point_off_its_line_is_said_and_one_upon_it_is_not() -> None:
     values = [20.0, 60.0, 35.0, 80.0, 50.0]
 

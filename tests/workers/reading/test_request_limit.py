@@ -52,6 +52,7 @@ class Endpoint:
 
 @pytest.mark.parametrize("slots", [16, 80, 256, 300, 1000])
 @pytest.mark.parametrize("spread", [0.0, 0.5])
+@pytest.mark.slow
 def test_an_endpoint_is_filled_and_not_flooded(slots: int, spread: float) -> None:
     endpoint, rule = Endpoint(slots, spread=spread), Adaptive(most=2000)
     endpoint.run(rule, 90)

@@ -180,6 +180,7 @@ def test_a_folder_that_may_not_be_read_is_an_error_and_no_silent_gap(tmp_path: P
 
 
 @pytest.mark.parametrize("name", [*ODD_NAMES, "//slashes//x", "a/./b.pdf", "_tmp-x", ".hidden"])
+@pytest.mark.slow
 def test_an_odd_key_is_kept_as_it_is(bucket: str, name: str) -> None:
     put(bucket, f"in/{name}")
     assert uris(f"s3://{bucket}/in") == [f"s3://{bucket}/in/{name}"]
@@ -229,6 +230,7 @@ def test_a_page_that_is_not_understood_is_left_to_botocore(change: tuple[str, st
     assert taken(broken) == (broken.encode(), {})
 
 
+@pytest.mark.slow
 def test_objects_are_those_that_botocore_would_list(bucket: str) -> None:
     put(bucket, "in/a b.pdf", "in/ü+%41.pdf", "in/<&>.pdf", body=b"hello")
     client = make_client(timeout_s=61)
@@ -268,6 +270,7 @@ def test_missing_credentials_are_named(bucket: str, monkeypatch: pytest.MonkeyPa
         uris(f"s3://{bucket}/x")
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_does_not_answer_is_one_sentence(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="Could not connect"):

@@ -78,6 +78,7 @@ def test_it_writes_what_the_commit_would_have(lake, settings):
     assert (done.num_shards, done.num_filled, done.num_tables, done.num_cells) == (1, 1, 8, 32)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_left_alone(lake, settings):
     before = {stored.path: stored.last_modified for stored in lake.list("")}
 
@@ -126,6 +127,7 @@ def test_blocks_of_an_older_version_lack_columns(lake, settings):
     assert {stored.path for table in ("tables", "table_cells") for stored in lake.list(f"{table}/")} == set(written)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_one_sentence(lake, settings):
     without_tables(lake)
     (blocks,) = [stored.path for stored in lake.list("blocks/")]

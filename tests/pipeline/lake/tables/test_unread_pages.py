@@ -83,6 +83,7 @@ def cut(store: LocalStore) -> list[tuple[Chunk, ChunkRecords]]:
     return made
 
 
+@pytest.mark.slow
 def test_pages_left_unread_are_one_failure_and_as_many_failed_pages(store: LocalStore, cut: object) -> None:
     assert rows(store, "failures", "kind", "page_index", "stage") == [(OVER, 3, "render")]
     assert [key for *key, status in rows(store, "pages", "uri", "page_index", "status") if status == "failed"] == [
@@ -92,6 +93,7 @@ def test_pages_left_unread_are_one_failure_and_as_many_failed_pages(store: Local
     assert rows(store, "documents", *columns) == [("partial", 5, 3, 1, False), ("ok", 1, 0, 0, True)]
 
 
+@pytest.mark.slow
 def test_a_retry_reads_the_pages_that_were_left_unread_and_no_others(store: LocalStore, cut: object) -> None:
     (again,) = plan_retries(load_ledger(store), RECIPES, [OVER], Counts())
 
@@ -137,6 +139,7 @@ def test_pages_left_unread_are_no_answers_that_a_later_plan_takes_over(tasks: li
     assert _answered(staged, is_retry=False) == {0}
 
 
+@pytest.mark.slow
 def test_a_run_counts_it_once_too(cut: list[tuple[Chunk, ChunkRecords]]) -> None:
     told: set[tuple[str, str]] = set()
     receipts: list[Receipt] = [counted_once(make_receipt(*each), told) for each in cut]

@@ -81,6 +81,7 @@ async def test_another_task_is_a_failure_of_that_request(engine):
     assert (completion.failure.kind, completion.stop_reason) == (FailureKind.engine_error, "error")
 
 
+@pytest.mark.slow
 async def test_a_blank_page_has_no_blocks(engine):
     completion = await engine.read(request(drawn([]), is_blank=True))
     assert OcrAnswer.model_validate_json(completion.text).blocks == []
@@ -232,6 +233,7 @@ def test_a_photograph_without_text_is_not_foreign():
     assert not legible([], noise, 0.5).is_foreign
 
 
+@pytest.mark.slow
 async def test_hidden_text_is_better_than_none_where_the_script_is_not_known(engine, monkeypatch):
     foreign = ppocr.OcrPage([line_of(",", 0.89, top=60 * i) for i in range(4)], 840, 440)
     monkeypatch.setattr(engine._ocr, "read", lambda pixels: foreign)

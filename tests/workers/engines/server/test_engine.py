@@ -143,6 +143,7 @@ async def test_a_later_ask_carries_its_penalty_and_temperature(fake: FakeOpenAI)
         (Reply(status=302, body={}, headers={"Location": "http://elsewhere.invalid/"}), "engine_error", "HTTP 302"),
     ],
 )
+@pytest.mark.slow
 async def test_a_bad_reply_is_a_failure_of_that_request(fake: FakeOpenAI, reply: Reply, kind: str, words: str) -> None:
     fake.replies.append(reply)
     engine = ServerEngine(settings(fake))
@@ -428,6 +429,7 @@ async def test_waiting_for_an_encoder_is_no_time_at_work(fake: FakeOpenAI, monke
     await engine.close()
 
 
+@pytest.mark.slow
 async def test_no_more_requests_are_in_flight_than_allowed_and_connections_are_kept(fake: FakeOpenAI) -> None:
     fake.latency_s = 0.02
     engine = ServerEngine(settings(fake, max_requests=3))
@@ -468,6 +470,7 @@ async def test_a_list_of_models_without_an_end_is_tolerated(
     await engine.close()
 
 
+@pytest.mark.slow
 async def test_the_names_that_an_endpoint_lists_are_told_and_no_more_than_a_limit_of_them(fake: FakeOpenAI) -> None:
     assert await list_models(settings(fake, model=None), timeout_s=5) == ["ovis"]
     fake.models = Reply(is_endless=True)

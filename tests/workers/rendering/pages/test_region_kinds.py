@@ -144,6 +144,7 @@ def test_bars_beyond_their_clip_are_seen_where_they_are_shown() -> None:
     assert region.top > 190
 
 
+@pytest.mark.slow
 def test_panels_with_labels_of_their_own_are_regions_of_their_own() -> None:
     page = new_page()
     plots = [pymupdf.Rect(x, y, x + 180, y + 130) for y in (180, 340) for x in (100, 310)]

@@ -47,6 +47,7 @@ def test_a_large_first_letter_begins_its_word(capital: str, first: str, expected
     assert text_of(page(capital, first)) == f"{expected} {PROSE} {PROSE} {PROSE} {PROSE}"
 
 
+@pytest.mark.slow
 def test_every_word_stays_in_one_block() -> None:
     words = page("O", "nce")
 

@@ -41,6 +41,7 @@ FRENCH = "le port et les droits des bateaux sont dans la ville et par une loi qu
         ("soft\u2010", "ware", "software"),
     ],
 )
+@pytest.mark.slow
 def test_a_hyphen_at_a_lines_end(before: str, after: str, expected: str) -> None:
     assert join_lines([before, after], Vocabulary([*ENGLISH.split(), *before.split(), *after.split()])) == expected
 

@@ -90,6 +90,7 @@ def test_torch_is_asked_for_the_same(torch_varlen, has_enable_gqa, is_causal, he
     assert torch.allclose(out, sdpa(query, key, value, *segments, is_causal=is_causal, scale=0.3), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_torch_has_the_function_with_the_arguments_that_are_given():
     import inspect
 

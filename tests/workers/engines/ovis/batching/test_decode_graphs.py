@@ -85,6 +85,7 @@ def test_rows_without_a_request_write_nowhere_that_matters(decoder):
 
 
 @torch.inference_mode()
+@pytest.mark.slow
 def test_more_rows_than_were_recorded_take_the_plain_step(decoder):
     rows = [BatchRow([index], 5, 1) for index in range(3)]
     plain = decoder.decode(torch.tensor([1, 2, 3]), rows)
@@ -111,6 +112,7 @@ def test_with_drafts_half_batches_of_several_tokens_are_recorded_too():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("num_new", [[3, 1], [4, 4], [1, 8], [2, 2]])
+@pytest.mark.slow
 def test_rows_of_several_tokens_say_what_the_plain_step_says(decoder, num_new):
     rows = [BatchRow([3, 7], 20, num_new[0]), BatchRow([5], 11, num_new[1])]
     tokens = torch.arange(sum(num_new)) + 11
@@ -132,6 +134,7 @@ def test_what_is_faster_is_kept_and_the_cache_is_left_empty(decoder, monkeypatch
     assert not decoder.values[:, : decoder.waste_block].any()
 
 
+@pytest.mark.slow
 def test_a_batch_larger_than_the_cache_has_blocks_is_not_recorded(decoder, monkeypatch):
     paces(monkeypatch, 2.0, 1.0)
     assert record_decode(decoder, 500, record=again).shapes[-1] == Shape(1, 60)

@@ -11,6 +11,8 @@ from workers.engines.ovis.drafts.depth import StepCost
 from workers.engines.ovis.drafts.drafter import FirstOf
 from workers.engines.ovis.drafts.own_text import OwnText
 
+pytestmark = pytest.mark.slow
+
 FREE = StepCost(1.0, 0.0001)
 """A device on which drafts cost next to nothing."""
 
@@ -73,7 +75,6 @@ def drafter_of(index, answer, world):
     return FirstOf(Failing(), OwnText())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_ahead", [False, True])
 def test_64_mixed_requests_say_with_any_drafts_what_each_says_alone(world, said_alone, is_ahead):
     # given a cache too small for what runs together, arrivals over time, cancellations, and drafters of every kind

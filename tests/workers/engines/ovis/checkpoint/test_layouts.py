@@ -75,6 +75,7 @@ def renamed(name, names):
 
 @pytest.mark.parametrize("names", [NOW, IN_REVIEW], ids=["now", "in review"])
 @pytest.mark.parametrize("made", ["checkpoint", "untied_checkpoint"])
+@pytest.mark.slow
 def test_the_same_model_comes_of_both_layouts(made, names, tmp_path, request):
     folder = request.getfixturevalue(made)
     other = converted(folder, tmp_path / "other", names)

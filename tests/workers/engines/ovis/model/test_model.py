@@ -54,6 +54,7 @@ def test_the_checkpoints_own_template_and_ours_write_the_same_prompt(checkpoint,
     assert said == processor.render(turns, thinking=thinking)
 
 
+@pytest.mark.slow
 def test_a_conversation_with_pictures_becomes_what_the_model_takes(parts):
     _, processor = parts
     first, second = picture(90, 130), picture(60, 200, 1)
@@ -89,6 +90,7 @@ def test_an_image_changes_what_is_said(parts):
     assert float((first - second).abs().max()) > 1e-3
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_the_same_model(parts, tmp_path):
     model, processor = parts
     model.save_pretrained(tmp_path)

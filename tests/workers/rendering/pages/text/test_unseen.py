@@ -8,6 +8,8 @@ from tests.workers import made_text
 from workers.rendering.pages.text.unseen import Drawn, _covered, _stacked
 from workers.rendering.renderer import Renderer
 
+pytestmark = pytest.mark.slow
+
 MADE = {made.name: made for made in made_text.tuned() if made.name.startswith(("hidden/", "ocr-layer/"))}
 
 
@@ -52,7 +54,6 @@ def test_words_that_share_a_place_are_found_and_a_bold_print_twice_is_not() -> N
     assert dict(_stacked(words)) == {0: {1}, 1: {0}}
 
 
-@pytest.mark.slow
 def test_a_page_of_words_in_one_place_is_looked_at_in_no_time() -> None:
     words = [word(f"w{number}", 0, 0) for number in range(10_000)]
 

@@ -248,6 +248,7 @@ def odd_path(numbers: random.Random) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("seed", range(30))
+@pytest.mark.slow
 def test_odd_drawings_end_in_a_reading_or_a_reason(seed: int) -> None:
     numbers = random.Random(seed)
     collector = ShapeCollector(AREA)
@@ -262,6 +263,7 @@ def test_odd_drawings_end_in_a_reading_or_a_reason(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
+@pytest.mark.slow
 def test_a_drawing_with_a_part_lost_is_not_read_wrong(seed: int) -> None:
     numbers = random.Random(seed)
     whole = bars(NAMES, TWO)
