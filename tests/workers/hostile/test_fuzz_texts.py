@@ -184,5 +184,5 @@ def test_no_text_breaks_what_reads_it(target: Callable[[str], None]) -> None:
             target(text)
         except Exception as error:
             raise AssertionError(f"seed {seed}: {text!r}") from error
-        assert time.process_time() - started < 5, f"seed {seed}: slow over {text!r}"
+        assert time.process_time() - started < 30, f"seed {seed}: slow over {text!r}"
         seed += 1

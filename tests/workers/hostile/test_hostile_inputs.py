@@ -17,7 +17,7 @@ from workers.rendering.renderer import Renderer
 
 SETTINGS = RenderSettings(wall_s=20, cpu_s=3, memory_bytes=512 * MEBI)
 MOST_PAGES = 3
-SLACK_S = 15
+SLACK_S = 60
 RENDER_CHILD = "workers.rendering.sandbox.confined"
 """A killed process is started again."""
 

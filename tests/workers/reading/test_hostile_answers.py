@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -116,9 +117,7 @@ def test_any_text_is_an_answer_or_refused(text, is_complete):
     ids=["wide", "continued", "ragged", "spans", "marks", "long", "many"],
 )
 def test_a_large_answer_costs_seconds_at_most(value):
-    import time
-
     start = time.process_time()
     land("ocr", json.dumps(value), True)
 
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 60  # it costs 0.3 to 1.5 s; were it quadratic, hours

@@ -3,6 +3,7 @@ import random
 import pytest
 
 from schemas.page import Box, Word
+from tests.growth import assert_grows_linearly
 from workers.text.agreement import agreement, tokens_of
 from workers.text.align import Aligner
 
@@ -52,19 +53,17 @@ def test_scripts_without_spaces_align_by_their_characters():
 
 
 @pytest.mark.slow
-def test_a_page_of_words_aligns_in_little_time():
-    import time
-
+def test_the_words_of_a_page_align_in_linear_time():
     random.seed(1)
     vocabulary = [f"w{n}" for n in range(400)]
-    texts = [" ".join(random.choices(vocabulary, k=12)) for _ in range(150)]
-    aligner = Aligner(lines(*texts))
-    start = time.process_time()
 
-    boxes = [aligner.place(text) for text in texts]
+    def work(size: int) -> None:
+        texts = [" ".join(random.choices(vocabulary, k=12)) for _ in range(size)]
+        aligner = Aligner(lines(*texts))
+        boxes = [aligner.place(text) for text in texts]
+        assert [box.top for box in boxes] == [100 + 20 * index for index in range(size)]
 
-    assert [box.top for box in boxes] == [100 + 20 * index for index in range(150)]
-    assert time.process_time() - start < 2
+    assert_grows_linearly(work, 150)
 
 
 def test_agreement_ignores_the_order_of_columns_and_punctuation():
