@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from pipeline.breaker import Breaker
 from pipeline.cluster.readiness import Readers
 from pipeline.committer import Committer
-from pipeline.context import Context
 from pipeline.lake.paths import ChunkName
 from pipeline.lake.reopening import reopen
 from pipeline.lake.shard_progress import ShardProgress, read_progress
@@ -20,6 +19,7 @@ from pipeline.planning.portions import portions
 from pipeline.reporting.observer import Observer, ShardCommit
 from pipeline.reporting.receipts import Bugs
 from pipeline.signals import Interrupted, Stop, signals_noted
+from pipeline.stages.context import Context
 from pipeline.ways.way import TICK_S, Way
 from schemas.errors import BugEverywhere, EngineDies
 from schemas.failure import FailureKind

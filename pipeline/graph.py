@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 
-from pipeline.pools import Pool
+from pipeline.stages.pools import Pool
 
 
 def build(work: Dataset, pools: Sequence[Pool[Any]]) -> Dataset:

@@ -1,4 +1,4 @@
-"""The whole run in threads of one process, for small work on one machine: the stages of `pipeline.pools`, with queues between them.
+"""The whole run in threads of one process, for small work on one machine: the stages of `stages.pools`, with queues between them.
 
 It is what `pipeline.graph` is to Ray: sources go in, receipts come out. A full queue holds back the stage before it.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.pools import Pool
 from pipeline.reporting.observer import StageLoad, StageName
+from pipeline.stages.pools import Pool
 
 _MAX_WAITING = 2
 """Batches that wait before a stage, for each of its workers. A rendered one has up to K pages, of a megabyte each."""

@@ -13,8 +13,8 @@ import pyarrow as pa
 from pipeline.planning.chunks import Work, bundles, chunks, duplicate_chunk, failed_chunks
 from pipeline.planning.portions import Portion
 from pipeline.reporting.json_log import log_in_actor
-from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages.rows import BUNDLE, RENDERED
+from pipeline.stages.setups import ProbeSetup, RenderSetup
 from schemas.failure import Failure, FailureKind, PageError, Stage
 from schemas.page import Chunk, Packed, RenderedPage, pack
 from schemas.receipt import Spent

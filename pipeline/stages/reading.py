@@ -22,9 +22,9 @@ from pipeline.object_store.store import Exists
 from pipeline.planning.recipes import check_as_planned
 from pipeline.reporting.json_log import event, log_in_actor
 from pipeline.reporting.receipts import receipt_of, report_slow_pages
-from pipeline.setups import ReadSetup
 from pipeline.stages.gate import Gate
 from pipeline.stages.rows import RECEIPTS, HalfRead, half_read, half_read_table
+from pipeline.stages.setups import ReadSetup
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, RenderedChunk, RenderedPage
 from schemas.receipt import LAYERS, ReaderTime, Spent

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.cluster.readiness import report_through
 from pipeline.reporting.json_log import send_log_records
-from pipeline.setups import RenderSetup
+from pipeline.stages.setups import RenderSetup
 from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
 from workers.contained import sentence
 from workers.rendering.renderer import Renderer, RenderStartError
@@ -55,7 +55,7 @@ class _Child:
     def _work(self, start: Start) -> None:
         warm = _Warm(start)
         from pipeline.local import build  # takes a while, in which the renderer starts
-        from pipeline.pools import pools
+        from pipeline.stages.pools import pools
 
         stages = pools(replace(start.context, known=self._known()))
         warm.hand_to(stages[1].setup)

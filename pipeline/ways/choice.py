@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.cluster.session import cluster_address, keep_to_loopback
-from pipeline.context import Context
 from pipeline.object_store.store import Store
 from pipeline.planning.engines import task_engines
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
+from pipeline.stages.context import Context
 from pipeline.ways.way import Way
 from schemas.errors import OperatorError
 from schemas.failure import Task

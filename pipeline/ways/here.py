@@ -20,8 +20,8 @@ from typing import Any, Self
 
 from pipeline.cluster.readiness import Reader
 from pipeline.committer import Compaction, compacting_threads, compaction
-from pipeline.context import Context
 from pipeline.reporting.observer import Observer, StageLoad
+from pipeline.stages.context import Context
 from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_full

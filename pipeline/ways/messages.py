@@ -4,8 +4,8 @@ import logging
 from typing import NamedTuple
 
 from pipeline.cluster.readiness import Reader
-from pipeline.context import Context
 from pipeline.reporting.observer import StageLoad
+from pipeline.stages.context import Context
 
 END_OF_ROWS = b"\n"
 """Stands for the end of the rows. Each row is a line of JSON."""

@@ -18,13 +18,13 @@ from ray.exceptions import RayError, RayTaskError
 from pipeline.cluster.readiness import Reader, forget_reports, read_reports
 from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Compaction, compacting_threads, compaction
-from pipeline.context import Context
 from pipeline.graph import build, configure
 from pipeline.lake.commit import Shard
 from pipeline.lake.paths import ChunkName
 from pipeline.object_store.store import Store, StoreError, StoreUnavailable
-from pipeline.pools import Pool, pools
 from pipeline.reporting.observer import Observer, StageLoad, StageName
+from pipeline.stages.context import Context
+from pipeline.stages.pools import Pool, pools
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import StagesEnd
 from schemas.failure import clean_message

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from pipeline.cluster.readiness import Reader
 from pipeline.committer import Compactor
-from pipeline.context import Context
 from pipeline.reporting.observer import StageLoad
+from pipeline.stages.context import Context
 from schemas.receipt import Receipt
 
 TICK_S = 0.2

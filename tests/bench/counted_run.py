@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipeline import pools
-from pipeline.stages import documents, reading
+from pipeline.stages import documents, pools, reading
 from schemas.page import Chunk, Packed, RenderedChunk
 from schemas.records import ChunkRecords
 

@@ -23,13 +23,13 @@ import torch
 from PIL import Image
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
-from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.drafting import Drafting, step_cost
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
 from workers.engines.ovis.checkpoint.files import read_json
 from workers.engines.ovis.checkpoint.loading import load_model
+from workers.engines.ovis.decoding.decoder import Decoder
 from workers.engines.ovis.drafts.depth import StepCost
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS

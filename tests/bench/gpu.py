@@ -19,13 +19,13 @@ from PIL import Image
 
 from schemas.settings import OvisSettings
 from tests.workers.engines.ovis.tiny import LLM, VIT
-from workers.engines.ovis.batching.decode_graphs import record_decode
-from workers.engines.ovis.batching.decoder import BatchRow, Decoder, block_bytes
-from workers.engines.ovis.batching.device import num_blocks, synchronise
 from workers.engines.ovis.batching.encoder import ImageEncoder
-from workers.engines.ovis.batching.kernels import choose_kernels, clocked
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sequence
+from workers.engines.ovis.decoding.decode_graphs import record_decode
+from workers.engines.ovis.decoding.decoder import BatchRow, Decoder, block_bytes
+from workers.engines.ovis.decoding.device import num_blocks, synchronise
+from workers.engines.ovis.decoding.kernels import choose_kernels, clocked
 from workers.engines.ovis.model.configuration import Ovis2_5Config
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration

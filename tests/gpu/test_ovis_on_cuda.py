@@ -18,14 +18,14 @@ from workers.engines.engine import Prompt, Request  # noqa: E402
 from workers.engines.ovis.attention.cache_attention import Kernels  # noqa: E402
 from workers.engines.ovis.attention.packed import sdpa, varlen  # noqa: E402
 from workers.engines.ovis.attention.paged import attend_decode  # noqa: E402
-from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, cuda_recorder, record_decode, shapes_up_to  # noqa: E402
-from workers.engines.ovis.batching.decoder import BatchRow, Decoder  # noqa: E402
 from workers.engines.ovis.batching.encoder import ImageEncoder  # noqa: E402
-from workers.engines.ovis.batching.kernels import TOLERANCE, Problem, choose_kernels, largest_error, relative_error  # noqa: E402
 from workers.engines.ovis.batching.scheduler import Scheduler  # noqa: E402
 from workers.engines.ovis.batching.sequence import Picture, Sequence  # noqa: E402
 from workers.engines.ovis.checkpoint.files import read_json  # noqa: E402
 from workers.engines.ovis.checkpoint.loading import load_model  # noqa: E402
+from workers.engines.ovis.decoding.decode_graphs import DecodeGraphs, cuda_recorder, record_decode, shapes_up_to  # noqa: E402
+from workers.engines.ovis.decoding.decoder import BatchRow, Decoder  # noqa: E402
+from workers.engines.ovis.decoding.kernels import TOLERANCE, Problem, choose_kernels, largest_error, relative_error  # noqa: E402
 from workers.engines.ovis.model.image_processor import ImageProcessor  # noqa: E402
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS  # noqa: E402
 from workers.engines.registry import make_engine  # noqa: E402

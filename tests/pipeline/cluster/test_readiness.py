@@ -69,7 +69,7 @@ def test_warnings_of_the_engine_go_with_the_report_of_its_start_and_others_do_no
     reports: list[Reader] = []
     monkeypatch.setattr(readiness, "_through", lambda name, reader: reports.append(reader))
     with reporting_its_start("run"):
-        logging.getLogger("workers.engines.ovis.batching.kernels").warning("%s is slow", "decoding")
+        logging.getLogger("workers.engines.ovis.decoding.kernels").warning("%s is slow", "decoding")
         logging.getLogger("workers.engines.ovis").info("no news")
         logging.getLogger("workers.rendering").warning("not the engine's")
     logging.getLogger("workers.engines.ovis").warning("too late")

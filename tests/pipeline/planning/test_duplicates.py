@@ -9,8 +9,8 @@ from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_s
 from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import MAX_COMPARED, group_twins, known_documents
 from pipeline.planning.intake import Taken
-from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages.documents import ProbeDocuments
+from pipeline.stages.setups import ProbeSetup, RenderSetup
 from schemas.failure import FailureKind, Task
 from schemas.page import Chunk
 from schemas.plan import CommittedSource, Manifest, Recipe, SourceFailure

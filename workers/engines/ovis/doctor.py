@@ -53,7 +53,7 @@ def _elsewhere(settings: EngineSettings) -> list[Check]:
 def _device(settings: EngineSettings) -> list[Check]:
     import torch
 
-    from workers.engines.ovis.batching.device import available_memory, device_of
+    from workers.engines.ovis.decoding.device import available_memory, device_of
     from workers.engines.ovis.description import number_format
 
     try:
@@ -152,8 +152,8 @@ def _weights(settings: EngineSettings, folder: Path) -> Check:
     """Checks that the weights fit into the free memory."""
     import torch
 
-    from workers.engines.ovis.batching.device import available_memory, device_of
     from workers.engines.ovis.checkpoint.files import stored_shapes
+    from workers.engines.ovis.decoding.device import available_memory, device_of
     from workers.engines.ovis.description import number_format
 
     device, dtype = device_of(settings), number_format(settings)
@@ -173,7 +173,7 @@ def _size(config: Any) -> str:
 def _cache(settings: EngineSettings, config: Any) -> Check:
     import torch
 
-    from workers.engines.ovis.batching.decoder import block_bytes
+    from workers.engines.ovis.decoding.decoder import block_bytes
     from workers.engines.ovis.description import number_format
 
     per_token = block_bytes(config.llm_config, 1, getattr(torch, number_format(settings)))

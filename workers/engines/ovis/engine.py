@@ -22,13 +22,9 @@ from schemas.settings import EngineSettings
 from workers.engines.engine import Completion, EngineStartError, Request
 from workers.engines.ovis.answers.completions import Completions, failed_request
 from workers.engines.ovis.answers.thinking import close_thinking
-from workers.engines.ovis.batching.decode_graphs import record_decode
-from workers.engines.ovis.batching.decoder import Decoder
-from workers.engines.ovis.batching.device import device_name, device_of, num_blocks, usable_cpus
 from workers.engines.ovis.batching.drafting import Drafting, step_cost
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import GrammarError, Grammars
-from workers.engines.ovis.batching.kernels import choose_kernels
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.batching.token_cycles import find_cycle
@@ -36,6 +32,10 @@ from workers.engines.ovis.batching.watchdog import Watchdog
 from workers.engines.ovis.checkpoint.files import read_json, read_preprocessor
 from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
 from workers.engines.ovis.checkpoint.locate import locate
+from workers.engines.ovis.decoding.decode_graphs import record_decode
+from workers.engines.ovis.decoding.decoder import Decoder
+from workers.engines.ovis.decoding.device import device_name, device_of, num_blocks, usable_cpus
+from workers.engines.ovis.decoding.kernels import choose_kernels
 from workers.engines.ovis.description import number_format
 from workers.engines.ovis.drafts.aligned_text import AlignedText, bare_tokens
 from workers.engines.ovis.drafts.drafter import Drafter, FirstOf

@@ -18,9 +18,9 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.carry_over import _answered
 from pipeline.planning.choosing import Counts, plan_retries
 from pipeline.reporting.receipts import make_receipt
-from pipeline.setups import RenderSetup
 from pipeline.stages.documents import RenderPages
 from pipeline.stages.rows import unpacked
+from pipeline.stages.setups import RenderSetup
 from schemas.failure import Failure, FailureKind
 from schemas.page import Chunk, Packed, RenderedPage, pack
 from schemas.planned import PlannedSource

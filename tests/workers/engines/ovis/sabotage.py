@@ -21,7 +21,7 @@ class Sabotaged(EngineSettings):
 def _sabotage(flag: Path, after: int, settings: dict[str, Any]) -> EngineSettings:
     import torch
 
-    from workers.engines.ovis.batching.decoder import Decoder
+    from workers.engines.ovis.decoding.decoder import Decoder
 
     forward, left = Decoder.forward, [after]
 

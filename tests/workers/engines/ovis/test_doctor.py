@@ -22,7 +22,7 @@ def test_a_good_checkpoint_passes_every_check(checkpoint):
 
 
 def test_weights_that_do_not_fit_are_told_before_they_are_loaded(checkpoint, monkeypatch):
-    from workers.engines.ovis.batching import device
+    from workers.engines.ovis.decoding import device
 
     monkeypatch.setattr(device, "available_memory", lambda: 100_000)
     failed = {name: detail for name, ok, detail in doctor.checks(settings(checkpoint)) if not ok}

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from tests.refresh_readme import PAGES
-from workers.engines.ovis.batching import device
-from workers.engines.ovis.batching.decoder import block_bytes
+from workers.engines.ovis.decoding import device
+from workers.engines.ovis.decoding.decoder import block_bytes
 
 TEXT = PAGES["workers/README.md"].read_text("utf-8")
 

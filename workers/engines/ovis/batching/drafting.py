@@ -5,9 +5,9 @@ from collections.abc import Sequence as Many
 import torch
 
 from workers.engines.ovis.attention.cache_attention import MAX_QUERIES
-from workers.engines.ovis.batching.decoder import MAX_STEP_TOKENS, BatchRow, Decoder
-from workers.engines.ovis.batching.kernels import clocked
 from workers.engines.ovis.batching.sequence import Sequence
+from workers.engines.ovis.decoding.decoder import MAX_STEP_TOKENS, BatchRow, Decoder
+from workers.engines.ovis.decoding.kernels import clocked
 from workers.engines.ovis.drafts.depth import StepCost
 
 MIN_SHARE = 0.25

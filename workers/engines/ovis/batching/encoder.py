@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from workers.engines.ovis.attention.transfer import to_device
-from workers.engines.ovis.batching.device import is_sticky
 from workers.engines.ovis.batching.sequence import Picture
+from workers.engines.ovis.decoding.device import is_sticky
 from workers.engines.ovis.model.vision import Grid
 
 MAX_PATCHES = 16_384

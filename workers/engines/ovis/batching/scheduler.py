@@ -21,13 +21,13 @@ from torch import Tensor
 from workers.engines.ovis.batching.accept_token import NO_NUMBER, accept_token
 from workers.engines.ovis.batching.admission import Admission
 from workers.engines.ovis.batching.blocks import BlockPool
-from workers.engines.ovis.batching.decoder import Decoder
-from workers.engines.ovis.batching.device import is_sticky
 from workers.engines.ovis.batching.drafting import Drafting
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import Grammars
 from workers.engines.ovis.batching.sequence import End, Picture, Sequence
 from workers.engines.ovis.batching.steps import Pending, Steps
+from workers.engines.ovis.decoding.decoder import Decoder
+from workers.engines.ovis.decoding.device import is_sticky
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from workers.engines.ovis.attention.transfer import pinned, to_device
-from workers.engines.ovis.batching.decoder import MAX_STEP_TOKENS, BatchRow, Decoder
 from workers.engines.ovis.batching.grammar import Grammars
-from workers.engines.ovis.batching.sampling import Choice, Controls, Heat, choose
 from workers.engines.ovis.batching.sequence import Sequence
+from workers.engines.ovis.decoding.decoder import MAX_STEP_TOKENS, BatchRow, Decoder
+from workers.engines.ovis.decoding.sampling import Choice, Controls, Heat, choose
 
 Kind = Literal["prefill", "decode"]
 KINDS: tuple[Kind, ...] = ("prefill", "decode")

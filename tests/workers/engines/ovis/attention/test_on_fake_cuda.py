@@ -12,12 +12,13 @@ from tests.workers.engines.ovis.tiny import LLM, VIT
 from workers.engines.ovis.attention import transfer
 from workers.engines.ovis.attention.cache_attention import Kernels
 from workers.engines.ovis.attention.packed import sdpa, varlen
-from workers.engines.ovis.batching import decode_graphs, sampling, steps
-from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, Shape
-from workers.engines.ovis.batching.decoder import BatchRow, Decoder
+from workers.engines.ovis.batching import steps
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.batching.steps import Steps
+from workers.engines.ovis.decoding import decode_graphs, sampling
+from workers.engines.ovis.decoding.decode_graphs import DecodeGraphs, Shape
+from workers.engines.ovis.decoding.decoder import BatchRow, Decoder
 from workers.engines.ovis.model.configuration import Ovis2_5Config
 from workers.engines.ovis.model.model import Ovis2_5ForConditionalGeneration
 

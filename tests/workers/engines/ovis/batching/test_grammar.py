@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.answers import ChartAnswer, OcrAnswer, answer_schema
 from workers.engines.ovis.batching.grammar import GrammarError, Grammars
-from workers.engines.ovis.batching.sampling import Controls, choose
 from workers.engines.ovis.checkpoint.loading import read_tokenizer
+from workers.engines.ovis.decoding.sampling import Controls, choose
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from tests.workers.engines.ovis.tiny import make_checkpoint
-from workers.engines.ovis.batching.decoder import Decoder
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import Grammars
-from workers.engines.ovis.batching.sampling import unpack_bits
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
 from workers.engines.ovis.checkpoint.files import read_json
 from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
+from workers.engines.ovis.decoding.decoder import Decoder
+from workers.engines.ovis.decoding.sampling import unpack_bits
 from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 
@@ -512,7 +512,7 @@ def test_sampling_depends_on_the_request_and_not_on_its_neighbours(world):
 
 @pytest.mark.parametrize("num_new", [[3, 3], [1, 5], [8, 2]])
 def test_several_new_tokens_of_each_row_are_what_one_at_a_time_gives(world, num_new):
-    from workers.engines.ovis.batching.decoder import BatchRow
+    from workers.engines.ovis.decoding.decoder import BatchRow
 
     decoder = Decoder(world.engine.llm, 20, 16)
     tokens = [torch.tensor([5 * row + i for i in range(40)]) for row in range(2)]

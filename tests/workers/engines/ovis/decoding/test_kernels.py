@@ -15,8 +15,8 @@ import torch
 
 from workers.engines.ovis.attention.cache_attention import Kernels, Step, Workspace, attend_rows
 from workers.engines.ovis.attention.packed import sdpa
-from workers.engines.ovis.batching import kernels
-from workers.engines.ovis.batching.kernels import choose_decode, choose_kernels, fastest, largest_error
+from workers.engines.ovis.decoding import kernels
+from workers.engines.ovis.decoding.kernels import choose_decode, choose_kernels, fastest, largest_error
 
 ROOT = Path(__file__).parents[5]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
@@ -144,7 +144,7 @@ INTERPRETED = f"""
 import numpy as np
 import torch
 from triton.runtime import interpreter
-from workers.engines.ovis.batching.kernels import TOLERANCE, largest_error
+from workers.engines.ovis.decoding.kernels import TOLERANCE, largest_error
 from workers.engines.ovis.attention import paged
 
 # The interpreter keeps bfloat16 as its 16 bits and multiplies those as if they were numbers: they are widened for it.

@@ -13,10 +13,10 @@ from pipeline.lake.staging import StagedChunk, decode
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
-from pipeline.setups import read_setups
 from pipeline.stages import reading
 from pipeline.stages.reading import ReadPages
 from pipeline.stages.rows import HALF_READ, RENDERED
+from pipeline.stages.setups import read_setups
 from schemas.failure import Failure, FailureKind
 from schemas.page import Box, Packed, RenderedChunk, pack, unpack
 from schemas.receipt import Receipt, Spent

@@ -9,7 +9,7 @@ import torch
 
 from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.engine import EngineStartError
-from workers.engines.ovis.batching.decoder import block_bytes
+from workers.engines.ovis.decoding.decoder import block_bytes
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from workers.engines.ovis.attention.cache_attention import MAX_QUERIES, DecodeAttention, Kernels, Step, Workspace, attend_rows
 from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa, varlen
-from workers.engines.ovis.batching.decoder import Decoder
-from workers.engines.ovis.batching.device import is_sticky, synchronise
+from workers.engines.ovis.decoding.decoder import Decoder
+from workers.engines.ovis.decoding.device import is_sticky, synchronise
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from tests.workers.engines.ovis.batching.test_kernels import right
 from tests.workers.engines.ovis.batching.test_scheduler import make_world, mixed, run
+from tests.workers.engines.ovis.decoding.test_kernels import right
 from workers.engines.ovis.attention.cache_attention import Kernels
-from workers.engines.ovis.batching import decode_graphs
-from workers.engines.ovis.batching.decode_graphs import DecodeGraphs, Shape, record_decode, shapes_up_to, sizes_up_to
-from workers.engines.ovis.batching.decoder import BatchRow, Decoder
+from workers.engines.ovis.decoding import decode_graphs
+from workers.engines.ovis.decoding.decode_graphs import DecodeGraphs, Shape, record_decode, shapes_up_to, sizes_up_to
+from workers.engines.ovis.decoding.decoder import BatchRow, Decoder
 
 
 @pytest.fixture(scope="module")

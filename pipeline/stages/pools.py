@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pipeline.context import Context
 from pipeline.reporting.observer import StageName
-from pipeline.setups import ProbeSetup, ReadSetup, RenderSetup, read_setups
+from pipeline.stages.context import Context
 from pipeline.stages.documents import ProbeDocuments, RenderPages
 from pipeline.stages.reading import ReadPages
+from pipeline.stages.setups import ProbeSetup, ReadSetup, RenderSetup, read_setups
 
 Setup = TypeVar("Setup")
 

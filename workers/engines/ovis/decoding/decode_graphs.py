@@ -15,9 +15,9 @@ from torch import Tensor
 
 from workers.engines.ovis.attention.cache_attention import MAX_QUERIES, Step
 from workers.engines.ovis.attention.transfer import pinned, to_device
-from workers.engines.ovis.batching.decoder import MAX_STEP_TOKENS, BatchRow, Decoder, Numbers
-from workers.engines.ovis.batching.device import still_works
-from workers.engines.ovis.batching.kernels import PAGE_TOKENS, TOLERANCE, clocked, relative_error
+from workers.engines.ovis.decoding.decoder import MAX_STEP_TOKENS, BatchRow, Decoder, Numbers
+from workers.engines.ovis.decoding.device import still_works
+from workers.engines.ovis.decoding.kernels import PAGE_TOKENS, TOLERANCE, clocked, relative_error
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.planning.chunks import Work
-from pipeline.setups import ProbeSetup, RenderSetup
 from pipeline.stages.documents import ProbeDocuments, RenderPages
+from pipeline.stages.setups import ProbeSetup, RenderSetup
 from schemas.failure import FailureKind
 from schemas.page import Chunk, RenderedPage
 from schemas.plan import SourceFailure

@@ -6,7 +6,7 @@ from pipeline.demo import EXAMPLES
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
-from pipeline.setups import RenderSetup, read_setups
+from pipeline.stages.setups import RenderSetup, read_setups
 from schemas.settings import Settings
 from workers.rendering.renderer import Renderer, understood
 

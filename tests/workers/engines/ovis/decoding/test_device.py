@@ -6,8 +6,8 @@ import torch
 from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.engine import EngineStartError
 from workers.engines.ovis import description as ovis
-from workers.engines.ovis.batching import device
-from workers.engines.ovis.batching.device import usable_cpus
+from workers.engines.ovis.decoding import device
+from workers.engines.ovis.decoding.device import usable_cpus
 
 # Ovis2.5-2B's language model: 112 KiB of keys and values a token in bfloat16
 CONFIG_2B = SimpleNamespace(num_hidden_layers=28, num_key_value_heads=8, head_dim=128, max_position_embeddings=40_960)

@@ -9,9 +9,9 @@ from pipeline.lake.begin_markers import Begins
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
-from pipeline.setups import read_setups
 from pipeline.stages.reading import ReadPages
 from pipeline.stages.rows import unpacked
+from pipeline.stages.setups import read_setups
 from schemas.failure import FailureKind
 from schemas.page import Packed, PageImage, RenderedChunk, RenderedPage, pack
 from schemas.settings import EnginesSettings, RegionSettings, RenderSettings, Settings

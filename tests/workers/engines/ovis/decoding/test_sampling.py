@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import LogitsProcessorList, MinPLogitsWarper, RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
 
-from workers.engines.ovis.batching.sampling import Controls, Heat, choose, unpack_bits
+from workers.engines.ovis.decoding.sampling import Controls, Heat, choose, unpack_bits
 
 
 def bits(allowed, vocab_size):

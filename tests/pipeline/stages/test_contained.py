@@ -24,10 +24,10 @@ from pipeline.planning.engines import describe_engines
 from pipeline.planning.portions import portions
 from pipeline.planning.recipes import make_recipes
 from pipeline.reporting import receipts
-from pipeline.setups import ProbeSetup, RenderSetup, read_setups
 from pipeline.stages import reading, rows
 from pipeline.stages.documents import ProbeDocuments, RenderPages
 from pipeline.stages.reading import ReadPages
+from pipeline.stages.setups import ProbeSetup, RenderSetup, read_setups
 from schemas.failure import FailureKind
 from schemas.page import Chunk, Packed, RenderedPage
 from schemas.planned import PlannedSource
