@@ -8,15 +8,23 @@ import inspect
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.reporting.observer import StageLoad, StageName
+from pipeline.stages.context import Context
 from pipeline.stages.pools import Pool
 
 _MAX_WAITING = 2
 """Batches that wait before a stage, for each of its workers. A rendered one has up to K pages, of a megabyte each."""
+
+
+def in_one_process(context: Context) -> Context:
+    """The same run without what several processes would need: readers that would share no work, each with rows in hand."""
+    engine = context.settings.engine.each(lambda engine: engine.in_one_process(context.num_cpus))
+    return replace(context, settings=context.settings.model_copy(update={"engine": engine}))
 
 
 def build(pools: Sequence[Pool[Any]]) -> "Line":

@@ -54,10 +54,10 @@ class _Child:
 
     def _work(self, start: Start) -> None:
         warm = _Warm(start)
-        from pipeline.local import build  # takes a while, in which the renderer starts
+        from pipeline.local import build, in_one_process  # takes a while, in which the renderer starts
         from pipeline.stages.pools import pools
 
-        stages = pools(replace(start.context, known=self._known()))
+        stages = pools(in_one_process(replace(start.context, known=self._known())))
         warm.hand_to(stages[1].setup)
         line = build(stages)
         threading.Thread(target=self._send_loads, args=(line,), daemon=True, name="loads").start()

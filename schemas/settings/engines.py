@@ -16,6 +16,12 @@ class ClassicSettings(Section):
     num_threads: int = Field(
         1, ge=1, description="Threads of each reader's OCR. Readers scale better than threads, and there is one for each core."
     )
+    pages_at_once: int | None = Field(
+        None,
+        ge=1,
+        description="Pages that a reader reads at once, each in a thread with an OCR of its own. By default 1; with "
+        "`run.on = local` as many as there would be readers, because threads of one reader share the pages of every document.",
+    )
     min_confidence: float = Field(0.5, ge=0, le=1, description="Recognised lines below this are left out and flagged.")
     tesseract_languages: list[str] | None = Field(
         None,
@@ -92,8 +98,8 @@ class EngineSettings(Section):
         None,
         ge=1,
         description="Rows (chunks of up to K pages in all) one reader process works on at once. By default 4 for `classic`, which "
-        "reads one page after the other (what waits at one reader is not read by another), 16 for others, and for `server` as "
-        "many as `max_requests` may need.",
+        "reads one page after the other (what waits at one reader is not read by another), or twice `pages_at_once`; 16 for "
+        "others, and for `server` as many as `max_requests` may need.",
     )
     max_requests: int | None = Field(
         None,
@@ -128,8 +134,18 @@ class EngineSettings(Section):
 
     def in_flight(self, chunk_pages: int) -> int:
         """`max_in_flight`, or what it is by default with rows of up to so many pages, of which some have fewer."""
+        if self.name == "classic":
+            return self.max_in_flight or max(4, 2 * (self.classic.pages_at_once or 1))
         enough = -(-3 * self.most_requests // (2 * chunk_pages)) if self.name == "server" else 0
-        return self.max_in_flight or (4 if self.name == "classic" else max(16, enough))
+        return self.max_in_flight or max(16, enough)
+
+    def in_one_process(self, num_cpus: int) -> "EngineSettings":
+        """The same where all readers are in one process: for `classic` they become threads of one reader."""
+        if self.name != "classic":
+            return self
+        pages_at_once = self.most_actors(num_cpus) * (self.classic.pages_at_once or 1)
+        classic = self.classic.model_copy(update={"pages_at_once": pages_at_once})
+        return self.model_copy(update={"min_actors": 1, "max_actors": 1, "classic": classic})
 
 
 _OF_ONE_ENGINE = frozenset({"model", "revision", "min_actors", "max_actors", "num_gpus", "max_in_flight", "max_requests"})

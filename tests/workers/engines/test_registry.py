@@ -57,3 +57,19 @@ def test_every_engine_describes_itself_under_its_own_name(name):
 def test_classic_has_a_reader_for_each_cpu_and_others_have_one(given, most, in_flight):
     settings = EngineSettings.model_validate(given)
     assert (settings.most_actors(num_cpus=8), settings.in_flight(chunk_pages=8)) == (most, in_flight)
+
+
+@pytest.mark.parametrize(
+    ("given", "readers", "pages_at_once", "in_flight"),
+    [
+        ({}, 1, 8, 16),
+        ({"max_actors": 2}, 1, 2, 4),
+        ({"max_actors": 2, "classic": {"pages_at_once": 3}}, 1, 6, 12),
+        ({"max_in_flight": 3}, 1, 8, 3),
+        ({"name": "server", "max_actors": 2}, 2, None, 48),
+    ],
+)
+def test_in_one_process_readers_of_classic_become_threads_of_one(given, readers, pages_at_once, in_flight):
+    settings = EngineSettings.model_validate(given).in_one_process(num_cpus=8)
+    assert settings.most_actors(num_cpus=8) == readers
+    assert (settings.classic.pages_at_once, settings.in_flight(chunk_pages=8)) == (pages_at_once, in_flight)

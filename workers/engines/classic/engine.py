@@ -1,6 +1,7 @@
 """The engine `classic`: decides whom to believe, the text layer or the OCR, and answers in blocks."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from workers.engines.classic.answering import MIN_UNCOVERED_SHARE, answered, blo
 from workers.engines.classic.legible import MIN_BANDS, Legible, legible
 from workers.engines.classic.letters import language_lacking
 from workers.engines.classic.mending import mend
+from workers.engines.classic.models import model_paths
 from workers.engines.classic.other_scripts import OtherScripts, Reading, Unread
 from workers.engines.classic.ppocr import READ_SCORE, OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.tesseract import find_tesseract
@@ -30,25 +32,35 @@ MIN_BARE_INK = 0.03
 
 
 class ClassicEngine:
-    """One thread of its own does all the work, one request after the other: the event loop stays free, memory bounded."""
+    """Threads of its own do all the work, each one request after the other: the event loop stays free, memory bounded."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings.classic
         self._timeout_s = settings.timeout_s
-        self._ocr: PpOcr | None = None
         self._others = OtherScripts(None, None)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="classic")
+        self._threads = ThreadPoolExecutor(max_workers=settings.classic.pages_at_once or 1, thread_name_prefix="classic")
+        self._of_thread = threading.local()
+        self._loading = threading.Lock()
 
     async def start(self) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
-        except ImportError as error:
-            raise EngineStartError(f"The engine `classic` cannot load its OCR: {error}.") from error
-
-    def _load(self) -> None:
-        self._ocr = PpOcr(self._settings.num_threads, self._settings.models_dir)
+        model_paths(self._settings.models_dir)
         languages = self._settings.tesseract_languages
-        self._others = OtherScripts(None if languages == [] else find_tesseract(), languages)
+        self._others = await asyncio.to_thread(lambda: OtherScripts(None if languages == [] else find_tesseract(), languages))
+
+    @property
+    def _ocr(self) -> PpOcr:
+        """The OCR of this thread. It is loaded for the first page that needs it, which takes a second: most text layers need none.
+
+        Raises EngineStartError.
+        """
+        if not hasattr(self._of_thread, "ocr"):
+            try:
+                with self._loading:
+                    self._of_thread.ocr = PpOcr(self._settings.num_threads, self._settings.models_dir)
+            except ImportError as error:
+                raise EngineStartError(f"The engine `classic` cannot load its OCR: {error}.") from error
+        ocr: PpOcr = self._of_thread.ocr
+        return ocr
 
     async def read(self, request: Request) -> Completion:
         if request.task != "ocr":
@@ -58,10 +70,10 @@ class ClassicEngine:
             return Completion(stop_reason="error", failure=failure)
         if request.is_blank:
             return Completion(text=OcrAnswer(blocks=[]).model_dump_json(exclude_none=True), text_origin="ocr")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, request)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, request)
 
     async def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, request: Request) -> Completion:
         start = time.monotonic()
@@ -127,21 +139,16 @@ class ClassicEngine:
 
     def _lacking(self, found: Legible) -> str | None:
         """The language whose letters PP-OCR left out of what it read."""
-        dictionary = self._ocr.dictionary if self._ocr else frozenset()
-        return language_lacking(" ".join(line.text for line in found.lines), dictionary)
+        return language_lacking(" ".join(line.text for line in found.lines), self._ocr.dictionary)
 
     def _sure(self, other: Reading) -> Legible:
         kept = [line for line in other.page.lines if line.confidence >= self._settings.min_confidence]
         return Legible(kept, len(other.page.lines) - len(kept), 0, False, 1.0)
 
     def _read_lines(self, crops: list[Pixels]) -> list[tuple[str, float]]:
-        if self._ocr is None:
-            raise RuntimeError("ClassicEngine.start() was not awaited")
         return self._ocr.read_lines(crops)
 
     def _ocr_page(self, pixels: Pixels) -> OcrPage:
-        if self._ocr is None:
-            raise RuntimeError("ClassicEngine.start() was not awaited")
         page = self._ocr.read(pixels)
         check_time()
         return page

@@ -63,7 +63,8 @@ def texts(completion):
 @pytest.fixture(scope="module")
 def engine():
     engine = make(EngineSettings(classic=ClassicSettings(tesseract_languages=[])))
-    asyncio.run(engine.start())  # loading takes half a second; each test then reads on a loop of its own
+    asyncio.run(engine.start())
+    asyncio.run(engine.read(request(drawn([]))))  # loads the OCR; each test then reads on a loop of its own
     yield engine
     asyncio.run(engine.close())
 
@@ -236,7 +237,7 @@ def test_a_photograph_without_text_is_not_foreign():
 @pytest.mark.slow
 async def test_hidden_text_is_better_than_none_where_the_script_is_not_known(engine, monkeypatch):
     foreign = ppocr.OcrPage([line_of(",", 0.89, top=60 * i) for i in range(4)], 840, 440)
-    monkeypatch.setattr(engine._ocr, "read", lambda pixels: foreign)
+    monkeypatch.setattr(ppocr.PpOcr, "read", lambda _, pixels: foreign)
     words = ["Всі люди народжуються", "вільними і рівними", "у своїй гідності"]
     hidden = layer_of(words, num_hidden=sum(len(line.replace(" ", "")) for line in words))
     refused = await engine.read(request(drawn(LINES)))
@@ -249,7 +250,7 @@ async def test_hidden_text_is_better_than_none_where_the_script_is_not_known(eng
 async def test_a_layer_that_no_ocr_can_replace_is_kept_beside_the_failure(engine, monkeypatch):
     # given a layer of another script a quarter of whose characters have no meaning
     foreign = ppocr.OcrPage([line_of(",", 0.89, top=60 * i) for i in range(4)], 840, 440)
-    monkeypatch.setattr(engine._ocr, "read", lambda pixels: foreign)
+    monkeypatch.setattr(ppocr.PpOcr, "read", lambda _, pixels: foreign)
     lines = ["सभी मनु\ufffd को गौरव", "और अ\ufffdकार के मामले"]
     layer = layer_of(lines, num_unmapped=8)
 
@@ -264,7 +265,7 @@ async def test_a_layer_that_no_ocr_can_replace_is_kept_beside_the_failure(engine
 
 
 async def test_a_layer_is_kept_where_the_ocr_finds_nothing(engine, monkeypatch):
-    monkeypatch.setattr(engine._ocr, "read", lambda pixels: ppocr.OcrPage([], 840, 440))
+    monkeypatch.setattr(ppocr.PpOcr, "read", lambda _, pixels: ppocr.OcrPage([], 840, 440))
     layer = layer_of(["\ue001\ue002 words", "that are odd"], num_unmapped=8)
 
     completion = await engine.read(request(drawn(LINES), text_layer=layer))
@@ -383,7 +384,6 @@ def test_a_page_of_usual_shape_is_read_as_a_whole(engine, monkeypatch):
 
 
 async def test_seconds_of_requests_that_wait_for_each_other_sum_to_what_they_took(monkeypatch):
-    monkeypatch.setattr("workers.engines.classic.engine.PpOcr", lambda *_: None)
     engine = make(SETTINGS)
     await engine.start()
     monkeypatch.setattr(engine, "_from_text_layer", lambda image, words: (time.sleep(0.02), Completion())[1])
