@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each of their pages, regions in red")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
-        raise SystemExit("there are no charts beside the repository: make some with tests/bench/make_charts.py")
+        raise SystemExit("there are no charts beside the repository: make some with `python -m tests.bench.made_charts`")
     names = [
         name for name, traits in json.loads((arguments.folder / "meta.json").read_text()).items() if traits["type"] != "report"
     ]

@@ -1,7 +1,7 @@
 """Charts whose data is known, as pages and as the answers a faultless reader would give.
 
 A folder of them holds NAME.pdf, NAME.csv (`series,x,y`) and meta.json (type, producer, traits): `../shared/charts`, or what
-`tests/bench/make_charts.py` made with a seed of your own.
+`tests.bench.made_charts` made with a seed of your own.
 """
 
 import csv
@@ -72,7 +72,7 @@ def answer_of(rows: Sequence[Mapping[str, str]], traits: Mapping[str, Any]) -> C
         common["printed"] = "none"
     places = list(dict.fromkeys(row["x"] for row in rows))
     values = {(row["x"], row["series"]): _value(row["y"], traits) for row in rows}
-    x_kind = "time" if traits.get("datex") else "number" if kind in ("line", "area") else "category"
+    x_kind = "time" if traits.get("datex") else "number" if kind in ("line", "area") or traits.get("numx") else "category"
     table = [[place, *(values.get((place, name)) for name in series)] for place in places]
     return ChartAnswer.model_validate(common | {"x_kind": x_kind, "rows": table})
 

@@ -1,5 +1,6 @@
 """Charts that are easily read wrong."""
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.bench.made_charts.made import Made, Rows
@@ -7,18 +8,21 @@ from tests.bench.made_charts.made import Made, Rows
 MPL_TRAPS = [
     "errors", "lineerrors", "box", "waterfall", "hatch", "dual", "duallines", "step", "ribbon", "broken", "combo",
     "overlay", "nolegend", "samecolour", "bubble", "fitline", "hist", "threshold", "panels", "truncated", "cutoff",
-    "symlog", "stem", "range", "otherlabels", "inverted", "translucent",
+    "symlog", "stem", "range", "otherlabels", "inverted", "translucent", "round", "grid", "heat", "pictogram", "colourbar",
 ]  # fmt: skip
 
 TRAP_FORMS: dict[str, dict[str, Any]] = {
     "errors": {"type": "bar"}, "lineerrors": {"type": "line"}, "hatch": {"type": "bar_grouped"},
-    "dual": {"type": "dual", "unnamed": 1}, "duallines": {"type": "dual", "unnamed": 1},
+    "dual": {"type": "dual", "unnamed": 1}, "duallines": {"type": "dual", "unnamed": 1, "numx": 1}, "round": {"type": "bar"},
+    "colourbar": {"type": "scatter"},
     "step": {"type": "line"},
     "ribbon": {"type": "line"}, "combo": {"type": "dual"}, "overlay": {"type": "bar_grouped"}, "samecolour": {"type": "line"},
     "bubble": {"type": "scatter"}, "fitline": {"type": "scatter"}, "threshold": {"type": "bar"}, "truncated": {"type": "bar"},
     "otherlabels": {"type": "bar"}, "inverted": {"type": "line"}, "translucent": {"type": "area"},
 }  # fmt: skip
 """Of the traps whose data can be answered as rows."""
+OWN_LABELS = ("panels", "grid", "heat", "pictogram", "broken")
+"""Traps to which no title is added."""
 
 
 def matplotlib_trap(ax: Any, made: Made, kind: str, scale: float, plt: Any) -> Rows:
@@ -126,6 +130,7 @@ def matplotlib_trap(ax: Any, made: Made, kind: str, scale: float, plt: Any) -> R
         ax.bar(names, values)
         ax.axhline(50 * scale, color="red")
     elif kind == "panels":
+        made.traits["panels"] = []
         plt.close("all")
         _, parts = plt.subplots(1, 2, sharey=True)
         more = [made.value(scale) for _ in names]
@@ -167,4 +172,70 @@ def matplotlib_trap(ax: Any, made: Made, kind: str, scale: float, plt: Any) -> R
         return [("Oslo", str(x), y) for x, y in zip(years, one, strict=True)] + [
             ("Rome", str(x), y) for x, y in zip(years, two, strict=True)
         ]
+    elif kind in SHAPES:
+        return SHAPES[kind](ax, made, scale, plt)
     return plain
+
+
+def _round(ax: Any, made: Made, scale: float, _: Any) -> Rows:
+    from matplotlib.patches import FancyBboxPatch
+
+    names = made.names(4, 6)
+    values = [made.value(scale) for _ in names]
+    for place, value in enumerate(values):
+        shape = "round,pad=0,rounding_size=0.15"
+        ax.add_patch(FancyBboxPatch((place - 0.3, 0), 0.6, value, boxstyle=shape, fc="C2", mutation_aspect=max(values) / 5))
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    ax.set_ylim(0, 1.15 * max(values))
+    ax.set_xticks(range(len(names)), names)
+    return [("", x, y) for x, y in zip(names, values, strict=True)]
+
+
+def _grid(_: Any, made: Made, scale: float, plt: Any) -> Rows:
+    made.traits["panels"] = []
+    plt.close("all")
+    down, across = made.random.choice(((1, 2), (2, 2), (2, 1)))
+    _, grid = plt.subplots(down, across, figsize=(3.1 * across, 2.6 * down), layout="constrained", squeeze=False)
+    rows: Rows = []
+    for part in grid.flat:
+        names = made.names(3, 5)
+        part.bar(range(len(names)), values := [made.value(scale) for _ in names])
+        part.set_xticks(range(len(names)), names, rotation=made.random.choice([35, 90]))
+        part.set_title(title := made.series(1, 1)[0])
+        rows += [(title, x, y) for x, y in zip(names, values, strict=True)]
+    return rows
+
+
+def _heat(ax: Any, made: Made, _: float, plt: Any) -> Rows:
+    numbers = [[round(made.random.uniform(0, 1), 2) for _ in range(6)] for _ in range(5)]
+    image = ax.pcolormesh(numbers, cmap=made.random.choice(("viridis", "Blues", "RdBu")), edgecolors="white")
+    cells = [(row, column, value) for row, line in enumerate(numbers) for column, value in enumerate(line)]
+    for row, column, value in cells:
+        ax.text(column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=8)
+    plt.colorbar(image, ax=ax, label="correlation")
+    return [(str(row), str(column), value) for row, column, value in cells]
+
+
+def _pictogram(ax: Any, made: Made, scale: float, _: Any) -> Rows:
+    names = made.names(3, 5)
+    values = [made.value(scale) for _ in names]
+    for place, (name, value) in enumerate(zip(names, values, strict=True)):
+        num_icons = max(1, round(10 * value / max(values)))
+        ax.scatter(range(num_icons), [place] * num_icons, marker="p", s=90, color="C1")
+        ax.text(-1, place, name, ha="right", va="center")
+        ax.text(num_icons + 0.2, place, f"{value:g}", va="center")
+    ax.set_axis_off()
+    return [("", x, y) for x, y in zip(names, values, strict=True)]
+
+
+def _colourbar(ax: Any, made: Made, scale: float, plt: Any) -> Rows:
+    points = [(round(made.random.gauss(5, 2), 2), made.value(scale)) for _ in range(40)]
+    image = ax.scatter([x for x, _ in points], [y for _, y in points], c=[x for x, _ in points], s=18)
+    plt.colorbar(image, ax=ax, label="sum")
+    return [("", str(x), y) for x, y in points]
+
+
+SHAPES: dict[str, Callable[[Any, Made, float, Any], Rows]] = {
+    "round": _round, "grid": _grid, "heat": _heat, "pictogram": _pictogram, "colourbar": _colourbar,
+}  # fmt: skip
+"""More than bars and lines."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.made_charts.made import Made, Rows, save
-from tests.bench.made_charts.traps import matplotlib_trap
+from tests.bench.made_charts.traps import OWN_LABELS, matplotlib_trap
 
 MPL_KINDS = [
     "bar",
@@ -23,6 +23,14 @@ MPL_KINDS = [
     "area",
     "pie",
     "donut",
+]
+LEGENDS: list[dict[str, Any]] = [
+    {"loc": "best"},
+    {"loc": "upper left", "ncols": 2},
+    {"loc": "lower center"},
+    {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)},
+    {"loc": "center right", "bbox_to_anchor": (-0.2, 0.5)},
+    {"loc": "upper center", "bbox_to_anchor": (0.5, -0.35), "ncols": 4},
 ]
 
 
@@ -81,7 +89,7 @@ def matplotlib(out: Path, made: Made, prefix: str, kind: str) -> None:
                     base += data[index]
                 rows += [(one, n, float(v)) for n, v in zip(names, data[index], strict=True)]
             ax.set_xticks(x + (width * (len(series) - 1) / 2 if kind == "grouped" else 0), names, rotation=30, ha="right")
-            ax.legend(loc=made.random.choice(["best", "upper left", "lower center"]), ncols=made.random.choice([1, 2]))
+            ax.legend(**made.random.choice(LEGENDS))
         elif kind in ("line", "markers", "log", "dates"):
             series = made.series(1, 4)
             number = made.random.randint(6, 30)
@@ -148,16 +156,36 @@ def matplotlib(out: Path, made: Made, prefix: str, kind: str) -> None:
             rows = [("", x, y) for x, y in zip(names, values, strict=True)]
         else:
             rows = matplotlib_trap(ax, made, kind, scale, plt)
-        if kind not in ("pie", "donut") and made.chance():
+        if kind not in ("pie", "donut", *OWN_LABELS) and made.chance():
             ax.set_title("Some figures of a year")
             (ax.set_xlabel if kind == "barh" else ax.set_ylabel)("value (units)")
             made.traits |= {"title": "Some figures of a year", "y": "value (units)"}
         if made.chance(0.3):
             for side in ("top", "right"):
                 ax.spines[side].set_visible(False)
-        fig.savefig(out / f"{name}.pdf", bbox_inches=made.random.choice([None, "tight"]))
+        fig = plt.gcf()  # traps of several panels have one of their own
+        margin = made.random.choice([0.1, 0.5])  # never less than all labels: what is cut off is no part of a true answer
+        if "panels" in made.traits:
+            made.traits["panels"] = panel_boxes(fig, margin)
+        fig.savefig(out / f"{name}.pdf", bbox_inches="tight", pad_inches=margin)
         plt.close("all")
         save(out, name, rows)
+
+
+def panel_boxes(fig: Any, margin_in: float) -> list[list[float]]:
+    """The panels' boxes as shares of the page, which is the figure's tight box and a margin."""
+    fig.canvas.draw()
+    page = fig.get_tightbbox().padded(margin_in)
+    boxes = [axes.get_tightbbox().transformed(fig.dpi_scale_trans.inverted()) for axes in fig.axes]
+    return [
+        [
+            (b.x0 - page.x0) / page.width,
+            (page.y1 - b.y1) / page.height,
+            (b.x1 - page.x0) / page.width,
+            (page.y1 - b.y0) / page.height,
+        ]
+        for b in boxes
+    ]
 
 
 def seaborn(out: Path, made: Made, prefix: str, kind: str) -> None:
