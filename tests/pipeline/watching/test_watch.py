@@ -2,131 +2,25 @@
 
 import os
 import signal
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipeline.lake.lease import LeaseHeld
 from pipeline.object_store.store import StoreUnavailable
-from pipeline.reporting.summary import Summary
-from pipeline.watching import watch as watching
 from pipeline.watching.child_process import Died
-from pipeline.watching.held_messages import HeldMessages
-from pipeline.watching.sqs import QueueBusy, QueueError, QueueMessage, Sqs
-from pipeline.watching.watch import Actions, Woken, watch
+from pipeline.watching.sqs import Sqs
+from pipeline.watching.watch import Actions, watch
 from schemas.errors import OperatorError
 from schemas.lease import LeaseBody
 from schemas.settings import Settings
 from tests.pipeline.watching.test_bucket_events import eventbridge_body, s3_body
-from tests.servers.s3_proxy import Fault, Proxy
+from tests.pipeline.watching.watched import DONE, NOTHING, STOPPED, FakeQueue, FakeRun, Watched, settings, sqs
 from tests.servers.sqs import MadeQueue, make_queue, send_events
 from workers.sources.listing import InputError, InputUnavailable
 from workers.sources.s3 import make_client
-
-DONE = Summary(run_id="r", status="finished", output="out", num_documents=1)
-NOTHING = Summary(run_id="r", status="nothing_to_do", output="out")
-STOPPED = Summary(run_id="r", status="incomplete", output="out", message="stopped by SIGTERM")
-
-
-def settings(**changes: Any) -> Settings:
-    return Settings.model_validate({"watch": {"quiet_s": 0, "every_s": 1, "retry_s": 0, "visibility_s": 60} | changes})
-
-
-class FakeRun:
-    """In place of a process: ends at once with what it is told, after a look at the world as it is while a run is at work."""
-
-    def __init__(self, outcome: Summary | Exception, look: Callable[[], object]) -> None:
-        self.outcome, self.look = outcome, look
-        self.num_asked = 0
-
-    def wait(self, timeout_s: float) -> bool:
-        self.look()
-        return True
-
-    def result(self) -> Summary:
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-    def __enter__(self) -> "FakeRun":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-class Watched:
-    """What a watch did: its runs' outcomes are given, the last one counts for all further ones."""
-
-    def __init__(self, *outcomes: Summary | Exception, look: Callable[[], object] = lambda: None) -> None:
-        self.outcomes, self.look = list(outcomes), look
-        self.told: list[Woken] = []
-        self.said: list[str] = []
-        self.num_looks_at_lease = 0
-
-    def work(self) -> Actions:
-        return Actions(self._run, self._is_lease_free, self.told.append, self.said.append)
-
-    def _run(self) -> Any:
-        return FakeRun(self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0], self.look)
-
-    def _is_lease_free(self) -> bool:
-        self.num_looks_at_lease += 1
-        return self.num_looks_at_lease > 2
-
-    @property
-    def reasons(self) -> list[str]:
-        return [woken.reason for woken in self.told]
-
-
-@pytest.fixture
-def queue(s3_endpoint: str) -> MadeQueue:
-    return make_queue(s3_endpoint)
-
-
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that only moves when somebody waits; gives what was waited for."""
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=sleep))
-    return slept
-
-
-class FakeQueue:
-    """Hands out batches at given times of the fake clock."""
-
-    def __init__(self, clock: list[float], *batches: tuple[float, list[str]]) -> None:
-        self.clock, self.batches = clock, list(batches)
-        self.deleted: list[str] = []
-        self.hidden: list[tuple[str, int]] = []
-
-    def receive(self, wait_s: int) -> list[QueueMessage]:
-        end_s = sum(self.clock) + wait_s
-        if self.batches and self.batches[0][0] <= end_s:
-            at_s, bodies = self.batches.pop(0)
-            self.clock.append(max(0.0, at_s - sum(self.clock)))
-            return [QueueMessage(f"{at_s:g}-{index}", "handle", body) for index, body in enumerate(bodies)]
-        self.clock.append(wait_s)
-        return []
-
-    def hide(self, messages: Any, seconds: int) -> list[QueueMessage]:
-        self.hidden += [(message.message_id, seconds) for message in messages]
-        return []
-
-    def delete(self, messages: Any) -> None:
-        self.deleted += [message.message_id for message in messages]
-
-
-def sqs(queue: MadeQueue) -> Sqs:
-    return Sqs(queue.url, visibility_s=60)
 
 
 @pytest.mark.slow
@@ -373,132 +267,3 @@ def test_a_run_that_will_not_stop_is_killed(no_waiting: list[float]) -> None:
     assert watch("in", Settings(), work) == 1
     assert watched.told[0].message == "killed"
     assert sum(no_waiting) == pytest.approx(30 + 20, abs=1)
-
-
-def test_held_messages_are_hidden_anew_as_long_as_they_are_held() -> None:
-    again = threading.Event()
-
-    class Once(FakeQueue):
-        def hide(self, messages: Any, seconds: int) -> list[QueueMessage]:
-            again.set()
-            return super().hide(messages, seconds)
-
-    queue = Once([])
-    with HeldMessages(queue, 0.01) as held:  # type: ignore[arg-type]
-        held.add([QueueMessage("m", "h", "")])
-        assert again.wait(30)
-    assert queue.hidden[-1] == ("m", 0)  # what is left is handed back
-
-
-def test_a_message_that_can_be_hidden_no_longer_is_let_go() -> None:
-    class Full(FakeQueue):
-        def hide(self, messages: Any, seconds: int) -> list[QueueMessage]:
-            return [message for message in messages if message.message_id == "old"]
-
-    held = HeldMessages(Full([]), 60)
-    held.add([QueueMessage("old", "h", ""), QueueMessage("new", "h", "")])
-
-    held.keep()
-
-    assert len(held) == 1
-
-
-@pytest.mark.slow
-def test_sqs_says_which_messages_it_will_not_hide(queue: MadeQueue) -> None:
-    queue.send("a")
-    (message,) = sqs(queue).receive(0)
-    assert sqs(queue).hide([message], 30) == []
-    unknown = message._replace(message_id="x", handle="never given")
-
-    assert sqs(queue).hide([message, unknown], 30) == [unknown]
-
-
-def test_a_queue_that_does_not_answer_for_a_while_is_asked_again(no_waiting: list[float]) -> None:
-    class Flaky(FakeQueue):
-        num_calls = 0
-
-        def receive(self, wait_s: int) -> list[QueueMessage]:
-            self.num_calls += 1
-            if self.num_calls in (3, 4):
-                raise QueueBusy("the queue does not answer: 503")
-            return super().receive(wait_s)
-
-    watched = Watched(NOTHING)
-    queue = Flaky(no_waiting, (50, [s3_body("drop/a.pdf")]))
-
-    watch("s3://b/drop", settings(every_s=1000), watched.work(), queue=queue, max_runs=2)
-
-    assert watched.reasons == ["start", "events"]
-    assert watched.said == ["the queue does not answer: 503; the input is listed all the same"]
-
-
-@pytest.mark.usefixtures("no_sleep")
-@pytest.mark.slow
-def test_throttling_is_retried_where_it_happens(queue: MadeQueue, s3_endpoint: str, s3_faults: Proxy) -> None:
-    queue.send("a")
-    s3_faults.faults += [Fault("POST", "", "status", times=2, status=503)]
-    through = queue.url.replace(s3_endpoint, s3_faults.endpoint)
-
-    assert len(Sqs(through, visibility_s=60).receive(0)) == 1
-
-
-@pytest.mark.usefixtures("no_sleep")
-@pytest.mark.parametrize(
-    ("fault", "error", "sentence"),
-    [
-        (Fault("POST", "", "status", times=99, status=503), QueueBusy, "does not answer"),
-        (
-            Fault("POST", "", "status", times=99, status=403, code="AccessDenied"),
-            QueueError,
-            r"access is denied: .*sqs:ReceiveMessage",
-        ),
-    ],
-)
-@pytest.mark.slow
-def test_what_a_queue_refuses_is_one_sentence(
-    queue: MadeQueue, s3_endpoint: str, s3_faults: Proxy, fault: Fault, error: type[Exception], sentence: str
-) -> None:
-    s3_faults.faults.append(fault)
-    with pytest.raises(error, match=sentence):
-        Sqs(queue.url.replace(s3_endpoint, s3_faults.endpoint), visibility_s=60, max_tries=2).receive(0)
-
-
-@pytest.mark.slow
-def test_a_queue_that_is_not_there_is_one_sentence(queue: MadeQueue) -> None:
-    with pytest.raises(QueueError, match=r"Cannot use the queue .*: it does not exist\."):
-        Sqs(f"{queue.url}-typo", visibility_s=60).receive(0)
-
-
-@pytest.mark.slow
-def test_a_queue_that_never_answered_ends_the_watch() -> None:
-    events = Sqs("http://127.0.0.1:9/1/queue", visibility_s=60, max_tries=1)
-    with pytest.raises(QueueError, match="does not answer"):
-        watch("s3://b/drop", settings(), Watched(NOTHING).work(), queue=events)
-
-
-@pytest.mark.parametrize("url", ["pagefold-events", "arn:aws:sqs:us-east-1:1:q", "https://sqs.us-east-1.amazonaws.com", "s3://b/k"])
-def test_a_queue_is_named_by_its_url(url: str) -> None:
-    with pytest.raises(QueueError, match="is no URL of a queue"):
-        Sqs(url, visibility_s=60)
-
-
-@pytest.mark.parametrize(
-    ("url", "region"),
-    [
-        ("https://sqs.eu-central-1.amazonaws.com/123456789012/q", "eu-central-1"),
-        ("https://eu-west-1.queue.amazonaws.com/123456789012/q", "eu-west-1"),
-        ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q", "cn-north-1"),
-        ("http://127.0.0.1:9324/000000000000/q", "us-east-1"),
-    ],
-)
-@pytest.mark.slow
-def test_the_url_says_where_the_queue_is(s3_endpoint: str, url: str, region: str) -> None:
-    client = Sqs(url, visibility_s=60)._client
-
-    assert client.meta.region_name == region
-    assert url.startswith(f"{client.meta.endpoint_url}/")  # not where AWS_ENDPOINT_URL leads to
-
-
-def test_a_queue_for_a_folder_is_refused() -> None:
-    with pytest.raises(OperatorError, match="objects in a bucket"):
-        watch("folder", settings(), Watched(NOTHING).work(), queue=FakeQueue([]))

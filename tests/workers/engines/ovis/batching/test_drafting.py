@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.workers.engines.ovis.batching.test_scheduler import make_world, mixed, run
+from tests.workers.engines.ovis.batching.world import mixed, run
 from workers.engines.ovis.batching.drafting import Drafting
 from workers.engines.ovis.batching.sequence import Sampling
 from workers.engines.ovis.drafts.depth import StepCost
@@ -15,11 +15,6 @@ pytestmark = pytest.mark.slow
 
 FREE = StepCost(1.0, 0.0001)
 """A device on which drafts cost next to nothing."""
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return make_world(tmp_path_factory.mktemp("world"))
 
 
 class Knowing:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.workers.engines.ovis.batching.test_scheduler import make_world, mixed, run
+from tests.workers.engines.ovis.batching.world import make_world, mixed, run
 from tests.workers.engines.ovis.decoding.test_kernels import right
 from workers.engines.ovis.attention.cache_attention import Kernels
 from workers.engines.ovis.decoding import decode_graphs
