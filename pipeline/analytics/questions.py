@@ -20,6 +20,12 @@ from schemas.errors import OperatorError
 _PARAMETER = re.compile(r"^-- \$(\w+) = '(.*?)': (.*)$", re.MULTILINE)
 _PLACE = re.compile(r"\$(\w+)")
 
+_SAID = {
+    "duckdb": (("CARDINALITY(", "LEN("),),
+    "spark": (("JOIN UNNEST(", "JOIN LATERAL EXPLODE("), ("\\", "\\\\")),
+}
+"""What questions say, and how a dialect says it."""
+
 
 class Parameter(NamedTuple):
     name: str
@@ -44,7 +50,8 @@ class Question:
     def sql(self, dialect: str, values: Mapping[str, str] | None = None) -> str:
         """With each parameter's value, or its default, as a literal. Raises OperatorError for a parameter that it does not have.
 
-        Written for Athena and Spark; DuckDB counts a list's items by another name, and Spark's texts have escapes.
+        Written for Athena. DuckDB counts a list's items by another name; Spark makes rows of a list by another, and its texts have
+        escapes.
         """
         known = {parameter.name: parameter.default for parameter in self.parameters}
         for name in values or {}:
@@ -52,8 +59,9 @@ class Question:
                 raise OperatorError(f"the question {self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}.")
         chosen = known | dict(values or {})
         head, body = self._parts()
-        filled = _PLACE.sub(lambda found: _literal(chosen[found[1]], dialect), body)
-        return head + (filled.replace("CARDINALITY(", "LEN(") if dialect == "duckdb" else filled)
+        for written, said in _SAID.get(dialect, ()):
+            body = body.replace(written, said)
+        return head + _PLACE.sub(lambda found: _literal(chosen[found[1]], dialect), body)
 
     def _parts(self) -> tuple[str, str]:
         """Its comment, and the rest."""

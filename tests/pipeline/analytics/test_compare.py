@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from pipeline.analytics.compare import compare
 from pipeline.analytics.dialects import preferred_recipes, present_tables, render_sql
 from pipeline.analytics.duckdb_tables import run_query
+from pipeline.analytics.questions import find_question
 from pipeline.analytics.quick_views import ranked_view_texts
 from pipeline.cli import app
 from pipeline.lake.preferences import PREFERRED
@@ -94,6 +95,19 @@ def test_the_command_prints_shares_and_the_pages_that_differ_most(out: str) -> N
 
     found = json.loads(CliRunner().invoke(app, ["compare", out, "aa", "ab", "--json"]).output)
     assert (found["first"]["recipe_id"], found["num_compared"], len(found["worst"])) == (SMALL, 3, 3)
+
+
+def test_the_ready_questions_say_what_the_command_says(out: str) -> None:
+    """But for words that differ in some letters: the command counts the letters that they share."""
+    asked = {"first": "aa", "second": "ab"}
+    rows = run_query(out, find_question("compared_pages").sql("duckdb", asked)).to_pylist()
+    worst = compare(out, "aa", "ab").worst
+    assert [(row["page_index"], row["cells"]) for row in rows] == [(pair.page_index, pair.cells) for pair in worst]
+    assert [row["words"] for row in rows] == [0.0, 1.0, pytest.approx(32 / 38, abs=1e-4)]  # of 38 letters all but 204, 264
+
+    asked = {"first": OF_CHARTS, "second": "dddd"}
+    (chart,) = run_query(out, find_question("compared_charts").sql("duckdb", asked)).to_pylist()
+    assert chart["points"] == pytest.approx(compare(out, OF_CHARTS, "dddd").points, abs=1e-4)
 
 
 # --- which of them is the current one

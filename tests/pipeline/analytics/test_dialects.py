@@ -182,7 +182,7 @@ ANSWERS: dict[str, list[Asked]] = {
     "failure_trend": [
         Asked(
             ("ingest_date", "kind", "num_failures", "failures_per_page"),
-            [(DAY, "bad_json", 1, 1 / 7), (DAY, "truncated", 1, 1 / 7)],
+            [(DAY, "bad_json", 1, 1 / 8), (DAY, "truncated", 1, 1 / 8)],
         )
     ],
     "document_markdown": [
@@ -212,8 +212,20 @@ ANSWERS: dict[str, list[Asked]] = {
             [("a.pdf", 2, 0, "changed", "old version", "new version"), ("a.pdf", 2, 1, "added", None, None)],
         )
     ],
+    "compared_pages": [
+        Asked(("page_index", "first_recipe_id", "second_recipe_id", "words", "cells"), [(0, "o0", "o1", 0.3158, 0.2)]),
+        Asked(("first_recipe_id", "second_recipe_id"), [("o1", "o0")], {"first": "9b", "second": "o0"}),
+        Asked(("name",), [], {"first": "o1", "second": "o1"}),
+        Asked(("name",), [], {"name": "b.pdf"}),
+    ],
+    "compared_charts": [
+        Asked(
+            ("region_index", "num_first_points", "num_second_points", "points"), [(0, 1, 2, 0.5)], {"first": "2b", "second": "c1"}
+        ),
+        Asked(("first_recipe_id",), [], {"second": "o0"}),
+    ],
     "since_run": [
-        Asked(("name", "what"), [("b.pdf", "deleted"), *[("a.pdf", "read")] * 3, ("b.pdf", "read")]),
+        Asked(("name", "what"), [("b.pdf", "deleted"), *[("a.pdf", "read")] * 4, ("b.pdf", "read")]),
         Asked(("name", "what"), [("b.pdf", "deleted")], {"run": "run_id"}),
     ],
 }
