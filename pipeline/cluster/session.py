@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from errno import ENOSPC
 
+from pipeline.cluster.lean import lean_ray
 from pipeline.planning.engines import check_engines, task_engines
 from pipeline.reporting.figures import size
 from pipeline.reporting.observer import Observer
@@ -59,8 +60,12 @@ def cluster(settings: RaySettings, observer: Observer) -> Iterator[int]:
         return
     address = cluster_address(settings)
     observer.phase("starting", f"Ray at {masked_url(address)}" if address else "a private Ray on this machine")
-    with _joined(address) if address else _private(settings):
-        yield _num_cpus()
+    if address:
+        with _joined(address):
+            yield _num_cpus()
+    else:
+        with lean_ray(), _private(settings):
+            yield _num_cpus()
 
 
 @contextlib.contextmanager

@@ -108,7 +108,7 @@ def _hand_on(done: "Future[Compaction]", made: "Future[Compaction]") -> None:
 
 def _stream(rows: Iterator[str], pools: Sequence[Pool[Any]]) -> Iterator[Receipt]:
     """All rows enter Ray's store before the first page, which their packing makes small."""
-    receipts = build(ray.data.from_arrow([pa.table({"work": [row]}) for row in rows]), pools)
+    receipts = build(ray.data.from_blocks([pa.table({"work": [row]}) for row in rows]), pools)
     try:
         for batch in receipts.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             for bodies in batch.column("receipts").to_pylist():

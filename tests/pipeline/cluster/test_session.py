@@ -192,6 +192,7 @@ def test_a_disk_that_has_been_full_for_a_while_ends_a_run_and_a_moment_does_not(
 
 _RUN = """
 import os, sys, tempfile
+import psutil
 from pipeline.cluster import session as cluster
 from schemas.errors import DiskFull
 from pipeline.reporting.observer import Silent
@@ -204,6 +205,10 @@ try:
             os.kill(os.getpid(), 9)
         if how == "bug":
             raise RuntimeError("a bug")
+        if how == "well":
+            lines = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+            assert any("raylet" in line for line in lines), lines
+            print(*(name for name in ("/dashboard.py", "/monitor.py", "/log_monitor.py") if any(name in line for line in lines)))
         if how == "full":
             raise OSError(28, "No space left on device")
 except DiskFull as full:
@@ -215,7 +220,9 @@ print(*os.listdir(tempfile.gettempdir()))
 
 
 @pytest.mark.ray
-def test_a_private_ray_s_folder_is_removed_with_it_and_a_killed_one_s_by_the_next(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_private_ray_is_lean_and_its_folder_is_removed_with_it_and_a_killed_one_s_by_the_next(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as base:
@@ -225,7 +232,7 @@ def test_a_private_ray_s_folder_is_removed_with_it_and_a_killed_one_s_by_the_nex
             command = [sys.executable, "-c", _RUN, how]
             return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False).stdout
 
-        assert ended("well") == "\n"
+        assert ended("well") == "\n\n"  # none of the processes that nobody needs here, and no folder
         assert ended("kill") == ""
         assert [name[:3] for name in os.listdir(base)] == ["pf-"]
         said = ended("full")  # frees the killed one's, and its own
