@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
-from botocore import handlers
-
 
 def read_listings_fast(client: Any) -> None:
+    from botocore import handlers  # a tenth of a second, and processes without S3 import this module
+
     events = client.meta.events
     own = getattr(handlers, "_handle_200_error", None)
     if own is not None:  # after ours, for it parses a whole page once more, to see whether it is an error
