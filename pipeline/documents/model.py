@@ -129,8 +129,10 @@ class ReadChart(Frozen):
     title: str | None = None
     x_label: str | None = None
     x_unit: str | None = None
+    x_scale: str | None = None
     y_label: str | None = None
     y_unit: str | None = None
+    y_scale: str | None = None
     y2_label: str | None = None
     y2_unit: str | None = None
     series: list[str] = []

@@ -2,75 +2,172 @@
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from pipeline.documents.model import ReadChart, ReadPoint
+from pipeline.report.chart_scales import Scale, scale_of, short
 
 WIDTH, HEIGHT = 520, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 30, 44
+_SECOND = 44
+"""Numbers of a second axis stand there."""
+_LYING_LEFT = 110
+"""Names stand there."""
 COLOURS = ("#2563b0", "#d9731a", "#3b8f52", "#a13a62", "#7a5bb5", "#8a6d3b", "#2a9d9d", "#777777")
 _MAX_POINTS = 2_000
 _MAX_LABELS = 12
+_LARGEST = 1e300
+"""Of values that are stacked or measured: sums stay finite."""
 
 
 def chart_svg(chart: ReadChart) -> str:
-    """Bars, lines, points or slices by the chart's kind; empty where no value could be read as a number."""
+    """Bars, lines, areas, points or slices by the chart's kind, stacked, lying and on logarithmic axes as it says; empty where no
+    value could be read as a number."""
     points = [point for point in chart.points if point.value is not None and math.isfinite(point.value)][:_MAX_POINTS]
     if not points:
         return ""
-    if chart.kind == "pie":
-        body = _slices(points)
-    elif chart.kind in ("scatter", "bubble"):
-        body = _plot(points, chart, is_scatter=True)
-    else:
-        body = _plot(points, chart, is_scatter=False)
+    body = _slices(points) if chart.kind == "pie" else _Drawing(chart, points).svg()
     title = html.escape(f"Drawn again from {len(points)} points")
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{body}</svg>'
 
 
-def _plot(points: Sequence[ReadPoint], chart: ReadChart, *, is_scatter: bool) -> str:
-    names = list(dict.fromkeys(point.series for point in points))
-    numbers = [number for point in points if (number := _x_number(point)) is not None]
-    is_numeric = len(numbers) == len(points) and (is_scatter or chart.kind in ("line", "area"))
-    labels = list(dict.fromkeys(point.x_text or "" for point in points))
-    is_bar = not is_scatter and chart.kind not in ("line", "area", "candlestick")
-    low, high = _range([point.value or 0.0 for point in points], has_zero=is_bar or chart.kind == "area")
+class _Mark(NamedTuple):
+    point: ReadPoint
+    start: float
+    """The value that it stands on: of a stack, where the part below ends."""
+    end: float
 
-    def x_of(point: ReadPoint) -> float:
-        if is_numeric:
-            return _scaled(_x_number(point) or 0.0, min(numbers), max(numbers), _LEFT + 12, WIDTH - _RIGHT - 12)
-        return _scaled(labels.index(point.x_text or "") + 0.5, 0, len(labels), _LEFT, WIDTH - _RIGHT)
 
-    def y_of(value: float) -> float:
-        return _scaled(value, low, high, HEIGHT - _BOTTOM, _TOP)
+class _Drawing:
+    """On two axes: values, and whatever they belong to."""
 
-    parts = [_axis(low, high, y_of)]
-    slot = (WIDTH - _LEFT - _RIGHT) / max(len(labels), 1)
-    for number, name in enumerate(names):
-        colour, mine = COLOURS[number % len(COLOURS)], [point for point in points if point.series == name]
-        if is_bar:
-            width = slot * 0.8 / len(names)
-            for point in mine:
-                left = x_of(point) - slot * 0.4 + number * width
-                top, bottom = sorted((y_of(point.value or 0.0), y_of(max(low, min(high, 0.0)))))
-                size = f'width="{width:.1f}" height="{max(bottom - top, 0.5):.1f}"'
-                parts.append(f'<rect x="{left:.1f}" y="{top:.1f}" {size} fill="{colour}">{_said(point)}</rect>')
-            continue
-        if not is_scatter:
-            path = " ".join(f"{x_of(point):.1f},{y_of(point.value or 0.0):.1f}" for point in mine)
-            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [
-            f'<circle cx="{x_of(point):.1f}" cy="{y_of(point.value or 0.0):.1f}" r="3" fill="{colour}">{_said(point)}</circle>'
-            for point in mine
-        ]
-    if is_numeric:
-        ends = sorted((x_of(point), point.x_text or "") for point in points)
-        parts += [_label(x, text) for x, text in (ends[0], ends[-1])]
-    else:
-        every = -(-len(labels) // _MAX_LABELS)
-        shown = [(index, text) for index, text in enumerate(labels) if index % every == 0]
-        parts += [_label(_LEFT + slot * (index + 0.5), text) for index, text in shown]
-    return "".join([*parts, _legend(names)])
+    def __init__(self, chart: ReadChart, points: Sequence[ReadPoint]) -> None:
+        subtype = (chart.subtype or "").casefold()
+        self._is_scatter = chart.kind in ("scatter", "bubble")
+        self._is_area = chart.kind == "area"
+        self._is_bar = not self._is_scatter and chart.kind not in ("line", "area", "candlestick")
+        self._is_lying = self._is_bar and ("horizontal" in subtype or "barh" in subtype)
+        self._is_stacked = (self._is_bar or self._is_area) and any(word in subtype for word in ("stack", "percent", "100"))
+        self._points = points
+        self._names = list(dict.fromkeys(point.series for point in points))
+        self._labels = list(dict.fromkeys(point.x_text or "" for point in points))
+        self._numbers = {point.point_index: number for point in points if (number := _x_number(point)) is not None}
+        is_numeric = len(self._numbers) == len(points) and not self._is_bar
+        self._x_scale = _spread(list(self._numbers.values()), is_log=chart.x_scale == "log") if is_numeric else None
+        is_log = chart.y_scale == "log" and not self._is_stacked
+        self._scales = {
+            axis: scale_of(of_axis, has_zero=self._is_bar or self._is_area, is_log=is_log)
+            for axis in ("y", "y2")
+            if (of_axis := [_limited(point.value or 0.0) for point in points if point.axis == axis])
+        }
+        self._right = WIDTH - (_SECOND if len(self._scales) > 1 else _RIGHT)
+        on_second = {point.series for point in points if point.axis == "y2"} if len(self._scales) > 1 else set()
+        self._bars = [name for name in self._names if self._is_bar and name not in on_second]
+        self._marks = list(self._laid()) if self._is_stacked else [self._plain(point) for point in points]
+        if self._is_stacked:
+            ends = [end for mark in self._marks for end in (mark.start, mark.end)]
+            self._scales = dict.fromkeys(self._scales, scale_of(ends, has_zero=True, is_log=False))
+
+    def svg(self) -> str:
+        parts = [self._value_axis(), *self._names_of_places()]
+        for number, name in enumerate(self._names):
+            colour = COLOURS[number % len(COLOURS)]
+            marks = [mark for mark in self._marks if mark.point.series == name]
+            if name in self._bars:
+                parts += [self._bar(mark, colour) for mark in marks]
+                continue
+            if self._is_area:
+                parts.append(self._area(marks, colour))
+            if not self._is_scatter:
+                path = " ".join(f"{self._x(mark.point):.1f},{self._y(mark.end, mark.point):.1f}" for mark in marks)
+                parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+            parts += [
+                f'<circle cx="{self._x(mark.point):.1f}" cy="{self._y(mark.end, mark.point):.1f}" r="3" fill="{colour}">'
+                f"{_said(mark.point)}</circle>"
+                for mark in marks
+            ]
+        return "".join([*parts, _legend(self._names)])
+
+    def _plain(self, point: ReadPoint) -> _Mark:
+        return _Mark(point, self._scales[point.axis].base, _limited(point.value or 0.0))
+
+    def _laid(self) -> Iterator[_Mark]:
+        """Each part on those of the series before it; what is below zero hangs down."""
+        reached: dict[tuple[str, bool], float] = defaultdict(float)
+        for point in sorted(self._points, key=lambda each: self._names.index(each.series)):
+            value = _limited(point.value or 0.0)
+            place = point.x_text or "", value < 0
+            yield _Mark(point, reached[place], _limited(reached[place] + value))
+            reached[place] = _limited(reached[place] + value)
+
+    def _place(self, point: ReadPoint) -> float:
+        """Along the axis that has no values, from 0 to 1."""
+        if self._x_scale is not None:
+            room = 12 / (self._right - _LEFT)
+            return room + self._x_scale.share(self._numbers[point.point_index]) * (1 - 2 * room)
+        return (self._labels.index(point.x_text or "") + 0.5) / len(self._labels)
+
+    def _x(self, point: ReadPoint) -> float:
+        return _LEFT + self._place(point) * (self._right - _LEFT)
+
+    def _y(self, value: float, point: ReadPoint) -> float:
+        return HEIGHT - _BOTTOM - self._scales[point.axis].share(value) * (HEIGHT - _BOTTOM - _TOP)
+
+    def _bar(self, mark: _Mark, colour: str) -> str:
+        num_beside = 1 if self._is_stacked else len(self._bars)
+        beside = 0 if self._is_stacked else self._bars.index(mark.point.series)
+        across = (HEIGHT - _BOTTOM - _TOP) if self._is_lying else (self._right - _LEFT)
+        slot = across / len(self._labels)
+        thick = slot * 0.8 / num_beside
+        first = self._place(mark.point) * across - slot * 0.4 + beside * thick
+        if self._is_lying:
+            scale, length = self._scales[mark.point.axis], self._right - _LYING_LEFT
+            left, right = sorted(_LYING_LEFT + scale.share(end) * length for end in (mark.start, mark.end))
+            place = f'x="{left:.1f}" y="{_TOP + first:.1f}" width="{max(right - left, 0.5):.1f}" height="{thick:.1f}"'
+        else:
+            top, bottom = sorted(self._y(end, mark.point) for end in (mark.start, mark.end))
+            place = f'x="{_LEFT + first:.1f}" y="{top:.1f}" width="{thick:.1f}" height="{max(bottom - top, 0.5):.1f}"'
+        return f'<rect {place} fill="{colour}">{_said(mark.point)}</rect>'
+
+    def _area(self, marks: Sequence[_Mark], colour: str) -> str:
+        along = [f"{self._x(mark.point):.1f},{self._y(mark.end, mark.point):.1f}" for mark in marks]
+        back = [f"{self._x(mark.point):.1f},{self._y(mark.start, mark.point):.1f}" for mark in reversed(marks)]
+        return f'<polygon points="{" ".join(along + back)}" fill="{colour}" fill-opacity="0.35"/>'
+
+    def _value_axis(self) -> str:
+        lines = []
+        first, *others = self._scales.values()
+        for value in first.ticks():
+            if self._is_lying:
+                x = _LYING_LEFT + first.share(value) * (self._right - _LYING_LEFT)
+                lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}" stroke="#8884"/>')
+                lines.append(_label(x, short(value)))
+            else:
+                y = HEIGHT - _BOTTOM - first.share(value) * (HEIGHT - _BOTTOM - _TOP)
+                lines.append(f'<line x1="{_LEFT}" x2="{self._right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#8884"/>')
+                lines.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{short(value)}</text>')
+        for second in others:
+            for value in second.ticks():
+                y = HEIGHT - _BOTTOM - second.share(value) * (HEIGHT - _BOTTOM - _TOP)
+                lines.append(f'<text x="{self._right + 6}" y="{y + 4:.1f}">{short(value)}</text>')
+        return "".join(lines)
+
+    def _names_of_places(self) -> list[str]:
+        if self._x_scale is not None:
+            ends = sorted((self._x(point), point.x_text or "") for point in self._points)
+            return [_label(x, text) for x, text in (ends[0], ends[-1])]
+        every = -(-len(self._labels) // _MAX_LABELS)
+        shown = [(index + 0.5, text) for index, text in enumerate(self._labels) if index % every == 0]
+        if self._is_lying:
+            slot = (HEIGHT - _BOTTOM - _TOP) / len(self._labels)
+            return [
+                f'<text x="{_LYING_LEFT - 6}" y="{_TOP + slot * place + 4:.1f}" text-anchor="end">{html.escape(text[:16])}</text>'
+                for place, text in shown
+            ]
+        slot = (self._right - _LEFT) / len(self._labels)
+        return [_label(_LEFT + slot * place, text) for place, text in shown]
 
 
 def _slices(points: Sequence[ReadPoint]) -> str:
@@ -90,15 +187,6 @@ def _slices(points: Sequence[ReadPoint]) -> str:
         parts.append(f'<rect x="{WIDTH * 0.66:.0f}" y="{top - 9}" width="10" height="10" fill="{COLOURS[number % len(COLOURS)]}"/>')
         parts.append(f'<text x="{WIDTH * 0.66 + 16:.0f}" y="{top}">{html.escape(name[:28])}</text>')
     return "".join(parts)
-
-
-def _axis(low: float, high: float, y_of: Callable[[float], float]) -> str:
-    lines = []
-    for value in _ticks(low, high):
-        y = y_of(value)
-        lines.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#8884"/>')
-        lines.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(value)}</text>')
-    return "".join(lines)
 
 
 def _legend(names: Sequence[str | None]) -> str:
@@ -127,34 +215,11 @@ def _x_number(point: ReadPoint) -> float | None:
     return point.x_time.timestamp() if point.x_time is not None else None
 
 
-def _range(values: Sequence[float], *, has_zero: bool) -> tuple[float, float]:
+def _spread(values: Sequence[float], *, is_log: bool) -> Scale:
+    """From the least to the largest."""
     low, high = min(values), max(values)
-    if has_zero:
-        low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
-        low, high = low - 1, high + 1
-    step = _step(low, high)
-    return math.floor(low / step) * step, math.ceil(high / step) * step
+    return Scale(low, high, is_log and low > 0)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    step = _step(low, high)
-    return [low + step * number for number in range(min(round((high - low) / step), 10) + 1)]
-
-
-def _step(low: float, high: float) -> float:
-    """1, 2, 2.5 or 5 times a power of ten, so that there are about five."""
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    return power * next(nice for nice in (1.0, 2.0, 2.5, 5.0, 10.0) if rough <= nice * power * 1.001)
-
-
-def _scaled(value: float, low: float, high: float, start: float, end: float) -> float:
-    return start + (value - low) / (high - low) * (end - start) if high > low else (start + end) / 2
-
-
-def _short(value: float) -> str:
-    for size, mark in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g}{mark}"
-    return f"{value:.3g}"
+def _limited(value: float) -> float:
+    return max(-_LARGEST, min(_LARGEST, value))

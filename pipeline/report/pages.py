@@ -115,7 +115,8 @@ def _chart(chart: ReadChart, crop: str | None) -> str:
     body = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows)
     kind = " ".join(filter(None, (chart.subtype, chart.kind)))
     checked = ", ".join(chart.flags) or "no check found a fault"
-    said = html.escape(" · ".join(filter(None, (chart.title or "Chart", kind, f"read by {chart.engine}", checked))))
+    reader = "read from the PDF's drawing" if chart.engine == "vector" else f"read by {chart.engine}"
+    said = html.escape(" · ".join(filter(None, (chart.title or "Chart", kind, reader, checked))))
     return (
         f"<figure><figcaption>{said}</figcaption>{image}{chart_svg(chart)}"
         f"<details open><summary>{len(chart.points)} points</summary>"

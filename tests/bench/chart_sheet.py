@@ -57,7 +57,7 @@ def beside(page: pymupdf.Page, area: Box, answer: ChartAnswer, caption: str) -> 
     ]
     chart = ReadChart(
         page_index=0, region_index=0, status="ok", engine="vector", kind=answer.chart, subtype=answer.subtype, points=points,
-        title=answer.title, x_label=answer.x, y_label=answer.y,
+        title=answer.title, x_label=answer.x, y_label=answer.y, x_scale=answer.x_scale, y_scale=answer.scale,
     )  # fmt: skip
     said = f"{answer.chart} {answer.subtype or ''} · {answer.title or 'no title'} · x {answer.x} · y {answer.y} [{answer.unit}]"
     values = "; ".join(" ".join(filter(None, (point.series, point.x_text, point.y_text))) for point in points[:24])

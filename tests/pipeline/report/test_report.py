@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,12 +160,27 @@ def test_the_reasons_of_a_review_are_sentences():
     ]
 
 
-def chart(kind: str, *values: float | None, series: str | None = None) -> ReadChart:
+def chart(kind: str, *values: float | None, series: str | None = None, **said: Any) -> ReadChart:
     points = [
         ReadPoint(point_index=index, series=series, x_text=f"x{index}", x_value=float(index), y_text=str(value), value=value)
         for index, value in enumerate(values)
     ]
-    return ReadChart(page_index=0, region_index=0, status="ok", engine="vector", kind=kind, points=points)
+    return ReadChart(page_index=0, region_index=0, status="ok", engine="vector", kind=kind, points=points, **said)
+
+
+def two_series(kind: str, subtype: str, one: list[float], other: list[float]) -> ReadChart:
+    points = [
+        ReadPoint(point_index=2 * index + number, series=f"s{number}", x_text=f"x{index}", value=value)
+        for index, pair in enumerate(zip(one, other, strict=True))
+        for number, value in enumerate(pair)
+    ]
+    return ReadChart(page_index=0, region_index=0, status="ok", engine="vector", kind=kind, subtype=subtype, points=points)
+
+
+def rects(svg: str) -> list[tuple[float, float, float, float]]:
+    """x, y, width and height of the bars."""
+    found = re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)" fill="[^"]+"><title>', svg)
+    return [(float(x), float(y), float(width), float(height)) for x, y, width, height in found]
 
 
 def test_bars_stand_on_zero_and_are_as_high_as_their_values():
@@ -174,6 +190,38 @@ def test_bars_stand_on_zero_and_are_as_high_as_their_values():
 
     assert heights[0] == pytest.approx(2 * heights[1], rel=0.01)
     assert heights[2] == 0.5  # to be seen at all
+
+
+def test_parts_of_a_stack_stand_on_each_other_and_negative_ones_hang():
+    (_, up, _, tall), _, (_, on, _, more), (_, below, _, down) = rects(
+        chart_svg(two_series("bar", "stacked", [10.0, 5.0], [20.0, -5.0]))
+    )
+
+    assert on + more == pytest.approx(up, abs=0.2)
+    assert more == pytest.approx(2 * tall, abs=0.3)
+    assert below == pytest.approx(up + tall, abs=0.2)  # from zero
+    assert down == pytest.approx(tall / 2, abs=0.3)
+
+
+def test_lying_bars_grow_to_the_right():
+    first, second = rects(chart_svg(chart("bar", 10.0, 5.0, subtype="horizontal")))
+
+    assert first[0] == second[0]
+    assert first[2] == pytest.approx(2 * second[2], rel=0.01)
+    assert first[1] < second[1]
+
+
+def test_a_logarithmic_axis_has_its_decades_at_even_distances():
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', chart_svg(chart("line", 10.0, 100.0, 1000.0, y_scale="log")))]
+
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
+    assert "cy=" in chart_svg(chart("line", 0.0, 100.0, y_scale="log"))  # zero has no logarithm: drawn linear
+
+
+def test_areas_of_a_stack_end_where_the_next_begins():
+    (one, other) = re.findall(r'<polygon points="([^"]+)"', chart_svg(two_series("area", "stacked", [1.0, 2.0], [3.0, 1.0])))
+
+    assert one.split()[:2] == other.split()[:1:-1]
 
 
 def test_lines_points_and_slices_are_drawn_by_the_charts_kind():
@@ -188,12 +236,15 @@ def test_without_a_number_nothing_is_drawn(values):
 
 
 @pytest.mark.parametrize("kind", ["bar", "line", "scatter", "pie", "area"])
-@pytest.mark.parametrize("values", [(0.0,), (5.0, 5.0), (-1e300, 1e300), (-3.0, 2.0)])
-def test_odd_values_are_drawn_within_the_picture(kind, values):
-    numbers = [float(text) for text in re.findall(r'(?:x|y|cx|cy)="(-?[\d.e+]+)"', chart_svg(chart(kind, *values, series="<s>")))]
+@pytest.mark.parametrize("values", [(0.0,), (5.0, 5.0), (-1e300, 1e300), (-3.0, 2.0), (5e-324, 1e308)])
+@pytest.mark.parametrize("said", [{}, {"y_scale": "log", "x_scale": "log"}, {"subtype": "horizontal stacked"}])
+def test_odd_values_are_drawn_within_the_picture(kind, values, said):
+    svg = chart_svg(chart(kind, *values, series="<s>", **said))
+    numbers = [float(text) for text in re.findall(r'(?:x|y|cx|cy)="(-?[\d.e+]+)"', svg)]
 
     assert all(-1 <= number <= 520 for number in numbers)
-    assert "<s>" not in chart_svg(chart(kind, *values, series="<s>"))
+    assert "<s>" not in svg
+    assert "nan" not in svg
 
 
 @pytest.mark.slow
