@@ -3,6 +3,7 @@
 With constrained decoding there is nothing to do. Servers without it answer `{"type": "text", "content": …}` and the like.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -42,7 +43,8 @@ _CONTENT = (
     "description",
 )
 _BOXES = ("box", "bbox", "bounding_box", "bbox_2d")
-_IGNORED = {"confidence", "level", "order", "index", "id", "language", "lang", "page", *_BOXES}
+_HEADER_ROWS = "num_header_rows"
+_IGNORED = {"confidence", "level", "order", "index", "id", "language", "lang", "page", _HEADER_ROWS, *_BOXES}
 
 _CHART_NAMES = {
     "type": "chart", "kind": "chart", "chart_type": "chart",
@@ -128,7 +130,10 @@ def _blocks(value: object, flags: set[str]) -> list[dict[str, Any]]:
             flags.add("shape_repaired")
             blocks += [_block(kind, item, None, confidence, flags) for item in content]
         elif content is not None:
-            blocks.append(_block(kind, content, box, confidence, flags))
+            block = _block(kind, content, box, confidence, flags)
+            if "table" in block:
+                block[_HEADER_ROWS] = _header_rows(value)
+            blocks.append(block)
     return blocks
 
 
@@ -299,6 +304,11 @@ def _box(value: Pairs, flags: set[str]) -> list[str] | None:
 def _confidence(value: Pairs) -> str | None:
     found = dict(value).get("confidence")
     return str(found) if isinstance(found, NumberText) and len(found) < 40 and 0 <= float(found) <= 1 else None
+
+
+def _header_rows(value: Pairs) -> int | None:
+    found = dict(value).get(_HEADER_ROWS)
+    return int(found) if isinstance(found, NumberText) and re.fullmatch(r"\d{1,4}", found) else None
 
 
 def _known(key: str) -> str:

@@ -1,14 +1,29 @@
 import json
+from typing import get_args
 
 import pytest
 
-from schemas.answers import ChartAnswer, Figure, Formula, Heading, ListItem, OcrAnswer, Paragraph, Table, Title
+from schemas.answers import (
+    AnyBlock,
+    ChartAnswer,
+    Figure,
+    Formula,
+    Heading,
+    ListItem,
+    OcrAnswer,
+    Paragraph,
+    Table,
+    Title,
+)
 from schemas.failure import FailureKind, PageError
 from schemas.flags import FLAGS
 from workers.answers.parse import MAX_CHARS, parse_answer
 
 PAGE = '{"languages":["en"],"blocks":[{"title":"T"},{"paragraph":"p"}]}'
 BLOCKS = [Title(title="T"), Paragraph(paragraph="p")]
+TEXT_BLOCKS = {
+    next(iter(each.model_fields.keys() - Table.model_fields.keys())): each for each in get_args(AnyBlock) if each is not Table
+}
 
 
 def ocr(text, is_complete=True):
@@ -24,6 +39,17 @@ def test_an_answer_as_asked_needs_no_repair():
 
     assert parsed.answer == OcrAnswer(languages=["en"], blocks=BLOCKS)
     assert (parsed.is_partial, parsed.repairs) == (False, ())
+
+
+def test_an_answer_that_an_engine_wrote_itself_comes_back_as_it_is():
+    everything = [make(**{name: "text"}, box=(0.1, 0.1, 0.9, 0.2), confidence=0.5) for name, make in TEXT_BLOCKS.items()]
+    table = Table(table=[["a", None], ["^", "2"]], num_header_rows=1, box=(0.1, 0.1, 0.9, 0.2))
+    answer = OcrAnswer(languages=["en"], blocks=[*everything, table, Table(table=[["1"]], num_header_rows=0)])
+
+    parsed = ocr(answer.model_dump_json(exclude_none=True))
+
+    assert parsed.answer == answer
+    assert parsed.repairs == ()
 
 
 @pytest.mark.parametrize(
