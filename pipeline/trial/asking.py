@@ -137,7 +137,7 @@ async def ask_once(
 def sent_body(settings: EngineSettings, request: Request) -> dict[str, Any]:
     """What the engine `server` sends at first for this request, with a note in the place of the pixels."""
     from workers.engines.server.chat import Dialect, request_body
-    from workers.engines.server.engine import profile_of
+    from workers.engines.server.description import profile_of
 
     profile = profile_of(settings)
     width, height = profile.fitted(request.image.width_px, request.image.height_px)

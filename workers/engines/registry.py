@@ -23,7 +23,7 @@ class _EngineModule(Protocol):
 
 MODULES: dict[EngineName, str] = {
     "classic": "workers.engines.classic",
-    "server": "workers.engines.server.engine",
+    "server": "workers.engines.server",
     "ovis": "workers.engines.ovis",
     "scripted": "workers.engines.scripted",
 }

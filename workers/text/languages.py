@@ -6,10 +6,6 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from langcodes import Language
-from langcodes.registry_parser import parse_registry
-from langcodes.tag_parser import LanguageTagError
-
 from workers.text.trust import script_of
 
 MIN_LETTERS = 20
@@ -19,6 +15,11 @@ _ONE_LANGUAGE = {
 }  # fmt: skip
 """Scripts that are used by nearly one living language only."""
 _NOT_RUSSIAN = frozenset("іїєґўјљњћђѓќџ")
+COMMON = frozenset({
+    "ar", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko", "nl", "no", "pl", "pt",
+    "ro", "ru", "sv", "th", "tr", "uk", "vi", "zh",
+})  # fmt: skip
+"""Tags as they are wanted. Most answers name no other, and `langcodes` takes a twentieth of a second to load."""
 _MAX_NAME_CHARS = 100
 _NO_LANGUAGE = {"und", "mul", "mis", "zxx"}
 _NAMES = {
@@ -64,6 +65,11 @@ def bcp47(languages: Iterable[str]) -> list[str]:
 
 def _normalised(tag: str) -> str | None:
     """Language, script and territory; two letters for `deu` and `ger`."""
+    if tag in COMMON:
+        return tag
+    from langcodes import Language
+    from langcodes.tag_parser import LanguageTagError
+
     try:
         found = Language.get(tag) if len(tag) <= _MAX_NAME_CHARS else Language.make()
     except LanguageTagError:
@@ -76,6 +82,8 @@ def _normalised(tag: str) -> str | None:
 @cache
 def _english_names() -> dict[str, str]:
     """English names of single languages in IANA's registry -> their tags; of equal names the one whose tag is shortest."""
+    from langcodes.registry_parser import parse_registry
+
     entries: list[dict[str, Any]] = list(parse_registry())  # type: ignore[no-untyped-call]
     return {
         _BRACKETED.sub("", name).casefold(): entry["Subtag"]

@@ -1,7 +1,7 @@
 import langcodes
 import pytest
 
-from workers.text.languages import bcp47
+from workers.text.languages import COMMON, bcp47
 
 THREE_LETTERS = {
     "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "por": "pt", "ita": "it", "nld": "nl",
@@ -39,6 +39,10 @@ def test_names_and_codes_become_tags(names, tags):
 @pytest.mark.parametrize(("given", "tag"), [*THREE_LETTERS.items(), *NAMES.items()])
 def test_what_was_known_by_code_or_name_still_is(given, tag):
     assert bcp47([given]) == [tag]
+
+
+def test_a_common_tag_is_as_the_registry_has_it():
+    assert sorted(langcodes.standardize_tag(tag) for tag in COMMON) == sorted(COMMON)
 
 
 def test_a_tag_that_is_given_is_one_that_the_registry_knows():

@@ -7,7 +7,6 @@ fallbacks.
 import asyncio
 import json
 import logging
-import os
 import random
 import resource
 import time
@@ -19,17 +18,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from schemas.failure import FailureKind
 from schemas.masking import MASK, masked
 from schemas.settings import MEBI, EngineSettings
-from workers.engines.engine import Completion, EngineInfo, EngineStartError, Request
-from workers.engines.profiles.profile import Profile, ProfileError, choose_profile, is_as_before, profile_text
+from workers.engines.engine import Completion, EngineStartError, Request
 from workers.engines.server.chat import Dialect, error_message, failed_reply, read_reply, request_body, status_inside
+from workers.engines.server.description import NO_ADDRESS, address_of, key_of, model_of, profile_of
 from workers.engines.server.encode import data_url
 from workers.engines.server.gateways import delay_in, is_quota
+from workers.engines.server.http import httpx
 from workers.engines.server.replies import Reply, fetch
 
 _log = logging.getLogger(__name__)
@@ -49,77 +48,6 @@ _NUM_ENCODERS = 2
 _OTHER_FILES = 1024
 
 
-def describe(settings: EngineSettings) -> EngineInfo:
-    """Describes the engine, without the endpoint's address, because a model answers the same on another host."""
-    options = settings.server.model_dump(mode="json", include={"image_format", "response_format"})
-    profile = profile_of(settings)
-    if not is_as_before(profile):
-        options["profile"] = f"{profile.name} {profile.digest}"
-    return EngineInfo(
-        name="server", model=settings.model, revision=settings.revision, tasks=profile.tasks, options=options, profile=profile
-    )
-
-
-def profile_of(settings: EngineSettings) -> Profile:
-    """The profile by which the model is asked. Raises EngineStartError."""
-    try:
-        return choose_profile(settings.server.profile, settings.model)
-    except ProfileError as error:
-        raise EngineStartError(str(error)) from error
-
-
-def portable(settings: EngineSettings) -> EngineSettings:
-    """The settings with a profile's text in place of its path, because other machines do not have the file. Raises
-    EngineStartError."""
-    if not settings.server.profile.endswith(".toml"):
-        return settings
-    try:
-        text = profile_text(settings.server.profile)
-    except ProfileError as error:
-        raise EngineStartError(str(error)) from error
-    return settings.model_copy(update={"server": settings.server.model_copy(update={"profile": text})})
-
-
-def check(settings: EngineSettings, *, runs_here: bool) -> None:
-    """Raises EngineStartError if the endpoint's address, its model or its key cannot be right. It sends nothing."""
-    _address(settings)
-    _model(settings)
-    if runs_here:
-        _key(settings)
-
-
-def _address(settings: EngineSettings) -> httpx.URL:
-    given = settings.server.base_url
-    if not given:
-        raise EngineStartError("The engine `server` needs `engine.server.base_url`, such as http://localhost:8000/v1.")
-    try:
-        url = httpx.URL(given.rstrip("/") + "/")
-    except httpx.InvalidURL:
-        raise EngineStartError("`engine.server.base_url` is no address: look at its host and port.") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise EngineStartError("`engine.server.base_url` must start with http:// or https:// and name a host.")
-    return url
-
-
-def _model(settings: EngineSettings) -> str:
-    if not settings.model:
-        raise EngineStartError("The engine `server` needs `engine.model`, the name under which the endpoint serves it.")
-    return settings.model
-
-
-def _key(settings: EngineSettings) -> str:
-    """The API key; empty if there is none."""
-    variable = settings.server.api_key_env
-    key = os.environ.get(variable, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise EngineStartError(f"The key in {variable} holds characters that no key has.")
-    return key
-
-
-def make(settings: EngineSettings) -> "ServerEngine":
-    return ServerEngine(settings)
-
-
 async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str]:
     """The names of the models that the endpoint lists, for `pagefold doctor`. Raises EngineStartError if it gives no list."""
     engine = ServerEngine(settings.model_copy(update={"model": settings.model or "any"}))
@@ -132,15 +60,22 @@ async def list_models(settings: EngineSettings, *, timeout_s: float) -> list[str
         await engine.close()
 
 
+def _parsed(address: str) -> httpx.URL:
+    try:
+        return httpx.URL(address)
+    except httpx.InvalidURL:
+        raise EngineStartError(NO_ADDRESS) from None
+
+
 class ServerEngine:
     """Sends each request at once. `workers.reading.request_limit` decides how many there are, and listens to `num_pushbacks`."""
 
     def __init__(self, settings: EngineSettings) -> None:
         server = settings.server
-        url = _address(settings)
+        url = _parsed(address_of(settings))
         self._settings = settings
-        self._model = _model(settings)
-        self._key = _key(settings)
+        self._model = model_of(settings)
+        self._key = key_of(settings)
         self._secrets = [text for text in (self._key, url.password) if text]
         self._host = f"{url.host}:{url.port}" if url.port else url.host
         self._client = httpx.AsyncClient(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import httpx
+from workers.engines.server.http import httpx
 
 ERROR_MAX_BYTES = 64 * 1024
 """An error reply is cut at this length, because its message is at the beginning."""

@@ -14,7 +14,8 @@ from schemas.settings import EngineSettings, ReadSettings
 from tests.servers.fake_openai import FakeOpenAI, Reply, running
 from workers.engines.engine import EngineInfo, EngineStartError, Request
 from workers.engines.profiles.profile import Profile, ProfileError, TaskProfile, choose_profile, parse_profile, shipped
-from workers.engines.server.engine import ServerEngine, describe, portable
+from workers.engines.server import describe, portable
+from workers.engines.server.engine import ServerEngine
 from workers.reading.handing_on import gives_places
 from workers.reading.questions import can_answer_json, prompt_of, question_of, says_places, settings_for
 

@@ -9,7 +9,8 @@ from schemas.settings import EngineSettings
 from tests.servers.fake_openai import FakeOpenAI, Reply
 from tests.workers.engines.server.asked import KEY, error, read, settings
 from workers.engines.engine import EngineStartError
-from workers.engines.server.engine import ServerEngine, describe, list_models
+from workers.engines.server import describe
+from workers.engines.server.engine import ServerEngine, list_models
 
 
 async def test_a_served_model_starts(fake: FakeOpenAI) -> None:
