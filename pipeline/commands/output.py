@@ -79,11 +79,21 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class Process:
+    """What may be done to this process as a whole."""
+
+    is_ours = False
+    """True for a command line of its own; False where something else has called it, a test or a notebook."""
+
+
 def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quiet: bool) -> "tuple[Summary, Path | None]":
     """Does the work with progress on stderr and Ray's output in a log file. The file is kept if the run did not end well."""
     from pipeline.reporting.terminal import RunLog, quiet_ray
     from pipeline.reporting.watchers import watched
+    from schemas.no_pandas import leave_out_pandas
 
+    if Process.is_ours and settings.run.on != "ray":
+        leave_out_pandas()
     log = RunLog()
     try:
         with quiet_ray(log.path) as real, watched(settings, real, quiet=quiet) as observer:

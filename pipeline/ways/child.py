@@ -18,6 +18,7 @@ from pipeline.cluster.readiness import report_through
 from pipeline.reporting.json_log import send_log_records
 from pipeline.stages.setups import RenderSetup
 from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
+from schemas.no_pandas import leave_out_pandas
 from workers.contained import sentence
 from workers.rendering.renderer import Renderer, RenderStartError
 
@@ -41,6 +42,7 @@ class _Child:
         self._lock = threading.Lock()
 
     def work(self) -> None:
+        leave_out_pandas()
         start: Start = pickle.load(self._orders)
         report_through(lambda name, reader: self._send(Report(name, reader)))
         send_log_records(lambda record: self._send(Record(record)), run_id=start.context.run_id)

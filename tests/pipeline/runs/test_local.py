@@ -108,6 +108,7 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FEW = 1
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -154,20 +155,39 @@ def test_one_process_and_what_only_ray_has_is_a_mistake(changes: dict[str, Any])
         choose_way(settings(**changes), FEW, 10)
 
 
-NO_RAY = """
-import sys
-from pipeline.runner import run
-from schemas.settings import Settings
-settings = Settings.model_validate({"engine": {"name": "scripted"}, "run": {"on": "local"}})
-assert run(sys.argv[1], sys.argv[2], settings).status == "finished"
-import pipeline.ways.child  # what the process beside it imports
-assert "ray" not in sys.modules
+NOTES_MODULES = """
+import atexit, os, sys
+from pathlib import Path
+def note():
+    names = [name for name, module in sys.modules.items() if module is not None]
+    Path(os.environ["MODULES"], str(os.getpid())).write_text(" ".join(names))
+def exit_noting(code, exit=os._exit):
+    note()
+    exit(code)
+atexit.register(note)
+os._exit = exit_noting
 """
+"""Imported by each Python at its start, as `sitecustomize`."""
+HEAVY = {"ray", "pandas", "boto3", "botocore.handlers", "httpx", "langcodes", "rapidocr", "onnxruntime", "torch"}
 
 
 @pytest.mark.slow
-def test_neither_the_driver_nor_its_process_imports_ray(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
+def test_neither_the_driver_nor_its_process_imports_what_it_does_not_use(tmp_path: Path) -> None:
+    for name in ("in", "site", "modules"):
+        (tmp_path / name).mkdir()
     make_pdf(tmp_path / "in" / "one.pdf", 1)
-    command = [sys.executable, "-c", NO_RAY, str(tmp_path / "in"), str(tmp_path / "out")]
-    subprocess.run(command, check=True, timeout=120)
+    (tmp_path / "site" / "sitecustomize.py").write_text(NOTES_MODULES)
+    paths = os.pathsep.join([str(tmp_path / "site"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "pipeline", "run", str(tmp_path / "in"), str(tmp_path / "out"), "--on", "local", "--quiet"]
+
+    subprocess.run(command, check=True, timeout=300, env=os.environ | {"PYTHONPATH": paths, "MODULES": str(tmp_path / "modules")})
+
+    noted = [set(path.read_text().split()) for path in (tmp_path / "modules").iterdir()]
+    assert len([names for names in noted if "pyarrow" in names]) == 2
+    assert [sorted(names & HEAVY) for names in noted] == [[]] * len(noted)
+
+
+@pytest.mark.slow
+def test_the_endpoint_is_asked_without_the_command_line_of_httpx() -> None:
+    code = "import sys, workers.engines.server.engine; assert not {'rich', 'pygments', 'httpx._main'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=ROOT)
