@@ -1,11 +1,12 @@
 """Iceberg tables have exactly the committed rows, however often and whenever a publication is killed, and after optimize and gc."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.io.pyarrow import PyArrowFile
 
 from pipeline import cli
 from pipeline.analytics import iceberg
@@ -105,6 +106,60 @@ def test_death_at_any_commit_loses_and_doubles_nothing(lake, catalog, monkeypatc
             break
     check(lake, catalog)
     assert published(lake, catalog)["pages"] == (0, 0, 6)
+
+
+def tear_write(patched: pytest.MonkeyPatch, number: int) -> None:
+    """From the write of this number on, each object is torn, as a folder may leave it, and the process dies."""
+    create, made = PyArrowFile.create, list[str]()
+
+    def created(self: PyArrowFile, overwrite: bool = False) -> Any:
+        made.append(self.location)
+        stream = create(self, overwrite)
+        if len(made) < number:
+            return stream
+        with stream:
+            stream.write(b"torn")
+        raise Killed
+
+    patched.setattr(PyArrowFile, "create", created)
+
+
+def states_of(catalog: Any) -> dict[str, tuple[str, set[str]]]:
+    """Of each table that is there: where its metadata lies, and its data files."""
+    names = [name for table in iceberg._ORDER if catalog.table_exists(name := f"pagefold.{table}")]
+    tables = {name: catalog.load_table(name) for name in names}
+    return {
+        name: (table.metadata_location, {file.file_path for file in iceberg._data_files(table)}) for name, table in tables.items()
+    }
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first publication", "after optimize"])
+def test_death_at_any_write_leaves_each_table_old_or_new(lake, catalog, monkeypatch, is_first):
+    """Each try dies one write later than the one before, counted from the last that changed a table; so it meets every write."""
+    monkeypatch.setattr(iceberg, "_ORDER", ["failures", "documents"])  # others are as these, with more columns
+    if not is_first:
+        published(lake, catalog)
+        optimize_under(lake, OutputSettings(), lambda: None, Optimized(lake.root, is_dry_run=False))
+    states, torn, is_whole = [states_of(catalog)], 0, False
+    while not is_whole and len(states) < 40:
+        torn += 1
+        with monkeypatch.context() as patched:
+            tear_write(patched, torn)
+            with suppress(Killed):
+                published(lake, catalog)
+                is_whole = True
+        states.append(states_of(catalog))
+        torn = torn if states[-1] == states[-2] else 0
+
+    for name, (_, new) in states[-1].items():
+        files = [state[name][1] if name in state else set() for state in states]
+        assert files == sorted(files, key=lambda some: some == new), name
+        assert all(some in (files[0], new) for some in files), name
+        assert files[0] != new
+        table = name.removeprefix("pagefold.")
+        assert rows_in(catalog, table) == rows_of(lake, table)
+    assert len(states) > 10
+    assert is_whole
 
 
 def test_files_of_an_older_version_have_nulls_and_new_columns_are_added(lake, catalog):
