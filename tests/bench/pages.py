@@ -1,5 +1,6 @@
 """The pages that benchmarks run over: real PDFs where shared data lies beside the repository, else the examples."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pymupdf
@@ -9,22 +10,29 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 EXAMPLES = ROOT / "pipeline" / "examples"
 
 
-def make_corpus(folder: Path, num_pages: int) -> int:
-    """Copies PDFs, each time with other last bytes, until `num_pages` are there; the last may add a few. Gives their number."""
+def pdfs() -> list[Path]:
+    return sorted(SHARED_DATA.glob("a_*/**/*.pdf")) or sorted(EXAMPLES.glob("*.pdf"))
+
+
+def make_corpus(
+    folder: Path, num_pages: int | None = None, *, turns: int | None = None, paths: Sequence[Path] | None = None
+) -> int:
+    """Copies PDFs, each time with other last bytes, until `num_pages` are there, of which the last may add a few; or so many
+    `turns`. Gives the number of pages."""
     folder.mkdir(parents=True)
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
-    paths = sorted(SHARED_DATA.glob("a_*/**/*.pdf")) or sorted(EXAMPLES.glob("*.pdf"))
-    files = [(path, count) for path in paths if (count := _num_pages(path))]
+    files = [(path, count) for path in (pdfs() if paths is None else paths) if (count := _num_pages(path))]
     made = turn = 0
-    while True:
+    while turn != turns:
         for path, count in files:
-            if made >= num_pages:
+            if num_pages is not None and made >= num_pages:
                 return made
             body = path.read_bytes() + b"\n%% %d\n" % turn
             (folder / f"{turn:03d}-{made:06d}-{path.stem[:60]}.pdf").write_bytes(body)
             made += count
         turn += 1
+    return made
 
 
 def _num_pages(path: Path) -> int:

@@ -35,7 +35,7 @@ class Cost:
         return sum(self.cpu_s.values())
 
 
-def run(corpus: Path, output: Path, *settings: str, on: str = "ray") -> Cost:
+def run(corpus: Path, output: Path, *settings: str, engine: str = "scripted", on: str = "ray") -> Cost:
     """One `pagefold run`. Ends the benchmark where it does not finish."""
     more = [part for setting in settings for part in ("--set", setting)]
     command = [
@@ -46,7 +46,7 @@ def run(corpus: Path, output: Path, *settings: str, on: str = "ray") -> Cost:
         str(corpus),
         str(output),
         "--engine",
-        "scripted",
+        engine,
         "--on",
         on,
         "--quiet",
