@@ -36,7 +36,11 @@ def doubtful_fonts(words: Sequence[Word]) -> set[int]:
 
 def has_lost_letter(text: str) -> bool:
     """A word with a character that has no meaning; formulas are made of such signs alone."""
-    return any(map(is_lost, text)) and sum(map(str.isalpha, text)) >= 2
+    return has_lost(text) and sum(map(str.isalpha, text)) >= 2
+
+
+def has_lost(text: str) -> bool:
+    return not text.isascii() and any(map(is_lost, text))
 
 
 def is_lost(char: str) -> bool:

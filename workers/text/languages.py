@@ -34,7 +34,10 @@ _BRACKETED = re.compile(r"\s*\(.*\)$")
 
 def languages_of(text: str) -> list[str]:
     """At most one BCP 47 tag, by the script with most letters; empty for Latin script, which shows no language."""
-    letters = Counter(script for char in text if (script := script_of(char)))
+    letters: Counter[str] = Counter()
+    for char, count in Counter(text).items():
+        if script := script_of(char):
+            letters[script] += count
     letters["KANA"] = letters.pop("HIRAGANA", 0) + letters.pop("KATAKANA", 0)
     letters["CJK"] += letters["KANA"]
     if not letters or letters.total() - letters["KANA"] < MIN_LETTERS:

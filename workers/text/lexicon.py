@@ -1,6 +1,7 @@
 """Which words a language has: lists of words in common use, for what neither page nor rule decides."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal
@@ -31,10 +32,10 @@ MIN_COMMON = 0.08
 
 def language_of(words: Iterable[str]) -> Language | None:
     """Of those that have a list; None where their common words are few, or two languages have as many."""
-    lowered = [word.casefold().strip(".,;:()") for word in words]
-    counts = sorted(((sum(word in common for word in lowered), name) for name, common in _COMMON.items()), reverse=True)
+    lowered = Counter(word.casefold().strip(".,;:()") for word in words)
+    counts = sorted(((sum(map(lowered.__getitem__, common)), name) for name, common in _COMMON.items()), reverse=True)
     (most, name), (second, _) = counts[:2]
-    return name if most >= max(MIN_COMMON * len(lowered), 2) and most > second else None
+    return name if most >= max(MIN_COMMON * lowered.total(), 2) and most > second else None
 
 
 def knows(language: Language, word: str) -> bool:

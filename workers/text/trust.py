@@ -82,12 +82,13 @@ def uncovered_ink(rgb: npt.NDArray[np.uint8], words: Sequence[Word]) -> float:
     height, width = rgb.shape[0] // _CELL_PX * _CELL_PX, rgb.shape[1] // _CELL_PX * _CELL_PX
     if not height or not width:
         return 0.0
-    grey = rgb[:height:2, :width:2, 1].astype(np.int16)  # every second pixel of green: 4 ms instead of 30 for a page of 2.4 MP
+    grey = np.ascontiguousarray(rgb[:height:2, :width:2, 1])  # every second pixel of green: 4 ms instead of 30 for 2.4 MP
     paper = int(np.bincount(grey.ravel(), minlength=256).argmax())
-    dark = np.abs(grey - paper) > _INK
+    is_dark = (np.abs(np.arange(256) - paper) > _INK).astype(np.uint8)
     step = _CELL_PX // 2
-    share = dark.reshape(height // _CELL_PX, step, width // _CELL_PX, step).mean(axis=(1, 3))
-    inked = np.asarray(share > _INKED, dtype=np.bool_)
+    strips = is_dark[grey].reshape(height // _CELL_PX, step, width // 2).sum(axis=1, dtype=np.uint8)
+    counts = strips.reshape(len(strips), width // _CELL_PX, step).sum(axis=2, dtype=np.uint8)
+    inked = np.asarray(counts > _INKED * step**2, dtype=np.bool_)
     for word in words:
         top, bottom = int(word.top) // _CELL_PX, int(word.bottom) // _CELL_PX
         left, right = int(word.left) // _CELL_PX, int(word.right) // _CELL_PX

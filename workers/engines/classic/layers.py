@@ -12,7 +12,7 @@ from schemas.failure import Failure, FailureKind
 from workers.engines.classic.answering import from_layer, has_unexplained_ink, pixels_of
 from workers.engines.classic.time_limit import OutOfTimeError, time_limit
 from workers.engines.engine import Completion, EngineInfo, Request
-from workers.text.doubt import doubtful_fonts, is_lost
+from workers.text.doubt import doubtful_fonts, has_lost
 from workers.text.trust import judge
 
 INFO = EngineInfo(name="layers", tasks=("ocr",), takes_prompts=False, sees_regions=True, sees_charts=False)
@@ -51,7 +51,7 @@ def read_layer(request: Request) -> Completion:
     words = request.text_layer.words if request.text_layer else []
     if not (trust := judge(request.text_layer, request.image.width_px, request.image.height_px)).is_trusted:
         return declined(trust.reason)
-    if doubtful_fonts(words) or any(is_lost(char) for word in words for char in word.text):
+    if doubtful_fonts(words) or any(has_lost(word.text) for word in words):
         return declined("letters of the layer are in doubt")
     pixels = pixels_of(request.image)
     if has_unexplained_ink(pixels, words):

@@ -17,7 +17,7 @@ from schemas.page import DOWN, UP, Box, Word
 from workers.engines.classic.ppocr import Pixels
 from workers.engines.classic.reading_order.line_text import letters_of
 from workers.engines.classic.time_limit import check_time
-from workers.text.doubt import doubtful_fonts, has_lost_letter, is_lost, is_readable
+from workers.text.doubt import doubtful_fonts, has_lost, has_lost_letter, is_lost, is_readable
 
 MAX_LINES = 80
 """Of a page: reading one takes some 50 ms of CPU."""
@@ -70,7 +70,7 @@ def mend(words: Sequence[Word], pixels: Pixels, read_lines: ReadLines) -> Mended
     """`words` of a trusted layer, in the pixels of the page; in their order, but a line that is read anew may be one word."""
     doubtful = doubtful_fonts(words)
     if not doubtful:
-        return Mended(list(words), 0, sum(any(map(is_lost, word.text)) for word in words))
+        return Mended(list(words), 0, sum(has_lost(word.text) for word in words))
     lines = [line for line in _lines(words, doubtful) if is_readable(line.text)]
     by_font: dict[int, list[_Line]] = {}
     for line in lines:
@@ -96,7 +96,7 @@ def mend(words: Sequence[Word], pixels: Pixels, read_lines: ReadLines) -> Mended
         changed |= _reread(font) if same < MAX_WRONG else _repaired(font)
     mended = [changed.get(place, word) for place, word in enumerate(words)]
     kept = [word for word in mended if word is not None]
-    return Mended(kept, len(changed), sum(any(map(is_lost, word.text)) for word in kept))
+    return Mended(kept, len(changed), sum(has_lost(word.text) for word in kept))
 
 
 def _lines(words: Sequence[Word], fonts: set[int]) -> list[_Line]:

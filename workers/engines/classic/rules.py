@@ -25,6 +25,8 @@ MIN_DOWN = 1.1
 MAX_GAP = 0.15
 """In font sizes: what descenders and rules that cross take away from a rule."""
 MIN_DENSITY = 0.85
+MAX_PAIRS = 1_000_000
+"""Of an edge and a word that are looked at together: some 50 MB."""
 MAX_RULES = 4_000
 """Edges each way, the longest: a page of rules and hatchings has more, a table of 500 rows and 20 columns does not."""
 
@@ -43,9 +45,11 @@ def find_rules(pixels: np.ndarray[Any, np.dtype[np.uint8]], words: npt.NDArray[n
     gray = _gray(pixels)
     step = STEP_SCANNED if is_scan else STEP
     across = _edges(gray, step, MIN_ACROSS * size, MAX_GAP * size)
-    down = _edges(cv2.transpose(gray), step, MIN_DOWN * size, MAX_GAP * size)
+    turned = cv2.transpose(gray)
+    down = _edges(turned, step, MIN_DOWN * size, MAX_GAP * size)
     across = across[~_are_letters(across, words[:, [1, 3, 0, 2]], (0.15, 0.85), 0.7)]
     down = down[~_are_letters(down, words[:, [0, 2, 1, 3]], (0.1, 0.9), 0.6)]
+    across, down = _without_seams(gray, across), _without_seams(turned, down)
     return Rules(_merged(across, 0.3 * size), _merged(down, 0.3 * size))
 
 
@@ -75,13 +79,17 @@ def _edges(gray: Gray, step: int, min_length: float, max_gap: float) -> _Edges:
         longest = np.sort(np.argsort(-lengths, kind="stable")[:MAX_RULES])
         first, last = first[longest], last[longest]
     found: _Edges = np.stack((places[first] // width + 1, places[first] % width, places[last] % width + 1), axis=1)
-    return found[[not _is_seam(gray, steps, *edge) for edge in found.tolist()]]
+    return found
 
 
-def _is_seam(gray: Gray, steps: Gray, place: int, start: int, end: int) -> bool:
+def _without_seams(gray: Gray, edges: _Edges) -> _Edges:
+    return edges[np.array([not _is_seam(gray, *edge) for edge in edges.tolist()], dtype=bool)]
+
+
+def _is_seam(gray: Gray, place: int, start: int, end: int) -> bool:
     """Faint, and on both sides the same shade, not the paper's: where a background is painted line by line, its parts meet so."""
     inside = slice(start, min(end, start + 400))
-    if steps[place - 1, inside].mean() > SEAM:
+    if cv2.absdiff(gray[place - 1, inside], gray[place, inside]).mean() > SEAM:
         return False
     above, below = gray[max(place - 3, 0), inside], gray[min(place + 2, len(gray) - 1), inside]
     return float(np.median(above)) < PAPER and float(np.median(np.abs(above.astype(np.int16) - below))) < STEP - 2
@@ -91,16 +99,22 @@ def _are_letters(edges: _Edges, words: npt.NDArray[np.float64], core: tuple[floa
     """Edges most of whose length lies inside words, of which `core` is the part (from, to) that no rule touches. Words are
     looked up in strips. `words`: start and end along the edges' places, start and end along the edges."""
     are = np.zeros(len(edges), dtype=bool)
-    if not len(words):
+    if not len(words) or not len(edges):
         return are
     low, high, start, end = words[np.argsort(words[:, 0], kind="stable")].T
-    reach = float((high - low).max())
-    for index, (place, first, last) in enumerate(edges.tolist()):
-        near = slice(*np.searchsorted(low, (place - reach, place)))
-        size = high[near] - low[near]
-        is_inside = (low[near] + core[0] * size < place) & (place < low[near] + core[1] * size)
-        shared = np.minimum(end[near], last) - np.maximum(start[near], first)
-        are[index] = float(shared[is_inside & (shared > 0)].sum()) > most * (last - first)
+    from_first, to_last = np.searchsorted(low, edges[:, 0] - float((high - low).max())), np.searchsorted(low, edges[:, 0])
+    counts = to_last - from_first
+    at_once = max(1, MAX_PAIRS // max(int(counts.max()), 1))
+    for part in (slice(begin, begin + at_once) for begin in range(0, len(edges), at_once)):
+        near = counts[part]
+        edge = np.repeat(np.arange(len(near)), near)
+        word = np.arange(len(edge)) + np.repeat(from_first[part] - (np.cumsum(near) - near), near)
+        place, first, last = edges[part].T
+        size = high[word] - low[word]
+        is_inside = (low[word] + core[0] * size < place[edge]) & (place[edge] < low[word] + core[1] * size)
+        shared = np.minimum(end[word], last[edge]) - np.maximum(start[word], first[edge])
+        covered = np.bincount(edge, np.where(is_inside, shared.clip(0), 0.0), minlength=len(near))
+        are[part] = covered > most * (last - first)
     return are
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from workers.engines.classic import rules as rules_of_pages
 from workers.engines.classic.reading_order.tables.ruling import Rule, Rules
 from workers.engines.classic.rules import find_rules
 
@@ -90,3 +91,16 @@ def test_rules_turn_with_the_page(turn):
     assert turned.down[0].length == 60
     other = "turned_right" if turn == "turned_left" else "turned_left"
     assert getattr(turned, other)(100) == rules
+
+
+def test_letters_are_the_same_in_portions(monkeypatch):
+    """Edges and words are looked at together, as many pairs at once as memory allows."""
+    pixels = paper()
+    pixels[20:180:8, 20:280] = 0
+    words = np.array([(10, top, 290, top + 20) for top in range(30, 120, 7)], dtype=float)
+    whole = found(pixels, words)
+
+    monkeypatch.setattr(rules_of_pages, "MAX_PAIRS", 3)
+
+    assert found(pixels, words) == whole
+    assert 0 < len(whole.across) < 20

@@ -153,10 +153,13 @@ def _beside(block: TextBlock, width: float, height: float, nearby: Nearby) -> Te
 
 
 def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, nearby: Nearby) -> list[TextBlock]:
-    running = nearby.part(pieces_of(words), height)
+    given, pieces = words, pieces_of(words)
+    running = nearby.part(pieces, height)
     words = _words_without(words, [*running.head, *running.foot])
     tables = tables_of_page(words, rules, vocabulary, height)
-    pieces = with_marks(with_drop_caps(with_bullets(pieces_of(_words_without(words, tables)))))
+    if (rest := _words_without(words, tables)) is not given:
+        pieces = pieces_of(rest)
+    pieces = with_marks(with_drop_caps(with_bullets(pieces)))
     head, body, foot = _margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
     paragraphs = [
         paragraph for column in (head, *_columns(body), foot) for paragraph in _paragraphs(column, vocabulary, rules, height)

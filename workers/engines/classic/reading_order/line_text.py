@@ -37,6 +37,8 @@ def is_cjk(char: str) -> bool:
 
 def is_rtl(text: str) -> bool:
     """More letters of right-to-left scripts than others."""
+    if text.isascii():
+        return False
     num_rtl = len(_RTL.findall(text))
     return num_rtl > 0 and num_rtl * 2 > sum(map(str.isalpha, text))
 
@@ -56,6 +58,10 @@ def letters_of(text: str) -> str:
 def join_words(words: Sequence[Word]) -> str:
     """Words of one line. Between two CJK characters a space counts only when it is as wide as half a character; a superscript and
     letters that are set apart (`A N N U A L`) belong to what is before them."""
+    texts = [word.text for word in words]
+    text = " ".join(texts)
+    if text.isascii() and "" not in texts and sum([len(each) == 1 for each in texts]) < MIN_SPACED:  # most lines
+        return (_LEADER.sub(" … ", text) if text.count(".") > 4 else text).strip()
     text = ""
     end: Word | None = None
     spaced = _spaced_letters(words)

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import groupby, pairwise
 
 from schemas.page import ACROSS, BOLD, DOWN, UP, Box, Word
@@ -26,7 +26,7 @@ class Piece:
 
     @cached_property
     def box(self) -> Box:
-        return around([word.box for _, word in self.words])
+        return around_words(self.words)
 
     @cached_property
     def size_px(self) -> float:
@@ -44,14 +44,16 @@ class Piece:
 def without_doubles(words: Sequence[Word]) -> Placed:
     """Bold is sometimes faked by printing a word again a hair's breadth aside."""
     kept: Placed = []
-    seen: dict[tuple[str, int, int, int], list[Word]] = {}
+    seen: dict[tuple[str, int], dict[tuple[int, int], list[Word]]] = {}
     for index, word in enumerate(words):
         near = max(0.25 * word.size_px, 0.01)
         _, level = math.frexp(near)
         x, y = math.floor(math.ldexp(word.left, -level)), math.floor(math.ldexp(word.top, -level))  # cells of `near` or wider
-        around_it = [seen.get((word.text, level, x + i, y + j), ()) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        if (cells := seen.get((word.text, level))) is None:
+            cells = seen[word.text, level] = {}
+        around_it = [cells.get((x + i, y + j), ()) for i in (-1, 0, 1) for j in (-1, 0, 1)] if cells else ()
         if not any(abs(word.left - o.left) < near and abs(word.top - o.top) < near for others in around_it for o in others):
-            seen.setdefault((word.text, level, x, y), []).append(word)
+            cells.setdefault((x, y), []).append(word)
             kept.append((index, word))
     return kept
 
@@ -132,4 +134,15 @@ def _runs_left_to_right(text: str) -> bool:
 
 
 def around(boxes: Sequence[Box]) -> Box:
-    return reduce(Box.union, boxes)
+    if len(boxes) == 1:
+        return boxes[0]
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def around_words(words: Sequence[tuple[int, Word]]) -> Box:
+    """The same without a box for each word: a page has a thousand words, and they are asked for on several levels."""
+    if len(words) == 1:
+        return words[0][1].box
+    _, lefts, tops, rights, bottoms, *_ = zip(*[word for _, word in words], strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))

@@ -56,3 +56,18 @@ def test_lines_run_as_the_pdf_says_whatever_their_shape() -> None:
     across, down, up = by_direction(list(enumerate(words)))
 
     assert [[word.text for _, word in part] for part in (across, down, up)] == [["is"], ["字"], ["Ok"]]
+
+
+def test_lines_without_other_letters_are_joined_as_those_with_them() -> None:
+    """Most lines take a short way; a word of other letters behind them sends them the long one."""
+    for line in (
+        ["Contents", ".....", "7"],
+        ["a", "b", "c"],
+        [".", ".", ".", ".", ".", "3"],
+        ["", "Once", "upon"],
+        [" ", "x"],
+        list("ANNUAL"),
+    ):
+        words = line_of(*((text, 3) for text in line))
+        other = line_of(("été", 0))[0]._replace(left=1e6, right=1e6 + 18)
+        assert f"{join_words(words)} été".strip() == join_words([*words, other])

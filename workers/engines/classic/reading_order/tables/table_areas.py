@@ -11,7 +11,16 @@ from schemas.page import Box
 from workers.engines.classic.reading_order.block_kinds import is_caption
 from workers.engines.classic.reading_order.pieces import Placed, around
 from workers.engines.classic.reading_order.tables.ruling import Rule
-from workers.engines.classic.reading_order.tables.table_lines import Line, atoms_of, box_of, cells_of, is_value, rows_of, text_of
+from workers.engines.classic.reading_order.tables.table_lines import (
+    Line,
+    atoms_of,
+    box_of,
+    cells_of,
+    is_value,
+    may_be_value,
+    rows_of,
+    text_of,
+)
 
 LONG_CELL = 9
 """Words: a cell with more beside others is prose, or a column of it."""
@@ -61,8 +70,12 @@ class AreaLine:
     @cached_property
     def num_values(self) -> int:
         """Cells with a value behind the first; a line of values alone counts them all."""
-        values = [is_value(text_of([cell])) for cell in self.cells]
-        return sum(values[1:])
+        return sum(map(_has_value, self.cells[1:]))
+
+
+def _has_value(cell: Line) -> bool:
+    written = "".join([word.text for atom in cell for _, word in atom.words])
+    return may_be_value(written) and is_value(text_of([cell]))
 
 
 def area_lines(words: Placed) -> list[AreaLine]:

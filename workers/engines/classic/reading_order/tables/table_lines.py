@@ -8,7 +8,7 @@ from functools import cached_property
 from schemas.page import BOLD, Box, Word
 from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
 from workers.engines.classic.reading_order.line_text import is_rtl, join_words
-from workers.engines.classic.reading_order.pieces import Placed, around
+from workers.engines.classic.reading_order.pieces import Placed, around, around_words
 
 ATOM_GAP = 0.55
 """In font sizes: a wider gap may part columns. A space of ragged text is 0.25 to 0.35."""
@@ -18,6 +18,8 @@ _NUMBER = re.compile(
     r"[(\[<>≤≥~±+\-–−*†‡^]*\s*[$€£¥₹]?\s*[(\-–−+]?\s*\d[\d.,'’:/–\-\u202f\u00a0 ]*\s*[%‰°*†‡a-e)\]]*"
     r"|[-–—−.…·]{1,3}|n/?a\.?|N/?A\.?|n\.a\.|\(?[A-Z]{1,3}\)?|[$€£¥₹%]"
 )
+_NO_SIGN = re.compile(r"[A-Zf-z]")
+"""Letters that stand behind no number."""
 _LEADER = re.compile(r"[.·…_]{3,}|[-–—=]{5,}")
 _DIGITS = re.compile(r"\d")
 _NO_WORDS = Vocabulary(())
@@ -30,7 +32,7 @@ class Atom:
 
     @cached_property
     def box(self) -> Box:
-        return around([word.box for _, word in self.words])
+        return around_words(self.words)
 
     @cached_property
     def text(self) -> str:
@@ -62,6 +64,11 @@ def is_value(text: str) -> bool:
     """A number, or a few words with one: "$9,594 or less"."""
     letters = sum(map(str.isalpha, text))
     return is_number(text) or (has_digits(text) and letters <= 16 and sum(map(str.isdigit, text)) >= 0.25 * letters)
+
+
+def may_be_value(text: str) -> bool:
+    """False only for what `is_value` refuses however its words are joined: most lines of running text."""
+    return not text.isascii() or sum(map(str.isalpha, text)) <= (16 if has_digits(text) else 3) or not _NO_SIGN.search(text)
 
 
 def has_digits(text: str) -> bool:
