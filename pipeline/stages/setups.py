@@ -38,6 +38,8 @@ class RenderSetup:
     run_id: str
     draws_regions: bool = True
     """False if nobody is asked about the pictures of regions: then they are found, and not drawn a second time."""
+    reads_drawings: bool = True
+    """False if charts are not asked for: then nobody reads what a region's drawing says."""
     images: Images = "none"
     most_renderers: int = 1
     """Renderers that the stages with this setup have in one process, all together."""
@@ -50,7 +52,14 @@ class RenderSetup:
         return Renderers(self.make_renderer, self.most_renderers)
 
     def make_renderer(self) -> Renderer:
-        return Renderer(self.render, self.regions, self.passwords, draws_regions=self.draws_regions, images=self.images)
+        return Renderer(
+            self.render,
+            self.regions,
+            self.passwords,
+            draws_regions=self.draws_regions,
+            reads_drawings=self.reads_drawings,
+            images=self.images,
+        )
 
     @classmethod
     def of(cls, settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, *, most_renderers: int = 1) -> "RenderSetup":
@@ -67,6 +76,7 @@ class RenderSetup:
             log=settings.log,
             run_id=run_id,
             draws_regions=draws_regions(recipes),
+            reads_drawings=chart is not None,
             images=images,
             most_renderers=most_renderers,
         )

@@ -165,3 +165,33 @@ def test_regions_that_nobody_is_asked_about_are_found_and_not_drawn():
     assert drawn.image is not None
     assert (found.image, found.dpi) == (None, None)
     assert found.model_copy(update={"image": drawn.image, "dpi": drawn.dpi}) == drawn
+
+
+@pytest.mark.slow
+def test_drawings_that_nobody_asks_about_are_found_and_not_read():
+    def regions(**options):
+        document = PdfDocument(FOLDER / "report.pdf", RenderSettings(), RegionSettings(), [], draws_regions=False, **options)
+        return document.find_regions(document.render_page(0))
+
+    (read,), (found,) = regions(), regions(reads_drawings=False)
+
+    assert read.drawn_answer
+    assert found == read.model_copy(update={"drawn_answer": ""})
+
+
+@pytest.mark.slow
+def test_a_page_is_interpreted_once_however_often_its_neighbours_look_at_it(monkeypatch):
+    loaded = []
+    document = PdfDocument(FOLDER / "report.pdf", RenderSettings(), RegionSettings(enabled=False), [])
+    load = document._load
+    monkeypatch.setattr(document, "_load", lambda index: (loaded.append(index), load(index))[1])
+    alone = [PdfDocument(FOLDER / "report.pdf", RenderSettings(), RegionSettings(enabled=False), []) for _ in range(5)]
+
+    for index in range(5):
+        page = document.render_page(index)
+        assert page == alone[index].render_page(index)
+        for near in (index + 1, index + 2):
+            if near < 5:
+                assert document.edge_lines(near) == alone[near].edge_lines(near)
+
+    assert loaded == [0, 1, 2, 3, 4]

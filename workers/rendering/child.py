@@ -19,7 +19,7 @@ from schemas.page import MAX_CHARS, MAX_WORDS, Region, RenderedPage, pack
 from schemas.settings import Images, RegionSettings, RenderSettings
 from workers.rendering.frames import DOCUMENT, EDGES, FAILURE, PAGE, READY, REGIONS, Frame, read_frame, write_frame
 from workers.rendering.pages.documents import OpenDocument, open_document
-from workers.rendering.pages.pdf_pages import raise_if_out_of_memory
+from workers.rendering.pages.mupdf import raise_if_out_of_memory
 from workers.rendering.pictures import with_page_picture, with_region_pictures
 from workers.rendering.sandbox import limits as sandbox
 from workers.sources.local_files import explained
@@ -29,10 +29,17 @@ class Drawer:
     """Draws pages. It keeps one document open between requests, because the next chunk is often from the same document."""
 
     def __init__(
-        self, render: RenderSettings, regions: RegionSettings, passwords: list[str], *, draws_regions: bool, images: Images
+        self,
+        render: RenderSettings,
+        regions: RegionSettings,
+        passwords: list[str],
+        *,
+        draws_regions: bool,
+        reads_drawings: bool,
+        images: Images,
     ) -> None:
         self._render, self._regions, self._passwords = render, regions, passwords
-        self._draws_regions, self._images = draws_regions, images
+        self._draws_regions, self._reads_drawings, self._images = draws_regions, reads_drawings, images
         self._open: OpenDocument | None = None
         self._file: IO[bytes] | None = None
 
@@ -52,7 +59,12 @@ class Drawer:
                     raise PageError(FailureKind.changed, "the file was replaced while it was opened")
                 through = _through(self._file)
                 self._open = open_document(
-                    Path(through), self._render, self._regions, self._passwords, draws_regions=self._draws_regions
+                    Path(through),
+                    self._render,
+                    self._regions,
+                    self._passwords,
+                    draws_regions=self._draws_regions,
+                    reads_drawings=self._reads_drawings,
                 )
         except (PageError, MemoryError) as error:
             return _failure(error, through, path)
@@ -137,7 +149,8 @@ def main() -> None:
     sandbox.die_with_parent(setup["parent_pid"])
     render = RenderSettings.model_validate(setup["render"])
     regions = RegionSettings.model_validate(setup["regions"])
-    drawer = Drawer(render, regions, setup["passwords"], draws_regions=setup["draws_regions"], images=setup["images"])
+    options = {name: setup[name] for name in ("draws_regions", "reads_drawings", "images")}
+    drawer = Drawer(render, regions, setup["passwords"], **options)
     sandbox.confine(render.memory_bytes)
     write_frame(answers, Frame(READY, b""))
     while True:

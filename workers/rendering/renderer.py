@@ -63,9 +63,11 @@ class Renderer:
         passwords: Sequence[str],
         *,
         draws_regions: bool = True,
+        reads_drawings: bool = True,
         images: Images = "none",
     ) -> None:
-        """`draws_regions`: whether regions are drawn on their own, for an engine. `images`: what is encoded for the lake."""
+        """`draws_regions`: whether regions are drawn on their own, for an engine. `reads_drawings`: whether charts are read from
+        their drawings. `images`: what is encoded for the lake."""
         self._settings = render
         self._bounds = Bounds.of(render, regions, draws_regions=draws_regions, images=images)
         self._setup = {
@@ -73,6 +75,7 @@ class Renderer:
             "regions": regions.model_dump(mode="json"),
             "passwords": list(passwords),
             "draws_regions": draws_regions,
+            "reads_drawings": reads_drawings,
             "images": images,
             "parent_pid": os.getpid(),
         }

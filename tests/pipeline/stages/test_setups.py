@@ -14,21 +14,21 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    ("engine", "tasks", "is_searched", "is_drawn"),
+    ("engine", "tasks", "is_searched", "is_drawn", "is_read"),
     [
-        ("classic", ["ocr", "chart"], True, False),  # charts come from drawings
-        ("classic", ["ocr"], True, False),  # the words of figures are no paragraphs, whoever asks for charts
-        ("scripted", ["ocr", "chart"], True, True),
-        ("scripted", ["ocr"], False, False),
+        ("classic", ["ocr", "chart"], True, False, True),  # charts come from drawings
+        ("classic", ["ocr"], True, False, False),  # the words of figures are no paragraphs, whoever asks for charts
+        ("scripted", ["ocr", "chart"], True, True, True),
+        ("scripted", ["ocr"], False, False, False),
     ],
 )
-def test_regions_are_looked_for_where_they_matter_and_drawn_for_those_who_see_them(engine, tasks, is_searched, is_drawn):
+def test_regions_are_looked_for_where_they_matter_and_drawn_for_those_who_see_them(engine, tasks, is_searched, is_drawn, is_read):
     settings = Settings.model_validate({"engine": {"name": engine}, "read": {"tasks": tasks}})
     recipes = make_recipes(settings, describe_engines(settings.engine, tasks), tasks)
 
     setup = RenderSetup.of(settings, recipes, "run")
 
-    assert (setup.regions.enabled, setup.draws_regions) == (is_searched, is_drawn)
+    assert (setup.regions.enabled, setup.draws_regions, setup.reads_drawings) == (is_searched, is_drawn, is_read)
 
 
 def test_regions_that_are_switched_off_stay_so():

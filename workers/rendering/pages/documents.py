@@ -74,14 +74,20 @@ def _is_pdf(head: bytes, tail: bytes) -> bool:
 
 
 def open_document(
-    path: Path, settings: RenderSettings, regions: RegionSettings, passwords: Sequence[str], *, draws_regions: bool = True
+    path: Path,
+    settings: RenderSettings,
+    regions: RegionSettings,
+    passwords: Sequence[str],
+    *,
+    draws_regions: bool = True,
+    reads_drawings: bool = True,
 ) -> OpenDocument:
     """Raises PageError: empty, unsupported_type, encrypted, corrupt, no_pages, too_large."""
     media_type = sniff(path)
     if media_type == "application/pdf":
         from workers.rendering.pages.pdf_pages import PdfDocument
 
-        return PdfDocument(path, settings, regions, passwords, draws_regions=draws_regions)
+        return PdfDocument(path, settings, regions, passwords, draws_regions=draws_regions, reads_drawings=reads_drawings)
     if media_type is None:
         raise PageError(FailureKind.unsupported_type, "neither a PDF nor an image we decode, by its first bytes")
     from workers.rendering.pages.image_pages import ImageDocument

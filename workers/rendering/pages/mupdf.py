@@ -18,4 +18,12 @@ finally:
 pymupdf.TOOLS.unset_quad_corrections(True)
 """Boxes of characters as MuPDF has them. `pymupdf4llm` switches this at its import: the boxes are the same with and without it."""
 
-__all__ = ["pymupdf"]
+
+def raise_if_out_of_memory(error: Exception) -> None:
+    """MuPDF reports a failed allocation as an error like any other."""
+    text = str(error).lower()
+    if "malloc" in text or "calloc" in text or "out of memory" in text or "bad_alloc" in text:
+        raise MemoryError(str(error)) from error
+
+
+__all__ = ["pymupdf", "raise_if_out_of_memory"]

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -18,8 +18,9 @@ from schemas.source import Document
 from workers.rendering.full_image import FULL_IMAGE_PIXELS
 from workers.rendering.pages.finding_regions.regions import FoundRegion, PageView, find_regions
 from workers.rendering.pages.image_pages import full_image, is_one_color
-from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.mupdf import pymupdf, raise_if_out_of_memory
 from workers.rendering.pages.passwords import spellings
+from workers.rendering.pages.placed_images import placed_images
 from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
 from workers.rendering.pages.text.edge_lines import edge_lines
 from workers.rendering.pages.text.forms import tick_boxes, with_ticks
@@ -38,6 +39,10 @@ _TEXT_FLAGS = 0
 images: `extractDICT` would encode every one of them as a file."""
 
 
+PAGES_AHEAD = 2
+"""As far as a page looks at those behind it."""
+
+
 class PdfDocument:
     def __init__(
         self,
@@ -47,8 +52,10 @@ class PdfDocument:
         passwords: Sequence[str],
         *,
         draws_regions: bool = True,
+        reads_drawings: bool = True,
     ) -> None:
-        self._settings, self._region_settings, self._draws_regions = settings, regions, draws_regions
+        self._settings, self._region_settings = settings, regions
+        self._draws_regions, self._reads_drawings = draws_regions, reads_drawings
         try:
             self._pdf = pymupdf.open(path, filetype="pdf")
             if not self._pdf.is_pdf:
@@ -76,11 +83,20 @@ class PdfDocument:
             producer=_clean(metadata.get("producer")),
         )
         self._shown: ShownPage | None = None
+        self._ahead: dict[int, ShownPage] = {}
+        """Pages whose edges were asked for, and that are probably drawn next: a page is interpreted once."""
+
+    def _load(self, page_index: int) -> "ShownPage":
+        pymupdf.TOOLS.reset_mupdf_warnings()
+        shown = ShownPage(self._pdf.load_page(page_index), self._settings)
+        shown.has_warnings = bool(pymupdf.TOOLS.mupdf_warnings())
+        return shown
 
     def render_page(self, page_index: int) -> RenderedPage:
         self._shown = None
+        self._ahead = {index: page for index, page in self._ahead.items() if 0 <= index - page_index <= PAGES_AHEAD}
+        shown = self._shown = self._ahead.pop(page_index, None) or self._load(page_index)
         pymupdf.TOOLS.reset_mupdf_warnings()
-        shown = self._shown = ShownPage(self._pdf.load_page(page_index), self._settings)
         size = shown.size
         pixels = shown.drawn.pixels
         shown.part_unseen()
@@ -89,7 +105,7 @@ class PdfDocument:
         flags += self._elsewhere if page_index == 0 else []
         if self._pdf.is_repaired:
             flags.append("repaired")
-        if pymupdf.TOOLS.mupdf_warnings():
+        if shown.has_warnings or pymupdf.TOOLS.mupdf_warnings():
             flags.append("render_warnings")
         is_blank = not shown.text.words and is_one_color(as_image(size, pixels))
         if is_blank and not self._is_page(shown.page):
@@ -141,18 +157,20 @@ class PdfDocument:
             shown.region(index, each, self._region_settings if self._draws_regions else None) for index, each in enumerate(found)
         ]
         drawings = [region for region in regions if region.origin == "drawing"]
+        if not self._reads_drawings:
+            return regions
         readings = shown.vector_readings([found[region.region_index].rect_pt for region in drawings])
         read = {region.region_index: _with_reading(region, reading) for region, reading in zip(drawings, readings, strict=True)}
         return [read.get(region.region_index, region) for region in regions]
 
     def edge_lines(self, page_index: int) -> list[EdgeLine]:
-        page = self._pdf.load_page(page_index)
-        page_pt = _page_box(page)
-        words = read_text(pymupdf.TextPage(page.get_displaylist().get_textpage(_TEXT_FLAGS)), page_pt).words
-        return edge_lines(words[:MAX_WORDS], page_pt)
+        shown = self._ahead.get(page_index) or self._load(page_index)
+        if self._shown is not None and 0 < page_index - self._shown.page.number <= PAGES_AHEAD:
+            self._ahead[page_index] = shown
+        return edge_lines(shown.text.words, shown.page_pt)
 
     def close(self) -> None:
-        self._shown = None
+        self._shown, self._ahead = None, {}
         self._pdf.close()
         pymupdf.TOOLS.store_shrink(100)
 
@@ -171,6 +189,8 @@ class ShownPage:
     def __init__(self, page: pymupdf.Page, settings: RenderSettings) -> None:
         self.page, self._settings = page, settings
         self.flags: list[str] = []
+        self.has_warnings = False
+        """MuPDF's, about what the page holds."""
         self._shown_text: pymupdf.TextPage | None = None
         self._list = page.get_displaylist()
         self.page_pt = _page_box(page)
@@ -305,13 +325,6 @@ def _bounded(text: PdfText, flags: list[str]) -> PdfText:
     return PdfText()
 
 
-def raise_if_out_of_memory(error: Exception) -> None:
-    """MuPDF reports a failed allocation as an error like any other."""
-    text = str(error).lower()
-    if "malloc" in text or "calloc" in text or "out of memory" in text or "bad_alloc" in text:
-        raise MemoryError(str(error)) from error
-
-
 def _page_box(page: pymupdf.Page) -> Box:
     box = Box(*map(float, page.rect))
     if not all(map(math.isfinite, box)) or box.width <= 0 or box.height <= 0 or max(box.width, box.height) > MAX_SIDE_PT:
@@ -323,16 +336,6 @@ def as_image(size: Size, pixels: memoryview | bytes) -> Image.Image:
     """A view, grey or RGB by its length."""
     mode = "L" if len(pixels) == size.width_px * size.height_px else "RGB"
     return Image.frombuffer(mode, size, cast(bytes, pixels), "raw", mode, 0, 1)  # any buffer will do
-
-
-def placed_images(shown: pymupdf.DisplayList) -> Iterator[PlacedImage]:
-    """As the page is displayed (rotation applied), those without a size left out."""
-    for info in pymupdf.TextPage(shown.get_textpage(pymupdf.TEXT_PRESERVE_IMAGES)).extractIMGINFO():
-        a, b, c, d, _, _ = info["transform"]
-        across_pt, down_pt = math.hypot(a, b), math.hypot(c, d)
-        if math.isfinite(across_pt * down_pt) and across_pt > 0 and down_pt > 0 and all(map(math.isfinite, info["bbox"])):
-            dpi = 72 * max(info["width"] / across_pt, info["height"] / down_pt)
-            yield PlacedImage(Box(*info["bbox"]), dpi, info["colorspace"] == 1, min(info["width"], info["height"]) < 2)
 
 
 def _is_in(word: Word, part: Box) -> bool:

@@ -12,6 +12,8 @@ _MAX_RISE = 0.8
 _RAISED_SIZE = 0.45, 0.92
 """A mark's baseline lies higher than its line's by this share of the line's font size, and its own size is this share of it. A drop
 capital's neighbours are smaller than that."""
+_MARK_SIZE = 0.8
+"""The same for a mark on a line of its own."""
 _TOUCHES = 0.35
 """In the line's font sizes: a mark is no farther from what it belongs to."""
 MAX_MARKS = 2_000
@@ -23,6 +25,9 @@ def raised_spans(line: dict[str, Any]) -> frozenset[int]:
     to. At the line's beginning one belongs to the words after it."""
     spans = line["spans"]
     if len(spans) < 2 or line["dir"][0] < 0.99:
+        return frozenset()
+    sizes = [span["size"] for span in spans]
+    if min(sizes) >= _RAISED_SIZE[1] * max(sizes):  # most lines
         return frozenset()
     y, size = _base(spans)
     raised: set[int] = set()
@@ -65,7 +70,8 @@ def _text_of(span: dict[str, Any]) -> str:
 def joined(words: list[Word]) -> list[Word]:
     """Words with the small numbers that stand raised at their ends, on lines of their own in the PDF, as their superscripts."""
     marks = [place for place, word in enumerate(words) if word.style & ACROSS and len(word.text) <= 3 and word.text.isdecimal()]
-    if not marks or len(marks) > MAX_MARKS:
+    largest = max((word.size_px for word in words), default=0.0)
+    if len(marks) > MAX_MARKS or not (marks := [place for place in marks if words[place].size_px < _MARK_SIZE * largest]):
         return words
     by_end: dict[int, list[int]] = defaultdict(list)
     for place, word in enumerate(words):
@@ -88,7 +94,7 @@ def joined(words: list[Word]) -> list[Word]:
 def _carries(word: Word, mark: Word) -> bool:
     size = word.size_px
     return (
-        _RAISED_SIZE[0] * size < mark.size_px < 0.8 * size
+        _RAISED_SIZE[0] * size < mark.size_px < _MARK_SIZE * size
         and (word.block, word.line) != (mark.block, mark.line)
         and -0.1 * size < mark.left - word.right < 0.25 * size
         and 0.25 * size < word.bottom - mark.bottom < 0.9 * size

@@ -87,8 +87,8 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     fonts of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where a page has such a font.
     """
     spans = page.extractDICT()
-    has_symbols = any(is_symbol_font(span["font"]) for line in _lines(spans) for span in line["spans"])
-    has_rtl = any(rtl_lines.has_rtl(span["text"]) for line in _lines(spans) for span in line["spans"])
+    has_symbols = any(map(is_symbol_font, {span["font"] for line in _lines(spans) for span in line["spans"]}))
+    has_rtl = rtl_lines.has_rtl("".join([span["text"] for line in _lines(spans) for span in line["spans"]]))
     text = None if has_symbols or has_rtl else join_words(page.extractWORDS(), spans, page_pt)
     if text is None:
         text = read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {})
@@ -151,19 +151,21 @@ def _looks(text: PdfText, line: dict[str, Any]) -> list[tuple[int, "_Look"]]:
     """(number of characters without white space, look) from the last span to the first."""
     looks: list[tuple[int, _Look]] = []
     raised_spans = superscripts.raised_spans(line)
+    direction = _direction(line)
     for place in reversed(range(len(line["spans"]))):
         span = line["spans"][place]
         if num_chars := sum(map(len, span["text"].split())):
-            look = _look(text, span, line, place in raised_spans)
+            look = _look(text, span, direction, place in raised_spans)
             if looks and looks[-1][1] == look:
                 num_chars += looks.pop()[0]
             looks.append((num_chars, look))
     return looks
 
 
-def _look(text: PdfText, span: dict[str, Any], line: dict[str, Any], is_raised: bool) -> "_Look":
+def _look(text: PdfText, span: dict[str, Any], direction: int, is_raised: bool) -> "_Look":
+    """`direction`: the line's."""
     is_invisible = span["alpha"] == 0 or not span["char_flags"] & (_FILLED | _STROKED | _CLIPPED)
-    style = _style(span["flags"]) | _direction(line) | INVISIBLE * is_invisible
+    style = _style(span["flags"]) | direction | INVISIBLE * is_invisible
     return _Look(round(span["size"], 1), style, is_invisible, text.number_of(span["font"]), is_raised)
 
 
@@ -197,9 +199,10 @@ def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, in
             start = len(text.words)
             word: list[_Char] = []
             raised_spans = superscripts.raised_spans(line)
+            direction = _direction(line)
             is_mixed = line["dir"][0] > 0.99 and _is_mixed(line)
             for place, span in enumerate(line["spans"]):
-                look = _look(text, span, line, place in raised_spans)
+                look = _look(text, span, direction, place in raised_spans)
                 is_symbols = is_symbol_font(span["font"])
                 for char in span["chars"]:
                     letter, bbox = char["c"], char["bbox"]

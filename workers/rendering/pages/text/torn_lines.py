@@ -10,6 +10,8 @@ _INDIC = re.compile("[\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff]")
 
 def down_lines(words: list[Word]) -> list[Word]:
     """Glyphs of a column of Chinese or Japanese share their line: MuPDF gives each a line of its own."""
+    if not any(word.style & DOWN for word in words):
+        return words
     joined: list[Word] = []
     for word in words:
         before = joined[-1] if joined else None
@@ -29,6 +31,8 @@ def down_lines(words: list[Word]) -> list[Word]:
 def whole_words(words: list[Word]) -> list[Word]:
     """Words and lines of Indic scripts, which MuPDF tears where a sign is drawn left of its letter: what touches is one word, and
     words a blank apart are on one line. A sign that combines with a letter begins no word."""
+    if not _INDIC.search("".join([word.text for word in words])):
+        return words
     whole: list[Word] = []
     for word in words:
         before = whole[-1] if whole else None

@@ -219,9 +219,14 @@ def _stacked(words: Sequence[Word]) -> dict[int, set[int]]:
 
 
 def _share_place(word: Word, other: Word) -> bool:
-    shared = word.box.intersection(other.box)
-    smaller = min(word.box.width, other.box.width), min(word.box.height, other.box.height)
-    return shared.width > 0.1 * smaller[0] and shared.height > 0.5 * smaller[1] and word.text != other.text
+    text, left, top, right, bottom, *_ = word
+    other_text, other_left, other_top, other_right, other_bottom, *_ = other
+    height, width = min(bottom - top, other_bottom - other_top), min(right - left, other_right - other_left)
+    return (
+        min(bottom, other_bottom) - max(top, other_top) > 0.5 * height
+        and min(right, other_right) - max(left, other_left) > 0.1 * width
+        and text != other_text
+    )
 
 
 def _covered(words: Sequence[Word], bands: Boxes, order: Sequence[Drawn]) -> list[bool]:
