@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa
+from workers.engines.ovis.attention.splits import Splits
 
 MAX_QUERIES = 8
 """Most new tokens of a row in one decode step: its last token and up to 7 tokens of a draft."""
 
-DecodeAttention = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
-"""(query, keys, values, tables, firsts, lengths, scale) -> [rows, queries, heads, head_dim]: see `paged.attend_decode`."""
+DecodeAttention = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Splits, float], Tensor]
+"""(query, keys, values, tables, firsts, lengths, splits, scale) -> [rows, queries, heads, head_dim]: see `paged.attend_decode`."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class Kernels:
 
 class Workspace:
     """Buffers in which a step's keys and values are gathered. All layers and steps share them, because the page faults of new
-    memory
-    cost the CPU more than the copy (16 rows of 700 tokens: 2.6 ms with them, 0.12 ms without)."""
+    memory cost the CPU more than the copy (16 rows of 700 tokens: 2.6 ms with them, 0.12 ms without)."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
@@ -91,6 +91,8 @@ class Step:
     """[sum of lengths] int64: the slots of all tokens of all rows; None if every token is new, or no kernel needs it."""
     padding: Padding | None = None
     """For a short step whose rows differ in their number of new tokens."""
+    splits: Splits | None = None
+    """For a short step with a kernel that decodes."""
     _masks: dict[tuple[int | None, int], Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -129,8 +131,8 @@ def attend(layer: int, query: Tensor, key: Tensor, value: Tensor, step: Step, *,
         if step.padding is not None:
             query = query.index_select(0, step.padding.of_packed)
         rows = query.view(len(step.num_new), -1, *query.shape[1:])
-        if step.kernels.decode is not None and window is None:
-            out = step.kernels.decode(rows, keys, values, step.tables, step.firsts, step.num_tokens, scale)
+        if step.kernels.decode is not None and step.splits is not None and window is None:
+            out = step.kernels.decode(rows, keys, values, step.tables, step.firsts, step.num_tokens, step.splits, scale)
         else:
             out = attend_rows(rows, keys, values, step, scale, window)
         out = out.flatten(0, 1)

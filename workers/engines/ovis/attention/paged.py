@@ -1,10 +1,8 @@
 """Attention for decoding in Triton. It reads keys and values in place from the cache's blocks, each byte once, also for the several
 queries of a row whose draft is checked: 8 queries of the 2B and 4 of the 9B fill one tile of 16 rows.
 
-Triton comes with torch for CUDA. The reference in `cache_attention` gathers first, which moves the same bytes three times. If the
-rows
-are too few to fill the GPU, the keys of a row are cut into splits that run in parallel; their results are joined by softmax
-weights.
+Triton comes with torch for CUDA. The reference in `cache_attention` gathers first, which moves the same bytes three times. The keys
+of a row are cut into splits that run in parallel (see `splits`); their results are joined by softmax weights.
 """
 
 import torch
@@ -12,26 +10,24 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from workers.engines.ovis.attention.splits import MAX_SPLITS, Splits
+
 BLOCK_TOKENS = (16, 32, 64)
 """Allowed tokens per block. A block is one tile of the kernel, whose sides must be powers of two and at least 16."""
-MAX_SPLITS = 16
-NUM_PROGRAMS = 512
-"""Number of programs up to which splits are made: more than two for each multiprocessor of a large GPU."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _attend_split(  # type: ignore[no-untyped-def]
-    query, keys, values, tables, firsts, lengths, partial, weights, scale,
+    query, keys, values, tables, firsts, lengths, rows, starts, ends, partial, weights, scale,
     query_row, query_token, query_head, key_block, key_token, key_head, value_block, value_token, value_head, table_row,
     QUERIES: tl.constexpr, GROUP: tl.constexpr, TILE: tl.constexpr, HEAD_DIM: tl.constexpr, HEAD_TILE: tl.constexpr,
-    BLOCK: tl.constexpr, SPLITS: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
-    row, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    split, kv_head = tl.program_id(0), tl.program_id(1)
+    row = tl.load(rows + split)
     length = tl.load(lengths + row)
-    num_blocks = tl.cdiv(length, BLOCK)
-    per_split = tl.cdiv(num_blocks, SPLITS)
-    first = split * per_split
-    last = tl.minimum(first + per_split, num_blocks)
+    first = tl.load(starts + split)
+    last = tl.load(ends + split)
 
     # The tile's rows: all heads of the group for the first query, then for the second, and so on.
     each = tl.arange(0, TILE)
@@ -70,31 +66,53 @@ def _attend_split(  # type: ignore[no-untyped-def]
     has_none = total == 0.0
     mixed = mixed / tl.where(has_none, 1.0, total)[:, None]
     weight = tl.where(has_none, float("-inf"), best + tl.log(tl.where(has_none, 1.0, total)))
-    place = ((row * QUERIES + at_query) * tl.num_programs(1) * GROUP + own) * SPLITS + split
+    place = (split * QUERIES + at_query) * tl.num_programs(1) * GROUP + own
     tl.store(partial + place[:, None] * HEAD_DIM + dims[None, :], mixed, mask=is_real)
     tl.store(weights + place, weight, mask=each < QUERIES * GROUP)
 
 
+@triton.jit  # type: ignore[untyped-decorator]
+def _join_splits(  # type: ignore[no-untyped-def]
+    partial, weights, bounds, out, HEAD_DIM: tl.constexpr, HEAD_TILE: tl.constexpr, MOST: tl.constexpr
+):  # fmt: skip
+    row, own, width = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
+    first = tl.load(bounds + row)
+    count = tl.load(bounds + row + 1) - first
+    each = tl.arange(0, MOST)
+    dims = tl.arange(0, HEAD_TILE)
+    place = (first + each) * width + own
+    weight = tl.load(weights + place, mask=each < count, other=float("-inf"))
+    best = tl.max(weight, 0)
+    share = tl.exp(weight - tl.where(best == float("-inf"), 0.0, best))
+    total = tl.sum(share, 0)
+    is_real = (each < count)[:, None] & (dims < HEAD_DIM)[None, :]
+    mixed = tl.load(partial + place[:, None] * HEAD_DIM + dims[None, :], mask=is_real, other=0.0)
+    mixed = tl.sum(mixed * share[:, None], 0) / tl.where(total == 0.0, 1.0, total)
+    tl.store(out + (row * width + own) * HEAD_DIM + dims, mixed.to(out.dtype.element_ty), mask=dims < HEAD_DIM)
+
+
 def attend_decode(
-    query: Tensor, keys: Tensor, values: Tensor, tables: Tensor, firsts: Tensor, lengths: Tensor, scale: float
+    query: Tensor, keys: Tensor, values: Tensor, tables: Tensor, firsts: Tensor, lengths: Tensor, splits: Splits, scale: float
 ) -> Tensor:
     """[rows, queries, heads, head_dim], as query: the last tokens of each row, whose keys and values are in the cache already.
 
     `keys` and `values` [blocks, block_tokens, key/value heads, head_dim]; `tables` [rows, blocks], `firsts` and `lengths` [rows]
-    int64: the position of the first query, and the number of keys. Query i looks at the keys up to `firsts` + i.
+    int64: the position of the first query, and the number of keys. Query i looks at the keys up to `firsts` + i. A row without
+    splits is zeros.
     """
     rows, queries, heads, head_dim = query.shape
     block, kv_heads = keys.shape[1:3]
-    group = heads // kv_heads
-    splits = max(1, min(MAX_SPLITS, NUM_PROGRAMS // (rows * kv_heads), tables.shape[1]))
-    partial = torch.empty(rows, queries, heads, splits, head_dim, dtype=torch.float32, device=query.device)
-    weights = torch.empty(rows, queries, heads, splits, dtype=torch.float32, device=query.device)
-    _attend_split[(rows, kv_heads, splits)](
-        query, keys, values, tables, firsts, lengths, partial, weights, scale,
+    group, head_tile, num_splits = heads // kv_heads, max(16, triton.next_power_of_2(head_dim)), len(splits.rows)
+    partial = torch.empty(num_splits, queries, heads, head_dim, dtype=torch.float32, device=query.device)
+    weights = torch.empty(num_splits, queries, heads, dtype=torch.float32, device=query.device)
+    out = torch.empty(query.shape, dtype=query.dtype, device=query.device)
+    _attend_split[(num_splits, kv_heads)](
+        query, keys, values, tables, firsts, lengths, splits.rows, splits.starts, splits.ends, partial, weights, scale,
         *query.stride()[:3], *keys.stride()[:3], *values.stride()[:3], tables.stride(0),
         QUERIES=queries, GROUP=group, TILE=max(16, triton.next_power_of_2(queries * group)),
-        HEAD_DIM=head_dim, HEAD_TILE=max(16, triton.next_power_of_2(head_dim)), BLOCK=block, SPLITS=splits,
+        HEAD_DIM=head_dim, HEAD_TILE=head_tile, BLOCK=block,
     )  # fmt: skip
-    if splits == 1:
-        return partial[:, :, :, 0].to(query.dtype)
-    return (partial * weights.softmax(-1)[..., None]).sum(3).to(query.dtype)
+    _join_splits[(rows, queries * heads)](
+        partial, weights, splits.bounds, out, HEAD_DIM=head_dim, HEAD_TILE=head_tile, MOST=MAX_SPLITS
+    )
+    return out

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from workers.engines.ovis.attention.cache_attention import MAX_QUERIES, Step
+from workers.engines.ovis.attention.splits import Splits, cut
 from workers.engines.ovis.attention.transfer import pinned, to_device
 from workers.engines.ovis.decoding.decoder import MAX_STEP_TOKENS, BatchRow, Decoder, Numbers
 from workers.engines.ovis.decoding.device import still_works
@@ -80,14 +81,14 @@ class DecodeGraphs:
     def add(self, shape: Shape) -> None:
         """Records a step of this shape."""
         self._fill([], shape)
-        positions, slots, firsts, num_tokens, tables = self._places(shape)
+        positions, slots, firsts, num_tokens, *splits, tables = self._places(shape)
         decoder, many = self._decoder, shape.num_tokens
 
         def run() -> None:
             step = Step(
                 decoder.keys, decoder.values, slots=slots, tables=tables, firsts=firsts, num_tokens=num_tokens,
                 num_new=[shape.queries] * shape.rows, lengths=[shape.queries] * shape.rows, workspace=decoder.workspace,
-                kernels=decoder.kernels,
+                kernels=decoder.kernels, splits=Splits(*splits),
             )  # fmt: skip
             self._logits[:many].copy_(decoder.run(decoder.embed(self._tokens[:many]), positions, step, ends=None))
 
@@ -116,23 +117,30 @@ class DecodeGraphs:
         return self._logits.index_select(0, there)
 
     def _num_numbers(self, shape: Shape) -> int:
-        return 2 * shape.num_tokens + shape.rows * (2 + self._width)
+        return sum(self._sizes(shape))
 
     def _places(self, shape: Shape) -> list[Tensor]:
-        """[positions, slots] of each token, [firsts, numbers of tokens, tables] of each row. They are contiguous, one after the
-        other."""
+        """[positions, slots] of each token, [firsts, numbers of tokens] of each row, the four of `Splits`, the tables of all rows.
+        They are contiguous, one after the other."""
         *flat, tables = torch.split(self._numbers[: self._num_numbers(shape)], self._sizes(shape))
         return [*flat, tables.view(shape.rows, self._width)]
 
     def _sizes(self, shape: Shape) -> list[int]:
-        return [shape.num_tokens, shape.num_tokens, shape.rows, shape.rows, shape.rows * self._width]
+        splits = self._decoder.most_splits(shape.rows)
+        return [*[shape.num_tokens] * 2, *[shape.rows] * 2, *[splits] * 3, shape.rows + 1, shape.rows * self._width]
 
     def _fill(self, rows: Sequence[BatchRow], shape: Shape) -> Numbers:
         """Writes the step's numbers; the places of the rows' tokens in it."""
         block_tokens, waste = self._decoder.block_tokens, self._decoder.waste_block
         host = np.full(self._num_numbers(shape), waste, dtype=np.int64)
-        positions, slots, firsts, num_tokens, tables = np.split(host, np.cumsum(self._sizes(shape))[:-1])
+        positions, slots, firsts, num_tokens, *splits, tables = np.split(host, np.cumsum(self._sizes(shape))[:-1])
         positions[:], slots[:], firsts[:], num_tokens[:] = 0, waste * block_tokens, 0, 1
+        for numbers in splits:
+            numbers[:] = 0
+        if rows:
+            cuts = cut([-(-row.length // block_tokens) for row in rows], self._decoder.most_splits(shape.rows))
+            for numbers, needed, rest in zip(splits, cuts, (0, 0, 0, cuts[-1][-1]), strict=True):  # the rest is empty
+                numbers[: len(needed)], numbers[len(needed) :] = needed, rest
         tables = tables.reshape(shape.rows, self._width)
         places = []
         for index, row in enumerate(rows):

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workers.engines.ovis.attention.cache_attention import Kernels, Padding, Step, Workspace, attend, is_short
+from workers.engines.ovis.attention.splits import Splits, cut, most_splits
 from workers.engines.ovis.attention.transfer import to_device
 
 Numbers = npt.NDArray[np.int64]
@@ -69,11 +70,15 @@ class Decoder:
             numbers += padding(num_new)
         elif not is_short(num_new) and num_new != lengths:
             numbers.append(self._slots(tables, np.concatenate([np.arange(length) for length in lengths]), lengths))
+        num_before = len(numbers)
+        if self.kernels.decode is not None and is_short(num_new):
+            numbers += cut([-(-length // self.block_tokens) for length in lengths], self.most_splits(len(rows)))
         blocks, at, slots, firsts_there, num_tokens, ends_there, *more = to_device(self.device, *numbers)
+        more, splits = more[: num_before - 6], more[num_before - 6 :]
         step = Step(
             self.keys, self.values, slots=slots, tables=blocks, firsts=firsts_there, num_tokens=num_tokens, num_new=num_new,
             lengths=lengths, workspace=self.workspace, kernels=self.kernels, past=more[0] if more and not is_padded else None,
-            padding=Padding(*more) if is_padded else None,
+            padding=Padding(*more) if is_padded else None, splits=Splits(*splits) if splits else None,
         )  # fmt: skip
         return self.run(embedded, at, step, ends=None if all_logits or len(rows) == len(embedded) else ends_there)
 
@@ -97,6 +102,10 @@ class Decoder:
         """Slots of the tokens at `positions`; the first `counts[0]` belong to the first row, and so on."""
         of_row = np.repeat(np.arange(len(counts)), counts)
         return tables[of_row, positions // self.block_tokens] * self.block_tokens + positions % self.block_tokens
+
+    def most_splits(self, num_rows: int) -> int:
+        """Number of splits into which the keys of so many rows may be cut."""
+        return most_splits(num_rows, self.layers[0].heads[1])
 
     def wipe(self, blocks: Sequence[int]) -> None:
         """Zeroes the blocks of a request that gave NaN. The next user reads them behind its own tokens, masked, and a masked value

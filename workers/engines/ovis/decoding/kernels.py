@@ -11,6 +11,8 @@ from torch import Tensor
 
 from workers.engines.ovis.attention.cache_attention import MAX_QUERIES, DecodeAttention, Kernels, Step, Workspace, attend_rows
 from workers.engines.ovis.attention.packed import PackedAttention, Segments, sdpa, varlen
+from workers.engines.ovis.attention.splits import Splits, cut, most_splits
+from workers.engines.ovis.attention.transfer import to_device
 from workers.engines.ovis.decoding.decoder import Decoder
 from workers.engines.ovis.decoding.device import is_sticky, synchronise
 
@@ -123,7 +125,7 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
     rows = max(1, min(DECODE_ROWS, keys.shape[1] // per_row))
     length = min(PAGE_TOKENS, keys.shape[1] * block)
     tables = torch.arange(rows * per_row, device=keys.device).view(rows, per_row) % keys.shape[1]
-    step = _decode_step(keys, values, tables, [length] * rows, [1] * rows)
+    step, splits = _decode_step(keys, values, tables, [length] * rows, [1] * rows)
     query = torch.randn(rows, 1, num_heads, head_dim, device=keys.device).to(keys.dtype)
     given = query, keys[0], values[0]
     # Timed in the cache itself, because the blocks of `largest_error` fit the GPU's own cache and are read faster than a page's.
@@ -134,7 +136,7 @@ def choose_decode(keys: Tensor, values: Tensor, num_heads: int) -> DecodeAttenti
             "decoding",
             {
                 "reference": lambda: attend_rows(*given, step, head_dim**-0.5, None),
-                "paged": lambda: attend_decode(*given, step.tables, step.firsts, step.num_tokens, head_dim**-0.5),
+                "paged": lambda: attend_decode(*given, step.tables, step.firsts, step.num_tokens, splits, head_dim**-0.5),
             },
             keys.dtype,
         )
@@ -158,20 +160,23 @@ def largest_error(
 
     keys, values = (normal(1, 40, block, kv_heads, head_dim) for _ in range(2))
     errors = []
-    for lengths in ([7 * block + 5], [1, 3 * block, block - 1, 2 * block + 1] * (num_rows // 4)):
+    for lengths in ([7 * block + 5], [1, 3 * block, block - 1, 6 * block + 1] * (num_rows // 4)):
         tables = torch.randint(0, 40, (len(lengths), -(-max(lengths) // block)), generator=generator, device=device)
         for queries in (1, 3, MAX_QUERIES):
             num_new = [min(length, max(1, queries - (row - len(lengths) + 1) % 3)) for row, length in enumerate(lengths)]
             query = normal(len(lengths), queries, num_heads + kv_heads, head_dim)
             query = query[:, :, :num_heads]  # strided like the output of the joined projection
-            step = _decode_step(keys, values, tables, lengths, num_new)
+            step, splits = _decode_step(keys, values, tables, lengths, num_new)
             scale = head_dim**-0.5
-            said = kernel(query, keys[0], values[0], tables, step.firsts, step.num_tokens, scale)
+            said = kernel(query, keys[0], values[0], tables, step.firsts, step.num_tokens, splits, scale)
             errors.append(relative_error(said, attend_rows(query, keys[0], values[0], step, scale, None)))
     return max(errors)
 
 
-def _decode_step(keys: Tensor, values: Tensor, tables: Tensor, lengths: list[int], num_new: list[int]) -> Step:
-    num_tokens = torch.tensor(lengths, device=keys.device)
-    firsts = num_tokens - torch.tensor(num_new, device=keys.device)
-    return Step(keys, values, tables[:, 0], tables, firsts, num_tokens, num_new, lengths, Workspace())
+def _decode_step(keys: Tensor, values: Tensor, tables: Tensor, lengths: list[int], num_new: list[int]) -> tuple[Step, Splits]:
+    device, (block, kv_heads) = keys.device, keys.shape[2:4]
+    num_tokens = torch.tensor(lengths, device=device)
+    firsts = num_tokens - torch.tensor(num_new, device=device)
+    arrays = cut([-(-length // block) for length in lengths], most_splits(len(lengths), kv_heads))
+    step = Step(keys, values, tables[:, 0], tables, firsts, num_tokens, num_new, lengths, Workspace())
+    return step, Splits(*to_device(device, *arrays))

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 HAS_CUDA = torch.version.cuda is not None
 DEVICE = torch.device("cuda", 0) if HAS_CUDA else torch.device("meta")
 MODE = FakeTensorMode(allow_non_fake_inputs=True) if HAS_CUDA else contextlib.nullcontext()
-OWN = Kernels(decode=lambda query, keys, values, tables, firsts, lengths, scale: torch.empty_like(query))
+OWN = Kernels(decode=lambda query, keys, values, tables, firsts, lengths, splits, scale: torch.empty_like(query))
 
 
 class Event:

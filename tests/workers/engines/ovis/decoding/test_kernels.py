@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[5]
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
-def right(query, keys, values, tables, firsts, lengths, scale):
+def right(query, keys, values, tables, firsts, lengths, splits, scale):
     """A stand-in for a kernel: the reference, given what a kernel is given."""
     num_new = [query.shape[1]] * len(query)
     step = Step(keys[None], values[None], tables[:, 0], tables, firsts, lengths, num_new, lengths.tolist(), Workspace())
@@ -132,9 +132,9 @@ def test_a_paged_kernel_that_does_not_run_is_not_used_but_a_dead_device_flies(pa
 def test_the_check_sees_what_is_wrong():
     assert error_of(right) < 1e-5
     assert error_of(lambda *given: right(*given) * 1.01) > 5e-3
-    assert error_of(lambda q, k, v, t, firsts, lengths, s: right(q, k, v, t, firsts, (lengths - 1).clamp(min=1), s)) > 1e-2
-    assert error_of(lambda q, k, v, t, firsts, lengths, s: right(q, k, v, t, firsts + 1, lengths, s)) > 1e-2
-    assert error_of(lambda q, k, v, tables, firsts, lengths, s: right(q, k, v, tables.roll(1, 0), firsts, lengths, s)) > 1e-2
+    assert error_of(lambda q, k, v, t, firsts, lengths, *rest: right(q, k, v, t, firsts, (lengths - 1).clamp(min=1), *rest)) > 1e-2
+    assert error_of(lambda q, k, v, t, firsts, lengths, *rest: right(q, k, v, t, firsts + 1, lengths, *rest)) > 1e-2
+    assert error_of(lambda q, k, v, tables, *rest: right(q, k, v, tables.roll(1, 0), *rest)) > 1e-2
 
 
 SHAPES = "((16, 8, 128, 32), (32, 8, 128, 64), (6, 1, 40, 16), (4, 4, 16, 32))"
@@ -145,7 +145,7 @@ import numpy as np
 import torch
 from triton.runtime import interpreter
 from workers.engines.ovis.decoding.kernels import TOLERANCE, largest_error
-from workers.engines.ovis.attention import paged
+from workers.engines.ovis.attention import paged, splits
 
 # The interpreter keeps bfloat16 as its 16 bits and multiplies those as if they were numbers: they are widened for it.
 multiply = interpreter.InterpreterBuilder.create_dot
@@ -158,8 +158,8 @@ interpreter.InterpreterBuilder.create_dot = create_dot
 
 for dtype in (torch.float32, torch.bfloat16):
     for heads, kv_heads, head_dim, block in {FEW_HEADS}:
-        for programs in (1, 512):  # one split; as many as there are blocks
-            paged.NUM_PROGRAMS = programs
+        for programs in (1, 512):  # one split of each row; as many as there are blocks
+            splits.NUM_PROGRAMS = programs
             error = largest_error(
                 paged.attend_decode, block, heads, kv_heads, head_dim, dtype, torch.device("cpu"), num_rows=4
             )
@@ -169,25 +169,31 @@ COMPILED = f"""
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from workers.engines.ovis.attention.paged import _attend_split as kernel
+from workers.engines.ovis.attention.paged import MAX_SPLITS, _attend_split, _join_splits
 
-types = {{"tables": "*i64", "firsts": "*i64", "lengths": "*i64", "partial": "*fp32", "weights": "*fp32", "scale": "fp32"}}
+numbers = dict.fromkeys(("tables", "firsts", "lengths", "rows", "starts", "ends", "bounds"), "*i64")
+types = numbers | {{"partial": "*fp32", "weights": "*fp32", "scale": "fp32"}}
+
+def compiled(kernel, known, constants, capability):
+    known = known | dict.fromkeys(constants, "constexpr")
+    signature = {{name: known.get(name, "i32") for name in kernel.arg_names}}
+    at = {{(kernel.arg_names.index(name),): value for name, value in constants.items()}}
+    return triton.compile(ASTSource(fn=kernel, signature=signature, constexprs=at), target=GPUTarget("cuda", capability, 32))
+
 for number in ("bf16", "fp16", "fp32"):
     for heads, kv_heads, head_dim, block in {SHAPES}:
         group = heads // kv_heads
         for queries in (1, 4, 8):
-            constants = dict(QUERIES=queries, GROUP=group, TILE=max(16, triton.next_power_of_2(queries * group)), HEAD_DIM=head_dim,
-                             HEAD_TILE=max(16, triton.next_power_of_2(head_dim)), BLOCK=block, SPLITS=4)
-            known = types | {{name: "*" + number for name in ("query", "keys", "values")}} | dict.fromkeys(constants, "constexpr")
-            signature = {{name: known.get(name, "i32") for name in kernel.arg_names}}
-            at = {{(kernel.arg_names.index(name),): value for name, value in constants.items()}}
+            head = dict(HEAD_DIM=head_dim, HEAD_TILE=max(16, triton.next_power_of_2(head_dim)))
+            tile = dict(QUERIES=queries, GROUP=group, TILE=max(16, triton.next_power_of_2(queries * group)), BLOCK=block)
+            known = types | {{name: "*" + number for name in ("query", "keys", "values", "out")}}
             for capability in (80, 90) if queries != 4 else (90,):
-                source = ASTSource(fn=kernel, signature=signature, constexprs=at)
-                compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
-                assert len(compiled.asm["cubin"]) > 1000
-                assert compiled.metadata.shared < 99 * 1024  # of what every GPU since 8.0 gives a program
+                made = compiled(_attend_split, known, tile | head, capability)
+                assert len(made.asm["cubin"]) > 1000
+                assert made.metadata.shared < 99 * 1024  # of what every GPU since 8.0 gives a program
                 if number != "fp32":
-                    assert "mma.sync" in compiled.asm["ptx"] or "wgmma" in compiled.asm["ptx"], "the tensor cores are not used"
+                    assert "mma.sync" in made.asm["ptx"] or "wgmma" in made.asm["ptx"], "the tensor cores are not used"
+        assert len(compiled(_join_splits, known, head | dict(MOST=MAX_SPLITS), 80).asm["cubin"]) > 1000
 """
 
 
