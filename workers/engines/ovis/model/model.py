@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from transformers import GenerationMixin, PreTrainedModel, Qwen3ForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from workers.engines.ovis.attention.transfer import to_device
 from workers.engines.ovis.model.configuration import NUM_INDICATORS, Ovis2_5Config
 from workers.engines.ovis.model.prompt import ATOM, INDICATORS
 from workers.engines.ovis.model.vision import Grid
@@ -45,20 +46,21 @@ class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type
 
     def embed_prompt(self, ids: Tensor, atoms: Tensor | None) -> Tensor:
         """[..., num_tokens] with marks -> [..., num_tokens, hidden]. `atoms` fill the atom marks in order. Ids that are on the host
-        are
-        searched there, so that the device need not wait."""
-        device = self.vte.weight.device
-        embedded = self.llm.model.embed_tokens(ids.clamp(min=0).to(device, non_blocking=True))
-        rows, marks = embedded.view(-1, embedded.shape[-1]), ids.flatten()
-        for index, mark in enumerate(INDICATORS):
-            at = (marks == mark).nonzero()[:, 0].to(device, non_blocking=True)
-            rows[at] = self.vte.weight[index - NUM_INDICATORS]
-        at = (marks == ATOM).nonzero()[:, 0].to(device, non_blocking=True)
-        if len(at) != (0 if atoms is None else len(atoms)):
-            raise ValueError(f"the prompt has room for {len(at)} atoms, the images make {0 if atoms is None else len(atoms)}")
+        are searched there and copied at once, so that the device need not wait."""
+        device, marks = self.vte.weight.device, ids.flatten()
+        places = [(marks == mark).nonzero()[:, 0] for mark in (*INDICATORS, ATOM)]
+        if ids.device != device:
+            marks, *places = to_device(device, *(tensor.cpu().numpy() for tensor in (marks, *places)))
+        *of_indicators, of_atoms = places
+        rows = self.llm.model.embed_tokens(marks.clamp(min=0))
+        for index, place in enumerate(of_indicators):
+            rows[place] = self.vte.weight[index - NUM_INDICATORS]
+        if len(of_atoms) != (0 if atoms is None else len(atoms)):
+            made = 0 if atoms is None else len(atoms)
+            raise ValueError(f"the prompt has room for {len(of_atoms)} atoms, the images make {made}")
         if atoms is not None:
-            rows[at] = atoms.to(rows.dtype)
-        return embedded
+            rows[of_atoms] = atoms.to(rows.dtype)
+        return rows.view(*ids.shape, -1)
 
     def forward(
         self,
@@ -84,8 +86,7 @@ class Ovis2_5ForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type
         **kwargs: Any,
     ) -> Any:
         """Generates as the reference does: the language model continues embeddings by its own generation config (greedy by
-        default).
-        Gives new tokens only; penalties apply to generated tokens alone."""
+        default). Gives new tokens only; penalties apply to generated tokens alone."""
         if inputs_embeds is None:
             inputs_embeds = self._inputs_embeds(input_ids, pixel_values, grid_thws)
         if attention_mask is None:
