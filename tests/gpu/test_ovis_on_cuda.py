@@ -135,8 +135,9 @@ def test_the_paged_kernel_agrees_with_the_reference(dtype, heads, kv_heads, head
 
 @pytest.mark.parametrize("is_causal", [False, True])
 @pytest.mark.parametrize(("heads", "kv_heads", "head_dim"), [(16, 16, 72), (16, 8, 128), (32, 8, 128)])
-def test_torchs_packed_attention_agrees_with_the_reference(is_causal, heads, kv_heads, head_dim):
-    problem = Problem([700, 3, 128, 128, 1], heads, kv_heads, head_dim, torch.bfloat16, torch.device("cuda"))
+@pytest.mark.parametrize("num_new", [None, [5, 3, 128, 17, 1]])
+def test_torchs_packed_attention_agrees_with_the_reference(is_causal, heads, kv_heads, head_dim, num_new):
+    problem = Problem([700, 3, 128, 128, 1], heads, kv_heads, head_dim, torch.bfloat16, torch.device("cuda"), num_new=num_new)
     said, right = (problem.run(attention, is_causal=is_causal)() for attention in (varlen, sdpa))
     assert relative_error(said, right) <= TOLERANCE[torch.bfloat16]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
 from workers.engines.ovis.attention.cache_attention import Kernels, Step, Workspace, attend_rows
 from workers.engines.ovis.attention.packed import sdpa
@@ -92,6 +93,22 @@ def test_torchs_packed_attention_is_dropped_where_it_does_not_run(caplog):
     candidates = {name: problem.run(one, is_causal=True) for name, one in (("sdpa", sdpa), ("varlen", kernels.varlen))}
     assert fastest("prompts", candidates, torch.float32) == "sdpa"
     assert "varlen of prompts does not run here" in caplog.text
+
+
+def test_packed_attention_that_takes_new_tokens_for_a_prompts_first_is_not_used(caplog):
+    """Causal masks may begin at the first key or end at the last: that differs where a prompt's beginning is in the cache."""
+
+    def first(query, key, value, queries, keys, *, is_causal, scale):
+        heads = zip(*(torch.split(x, each.lengths) for x, each in ((query, queries), (key, keys), (value, keys))), strict=True)
+        own = [(x.transpose(0, 1) for x in segment) for segment in heads]
+        return torch.cat([scaled_dot_product_attention(*x, is_causal=is_causal, scale=scale).transpose(0, 1) for x in own])
+
+    for num_new, expected in (([8, 5], ""), ([8, 2], "first of prompts is off by")):
+        problem = kernels.Problem([8, 5], 2, 2, 8, torch.float32, torch.device("cpu"), num_new=num_new)
+        candidates = {name: problem.run(one, is_causal=True) for name, one in (("sdpa", sdpa), ("first", first))}
+        fastest("prompts", candidates, torch.float32)
+        assert expected in caplog.text
+        assert bool(expected) == ("off by" in caplog.text)
 
 
 def test_a_paged_kernel_that_agrees_and_is_faster_decodes_and_the_cache_is_left_empty(paged, cache, monkeypatch):
@@ -198,7 +215,7 @@ for number in ("bf16", "fp16", "fp32"):
 
 
 def run_apart(code, **environment):
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, **environment}, timeout=600)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, **environment}, timeout=3600)
 
 
 @pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: it comes with torch for CUDA")
