@@ -10,26 +10,30 @@ from contextlib import contextmanager
 class Watchdog:
     """`expired` is called once, on a thread of its own, if a turn takes longer than `bound_s`."""
 
-    def __init__(self, bound_s: float, expired: Callable[[], None]) -> None:
-        self._bound_s, self._expired = bound_s, expired
+    def __init__(self, bound_s: float, expired: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._bound_s, self._expired, self._clock = bound_s, expired, clock
         self._since: float | None = None
         self._is_over = threading.Event()
         threading.Thread(target=self._watch, name="ovis-watchdog", daemon=True).start()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        self._since = time.monotonic()
+        self._since = self._clock()
         try:
             yield
         finally:
             self._since = None
+
+    def hangs(self) -> bool:
+        """True if the turn that runs now has lasted too long."""
+        since = self._since
+        return since is not None and self._clock() - since > self._bound_s
 
     def close(self) -> None:
         self._is_over.set()
 
     def _watch(self) -> None:
         while not self._is_over.wait(self._bound_s / 10):
-            since = self._since
-            if since is not None and time.monotonic() - since > self._bound_s:
+            if self.hangs():
                 self._expired()
                 return

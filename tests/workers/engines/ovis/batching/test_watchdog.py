@@ -1,35 +1,52 @@
-"""A turn that never ends is noticed from outside, and only that."""
+"""A turn that never ends is noticed from outside, and only that. The clock is the test's."""
 
 import threading
-import time
+
+import pytest
 
 from workers.engines.ovis.batching.watchdog import Watchdog
 
+WAIT_S = 300
 
-def test_a_turn_that_hangs_is_noticed_while_it_hangs():
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_turn_that_hangs_is_noticed_while_it_hangs(clock):
     noticed = threading.Event()
-    watchdog = Watchdog(0.05, noticed.set)
+    watchdog = Watchdog(0.05, noticed.set, clock)
     with watchdog.turn():
-        assert noticed.wait(5)
+        clock.now = 0.06
+        assert noticed.wait(WAIT_S)
 
 
-def test_many_short_turns_and_the_rest_between_them_are_no_hang():
-    noticed = threading.Event()
-    watchdog = Watchdog(0.5, noticed.set)
+def test_many_short_turns_and_the_rest_between_them_are_no_hang(clock):
+    watchdog = Watchdog(1.0, lambda: None, clock)
     for _ in range(5):
         with watchdog.turn():
-            time.sleep(0.01)
-    assert not noticed.wait(0.7)
+            clock.now += 0.9
+            assert not watchdog.hangs()
+        clock.now += 2.0
+        assert not watchdog.hangs()
+    with watchdog.turn():
+        clock.now += 1.1
+        assert watchdog.hangs()
     watchdog.close()
 
 
-def test_a_turn_that_raises_is_over():
-    noticed = threading.Event()
-    watchdog = Watchdog(0.2, noticed.set)
-    try:
-        with watchdog.turn():
-            raise ValueError
-    except ValueError:
-        pass
-    assert not noticed.wait(0.4)
+def test_a_turn_that_raises_is_over(clock):
+    watchdog = Watchdog(1.0, lambda: None, clock)
+    with pytest.raises(ValueError, match="a bug"), watchdog.turn():
+        raise ValueError("a bug")
+    clock.now = 2.0
+    assert not watchdog.hangs()
     watchdog.close()
