@@ -27,6 +27,7 @@ from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.grammar import GrammarError, Grammars
 from workers.engines.ovis.batching.scheduler import Scheduler
 from workers.engines.ovis.batching.sequence import Picture, Sampling, Sequence
+from workers.engines.ovis.batching.switch_interval import restore, shorten
 from workers.engines.ovis.batching.token_cycles import find_cycle
 from workers.engines.ovis.batching.watchdog import Watchdog
 from workers.engines.ovis.checkpoint.files import read_json, read_preprocessor
@@ -88,6 +89,7 @@ class OvisEngine:
         if self.scheduler.decoder.device.type == "cuda":  # on a CPU a turn may take long, and does not hang
             self._watchdog = Watchdog(self.settings.timeout_s, self._hang)
         self._thread = threading.Thread(target=self._work, name="ovis", daemon=True)
+        shorten()
         self._thread.start()
         return runs_on
 
@@ -104,6 +106,8 @@ class OvisEngine:
             self._wake.notify()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+            self._thread = None
+            restore()
         if self._watchdog is not None:
             self._watchdog.close()
         if self._workers is not None:
@@ -314,8 +318,7 @@ class OvisEngine:
 
     def _break(self, error: BaseException) -> None:
         """Ends the process, because after a sticky CUDA error, or a bug in this thread, every later call would fail. Ray starts
-        another
-        process, which reads what was in flight again. Begin markers find a page that causes this each time."""
+        another process, which reads what was in flight again. Begin markers find a page that causes this each time."""
         log.critical("the engine's thread broke", exc_info=error)
         logging.shutdown()
         os._exit(BROKEN_EXIT_CODE)

@@ -193,7 +193,7 @@ async def test_a_cancelled_request_makes_room(started):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    said = await asyncio.wait_for(engine.read(request(2, num_tokens=5)), 30)
+    said = await asyncio.wait_for(engine.read(request(2, num_tokens=5)), 300)
     assert said.num_output_tokens == 5
 
 
@@ -256,7 +256,7 @@ async def test_an_engine_closed_with_requests_in_flight_answers_them_all(started
     late = asyncio.create_task(engine.read(request(7)))  # still being prepared
     await asyncio.sleep(0)
     await engine.close()
-    completions = await asyncio.wait_for(asyncio.gather(*reads, late), 30)
+    completions = await asyncio.wait_for(asyncio.gather(*reads, late), 300)
     assert [said.stop_reason for said in completions[:6]] == ["cancelled"] * 6
     assert completions[6].stop_reason in ("cancelled", "error")
     assert engine.scheduler.is_idle
@@ -278,13 +278,16 @@ async def test_an_engine_whose_thread_breaks_ends_its_process(started, monkeypat
     monkeypatch.setattr(module.logging, "shutdown", lambda: None)
     monkeypatch.setattr(engine.scheduler, "turn", breaks)
     read = asyncio.create_task(engine.read(request()))
-    assert await asyncio.wait_for(ended, 30) == module.BROKEN_EXIT_CODE
+    assert await asyncio.wait_for(ended, 300) == module.BROKEN_EXIT_CODE
     read.cancel()
 
 
-async def test_a_closed_engine_refuses(started):
+async def test_a_closed_engine_refuses_and_leaves_the_interpreter_as_it_was(started):
+    before = sys.getswitchinterval()
     engine = await started()
+    assert sys.getswitchinterval() < before
     await engine.close()
+    assert sys.getswitchinterval() == before
     said = await engine.read(request())
     assert said.failure.kind == FailureKind.engine_error
 
@@ -329,7 +332,7 @@ def test_what_changes_an_answer_is_in_the_recipe_and_torch_is_not_needed_to_say_
         f"describe_engine(EngineSettings(name='ovis', model={str(checkpoint)!r}));"
         "assert not {'torch', 'transformers', 'llguidance'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_what_the_number_in_the_recipe_stands_for_is_pinned():
