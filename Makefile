@@ -34,9 +34,8 @@ bench: $(VENV)/.installed-all
 bench-engine: $(VENV)/.installed-all
 	$(BIN)/python -m tests.bench.engine $(BENCH_ARGS)
 
-# Ovis2.5-2B's sizes with random weights on a CUDA GPU, and the tests that need one.
+# The tests that need a CUDA GPU, and Ovis2.5-2B's sizes with random weights on it; BENCH_ARGS=--quick is done within 4 minutes.
 bench-gpu: $(VENV)/.installed-all
-	$(BIN)/python -m pytest -q -s tests/gpu
 	$(BIN)/python -m tests.bench.gpu $(BENCH_ARGS)
 
 # Refreshes what the README files generate from the code; tests/test_docs.py compares. With DEMO=1 also the pasted demo.

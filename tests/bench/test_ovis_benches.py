@@ -9,23 +9,51 @@ pytest.importorskip("torch", reason="the extra `ovis` (torch, transformers, llgu
 import torch
 
 from schemas.page import Word
-from tests.bench import drafts, engine, gpu
+from tests.bench import drafts, engine
 from tests.bench.cer import Sample
+from tests.bench.gpu import __main__ as gpu
+from tests.bench.gpu.measure import Parts, Row
+from tests.bench.gpu.table import limit
 from tests.workers.engines.ovis.tiny import write_tokenizer
 from workers.engines.ovis.checkpoint.loading import read_tokenizer
 
 
 @pytest.mark.slow
-def test_the_gpu_benchmark_runs_anywhere_at_toy_sizes(tmp_path, capsys):
+def test_the_gpu_benchmark_runs_anywhere_at_toy_sizes_and_ends_in_a_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     report = tmp_path / "report.json"
-    wanted = ["--tiny", "--batches", "1,2", "--outputs", "8", "--pages", "2", "--dpi", "20", "--out", str(report)]
+    wanted = ["--tiny", "--no-tests", "--batches", "2", "--outputs", "24", "--pages", "2", "--dpi", "20", "--out", str(report)]
     assert gpu.main(wanted) == 0
-    assert "toy sizes" in capsys.readouterr().out
-    said = json.loads(report.read_text())
-    assert [(row["max_batch"], row["num_output"], row["num_pages"]) for row in said["rows"]] == [(1, 8, 2), (2, 8, 2)]
-    assert all(row["pages_per_s"] > 0 and row["decode_tokens_per_s"] > 0 for row in said["rows"])
-    assert all(set(row["share"]) == {"vision", "prefill", "decode"} for row in said["rows"])
-    assert (said["dpi"], said["rows"][0]["num_prompt"]) == (20, said["rows"][0]["num_atoms"] + 402)
+    said = capsys.readouterr().out
+    for name in ("tests/gpu", "kernel chosen", "refused", "steps recorded", "pages/s", "ms of a step", "bandwidth", "what binds"):
+        assert f"\n{name} " in said
+    rows = json.loads(report.read_text())["rows"]
+    assert [row["right"] for row in rows] == [None, 0.0, 0.5, 0.9]
+    assert all(row["pages_per_s"] > 0 for row in rows)
+    assert rows[0]["num_drafted"] == 0
+    assert rows[3]["decode_steps"] < rows[0]["decode_steps"] == 23  # the first token is the prefill's
+
+
+def test_what_binds_is_what_takes_most_of_the_time():
+    def binds(vision_s, decode_s, bandwidth):
+        row = Row(16, 100, None, 10, seconds=1.0, decode_steps=100, num_drafted=0, num_accepted=0, num_preemptions=0)
+        return limit(Parts(vision_s, 0.001, decode_s, 16, bandwidth), row)
+
+    assert binds(0.01, 0.008, 0.6) == "the memory's bandwidth: decoding has 80% of the time and 60% of the bandwidth"
+    assert binds(0.01, 0.008, 0.2).startswith("launches")
+    assert binds(0.08, 0.001, 0.6) == "arithmetic, vision: 80% of the time"
+    assert binds(0.01, 0.001, 0.6) == "the host: the parts account for 21% of the time"
+    assert binds(0.01, 0.008, None) == "decoding: 80% of the time"
+
+
+@pytest.mark.slow
+def test_a_quick_run_leaves_out_what_there_is_no_time_for(capsys, monkeypatch):
+    monkeypatch.setattr(gpu, "QUICK_S", 0.0)
+    wanted = ["--tiny", "--no-tests", "--quick", "--batches", "1", "--outputs", "4", "--pages", "1", "--dpi", "20"]
+    assert gpu.main(wanted) == 0
+    said = capsys.readouterr().out
+    assert said.count("pages/s, ") == 1
+    assert "3 runs, for lack of time" in said
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
