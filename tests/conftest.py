@@ -1,5 +1,6 @@
 """Servers and clusters that tests share: one moto S3 and one private Ray for the whole session."""
 
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -8,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests.servers import s3
 from tests.servers.s3_proxy import Proxy, s3_proxy
@@ -15,7 +18,17 @@ from tests.servers.s3_proxy import Proxy, s3_proxy
 QUICK = "not ray and not slow"
 """The marks of `make quick`."""
 _LEFT_OUT_WHOLE = re.compile(r"^pytestmark = [^#]*?pytest\.mark\.(ray|slow)\b", re.MULTILINE)
+PATIENT_RAY = {
+    "RAY_memory_monitor_refresh_ms": "0",  # else a worker dies where something else fills the machine's memory
+    "RAY_health_check_timeout_ms": "60000",
+    "RAY_worker_register_timeout_seconds": "240",
+}
+"""For a machine that is busy with something else."""
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# The same examples each time, and no limit of time. `--hypothesis-profile=default` looks for others.
+hypothesis_settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("repeatable")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -81,6 +94,7 @@ def ray_session(s3_endpoint: str) -> Iterator[None]:
     from schemas.settings import RaySettings
 
     keep_to_loopback(RaySettings())
+    os.environ.update(PATIENT_RAY)
     import ray
 
     ray.init(

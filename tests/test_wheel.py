@@ -31,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             str(ROOT),
         ],
         check=True,
-        timeout=120,
+        timeout=240,
         stdin=subprocess.DEVNULL,
     )
     (built,) = folder.glob("pagefold-*.whl")
@@ -79,7 +79,7 @@ def test_its_command_starts_from_the_wheel_alone(wheel, tmp_path):
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=240,
         ).stdout
 
     assert "Usage: pagefold" in run("--help")

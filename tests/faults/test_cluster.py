@@ -81,7 +81,7 @@ def test_a_cluster_with_a_token_takes_it_from_a_file_and_nobody_without(tmp_path
             "none": {"RAY_AUTH_MODE": "disabled"},
         }.items():
             env |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-            done = subprocess.run(command, cwd=ROOT, env=plain | env, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(command, cwd=ROOT, env=plain | env, capture_output=True, text=True, timeout=240)
             (found[name],) = [finding for finding in json.loads(done.stdout) if finding["check"] == "ray"]
     assert found["right"]["verdict"] == "ok", found
     for name in ("wrong", "none"):
@@ -96,7 +96,7 @@ def wait_for_staged(bucket: str, num_chunks: int, process: subprocess.Popen[str]
         if found >= num_chunks:
             return found
         time.sleep(0.2)
-    raise AssertionError(process.communicate(timeout=10)[0])
+    raise AssertionError(process.communicate(timeout=240)[0])
 
 
 @pytest.mark.skipif(
@@ -117,12 +117,12 @@ def test_a_run_is_submitted_followed_and_joined(s3_endpoint: str, tmp_path: Path
             if " reading" in line:
                 break
         second = pagefold(*words, "--no-wait")
-        joined, _ = second.communicate(timeout=60)
+        joined, _ = second.communicate(timeout=240)
         said += first.communicate(timeout=240)[0]
         third = pagefold(*words)
-        again, _ = third.communicate(timeout=120)
+        again, _ = third.communicate(timeout=240)
         wrong = pagefold(*[word.replace(f"{bucket}/drop", f"{bucket}-missing") for word in words])
-        refused, _ = wrong.communicate(timeout=120)
+        refused, _ = wrong.communicate(timeout=240)
 
     assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0), said + joined + again
     assert "Finished" in said

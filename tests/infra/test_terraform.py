@@ -169,6 +169,6 @@ def test_versions_are_pinned():
 def test_terraform_reads_and_would_not_rewrite_the_files(tmp_path):
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
     command = [str(shutil.which("terraform")), "fmt", "-check", "-diff"]
-    assert subprocess.run([*command, str(INFRA / "terraform")], env=environment, timeout=60).returncode == 0
+    assert subprocess.run([*command, str(INFRA / "terraform")], env=environment, timeout=240).returncode == 0
     (tmp_path / "broken.tf").write_text('resource "a" "b" {\n  x = \n}\n')
-    assert subprocess.run([*command, str(tmp_path)], env=environment, timeout=60, capture_output=True).returncode != 0
+    assert subprocess.run([*command, str(tmp_path)], env=environment, timeout=240, capture_output=True).returncode != 0

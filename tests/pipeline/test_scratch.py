@@ -29,7 +29,7 @@ def killed(base: Path, prefix: str) -> Path:
         sweep(str(base))
         assert (folder / "run.log").exists()  # its process lives
         process.send_signal(signal.SIGKILL)
-        process.wait(60)
+        process.wait(240)
     return folder
 
 

@@ -191,11 +191,11 @@ def running(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
     finally:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(60)
 
 
 def _in(loop: asyncio.AbstractEventLoop, coroutine: Any) -> Any:
-    return asyncio.run_coroutine_threadsafe(coroutine, loop).result(5)
+    return asyncio.run_coroutine_threadsafe(coroutine, loop).result(60)
 
 
 def main(start: Callable[[FakeOpenAI, int], Any]) -> None:

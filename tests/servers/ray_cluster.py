@@ -70,10 +70,10 @@ def ray_cluster(num_nodes: int, *, with_dashboard: bool = False, token: str | No
     finally:
         family = psutil.Process(process.pid).children(recursive=True)
         try:
-            process.communicate(timeout=60)
+            process.communicate(timeout=240)
         except subprocess.TimeoutExpired:
             process.kill()
-        for left in psutil.wait_procs(family, timeout=10)[1]:
+        for left in psutil.wait_procs(family, timeout=120)[1]:
             left.kill()
         shutil.rmtree(folder, ignore_errors=True)
 

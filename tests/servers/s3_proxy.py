@@ -94,7 +94,7 @@ def s3_proxy(upstream: str) -> Iterator[Proxy]:
                 headers = {name: value for name, value in headers.items() if name not in ("If-Match", "If-None-Match")}
             if fault and fault.action == "drop_range":
                 headers.pop("Range", None)
-            connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=30)
+            connection = http.client.HTTPConnection(urlsplit(upstream).netloc, timeout=240)
             connection.request(self.command, self.path, body, headers)
             reply = connection.getresponse()
             content = reply.read()

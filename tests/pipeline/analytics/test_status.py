@@ -65,7 +65,7 @@ def dead_process() -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     return done.stdout.strip()
 

@@ -230,7 +230,7 @@ def test_a_private_ray_is_lean_and_its_folder_is_removed_with_it_and_a_killed_on
         def ended(how: str) -> str:
             environment = os.environ | {"TMPDIR": base}
             command = [sys.executable, "-c", _RUN, how]
-            return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False).stdout
+            return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False).stdout
 
         assert ended("well") == "\n\n"  # none of the processes that nobody needs here, and no folder
         assert ended("kill") == ""

@@ -15,7 +15,7 @@ def in_a_process(code: str, stdout: int | None = None, stderr: int | None = subp
         "from pipeline.reporting.summary import Summary\n"
         "runner.run = lambda *_, **__: Summary(run_id='r', status='finished', output='out', num_documents=2, seconds=1.0)\n" + code
     )
-    return subprocess.run([sys.executable, "-c", code], stdout=stdout, stderr=stderr, text=True, timeout=60, check=False)
+    return subprocess.run([sys.executable, "-c", code], stdout=stdout, stderr=stderr, text=True, timeout=240, check=False)
 
 
 @pytest.mark.slow

@@ -164,7 +164,7 @@ def test_a_run_that_starts_meanwhile_waits_its_turn(tmp_path: Path) -> None:
         def delete(self, paths: Any) -> None:
             for path in paths:
                 entered.set()
-                assert go_on.wait(30)
+                assert go_on.wait(60)
                 super().delete([path])
 
     entered, go_on = threading.Event(), threading.Event()
@@ -172,7 +172,7 @@ def test_a_run_that_starts_meanwhile_waits_its_turn(tmp_path: Path) -> None:
     fill(store)
     thread = threading.Thread(target=swept, args=(store,))
     thread.start()
-    assert entered.wait(30)
+    assert entered.wait(60)
 
     with pytest.raises(LeaseHeld, match="gc"):
         Lease.acquire(LocalStore(store.root), owner="h", run_id="r2", ttl_s=30)

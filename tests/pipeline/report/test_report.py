@@ -262,7 +262,7 @@ def test_a_browser_shows_it_without_a_complaint(report):
             f"--window-size={width},900",
             "--dump-dom",
         ]
-        done = subprocess.run([*command, f"file://{report}/index.html"], capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run([*command, f"file://{report}/index.html"], capture_output=True, text=True, timeout=240, check=True)
         assert "report.pdf" in done.stdout
         assert "Refused to" not in done.stderr
         assert "Content Security Policy" not in done.stderr

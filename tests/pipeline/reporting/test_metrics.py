@@ -200,7 +200,7 @@ def test_without_the_setting_prometheus_s_client_is_not_even_imported() -> None:
         "import io, sys\nfrom pipeline.reporting.watchers import watched\nfrom schemas.settings import Settings\n"
         "with watched(Settings(), io.StringIO(), quiet=True): pass\nsys.exit('prometheus_client' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=240).returncode == 0
 
 
 class Scraper(Silent):

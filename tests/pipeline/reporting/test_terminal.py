@@ -38,7 +38,7 @@ def _a_run(observer: report.Observer) -> None:
 
 
 def await_text(stream: Stream, text: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while text not in stream.getvalue():
         assert time.monotonic() < end, stream.getvalue()
         time.sleep(0.02)
@@ -91,7 +91,7 @@ print("after")
 """
     environment = os.environ | {"PYTHONPATH": str(Path(report.__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert (done.stdout, done.stderr) == ("after\n", "progress\n")
     assert (tmp_path / "log").read_text().splitlines() == ["from C++", "from Python", "from a child"]

@@ -190,4 +190,4 @@ def test_neither_the_driver_nor_its_process_imports_what_it_does_not_use(tmp_pat
 @pytest.mark.slow
 def test_the_endpoint_is_asked_without_the_command_line_of_httpx() -> None:
     code = "import sys, workers.engines.server.engine; assert not {'rich', 'pygments', 'httpx._main'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240, cwd=ROOT)

@@ -469,7 +469,9 @@ def made(kind: type[BaseException]) -> BaseException:
 
 
 @given(faults=st.dictionaries(st.sampled_from(LABELS), st.sampled_from(FAULTS), max_size=8))
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_whatever_an_engine_raises_or_answers_every_page_has_its_row(
     drawn: list[pa.Table], clean: Rows, tmp_path: Path, faults: dict[str, Any]
 ) -> None:

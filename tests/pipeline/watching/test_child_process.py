@@ -50,12 +50,12 @@ def never_end(started: Path) -> None:
 
 def call(*args):
     with Apart(*args) as process:
-        assert process.wait(60)
+        assert process.wait(240)
         return process.result()
 
 
 def await_file(path: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.01)
     assert path.exists()
@@ -102,7 +102,7 @@ def test_it_can_be_asked_to_stop(tmp_path):
         await_file(tmp_path / "started")
         assert not process.wait(0)
         process.ask_to_stop()
-        assert process.wait(60)
+        assert process.wait(240)
         assert process.result() == "stopped"
 
 

@@ -26,7 +26,7 @@ def test_held_messages_are_hidden_anew_as_long_as_they_are_held() -> None:
     queue = Once([])
     with HeldMessages(queue, 0.01) as held:  # type: ignore[arg-type]
         held.add([QueueMessage("m", "h", "")])
-        assert again.wait(30)
+        assert again.wait(60)
     assert queue.hidden[-1] == ("m", 0)  # what is left is handed back
 
 

@@ -1,6 +1,6 @@
 """Frames of a render process, mutated: what is read is a page within its bounds or a failure, and memory stays where it was.
 
-For a few seconds; `PAGEFOLD_FUZZ_S=600` makes it longer. A failure names its seed: `PAGEFOLD_FUZZ_SEED` begins there again.
+How often: see `seeds`.
 """
 
 import contextlib
@@ -8,7 +8,6 @@ import io
 import json
 import math
 import random
-import time
 from typing import Any
 
 import pytest
@@ -17,13 +16,14 @@ from PIL import Image
 from schemas.flags import FLAGS
 from schemas.page import Box, Packed, PageImage, Region, RenderedPage, TextLayer, Word, pack
 from schemas.settings import MEBI, RegionSettings, RenderSettings
-from tests.workers.hostile.test_fuzz import SECONDS, SEED
+from tests.workers.hostile.seeds import seeds
 from tests.workers.memory import Peak
 from workers.rendering.bounds import SAID_OF_DOCUMENTS, Bounds, OutOfBounds, document_said, failure_said
 from workers.rendering.frames import FAILURE, PAGE, REGIONS, Frame, FrameError, read_frame, write_frame
 from workers.rendering.full_image import KEPT_QUALITY, decode, encode_jpeg
 from workers.rendering.renderer import understood
 
+NUM_FRAMES, NUM_DOCUMENTS = 2000, 2000
 BOUNDS = Bounds.of(RenderSettings(max_pixels=256 * 256), RegionSettings(max_pixels=128 * 128, max_per_page=3), images="pages")
 PICTURE = encode_jpeg(Image.new("RGB", (30, 20)), KEPT_QUALITY)
 MOST_BYTES = 200 * MEBI
@@ -161,11 +161,10 @@ def test_a_frame_that_nobody_changed_is_a_page() -> None:
 
 @pytest.mark.slow
 def test_no_mutated_frame_is_more_than_a_failed_page() -> None:
-    deadline = time.monotonic() + SECONDS
     read(stream(random.Random(0), list(GOOD[0])))  # what is imported by then is no growth
-    seed, num_read = SEED, 0
+    num_read = 0
     with Peak() as peak:
-        while time.monotonic() < deadline or seed < SEED + 101:
+        for seed in seeds(NUM_FRAMES):
             dice = random.Random(seed)
             frames = [mutated(dice, each) if dice.random() < 0.6 else each for each in dice.choice(GOOD)]
             try:
@@ -175,17 +174,14 @@ def test_no_mutated_frame_is_more_than_a_failed_page() -> None:
                     check(page)
             except Exception as error:
                 raise AssertionError(f"seed {seed}") from error
-            seed += 1
-    assert num_read > (seed - SEED) / 10  # most get as far as the JSON
+    assert num_read > len(seeds(NUM_FRAMES)) / 10  # most get as far as the JSON
     assert peak.num_bytes < MOST_BYTES
 
 
 @pytest.mark.slow
 def test_no_mutated_document_or_failure_is_more_than_out_of_bounds() -> None:
-    deadline = time.monotonic() + SECONDS / 5
     bodies = [b'{"num_pages": 3, "title": "Report", "media_type": "application/pdf"}', b'["corrupt", "no xref"]']
-    seed = SEED
-    while time.monotonic() < deadline:
+    for seed in seeds(NUM_DOCUMENTS):
         dice = random.Random(seed)
         body = dice.choice(bodies)
         body = mutated_bytes(dice, body) if dice.random() < 0.5 else json.dumps(put_anywhere(dice, json.loads(body))).encode()
@@ -197,4 +193,3 @@ def test_no_mutated_document_or_failure_is_more_than_out_of_bounds() -> None:
             raise AssertionError(f"seed {seed}") from error
         with contextlib.suppress(OutOfBounds):
             assert len(failure_said(body, SAID_OF_DOCUMENTS).message) <= 500
-        seed += 1

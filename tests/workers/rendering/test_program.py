@@ -13,7 +13,7 @@ MEBI = 1024**2
 
 def run(program, *arguments, places=(), **limits):
     line = command(program, arguments, **{"memory_bytes": 512 * MEBI, "cpu_s": 5} | limits, places=places)
-    return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(line, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.mark.skipif(not is_available(), reason="no Landlock in this kernel")

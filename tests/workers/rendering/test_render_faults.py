@@ -266,7 +266,7 @@ def test_the_render_process_dies_with_its_parent(pdf_of: Callable[..., Path]) ->
     parent.wait()
     parent.stdout.close()
 
-    child.wait(timeout=60)  # raises when it lives on
+    child.wait(timeout=240)  # raises when it lives on
 
 
 def test_a_renderer_started_by_a_thread_that_ended_lives_on(pdf_of: Callable[..., Path]) -> None:

@@ -36,7 +36,7 @@ def fake() -> Iterator[FakeOpenAI]:
 
 
 def engine_settings(fake, model, **server):
-    given = {"name": "server", "model": model, "timeout_s": 5, "server": {"base_url": fake.url} | server}
+    given = {"name": "server", "model": model, "timeout_s": 60, "server": {"base_url": fake.url} | server}
     return EngineSettings.model_validate(given)
 
 

@@ -15,7 +15,7 @@ IMAGE = PageImage.from_rgb(64, 32, bytes([200, 30, 30]) * (64 * 32))
 
 
 def settings(fake: FakeOpenAI, server: dict[str, Any] | None = None, **engine: Any) -> EngineSettings:
-    defaults = {"name": "server", "model": "ovis", "timeout_s": 5, "max_tries": 3, "max_requests": 4}
+    defaults = {"name": "server", "model": "ovis", "timeout_s": 60, "max_tries": 3, "max_requests": 4}
     return EngineSettings.model_validate(defaults | engine | {"server": {"base_url": fake.url} | (server or {})})
 
 

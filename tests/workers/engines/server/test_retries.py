@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.fake_openai import FakeOpenAI, Reply
+from tests.servers.fake_openai import FakeOpenAI, Reply, running
 from tests.workers.engines.server.asked import error, read, request, settings
 from workers.engines.server import engine as server_module
 from workers.engines.server.chat import status_inside
@@ -157,26 +157,39 @@ async def test_waiting_for_an_encoder_is_no_time_at_work(fake: FakeOpenAI, monke
     await engine.close()
 
 
-@pytest.mark.slow
-async def test_no_more_requests_are_in_flight_than_allowed_and_connections_are_kept(fake: FakeOpenAI) -> None:
-    fake.latency_s = 0.02
-    engine = ServerEngine(settings(fake, max_requests=3))
+class Patient(FakeOpenAI):
+    """Answers nobody before three requests are there."""
 
-    completions = await asyncio.gather(*(engine.read(request()) for _ in range(12)))
+    async def _completion(self, body: dict[str, Any]) -> Reply:
+        while self.max_in_flight < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        return await super()._completion(body)
+
+
+@pytest.mark.slow
+async def test_no_more_requests_are_in_flight_than_allowed_and_connections_are_kept() -> None:
+    with running(Patient(latency_s=0.02)) as fake:
+        engine = ServerEngine(settings(fake, max_requests=3))
+        completions = await asyncio.gather(*(engine.read(request()) for _ in range(12)))
+        await engine.close()
 
     assert all(completion.failure is None for completion in completions)
     assert fake.max_in_flight == 3
     assert fake.num_connections == 3
-    await engine.close()
 
 
 @pytest.mark.parametrize(
     ("replies", "num_pushbacks"),
-    [([Reply(status=429), Reply(status=503)], 2), ([Reply(delay_s=1)], 1), ([Reply(status=500), Reply(is_reset=True)], 0), ([], 0)],
+    [
+        ([Reply(status=429), Reply(status=503)], 2),
+        ([Reply(delay_s=600)], 1),
+        ([Reply(status=500), Reply(is_reset=True)], 0),
+        ([], 0),
+    ],
 )
 async def test_it_counts_how_often_it_was_asked_to_slow_down(fake: FakeOpenAI, replies: list[Reply], num_pushbacks: int) -> None:
     fake.replies.extend(replies)
-    engine = ServerEngine(settings(fake, timeout_s=0.3))
+    engine = ServerEngine(settings(fake, timeout_s=3 if num_pushbacks == 1 else 60))
 
     completion = await engine.read(request())
 

@@ -44,7 +44,7 @@ class StrictRenderer(Renderer):
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Renderer]:
-    settings = RenderSettings(wall_s=20, cpu_s=10)
+    settings = RenderSettings(wall_s=300, cpu_s=30)
     with pytest.MonkeyPatch.context() as patch, StrictRenderer(settings, RegionSettings(), []) as renderer:
         patch.syspath_prepend(FAULTS)
         yield renderer

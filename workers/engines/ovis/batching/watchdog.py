@@ -26,8 +26,8 @@ class Watchdog:
 
     def hangs(self) -> bool:
         """True if the turn that runs now has lasted too long."""
-        since = self._since
-        return since is not None and self._clock() - since > self._bound_s
+        now, since = self._clock(), self._since  # in this order: a turn that begins in between is younger than `now`
+        return since is not None and now - since > self._bound_s
 
     def close(self) -> None:
         self._is_over.set()
