@@ -139,7 +139,7 @@ class Worker:
         self._messages: Connection[Any, Any] = Connection(ours, writable=False)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", f"from pipeline.ways.child import serve; serve({theirs})"],
+                [sys.executable, "-P", "-c", f"import gc; gc.disable(); from pipeline.ways.child import serve; serve({theirs})"],
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs],
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

@@ -4,6 +4,7 @@ frames.
 It imports everything first, confines itself, sends a ready signal, and then reads requests until the end of stdin.
 """
 
+import gc
 import json
 import os
 import sys
@@ -153,6 +154,8 @@ def main() -> None:
     drawer = Drawer(render, regions, setup["passwords"], **options)
     sandbox.confine(render.memory_bytes)
     write_frame(answers, Frame(READY, b""))
+    gc.freeze()  # what was imported stays
+    gc.enable()
     while True:
         try:
             request = read_frame(requests)
