@@ -1,7 +1,9 @@
 """The output as DuckDB tables and views, in a folder or in S3, also while it is still empty."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +16,7 @@ from schemas.tables import COLUMNS
 
 VIEWS = tuple(view_texts())
 _BATCH_ROWS = 10_000
+_NO_TABLE = re.compile(r"^Catalog Error: Table with name (\w+) does not exist")
 
 
 def connect(output: str, sql: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -63,4 +66,15 @@ def _in_duckdbs_words() -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise OperatorError(str(error).strip()) from None
+        raise OperatorError(_said(str(error))) from None
+
+
+def _said(words: str) -> str:
+    """DuckDB's words without the line that points below another one. DuckDB has only those tables that the SQL names, so what is
+    close to a name that is none of them is not for it to say."""
+    if found := _NO_TABLE.match(words):
+        known = [*COLUMNS, *VIEWS]
+        close = get_close_matches(found[1].lower(), known, n=1)
+        others = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
+        return f"there is no table or view {found[1]}; {others}"
+    return "\n".join(line for line in words.splitlines() if line.strip(" ^"))

@@ -48,7 +48,8 @@ class Question:
         return tuple(Parameter(*found) for found in _PARAMETER.findall(self.text))
 
     def sql(self, dialect: str, values: Mapping[str, str] | None = None) -> str:
-        """With each parameter's value, or its default, as a literal. Raises OperatorError for a parameter that it does not have.
+        """With each parameter's value, or its default, as a literal. Raises OperatorError for a parameter that it does not have,
+        and for a text where the default is a number.
 
         Written for Athena. DuckDB counts a list's items by another name; Spark makes rows of a list by another, and its texts have
         escapes.
@@ -58,6 +59,9 @@ class Question:
             if name not in known:
                 raise OperatorError(f"the question {self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}.")
         chosen = known | dict(values or {})
+        for name, value in chosen.items():
+            if _is_number(known[name]) and not _is_number(value):
+                raise OperatorError(f"the parameter {name} of {self.name} is a number, such as {known[name]}, not {value!r}.")
         head, body = self._parts()
         for written, said in _SAID.get(dialect, ()):
             body = body.replace(written, said)
@@ -68,6 +72,10 @@ class Question:
         lines = self.text.splitlines(keepends=True)
         first = next(index for index, line in enumerate(lines) if not line.startswith("--"))
         return "".join(lines[:first]), "".join(lines[first:])
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", value) is not None
 
 
 def _literal(value: str, dialect: str) -> str:

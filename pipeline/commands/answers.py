@@ -74,11 +74,14 @@ class Shape:
 
 
 def values_of(params: list[str] | None) -> dict[str, str]:
-    """By name. Raises OperatorError for one without a value."""
-    values = {}
+    """By name. Raises OperatorError for one without a value, or with two."""
+    values: dict[str, str] = {}
     for param in params or ():
         name, equals, value = param.partition("=")
         if not (name and equals):
             raise OperatorError(f"--param {param}: write NAME=VALUE.")
-        values[name.removeprefix("$")] = value
+        name = name.removeprefix("$")
+        if name in values:
+            raise OperatorError(f"--param {name} is given twice; choose one.")
+        values[name] = value
     return values

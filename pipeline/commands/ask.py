@@ -152,8 +152,10 @@ def _sql_text(sql: str | None, file: Path | None) -> str:
         else:
             try:
                 sql = file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise OperatorError(f"{file} cannot be read: {error}.") from None
+            except OSError as error:
+                raise OperatorError(f"{file} cannot be read: {error.strerror}.") from None
+            except UnicodeDecodeError:
+                raise OperatorError(f"{file} cannot be read: it is no UTF-8.") from None
     if not sql.strip():
         raise OperatorError("There is no SQL: give it as an argument, by --file, or on standard input.")
     return sql

@@ -96,19 +96,24 @@ def test_parquet_goes_through_a_pipe(lake, tmp_path):
         (["select $x"], "Values were not provided"),
         (["select 1", "-p", "x=1"], "Expected 0, got 1"),
         (["select 1", "-f", "q.sql"], "given twice"),
-        (["-f", "not there.sql"], "cannot be read"),
+        (["select $x", "-p", "x=1", "-p", "$x=2"], "--param x is given twice"),
+        (["-f", "not there.sql"], "not there.sql cannot be read: No such file or directory."),
+        (["select * from current_page"], "there is no table or view current_page; did you mean current_pages?"),
+        (["select 1 from pages join zzz on true"], "there is no table or view zzz; there are documents, pages, blocks"),
+        (["select 1 frm pages limit"], 'Parser Error: syntax error at or near "pages"\nLINE 1: select 1 frm pages limit$'),
         (["select 1", "--ui"], "choose one"),
         ([], "There is no SQL"),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(lake, arguments, sentence):
-    assert sentence in mistake("query", lake, *arguments)
+    assert sentence in mistake("query", lake, *arguments) + "$"
 
 
 def test_a_question_is_asked_with_its_parameters(lake):
     rows = printed("ask", lake, "pages_to_review", "--param", "flagged=no", "--json").splitlines()
     assert [(row["name"], row["page_index"]) for row in map(json.loads, rows)] == [("a.pdf", 1), ("b.pdf", 1)]
     assert "has no parameter 'page'" in mistake("ask", lake, "pages_to_review", "-p", "page=1")
+    assert "is a number, such as 0.8, not 'high'" in mistake("ask", lake, "pages_to_review", "-p", "confidence=high")
 
 
 def test_the_list_of_questions_has_their_parameters(lake):
