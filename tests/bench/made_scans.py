@@ -70,7 +70,7 @@ def made_scan(language: str, wear: str) -> MadeScan | None:
         return None
     seed = crc32(f"{language} {wear}".encode())
     pixmap = _drawn(paragraphs, fonts[seed % len(fonts)], is_rtl=script in ("ARABIC", "HEBREW"), size_pt=(10, 11, 12)[seed % 3])
-    image = _worn(Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples), wear, seed)
+    image = worn(Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples), wear, seed)
     file = io.BytesIO()
     image.save(file, "png")
     return MadeScan(language, script, wear, "\n".join(paragraphs), file.getvalue())
@@ -113,7 +113,7 @@ def _drawn(paragraphs: list[str], font: str, *, is_rtl: bool, size_pt: int) -> p
     return page.get_pixmap(dpi=200, alpha=False)
 
 
-def _worn(image: Image.Image, wear: str, seed: int) -> Image.Image:
+def worn(image: Image.Image, wear: str, seed: int) -> Image.Image:
     """`clean` is as drawn, at 200 dpi; `grey` a little skewed, soft and noisy; `worn` more so, at 150 dpi, on yellowed paper,
     through a JPEG."""
     if wear == "clean":

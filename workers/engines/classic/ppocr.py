@@ -9,6 +9,7 @@ Where the time goes (a magazine page of 122 lines at 2.4 MP, one thread): detect
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.page import Box
+from workers.engines.classic.lacking_signs.signs import SIGNS, with_lacking_signs
 from workers.engines.classic.models import characters_path, model_paths, session_without_denormals
 from workers.engines.classic.reading_order.line_text import is_cjk
 
@@ -83,6 +85,7 @@ class PpOcr:
         params: dict[str, Any] = {f"{part}.model_path": str(path) for part, path in paths.items()}
         params |= {
             "Global.log_level": "error",
+            "Global.return_word_box": True,  # the columns of characters, for signs that the dictionary lacks
             "Rec.rec_batch_num": 1,  # lines are not padded to the widest: 23 % less CPU than 6 together, 55 ms a line
             "EngineConfig.onnxruntime.intra_op_num_threads": num_threads,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
@@ -93,6 +96,7 @@ class PpOcr:
         self._ocr._load_det_model().session.session = session_without_denormals(paths["Det"], num_threads)
         self.dictionary = frozenset(self._ocr._load_rec_model().postprocess_op.character)
         """The characters that it can answer with."""
+        self._lacking = frozenset(SIGNS) - self.dictionary
 
     def read(self, rgb: Pixels) -> OcrPage:
         """`rgb` is (height_px, width_px, 3). No lines where no text is found; every line found is given, however low its score.
@@ -194,7 +198,12 @@ class PpOcr:
 
     def _texts(self, crops: list[Pixels]) -> tuple[list[str], list[float]]:
         found = self._ocr.recognize_txt(crops)
-        return list(found.txts), list(found.scores)
+        lines = zip(found.txts, found.scores, found.word_results, crops, strict=True)
+        texts = [
+            with_lacking_signs(text, [*chain(*places.word_cols)], crop, self._lacking) if score >= READ_SCORE else text
+            for text, score, places, crop in lines
+        ]
+        return texts, list(found.scores)
 
 
 def strip_pieces(strip: Pixels) -> Iterator[Piece]:

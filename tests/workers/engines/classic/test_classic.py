@@ -427,6 +427,13 @@ def drawn_as_html(lines):
 
 
 @pytest.mark.slow
+async def test_a_scan_has_the_signs_that_the_dictionary_lacks(engine):
+    lines = ["Er sagte: „Das ist gut“ und ging.", "No lo sé. ¡Ven aquí ahora mismo!"]
+    completion = await engine.read(request(drawn_as_html(lines)))
+    assert (" ".join(texts(completion)).replace('"', "“"), completion.flags) == (" ".join(lines), ())
+
+
+@pytest.mark.slow
 async def test_a_scan_in_vietnamese_is_refused_where_its_letters_are_lacking(engine):
     completion = await engine.read(request(drawn_as_html(VIETNAMESE)))
     assert completion.failure is not None
