@@ -75,8 +75,12 @@ def _words_of(region: Region, pieces: Iterable[Piece]) -> list[Piece] | None:
         return None
     around = [p for p in inside if _share_in(core, p.box) <= 0.7 and _holds_centre(labelled, p.box) and id(p) not in captions]
     running = {p.words[0][1].block for p in inside if _is_prose(p) or not _holds_centre(labelled, p.box)}
-    labels = [p for p in around if not _is_prose(p) and p.words[0][1].block not in running] if region.origin == "drawing" else []
-    return upon + labels
+    text = [p.box for p in inside if _is_prose(p) and id(p) not in captions and _share_in(core, p.box) <= 0.7]
+    labels = [
+        p for p in around
+        if not _is_prose(p) and p.words[0][1].block not in running and not any(_parts(box, p.box, core) for box in text)
+    ]  # fmt: skip
+    return upon + (labels if region.origin == "drawing" else [])
 
 
 def _captions(pieces: Sequence[Piece]) -> set[int]:
@@ -124,6 +128,13 @@ def _lines(pieces: Sequence[Piece]) -> list[list[Piece]]:
 
 def _share_in(box: Box, part: Box) -> float:
     return box.intersection(part).area / max(part.area, 1e-9)
+
+
+def _parts(text: Box, label: Box, core: Box) -> bool:
+    """A line of running text stands between what may be a label and its figure: then it is a heading of that text."""
+    middle = (text.top + text.bottom) / 2
+    is_between = label.bottom <= middle <= core.top or core.bottom <= middle <= label.top
+    return is_between and min(text.right, label.right) > max(text.left, label.left)
 
 
 def _holds_centre(box: Box, part: Box) -> bool:

@@ -27,6 +27,15 @@ def test_a_charts_words_are_one_block_between_the_text_and_its_caption():
     ]
 
 
+@pytest.mark.parametrize("top", [454, 462])
+def test_a_heading_above_running_text_is_no_label_of_the_chart_below(top):
+    region = CHART.model_copy(update={"bbox_px": Box(60, 400, 540, 850)})
+    heading = line("3 Wind", 100, top - 30, number=90)
+    words = heading + line("Each point below stands for one day of the whole year", 100, top, number=91) + TICKS + BARS + TITLE
+    (chart,) = [text for kind, text in read(words, [region]) if kind == "chart"]
+    assert chart.startswith("Generation by source\n40")
+
+
 def test_every_word_is_still_in_exactly_one_block():
     words = column(LEFT, 80, 200) + TICKS + BARS + TITLE + CAPTION
     members = [index for block in blocks_in_order(words, 1000, 1400, [CHART]) for index in block.members]
