@@ -1,17 +1,15 @@
 """Finds the axes of a chart in the words of its region, and the ranges that they span."""
 
 import math
-import re
 from collections.abc import Sequence
 
 from schemas.page import Word
 from workers.charts.points import Axis, ChartReader
+from workers.labels.powers import axis_multiplier
 from workers.labels.scales import AxisRange, Scale, Tick, joined_labels, longest_rows, placed, power_tick
 
 MAX_WORDS = 5_000
 """A region with more words is not checked."""
-OFFSET = re.compile(r"[×x]?1e([+-]?\d{1,2})|[×x]\s?10\^?([-−]?\d{1,2})")
-"""The multiplier that plotting libraries print once, at the end of an axis, for all its ticks."""
 
 
 def axis_ranges(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizontal: bool) -> list[AxisRange]:
@@ -23,9 +21,12 @@ def axis_ranges(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_ho
     """
     labels = joined_labels(words)
     ranges = [_open(scale, labels, is_horizontal) for scale in scales(words, reader, axis, is_horizontal=is_horizontal)]
-    offsets = {float(10.0 ** int((match.group(1) or match.group(2)).replace("−", "-")))
-               for word in words if (match := OFFSET.fullmatch(word.text))}  # fmt: skip
-    return [*ranges, *(AxisRange(span.low * offset, span.high * offset) for offset in offsets for span in ranges)]
+    return [*ranges, *(AxisRange(span.low * offset, span.high * offset) for offset in offsets(words) for span in ranges)]
+
+
+def offsets(words: Sequence[Word]) -> set[float]:
+    """The multipliers at the ends of axes."""
+    return {factor for word in words if (factor := axis_multiplier(word.text)) is not None}
 
 
 def scales(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizontal: bool) -> list[Scale]:

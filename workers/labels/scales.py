@@ -1,28 +1,27 @@
 """Finds the scales of a chart's axes: rows of numbers at even distances along an axis.
 
 A scale has at least three numbers that are aligned along the axis, grow in its direction, and are evenly spaced (or evenly spaced
-in
-their logarithms). An unclear row is no scale.
+in their logarithms). An unclear row is no scale. Places are those of labels, which stand a few pixels off their ticks;
+`vector_charts.scales` fits the ticks themselves, to a pixel.
 """
 
 import math
-import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from schemas.page import Word
+from workers.labels.powers import flat_power
 
 MIN_TICKS = 3
 MAX_RESIDUAL = 0.03
 """Largest distance of a tick's label from its place on an even scale, as a share of the axis' length."""
+MAX_MOVED = 0.5
+"""Of a step: so far a label at an end may be moved inwards."""
 MAX_ROW = 200
 """Most numbers of a row that are examined."""
 MORE_STEPS = 1.5
 """Steps beyond the last tick that belong to the range, because R ends its axes at the last whole step below the data."""
-
-POWER = re.compile(r"10([-−–]?\d{1,2})")
-"""10², as a text layer without superscripts has it."""
 
 
 class AxisRange(NamedTuple):
@@ -140,8 +139,8 @@ def placed(value: float, word: Word, is_horizontal: bool) -> Tick:
 
 
 def power_tick(word: Word, is_horizontal: bool) -> Tick | None:
-    match = POWER.fullmatch(word.text)
-    return placed(10.0 ** int(re.sub("[−–]", "-", match.group(1))), word, is_horizontal) if match else None
+    value = flat_power(word.text)
+    return placed(value, word, is_horizontal) if value is not None else None
 
 
 def _aligned(ticks: Sequence[Tick], edge: int) -> list[list[Tick]]:
@@ -156,25 +155,35 @@ def _aligned(ticks: Sequence[Tick], edge: int) -> list[list[Tick]]:
 
 
 def _even(values: Sequence[float], row: Sequence[Tick]) -> tuple[float, float] | None:
-    """(slope, start) of the straight line through both ends; None if a tick is not on it."""
+    """(slope, start) of the straight line through both ends; None if a tick is not on it.
+
+    Labels at the ends may be moved inwards, as Vega does it: then the line is that through the ends of the others.
+    """
     if not all(map(math.isfinite, values)):
         return None
     first, last = row[0].along, row[-1].along
     span, length = values[-1] - values[0], last - first
     if span <= 0 or not math.isfinite(span) or length <= 0:
         return None
-    slope = length / span
-    start = first - slope * values[0]
-    if not (math.isfinite(slope) and math.isfinite(start)):
-        return None
-    is_even = all(
-        abs(tick.along - (start + slope * value)) <= MAX_RESIDUAL * length for value, tick in zip(values, row, strict=True)
-    )
-    if not is_even:
-        return None
     inner = list(zip(values, row, strict=True))[1:-1]
     if len(inner) < MIN_TICKS:
-        return slope, start
-    (low, one), (high, other) = inner[0], inner[-1]  # labels at the ends may be moved inwards (Vega does it)
-    slope = (other.along - one.along) / (high - low)
-    return slope, one.along - slope * low
+        return _through(values, [tick.along for tick in row], MAX_RESIDUAL * length)
+    found = _through([value for value, _ in inner], [tick.along for _, tick in inner], MAX_RESIDUAL * length)
+    if found is None:
+        return None
+    slope, start = found
+    low, high = start + slope * values[0], start + slope * values[-1]
+    room = [MAX_MOVED * abs(slope * (values[at] - values[at - 1])) + MAX_RESIDUAL * length for at in (1, -1)]
+    is_inwards = -MAX_RESIDUAL * length <= first - low <= room[0] and -MAX_RESIDUAL * length <= high - last <= room[1]
+    return found if is_inwards else None
+
+
+def _through(values: Sequence[float], places: Sequence[float], most: float) -> tuple[float, float] | None:
+    """The straight line through the first and the last, where none is farther off than `most`."""
+    span = values[-1] - values[0]
+    slope = (places[-1] - places[0]) / span if span else 0.0
+    start = places[0] - slope * values[0]
+    if not (slope > 0 and math.isfinite(slope) and math.isfinite(start)):
+        return None
+    is_even = all(abs(place - (start + slope * value)) <= most for value, place in zip(values, places, strict=True))
+    return (slope, start) if is_even else None

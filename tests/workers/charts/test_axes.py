@@ -43,6 +43,15 @@ def test_labels_that_share_an_edge_by_chance_are_no_axis_of_their_own(texts: lis
     assert ranges(column(texts)) == [span]
 
 
+def test_labels_at_the_ends_may_be_moved_inwards() -> None:
+    words = column(["0", "10", "20", "30", "40", "50"])
+    inwards = words[-1]._replace(top=words[-1].top + 15, bottom=words[-1].bottom + 15)
+    outwards = words[-1]._replace(top=words[-1].top - 25, bottom=words[-1].bottom - 25)
+
+    assert ranges([*words[:-1], inwards]) == [(-15, 65)]
+    assert ranges([*words[:-1], outwards]) == []
+
+
 def test_powers_without_their_superscripts_are_read_both_ways() -> None:
     as_numbers, as_powers = ranges(column(["101", "102", "103", "104"]))
 

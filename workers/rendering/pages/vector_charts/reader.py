@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from schemas.answers import ChartAnswer
 from schemas.page import Box
+from workers.labels.powers import axis_multiplier
 from workers.rendering.pages.vector_charts.answer import chart_answer
 from workers.rendering.pages.vector_charts.axes import Axis, Direction, find_axes
 from workers.rendering.pages.vector_charts.categories import category_rows
@@ -26,7 +27,7 @@ from workers.rendering.pages.vector_charts.marks.markers import MAX_SIDE_PT
 from workers.rendering.pages.vector_charts.marks.pies import Circle, read_pie, sectors_of
 from workers.rendering.pages.vector_charts.marks.shapes import Shape, is_alike, is_neutral
 from workers.rendering.pages.vector_charts.plot import Marks, find_marks, find_plot
-from workers.rendering.pages.vector_charts.scales import offset_added, offset_multiplier
+from workers.rendering.pages.vector_charts.scales import offset_added
 
 Axes = dict[Direction, Axis | None]
 
@@ -284,7 +285,7 @@ def _multiplied(axes: Axes, labels: Sequence[Label], plot: Box) -> Axes:
     for label in labels:
         if label in ticks:
             continue
-        by = offset_multiplier(label.text)
+        by = axis_multiplier(label.text)
         added = offset_added(label.text) if by is None and "e" in label.text else None
         if by is None and added is None:
             if re.search(r"\d ?[x×]?1e[+-]?\d{1,2}$", label.text):

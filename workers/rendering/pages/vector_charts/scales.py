@@ -9,14 +9,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from workers.labels.numbers import Number, Separator, decimal_convention, parse_number
+from workers.labels.powers import raised_power
 from workers.labels.times import parse_time
 
 FIT_PT = 0.75
 """How far a tick may lie from where the scale has it: producers round ticks to their pixels."""
 MAX_UNIT_CHARS = 10
 _SHORT_DATE = re.compile(r"(\d{1,2})[ -]([^\W\d_]{3,9})\.?[ -](\d\d)")
-_POWER = re.compile(r"(-|−)?10\^\{?([-−–]?\d{1,2})\}?")
-_TIMES = re.compile(r"(?:[x×*·⋅] ?)?(?:1e([+-]?\d{1,2})|10\^?([-−]?\d{1,2}))", re.IGNORECASE)
 _ADDED = re.compile(r"[+\-−]\d(?:\.\d+)?(?:e[+\-−]?\d{1,2})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -118,14 +117,6 @@ def parse_date(text: str) -> datetime | None:
     return parse_time(text)
 
 
-def offset_multiplier(text: str) -> float | None:
-    """`1e6` or `×10^6` at the end of an axis: what its ticks are to be multiplied by."""
-    match = _TIMES.fullmatch(text.strip())
-    if match is None or (match.group(2) and not re.match(r"[x×*·⋅]", text.strip())):
-        return None
-    return 10.0 ** int((match.group(1) or match.group(2)).replace("−", "-"))
-
-
 def offset_added(text: str) -> float | None:
     """`+2e3` at the end of an axis: what is to be added to its ticks, as matplotlib writes it."""
     match = _ADDED.fullmatch(text.strip())
@@ -137,9 +128,8 @@ def is_number(text: str) -> bool:
 
 
 def _number(text: str, decimal: Separator) -> Number | None:
-    if match := _POWER.fullmatch(text.strip()):
-        value = 10.0 ** int(match.group(2).replace("−", "-").replace("–", "-"))
-        return Number(-value if match.group(1) else value)
+    if (power := raised_power(text.strip())) is not None:
+        return Number(power)
     if len(text) > 24:
         return None
     found = parse_number(text, decimal=decimal)
