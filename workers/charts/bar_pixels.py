@@ -57,8 +57,17 @@ def bars_in(plot: Plot, left: float, right: float, *, by_ink: bool = False) -> l
     wide = [group for group in groups if len(group) >= max(3, MIN_WIDTH * (right - left))]
     widest = max(map(len, wide), default=0)
     kept = [group for group in wide if len(group) >= SLIVER * widest or (group[0][0] > first + 1 and group[-1][0] < last - 2)]
-    bars = [_typical([bar for _, bar in group]) for group in kept]
+    bars = _joined([_typical([bar for _, bar in group]) for group in kept])
     return [] if any(is_like(np.array([bar.colour]), plot.background, FAINT)[0] for bar in bars) else bars
+
+
+def _joined(bars: Sequence[Bar]) -> list[Bar]:
+    """Halves that an error bar parts are one bar."""
+    joined: list[Bar] = []
+    for bar in bars:
+        if not (joined and bar.colour != NO_COLOUR and len(bar.ends) == len(joined[-1].ends) == 1 and _is_same(joined[-1], bar)):
+            joined.append(bar)
+    return joined
 
 
 def _typical(bars: Sequence[Bar]) -> Bar:

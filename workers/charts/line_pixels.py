@@ -13,6 +13,7 @@ SWATCH_EM = 4.5
 """A legend's sample stands no farther from its name."""
 INK = 40
 """Levels by which ink differs from the ground; grid lines of grey plots differ by less."""
+FRAME_PX = 4
 COVERED = 0.5
 """Of the columns between a line's ends: so many show its colour, else it cannot be followed (dots, a hidden line)."""
 
@@ -42,11 +43,12 @@ def legend_colour(name: str, words: Sequence[Word], frame: Frame, pixels: Pixels
 
 
 def _first_ink(part: Pixels, background: Pixels) -> int | None:
-    """Column of the first that is coloured."""
+    """Column where the first run of ink begins that is wider than the frame of a legend."""
     if not part.size:
         return None
     columns = np.flatnonzero(_is_ink(part, background).any(axis=0))
-    return int(columns[0]) if columns.size else None
+    runs = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    return next((int(run[0]) for run in runs if len(run) > FRAME_PX), None)
 
 
 def _is_ink(part: Pixels, background: Pixels) -> Mask:

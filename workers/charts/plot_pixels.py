@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.answers import ChartAnswer
 from schemas.page import Box, PageImage, Word
-from workers.charts.axes import scales
+from workers.charts.axes import offsets, scales
 from workers.charts.points import Axis, ChartReader
 from workers.labels.numbers import parse_number
 from workers.labels.scales import Scale, Tick, joined_labels, longest_rows, placed
@@ -81,6 +81,22 @@ def value_scale(words: Sequence[Word], reader: ChartReader, axis: Axis) -> Scale
     """The one scale that the axis prints; None where there are several, or none."""
     found = scales(words, reader, axis, is_horizontal=reader.is_horizontal)
     return found[0] if len(found) == 1 else None
+
+
+def multiplied(scale: Scale, words: Sequence[Word], values: Sequence[float]) -> Scale:
+    """The scale with the multiplier that its axis prints at its end (`1e6`), where more of the values lie on it so."""
+    best = scale
+    for factor in offsets(words):
+        ticks = tuple(tick._replace(value=tick.value * factor) for tick in scale.ticks)
+        other = scale._replace(ticks=ticks, slope=scale.slope / factor)
+        if not scale.is_log and _num_within(other, values) > _num_within(best, values):
+            best = other
+    return best
+
+
+def _num_within(scale: Scale, values: Sequence[float]) -> int:
+    low, high = scale.range
+    return sum(low <= value <= high for value in values)
 
 
 def plot_of(pixels: Pixels, frame: Frame, scale: Scale) -> Plot | None:

@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw
 
 from schemas.answers import ChartAnswer
 from schemas.page import Box, PageImage, Word
+from workers.charts.looked import Redrawn
 from workers.charts.points import ChartReader
-from workers.charts.redrawn import Redrawn, redrawn
+from workers.charts.redrawn import redrawn
 
 Change = Callable[[dict[str, float]], dict[str, float]]
 SIZE = 600
@@ -106,6 +107,67 @@ def test_bars_of_many_colours_are_seen_by_their_ink() -> None:
 
 
 @pytest.mark.slow
+def test_bars_of_patterns_are_seen_by_their_ink_though_not_whose_they_are() -> None:
+    values = [[value, 100 - value] for value in VALUES.values()]
+    image, draw = sheet()
+    for index, slot in enumerate(values):
+        for place, value in enumerate(slot):
+            left, right = place_of(index) - 30 + 30 * place, place_of(index) - 1 + 30 * place
+            draw.rectangle((left, row_of(value), right, PLOT.bottom), outline="black")
+            for row in range(round(row_of(value)), round(PLOT.bottom), 3 + 2 * place):
+                draw.line((left, row, right, row), fill="black")
+    right_rows = [[name, f"{value:g}", f"{100 - value:g}"] for name, value in VALUES.items()]
+    wrong = [[name, "5" if name == "Elm" else value, other] for name, value, other in right_rows]
+
+    assert seen(image, TICKS + NAMES, series=["sold", "kept"], rows=right_rows) == Redrawn(10, (), False)
+    assert seen(image, TICKS + NAMES, series=["sold", "kept"], rows=wrong) == Redrawn(10, (4,), False)
+
+
+@pytest.mark.slow
+def test_an_error_bar_parts_no_bar_in_two() -> None:
+    image = bars([[value] for value in VALUES.values()])
+    draw = ImageDraw.Draw(image)
+    for index, value in enumerate(VALUES.values()):
+        draw.rectangle((place_of(index) - 1, row_of(value + 8), place_of(index) + 1, row_of(value - 8)), fill="black")
+
+    assert seen(image, TICKS + NAMES, rows=rows(VALUES)) == Redrawn(5, (), False)
+    assert seen(image, TICKS + NAMES, rows=rows(VALUES | {"Elm": 45.0})) == Redrawn(5, (2,), False)
+
+
+@pytest.mark.slow
+def test_bars_before_each_other_are_no_stack() -> None:
+    image = bars([[value] for value in VALUES.values()])
+    draw = ImageDraw.Draw(image)
+    for index, value in enumerate(VALUES.values()):
+        draw.rectangle((place_of(index) - 30, row_of(value / 2), place_of(index) + 29, PLOT.bottom), fill=RED)
+    right = [[name, f"{value / 2:g}", f"{value:g}"] for name, value in VALUES.items()]
+    as_stack = [[name, f"{value / 2:g}", f"{value / 2:g}"] for name, value in VALUES.items()]
+    wrong = [[name, half, "20" if name == "Elm" else value] for name, half, value in right]
+
+    assert seen(image, TICKS + NAMES, series=["half", "all"], rows=right) == Redrawn(10, (), False)
+    assert seen(image, TICKS + NAMES, series=["half", "all"], rows=as_stack) == Redrawn(10, (), False)
+    assert seen(image, TICKS + NAMES, series=["half", "all"], rows=wrong) == Redrawn(10, (5,), False)
+
+
+@pytest.mark.slow
+def test_marks_that_all_stand_off_alike_say_that_the_scale_is_misplaced() -> None:
+    moved = [tick._replace(top=tick.top - 15, bottom=tick.bottom - 15) for tick in TICKS]
+
+    assert seen(bars([[value] for value in VALUES.values()]), moved + NAMES, rows=rows(VALUES)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factor", [1.0, 1e6])
+def test_values_are_answered_with_the_multiplier_of_the_axis_or_without(factor: float) -> None:
+    words = [*TICKS, *NAMES, word("1e6", 80, 20)]
+    answered = {name: value * factor for name, value in VALUES.items()}
+
+    assert seen(bars([[value] for value in VALUES.values()]), words, rows=rows(answered)) == Redrawn(5, (), False)
+    found = seen(bars([[value] for value in VALUES.values()]), words, rows=rows(answered | {"Elm": 45 * factor}))
+    assert found == Redrawn(5, (2,), False)
+
+
+@pytest.mark.slow
 def test_a_limit_drawn_across_the_bars_ends_none() -> None:
     image = bars([[value] for value in VALUES.values()])
     ImageDraw.Draw(image).line((PLOT.left, row_of(50), PLOT.right, row_of(50)), fill=RED, width=7)
@@ -145,6 +207,28 @@ def test_a_point_off_its_line_is_said_and_one_upon_it_is_not() -> None:
     assert seen(line(values), TICKS + NAMES, chart="line", rows=rows(right)) == Redrawn(5, (), False)
     wrong = dict(zip(VALUES, [20.0, 60.0, 55.0, 80.0, 50.0], strict=True))
     assert seen(line(values), TICKS + NAMES, chart="line", rows=rows(wrong)) == Redrawn(5, (2,), False)
+
+
+@pytest.mark.slow
+def test_labels_shifted_along_a_line_are_said() -> None:
+    values = [20.0, 60.0, 35.0, 80.0, 50.0]
+    labels = list(VALUES)
+
+    shifted = dict(zip([*labels[1:], labels[0]], values, strict=True))
+    assert seen(line(values), TICKS + NAMES, chart="line", rows=rows(shifted)) == Redrawn(5, (0, 1, 2, 3, 4), False)
+
+
+@pytest.mark.slow
+def test_the_frame_of_a_legend_is_no_sample() -> None:
+    values = [20.0, 60.0, 35.0, 80.0, 50.0]
+    image = line(values)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((400, 10, 487, 34), outline="black", width=2)
+    draw.line((408, 20, 432, 20), fill=BLUE, width=3)
+    words = [*TICKS, *NAMES, word("sold", 466, 20)]
+
+    right = dict(zip(VALUES, values, strict=True))
+    assert seen(image, words, chart="line", series=["sold"], rows=rows(right)) == Redrawn(5, (), False)
 
 
 def test_a_scatter_point_on_bare_ground_is_said() -> None:
