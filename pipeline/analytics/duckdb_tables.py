@@ -45,10 +45,14 @@ class QueryRows:
     def __init__(self, reader: pa.RecordBatchReader) -> None:
         self._reader = reader
         self.schema: pa.Schema = reader.schema
+        self.num_rows = 0
+        """Of those that came so far."""
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         with _in_duckdbs_words():
-            yield from self._reader
+            for batch in self._reader:
+                self.num_rows += batch.num_rows
+                yield batch
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, str] | None = None) -> QueryRows:

@@ -69,7 +69,9 @@ def query(
     from pipeline.analytics.duckdb_tables import connect, rows_of
 
     with closing(connect(output, text)) as connection:
-        shape.show(rows_of(connection, text, values))
+        rows = rows_of(connection, text, values)
+        shape.show(rows)
+    hint_at_empty(output, rows.num_rows)
 
 
 def ask(
@@ -95,7 +97,17 @@ def ask(
     from pipeline.analytics.duckdb_tables import connect, rows_of
 
     with closing(connect(output, text)) as connection:
-        shape.show(rows_of(connection, text))
+        rows = rows_of(connection, text)
+        shape.show(rows)
+    hint_at_empty(output, rows.num_rows)
+
+
+def hint_at_empty(output: str, num_found: int) -> None:
+    """Where nothing was found and no document was ever read: a mistyped prefix of a bucket is there, and empty."""
+    from pipeline.lake.opening import open_store
+
+    if not num_found and not any(open_store(output).list("documents/")):
+        sys.stderr.write(f"No document has been read into {output} yet: is it the right place?\n")
 
 
 def is_terminal() -> bool:
@@ -115,6 +127,8 @@ def search(
     parquet: ParquetFlag = None,
 ) -> None:
     """Find pages by the words on them, in any script. The first search makes an index beside OUT, later ones add what is new."""
+    if not text.strip():
+        raise OperatorError("There are no words to search for.")
     is_shaped = bool(format or out or csv or csv_raw or json or parquet)
     shape = Shape(format, out, raw=False, csv=csv, csv_raw=csv_raw, json=json, parquet=parquet)
     from pipeline.analytics.search import as_table, print_places
@@ -126,6 +140,7 @@ def search(
         shape.show(as_table(found).to_reader())
     else:
         print_places(console(), found, link)
+    hint_at_empty(output, found.num_pages)
 
 
 def _into_report(report: str) -> "Callable[[Place], str]":

@@ -109,6 +109,21 @@ def test_what_cannot_be_asked_is_one_sentence(lake, arguments, sentence):
     assert sentence in mistake("query", lake, *arguments) + "$"
 
 
+@pytest.mark.parametrize("command", [["query", "OUT", NAMES], ["ask", "OUT", "cost_per_run", "--csv"], ["search", "OUT", "word"]])
+def test_no_answer_from_a_place_without_documents_asks_whether_it_is_the_right_one(lake, tmp_path, command):
+    def hint(place: str) -> str:
+        result = CliRunner().invoke(app, [place if part == "OUT" else part for part in command])
+        assert result.exit_code == 0
+        return result.stderr
+
+    assert hint(str(tmp_path)) == f"No document has been read into {tmp_path} yet: is it the right place?\n"
+    assert hint(lake) == ""
+
+
+def test_no_words_are_nothing_to_search_for(lake):
+    assert "no words" in mistake("search", lake, " ")
+
+
 def test_a_question_is_asked_with_its_parameters(lake):
     rows = printed("ask", lake, "pages_to_review", "--param", "flagged=no", "--json").splitlines()
     assert [(row["name"], row["page_index"]) for row in map(json.loads, rows)] == [("a.pdf", 1), ("b.pdf", 1)]
