@@ -31,6 +31,7 @@ from schemas.settings import EngineSettings, RaySettings, Settings
 from workers.engines.engine import EngineStartError
 from workers.engines.registry import check_engine, describe_engine
 from workers.sources.listing import InputError, list_sources
+from workers.usable_cpus import usable_cpus
 
 LIBRARIES = ("pagefold", "ray", "pymupdf", "pyarrow", "duckdb", "onnxruntime", "rapidocr", "pydantic", "boto3")
 MEMORY_MIN_BYTES = 2 * 1024**3
@@ -74,7 +75,7 @@ def _python() -> Iterator[Finding]:
 
 
 def _machine(settings: Settings) -> Iterator[Finding]:
-    yield Finding("cpu", "ok", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores")
+    yield Finding("cpu", "ok", f"{usable_cpus()} cores")
     memory = available_memory_bytes()
     if memory is not None:
         enough = memory >= MEMORY_MIN_BYTES + settings.ray.object_store_bytes

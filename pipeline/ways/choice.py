@@ -17,6 +17,7 @@ from schemas.errors import OperatorError
 from schemas.failure import Task
 from schemas.plan import Recipe
 from schemas.settings import Settings
+from workers.usable_cpus import usable_cpus
 
 if TYPE_CHECKING:
     from pipeline.ways.here import Worker
@@ -42,7 +43,7 @@ def choose_way(settings: Settings, num_sources: int, num_bytes: int) -> Choice:
     if (choice := way_asked_for(settings)) is not None:
         return choice
     work = f"{num_sources} {'source' if num_sources == 1 else 'sources'}, {size(num_bytes)}"
-    if (num_cores := os.cpu_count() or 1) <= FEW_CORES:
+    if (num_cores := usable_cpus()) <= FEW_CORES:
         return Choice("local", f"{work}: one process keeps the {num_cores} cores of this machine busy")
     if num_sources > MAX_SOURCES or num_bytes > MAX_BYTES:
         return Choice("ray", f"{work}: more than {MAX_SOURCES} or {size(MAX_BYTES)}")
@@ -104,7 +105,7 @@ def open_way(way: OnWay, settings: Settings, run_id: str, observer: Observer, wo
 
 def _why_ray(settings: Settings) -> str | None:
     """Why it has to be Ray, whatever there is to read; None if it has not."""
-    num_cpus = os.cpu_count() or 1
+    num_cpus = usable_cpus()
     if cluster_address(settings.ray) is not None:
         return "a Ray cluster is named"
     if (ray := sys.modules.get("ray")) is not None and ray.is_initialized():

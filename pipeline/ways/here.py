@@ -28,6 +28,7 @@ from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_f
 from schemas.receipt import Receipt
 from schemas.settings import Settings
 from workers.contained import sentence
+from workers.usable_cpus import usable_cpus
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def here(settings: Settings, observer: Observer, worker: "Worker | None") -> Ite
 
 
 def num_cpus_here(settings: Settings) -> int:
-    return settings.ray.num_cpus or os.cpu_count() or 1
+    return settings.ray.num_cpus or usable_cpus()
 
 
 class Here:

@@ -102,7 +102,7 @@ def test_a_process_that_finishes_a_chunk_now_and_then_may_die_as_often_as_it_lik
 
 @pytest.fixture
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr("pipeline.ways.choice.usable_cpus", lambda: 8)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.delitem(sys.modules, "ray", raising=False)
 
@@ -136,7 +136,7 @@ def test_the_way_follows_the_settings_and_then_the_work(changes: dict[str, Any],
 def test_many_bytes_or_few_cores_decide_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_way(Settings(), FEW, MAX_BYTES + 1).way == "ray"
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr("pipeline.ways.choice.usable_cpus", lambda: 4)
 
     assert choose_way(Settings(), MAX_SOURCES + 1, MAX_BYTES + 1).way == "local"
 

@@ -35,7 +35,7 @@ from workers.engines.ovis.checkpoint.loading import load_model, read_tokenizer
 from workers.engines.ovis.checkpoint.locate import locate
 from workers.engines.ovis.decoding.decode_graphs import record_decode
 from workers.engines.ovis.decoding.decoder import Decoder
-from workers.engines.ovis.decoding.device import device_name, device_of, num_blocks, usable_cpus
+from workers.engines.ovis.decoding.device import device_name, device_of, num_blocks
 from workers.engines.ovis.decoding.kernels import choose_kernels
 from workers.engines.ovis.description import number_format
 from workers.engines.ovis.drafts.aligned_text import AlignedText, bare_tokens
@@ -45,6 +45,7 @@ from workers.engines.ovis.model.image_processor import ImageProcessor
 from workers.engines.ovis.model.prompt import END_OF_THINKING, OUT_OF_THINKING_BUDGET, question, render, sanitise, tokenise
 from workers.text.drafts import answer_like, as_written
 from workers.text.loops import find_loop
+from workers.usable_cpus import usable_cpus
 
 log = logging.getLogger(__name__)
 

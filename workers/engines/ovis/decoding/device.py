@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -89,20 +88,6 @@ def available_memory() -> int:
         return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """CPUs that this process may use: those that it may run on, or its container's quota of time if that is less (cgroup 2 or 1),
-    rounded up. torch and Python count the machine's."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
-        try:
-            quota, period = (int(word) for name in names for word in (cgroup / name).read_text().split())
-        except (OSError, ValueError):  # there is no such file, or no quota (`max`)
-            continue
-        if quota > 0 and period > 0:
-            cpus = min(cpus, -(-quota // period))
-    return max(1, cpus)
 
 
 def synchronise(device: torch.device) -> None:

@@ -7,7 +7,6 @@ from schemas.settings import EngineSettings, OvisSettings
 from workers.engines.engine import EngineStartError
 from workers.engines.ovis import description as ovis
 from workers.engines.ovis.decoding import device
-from workers.engines.ovis.decoding.device import usable_cpus
 
 # Ovis2.5-2B's language model: 112 KiB of keys and values a token in bfloat16
 CONFIG_2B = SimpleNamespace(num_hidden_layers=28, num_key_value_heads=8, head_dim=128, max_position_embeddings=40_960)
@@ -73,24 +72,3 @@ def test_the_format_is_told_before_any_work_from_what_is_asked_for(monkeypatch, 
 def test_a_gpu_that_nobody_asked_for_is_used_all_the_same(monkeypatch):
     monkeypatch.setattr(ovis, "has_cuda", lambda: True)
     assert ovis.number_format(EngineSettings(name="ovis")) == "bfloat16"
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({"cpu.max": "150000 100000"}, 2),
-        ({"cpu.max": "50000 100000"}, 1),
-        ({"cpu.max": "max 100000"}, 64),
-        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 64),
-        ({"cpu.max": "6400000 100000"}, 64),
-        ({"cpu.max": "9900000 100000"}, 64),
-        ({}, 64),
-    ],
-)
-def test_cpus_are_counted_by_the_containers_quota(tmp_path, monkeypatch, files, expected):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)), raising=False)
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
-    assert usable_cpus(tmp_path) == expected
