@@ -3,7 +3,7 @@
     python -m tests.bench.born_digital --pages 150
 
 Twice: for text alone, and for text and charts. In one process (`--on local`), where the start is left out by the difference of two
-sizes, the pages once and three times. Says where the rest goes, by the role of each process.
+sizes, the pages once and three times. PyMuPDF works right after each. Says where the rest goes, by the role of each process.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import pymupdf
 from schemas.failure import PageError
 from schemas.settings import RegionSettings, RenderSettings
 from tests.bench.pages import make_corpus, pdfs
-from tests.bench.render import TASKS, drawn_alone, run
+from tests.bench.render import TASKS, Cost, drawn_alone, run
 from workers.engines.classic.layers import read_layer
 from workers.engines.engine import Request
 from workers.rendering.renderer import Renderer
@@ -81,22 +81,23 @@ def main() -> None:
         paths = born_digital(arguments.pages)
         num_small = make_corpus(folder / "small", turns=1, paths=paths)
         num_pages = make_corpus(folder / "large", turns=TURNS, paths=paths) - num_small
-        runs = {
-            tasks: [
+        print(f"{num_small} pages of {len(paths)} PDFs, {TURNS} times; CPU ms a page:")
+        for tasks, setting in TASKS.items():
+            costs = [
                 run(folder / size, folder / f"{size} {tasks}", setting, engine="classic", on="local") for size in ("small", "large")
             ]
-            for tasks, setting in TASKS.items()
-        }
-        alone = [drawn_alone(folder / f"large {tasks}") for tasks in TASKS]
-    num_drawn = sum(each[0] for each in alone)
-    draw_s, words_s = (sum(each[place] for each in alone) / num_drawn for place in (2, 3))
-    print(f"{num_small} pages of {len(paths)} PDFs, {TURNS} times; CPU ms a page:")
-    print(f"{'PyMuPDF alone, pixels and words':34}{1000 * (draw_s + words_s):8.1f}   ({1000 * words_s:.1f} of them words)")
-    for tasks, (small, large) in runs.items():
-        page_s = (large.total_s - small.total_s) / num_pages
-        print(f"{'a run for ' + tasks:34}{1000 * page_s:8.1f}{page_s / (draw_s + words_s):7.2f}x")
-        for role, cpu_s in sorted(large.cpu_s.items(), key=lambda item: -item[1]):
-            print(f"{'    ' + role:34}{1000 * (cpu_s - small.cpu_s.get(role, 0.0)) / num_pages:8.1f}")
+            print_costs(tasks, *costs, num_pages, drawn_alone(folder / f"large {tasks}"))
+
+
+def print_costs(tasks: str, small: Cost, large: Cost, num_pages: int, alone: tuple[int, float, float, float]) -> None:
+    num_drawn, _, draw_s, words_s = alone
+    alone_s = (draw_s + words_s) / num_drawn
+    page_s = (large.total_s - small.total_s) / num_pages
+    print(f"{'PyMuPDF alone, pixels and words':34}{1000 * alone_s:8.1f}   ({1000 * words_s / num_drawn:.1f} of them words)")
+    print(f"{'a run for ' + tasks:34}{1000 * page_s:8.1f}{page_s / alone_s:7.2f}x")
+    for role, cpu_s in sorted(large.cpu_s.items(), key=lambda item: -item[1]):
+        if (share_ms := 1000 * (cpu_s - small.cpu_s.get(role, 0.0)) / num_pages) >= 0.1:
+            print(f"{'    ' + role:34}{share_ms:8.1f}")
 
 
 if __name__ == "__main__":
