@@ -54,8 +54,11 @@ def is_readable(text: str) -> bool:
 
 
 def _is_odd(texts: Sequence[str]) -> bool:
-    if any(map(has_lost_letter, texts)):
+    together = " ".join(texts)
+    if has_lost(together) and any(map(has_lost_letter, texts)):
         return True
+    if not _ODD.search(together):  # most fonts
+        return False
     num_odd = sum(_is_odd_word(text) for text in texts)
     return num_odd >= max(MIN_ODD, MIN_ODD_SHARE * len(texts))
 

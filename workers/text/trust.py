@@ -84,9 +84,9 @@ def uncovered_ink(rgb: npt.NDArray[np.uint8], words: Sequence[Word]) -> float:
         return 0.0
     grey = np.ascontiguousarray(rgb[:height:2, :width:2, 1])  # every second pixel of green: 4 ms instead of 30 for 2.4 MP
     paper = int(np.bincount(grey.ravel(), minlength=256).argmax())
-    is_dark = (np.abs(np.arange(256) - paper) > _INK).astype(np.uint8)
+    is_dark = (grey > paper + _INK) | (grey < paper - _INK)
     step = _CELL_PX // 2
-    strips = is_dark[grey].reshape(height // _CELL_PX, step, width // 2).sum(axis=1, dtype=np.uint8)
+    strips = is_dark.reshape(height // _CELL_PX, step, width // 2).sum(axis=1, dtype=np.uint8)
     counts = strips.reshape(len(strips), width // _CELL_PX, step).sum(axis=2, dtype=np.uint8)
     inked = np.asarray(counts > _INKED * step**2, dtype=np.bool_)
     for word in words:

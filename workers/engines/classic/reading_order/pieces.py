@@ -44,16 +44,18 @@ class Piece:
 def without_doubles(words: Sequence[Word]) -> Placed:
     """Bold is sometimes faked by printing a word again a hair's breadth aside."""
     kept: Placed = []
-    seen: dict[tuple[str, int], dict[tuple[int, int], list[Word]]] = {}
+    seen: dict[tuple[str, int], dict[int, dict[int, list[Word]]]] = {}
+    """Text, level -> down -> across."""
     for index, word in enumerate(words):
         near = max(0.25 * word.size_px, 0.01)
         _, level = math.frexp(near)
         x, y = math.floor(math.ldexp(word.left, -level)), math.floor(math.ldexp(word.top, -level))  # cells of `near` or wider
         if (cells := seen.get((word.text, level))) is None:
             cells = seen[word.text, level] = {}
-        around_it = [cells.get((x + i, y + j), ()) for i in (-1, 0, 1) for j in (-1, 0, 1)] if cells else ()
-        if not any(abs(word.left - o.left) < near and abs(word.top - o.top) < near for others in around_it for o in others):
-            cells.setdefault((x, y), []).append(word)
+        rows = [row for j in (-1, 0, 1) if (row := cells.get(y + j))]  # most have none
+        around_it = [other for row in rows for i in (-1, 0, 1) for other in row.get(x + i, ())]
+        if not any(abs(word.left - other.left) < near and abs(word.top - other.top) < near for other in around_it):
+            cells.setdefault(y, {}).setdefault(x, []).append(word)
             kept.append((index, word))
     return kept
 
@@ -116,10 +118,9 @@ def pieces_of(words: Sequence[tuple[int, Word]]) -> list[Piece]:
 
 
 def _is_apart(a: Word, b: Word) -> bool:
-    size = max(min(a.size_px, b.size_px), 1.0)
-    gap_x = max(a.left, b.left) - min(a.right, b.right)
-    gap_y = max(a.top, b.top) - min(a.bottom, b.bottom)
-    return gap_x > WORD_GAP * size or gap_y > WORD_GAP * size
+    most = WORD_GAP * max(min(a.size_px, b.size_px), 1.0)
+    _, left, top, right, bottom, *_ = a
+    return b.left - right > most or left - b.right > most or b.top - bottom > most or top - b.bottom > most
 
 
 def _right_to_left(line: Placed) -> Placed:

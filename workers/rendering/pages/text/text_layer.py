@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import le
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,15 +84,17 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
 
     White space ends a word, and so does a line. Characters without a finite box are dropped; a word outside the page is counted
     (as hidden) and dropped. MuPDF's own words cost a fifth of its characters, but know neither size nor visibility: those come
-    from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, with rarer spaces, and with
-    fonts of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where a page has such a font.
+    from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, with rarer spaces, and in
+    lines with a font of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where a page has such a font.
     """
     spans = page.extractDICT()
     has_symbols = any(map(is_symbol_font, {span["font"] for line in _lines(spans) for span in line["spans"]}))
     has_rtl = rtl_lines.has_rtl("".join([span["text"] for line in _lines(spans) for span in line["spans"]]))
-    text = None if has_symbols or has_rtl else join_words(page.extractWORDS(), spans, page_pt)
+    glyphs = symbol_glyphs() if has_symbols else {}
+    raw = page.extractRAWDICT() if has_symbols or has_rtl else None
+    text = None if has_rtl else join_words(page.extractWORDS(), spans, page_pt, raw, glyphs)
     if text is None:
-        text = read_words(page.extractRAWDICT(), page_pt, symbol_glyphs() if has_symbols else {})
+        text = read_words(raw or page.extractRAWDICT(), page_pt, glyphs)
     text.words = superscripts.joined(whole_words(down_lines(text.words)))
     return text
 
@@ -101,11 +104,18 @@ def _lines(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from block.get("lines", ())
 
 
-def join_words(words: Sequence[tuple[Any, ...]], spans: dict[str, Any], page_pt: Box) -> PdfText | None:
-    """PyMuPDF's `extractWORDS` with the looks of `extractDICT`; None where they differ on a word."""
+def join_words(
+    words: Sequence[tuple[Any, ...]],
+    spans: dict[str, Any],
+    page_pt: Box,
+    raw: dict[str, Any] | None = None,
+    symbol_glyphs: Mapping[int, int] | None = None,
+) -> PdfText | None:
+    """PyMuPDF's `extractWORDS` with the looks of `extractDICT`; None where they differ on a word. Lines with a font of symbols are
+    read from `raw`, PyMuPDF's `extractRAWDICT`."""
     text = PdfText()
     num_joined = 0
-    for block in spans["blocks"]:
+    for place, block in enumerate(spans["blocks"]):
         for line_index, line in enumerate(block.get("lines", ())):
             expected = "".join([span["text"] for span in line["spans"]]).split()
             if not expected:
@@ -114,19 +124,42 @@ def join_words(words: Sequence[tuple[Any, ...]], spans: dict[str, Any], page_pt:
             num_joined += len(expected)
             if [word[4] for word in found] != expected:
                 return None
-            if not math.isfinite(sum(word[0] + word[1] + word[2] + word[3] for word in found)):
+            if not math.isfinite(sum([word[0] + word[1] + word[2] + word[3] for word in found])):
                 return None
-            _add_line(text, found, _looks(text, line), block["number"], line_index, page_pt)
+            if raw is not None and any(is_symbol_font(span["font"]) for span in line["spans"]):
+                _read_line(text, raw["blocks"][place], line_index, page_pt, symbol_glyphs or {})
+            else:
+                _add_line(text, found, _looks(text, line), block["number"], line_index, page_pt)
     return text if num_joined == len(words) else None
 
 
 def _add_line(
     text: PdfText, words: Sequence[tuple[Any, ...]], looks: list[tuple[int, "_Look"]], block: int, line: int, page_pt: Box
 ) -> None:
-    """Most lines have one look and most words nothing to clean or clip: these take the short way."""
+    """Most lines have one look and nothing to clean or clip, and so have most words of the others: these take the short way."""
     size_pt, style, is_invisible, font, is_raised = looks[0][1]
     is_plain = len(looks) == 1 and not is_invisible and not is_raised
     page_left, page_top, page_right, page_bottom = page_pt
+    lefts, tops, rights, bottoms, texts, *_ = zip(*words, strict=True)
+    written = "".join(texts)
+    if (
+        is_plain
+        and written.isascii()
+        and written.isprintable()
+        and page_left <= min(lefts)
+        and page_top <= min(tops)
+        and max(rights) <= page_right
+        and max(bottoms) <= page_bottom
+        and all(map(le, lefts, rights))
+        and all(map(le, tops, bottoms))
+    ):
+        text.words += [
+            Word(joined, left, top, right, bottom, block, line, size_pt, style, font)
+            for left, top, right, bottom, joined, *_ in words
+        ]
+        text.num_chars += len(written)
+        text.size_chars[size_pt] += len(written)
+        return
     num_chars = 0
     for word in words:
         left, top, right, bottom, joined = word[:5]
@@ -150,6 +183,9 @@ def _add_line(
 def _looks(text: PdfText, line: dict[str, Any]) -> list[tuple[int, "_Look"]]:
     """(number of characters without white space, look) from the last span to the first."""
     looks: list[tuple[int, _Look]] = []
+    if len(line["spans"]) == 1:
+        span = line["spans"][0]
+        return [(sum(map(len, span["text"].split())), _look(text, span, _direction(line), is_raised=False))]
     raised_spans = superscripts.raised_spans(line)
     direction = _direction(line)
     for place in reversed(range(len(line["spans"]))):
@@ -195,33 +231,39 @@ def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, in
     text = PdfText()
     mixed: list[range] = []
     for block in raw["blocks"]:
-        for line_index, line in enumerate(block.get("lines", ())):
+        for line_index in range(len(block.get("lines", ()))):
             start = len(text.words)
-            word: list[_Char] = []
-            raised_spans = superscripts.raised_spans(line)
-            direction = _direction(line)
-            is_mixed = line["dir"][0] > 0.99 and _is_mixed(line)
-            for place, span in enumerate(line["spans"]):
-                look = _look(text, span, direction, place in raised_spans)
-                is_symbols = is_symbol_font(span["font"])
-                for char in span["chars"]:
-                    letter, bbox = char["c"], char["bbox"]
-                    if is_symbols:
-                        letter = symbol_of(letter, span["font"], symbol_glyphs or {})
-                    if letter.isspace() and not is_mixed:
-                        if word:
-                            _end_word(text, word, block["number"], line_index, page_pt)
-                            word = []
-                    elif math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
-                        word.append(_Char(letter, bbox, look))
-            groups = rtl_lines.word_groups([char.text for char in word], [char.bbox for char in word]) if is_mixed and word else []
-            for part in [[word[place] for place in group] for group in groups] or [word]:
-                if part:
-                    _end_word(text, part, block["number"], line_index, page_pt)
-            if is_mixed:
+            if _read_line(text, block, line_index, page_pt, symbol_glyphs or {}):
                 mixed.append(range(start, len(text.words)))
     _mirror(text.words, mixed)
     return text
+
+
+def _read_line(text: PdfText, block: dict[str, Any], line_index: int, page_pt: Box, symbol_glyphs: Mapping[int, int]) -> bool:
+    """Adds the words of a line; True if both directions meet on it."""
+    line = block["lines"][line_index]
+    word: list[_Char] = []
+    raised_spans = superscripts.raised_spans(line)
+    direction = _direction(line)
+    is_mixed = line["dir"][0] > 0.99 and _is_mixed(line)
+    for place, span in enumerate(line["spans"]):
+        look = _look(text, span, direction, place in raised_spans)
+        is_symbols = is_symbol_font(span["font"])
+        for char in span["chars"]:
+            letter, bbox = char["c"], char["bbox"]
+            if is_symbols:
+                letter = symbol_of(letter, span["font"], symbol_glyphs)
+            if letter.isspace() and not is_mixed:
+                if word:
+                    _end_word(text, word, block["number"], line_index, page_pt)
+                    word = []
+            elif math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
+                word.append(_Char(letter, bbox, look))
+    groups = rtl_lines.word_groups([char.text for char in word], [char.bbox for char in word]) if is_mixed and word else []
+    for part in [[word[place] for place in group] for group in groups] or [word]:
+        if part:
+            _end_word(text, part, block["number"], line_index, page_pt)
+    return is_mixed
 
 
 def _is_mixed(line: dict[str, Any]) -> bool:

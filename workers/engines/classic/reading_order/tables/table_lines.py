@@ -20,6 +20,7 @@ _NUMBER = re.compile(
 )
 _NO_SIGN = re.compile(r"[A-Zf-z]")
 """Letters that stand behind no number."""
+_LEADS = frozenset(".·…_-–—=")
 _LEADER = re.compile(r"[.·…_]{3,}|[-–—=]{5,}")
 _DIGITS = re.compile(r"\d")
 _NO_WORDS = Vocabulary(())
@@ -81,7 +82,7 @@ def is_year(text: str) -> bool:
 
 def is_leader(text: str) -> bool:
     """Dots that lead the eye; no text."""
-    return bool(_LEADER.fullmatch(text))
+    return text[:1] in _LEADS and bool(_LEADER.fullmatch(text))
 
 
 def lines_of(words: Placed) -> list[Line]:
