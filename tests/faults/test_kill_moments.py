@@ -1,16 +1,19 @@
 """A run dies just before or just after any of its writes; it is started again and must end with the same tables.
 
-Every moment is tried for a restart of the same run, for shards and for parts, and for a gc in between. For other sequels (another
-recipe, a retry, answers that are taken over) a third of the moments is tried.
+The moments are those of one run, whose folder is copied after each of its writes. Every one is tried for a restart of the same run,
+for shards and for parts, and for a gc in between. For other sequels (another recipe, a retry, answers that are taken over) a third
+of them is tried.
 The tests call the commit protocol's own code on a local store, in the order of a run. Reading is simulated, and Ray is not started.
 """
 
 import contextlib
 import json
+import os
 import random
+import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -29,7 +32,7 @@ from pipeline.lake.plans import abandon, find_unfinished, is_outdated, list_plan
 from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import encode_chunk
 from pipeline.object_store.local_store import LocalStore
-from pipeline.object_store.store import Exists, Store
+from pipeline.object_store.store import Exists
 from pipeline.planning.carry_over import asked_before, carry_over
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
 from pipeline.planning.chunks import Work
@@ -41,6 +44,7 @@ from schemas.failure import FailureKind, PageError, Task
 from schemas.plan import Plan, Recipe
 from schemas.settings import OutputSettings, PlanSettings
 from schemas.source import Document, FileIdentity, Source
+from tests.pipeline.dying_store import DyingStore, Killed
 from tests.pipeline.made import RECIPES, make_recipe, make_source, records_of
 from tests.pipeline.tables import doubled_in, doubled_keys, read_all, read_rows
 from workers.rendering.renderers import Renderers
@@ -57,46 +61,6 @@ SETTINGS = PlanSettings(chunk_pages=2, shard_sources=2)
 
 ASKED: Counter[tuple[str, str, int]] = Counter()
 """How often each page was asked for, by (recipe_id, uri, page_index)."""
-
-
-@pytest.fixture
-def asked() -> Counter[tuple[str, str, int]]:
-    ASKED.clear()
-    return ASKED
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL. It is a BaseException, so that no code catches it."""
-
-
-class DyingStore:
-    """A store that dies at its write number `at`, before or after it. A deletion of several objects may also die in the middle."""
-
-    def __init__(self, store: Store, at: float) -> None:
-        self._store, self._at = store, at
-        self.num_writes = 0
-
-    def _write(self, name: str, *arguments: Any) -> Any:
-        self.num_writes += 1
-        if self._at == self.num_writes - 0.5:
-            raise Killed
-        result = getattr(self._store, name)(*arguments)
-        if self._at == self.num_writes:
-            raise Killed
-        return result
-
-    def create(self, path: str, body: bytes) -> Any:
-        return self._write("create", path, body)
-
-    def put(self, path: str, body: bytes) -> Any:
-        return self._write("put", path, body)
-
-    def delete(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            self._write("delete", [path])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
 
 
 @dataclass(frozen=True)
@@ -229,17 +193,79 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def moments(out: Path, day: Day = Day(), num_writes: int = 30) -> list[float]:
-    """The moments of an undisturbed run: just before its first write, and just after each write."""
-    store = DyingStore(LocalStore(str(out)), at=-1)
-    run(store, "r0", day)
+Film = Callable[[Day], list["Moment"]]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A run is killed here: just before its first write, or just after one."""
+
+    out: Path
+    """The output as it is then."""
+    asked: Counter[tuple[str, str, int]]
+    """What was asked for until then."""
+
+    def copied(self, out: Path) -> Path:
+        """A copy that another run may go on with. It counts what is asked from here on."""
+        copy(self.out, out)
+        ASKED.clear()
+        ASKED.update(self.asked)
+        return out
+
+
+class Filmed(DyingStore):
+    """A store that copies its folder after each write: what a run leaves that is killed at this moment."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(LocalStore(str(folder / "out")), at=-1)
+        self._folder = folder
+        self.moments: list[Moment] = []
+        self._keep()
+
+    def _write(self, name: str, *arguments: Any) -> Any:
+        result = super()._write(name, *arguments)
+        self._keep()
+        return result
+
+    def _keep(self) -> None:
+        kept = self._folder / str(self.num_writes)
+        copy(self._folder / "out", kept)
+        self.moments.append(Moment(kept, ASKED.copy()))
+
+
+def copy(out: Path, to: Path) -> None:
+    """Files are shared: a store never changes one, it puts another in its place."""
+    if out.exists():
+        shutil.copytree(out, to, copy_function=os.link)
+
+
+def moments(folder: Path, day: Day = Day(), *, after: Path | None = None, num_writes: int = 30) -> list[Moment]:
+    """All moments of an undisturbed run, which finds what lies in `after`."""
+    if after:
+        copy(after, folder / "out")
+    store = Filmed(folder)
+    run(store, "r1", day)
     assert store.num_writes > num_writes
-    return [0.5, *range(1, store.num_writes + 1)]
+    return store.moments
 
 
-def third_of(moments: list[float], seed: int) -> list[float]:
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Day], list[Moment]]:
+    """The moments of the first run of a day, which runs once for all tests."""
+    found: dict[str, list[Moment]] = {}
+
+    def of(day: Day = Day()) -> list[Moment]:
+        if repr(day) not in found:
+            ASKED.clear()
+            found[repr(day)] = moments(tmp_path_factory.mktemp("filmed"), day)
+        return found[repr(day)]
+
+    return of
+
+
+def third_of(moments: list[Moment], seed: int) -> list[Moment]:
     """A random third of the moments. Writes come in threes, so every third one would always be of the same kind."""
-    return sorted(random.Random(seed).sample(moments, len(moments) // 3 + 1))
+    return random.Random(seed).sample(moments, len(moments) // 3 + 1)
 
 
 def end_of(out: Path, reference: Path, day: Day = Day()) -> None:
@@ -263,19 +289,30 @@ def finish(out: Path, day: Day) -> None:
     assert not run(store, "last", day)
 
 
+def names(out: Path) -> list[str]:
+    """The files of an output, without what is random in their names."""
+    paths = (str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    return sorted(re.sub(r"\.[0-9a-f]{8}\b", "", path) for path in paths)
+
+
 def dies(out: Path, at: float, day: Day = Day()) -> None:
     with contextlib.suppress(Killed):
         run(DyingStore(LocalStore(str(out)), at), "dying", day)
 
 
 @pytest.mark.parametrize("day", [Day(), Day(has_parts=True)], ids=["shards", "parts"])
-def test_death_at_any_write_changes_nothing(tmp_path: Path, reference: Path, day: Day) -> None:
-    for at in moments(tmp_path / "counted", day):
-        out = tmp_path / f"out-{at}"
-        with pytest.raises(Killed):
-            run(DyingStore(LocalStore(str(out)), at), "r1", day)
+def test_death_at_any_write_changes_nothing(tmp_path: Path, reference: Path, filmed: Film, day: Day) -> None:
+    for number, moment in enumerate(filmed(day)):
+        end_of(moment.copied(tmp_path / str(number)), reference)
 
-        end_of(out, reference)
+
+def test_an_exception_at_a_write_leaves_what_a_kill_leaves(tmp_path: Path, filmed: Film) -> None:
+    for at, moment in list(enumerate(filmed(Day())))[1::9]:
+        out = tmp_path / str(at)
+        with pytest.raises(Killed):
+            run(DyingStore(LocalStore(str(out)), at), "r1")
+
+        assert names(out) == names(moment.out)
 
 
 def test_death_upon_death_changes_nothing(tmp_path: Path, reference: Path) -> None:
@@ -288,12 +325,10 @@ def test_death_upon_death_changes_nothing(tmp_path: Path, reference: Path) -> No
         end_of(out, reference)
 
 
-def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Path, reference: Path) -> None:
-    for at in moments(tmp_path):
-        out = tmp_path / f"out-{at}"
+def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Path, reference: Path, filmed: Film) -> None:
+    for number, moment in enumerate(filmed(Day())):
+        out = moment.copied(tmp_path / str(number))
         store = LocalStore(str(out))
-        with pytest.raises(Killed):
-            run(DyingStore(store, at), "r1")
         if not list_plan_numbers(store):
             continue  # nothing was planned yet: there is nothing to clean
 
@@ -305,13 +340,12 @@ def test_gc_after_a_death_at_any_write_takes_nothing_that_is_needed(tmp_path: Pa
 
 
 @pytest.mark.parametrize("day", [Day(), Day(has_parts=True)], ids=["shards", "parts"])
-def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path, day: Day) -> None:
+def test_after_a_death_at_any_write_another_recipe_leaves_no_key_twice(tmp_path: Path, filmed: Film, day: Day) -> None:
     """Files that were compacted and not committed could double keys, because their sources are planned again with the same OCR
     recipe."""
     another = Day({**RECIPES, "chart": make_recipe("chart", "2")})
-    for at in third_of(moments(tmp_path / "counted", day), seed=1):
-        out = tmp_path / f"out-{at}"
-        dies(out, at, day)
+    for number, moment in enumerate(third_of(filmed(day), seed=1)):
+        out = moment.copied(tmp_path / str(number))
 
         finish(out, another)
 
@@ -332,13 +366,11 @@ OTHER = Day({**RECIPES, "ocr": make_recipe("ocr", "2"), "chart": make_recipe("ch
     ids=["shards", "parts", "another K"],
 )
 def test_after_a_death_at_any_write_and_another_recipe_nothing_is_asked_twice(
-    tmp_path: Path, asked: Counter[tuple[str, str, int]], first: Day, then: Day
+    tmp_path: Path, filmed: Film, first: Day, then: Day
 ) -> None:
     """Only the chunk that was being read at the death is asked again, up to K pages."""
-    for at in third_of(moments(tmp_path / "counted", first), seed=2):
-        out = tmp_path / f"out-{at}"
-        asked.clear()
-        dies(out, at, first)
+    for number, moment in enumerate(third_of(filmed(first), seed=2)):
+        out = moment.copied(tmp_path / str(number))
         store = LocalStore(str(out))
         assert run(store, "r2", OTHER)
         sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc", keep_answers=timedelta(days=30))
@@ -348,70 +380,50 @@ def test_after_a_death_at_any_write_and_another_recipe_nothing_is_asked_twice(
         wanted = RECIPES["ocr"].recipe_id
         rows = {(row["uri"], row["page_index"]) for row in read_rows(out, "pages") if row["recipe_id"] == wanted}
         assert len(rows) == sum(PAGES.values()) - PAGES["d.pdf"]
-        again = sum(count - 1 for (recipe_id, _, _), count in asked.items() if recipe_id == wanted)
+        again = sum(count - 1 for (recipe_id, _, _), count in ASKED.items() if recipe_id == wanted)
         assert again <= SETTINGS.chunk_pages
         sweep(store, min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc", keep_answers=timedelta(days=30))
         assert [stored.path for stored in store.list("_pagefold/staging/")] == []
 
 
-def test_after_a_death_at_any_write_and_another_chart_prompt_no_text_is_asked_twice(
-    tmp_path: Path, asked: Counter[tuple[str, str, int]]
-) -> None:
+def test_after_a_death_at_any_write_and_another_chart_prompt_no_text_is_asked_twice(tmp_path: Path, filmed: Film) -> None:
     """Texts are taken over first, in a plan without charts; the charts follow in a plan of their own."""
     prompt = Day({**RECIPES, "chart": make_recipe("chart", "2")})
-    for at in third_of(moments(tmp_path / "counted"), seed=3):
-        out = tmp_path / f"out-{at}"
-        asked.clear()
-        dies(out, at)
+    for number, moment in enumerate(third_of(filmed(Day()), seed=3)):
+        out = moment.copied(tmp_path / str(number))
         finish(out, prompt)
 
         assert doubled_keys(str(out)) == []
-        again = sum(count - 1 for count in asked.values())
+        again = sum(count - 1 for count in ASKED.values())
         assert again <= SETTINGS.chunk_pages
         tasks = {(row["name"], task) for row in read_rows(out, "documents") for task in row["tasks"] if not row["duplicate_of"]}
         assert tasks >= {(name, task) for name in ("a.pdf", "b.pdf", "c.pdf") for task in ("ocr", "chart")}
 
 
-def test_death_at_any_write_while_answers_are_taken_over_loses_and_doubles_nothing(
-    tmp_path: Path, asked: Counter[tuple[str, str, int]]
-) -> None:
+def test_death_at_any_write_while_answers_are_taken_over_loses_and_doubles_nothing(tmp_path: Path) -> None:
     before = tmp_path / "before"
+    ASKED.clear()
     dies(before, 18)
     assert run(LocalStore(str(before)), "r2", OTHER)
     assert list(LocalStore(str(before)).list("_pagefold/staging/"))
-    once = Counter(asked)
-    for at in third_of(moments_of(before, tmp_path / "counted"), seed=4):
-        out = tmp_path / f"out-{at}"
-        shutil.copytree(before, out)
-        asked.clear()
-        asked.update(once)
-        dies(out, at)
+    for number, moment in enumerate(third_of(moments(tmp_path / "filmed", after=before, num_writes=10), seed=4)):
+        out = moment.copied(tmp_path / str(number))
         finish(out, Day())
 
         assert doubled_keys(str(out)) == []
-        again = sum(count - 1 for (recipe_id, _, _), count in asked.items() if recipe_id == RECIPES["ocr"].recipe_id)
+        again = sum(count - 1 for (recipe_id, _, _), count in ASKED.items() if recipe_id == RECIPES["ocr"].recipe_id)
         assert again <= 2 * SETTINGS.chunk_pages
-
-
-def moments_of(before: Path, counted: Path) -> list[float]:
-    shutil.copytree(before, counted)
-    return moments(counted, num_writes=10)
 
 
 def test_death_at_any_write_of_a_retry_changes_nothing(tmp_path: Path, reference: Path) -> None:
     """The retry is of single pages: one of `a.pdf`, one of `c.pdf`."""
     again, retried = Day(is_retry=True), tmp_path / "retried"
-    shutil.copytree(reference, retried)
+    copy(reference, retried)
     assert run(LocalStore(str(retried)), "r0", again)
     pages = [(row["uri"], row["page_index"]) for row in read_rows(retried, "pages") if row["attempt"] == 1]
     assert pages == [("s3://drop/a.pdf", 2), ("s3://drop/c.pdf", 2)]
-    shutil.copytree(reference, tmp_path / "counted")
-    for at in third_of(moments(tmp_path / "counted", again, num_writes=10), seed=5):
-        out = tmp_path / f"out-{at}"
-        shutil.copytree(reference, out)
-        dies(out, at, again)
-
-        end_of(out, retried, again)
+    for number, moment in enumerate(third_of(moments(tmp_path / "filmed", again, after=reference, num_writes=10), seed=5)):
+        end_of(moment.copied(tmp_path / str(number)), retried, again)
 
 
 def test_another_k_in_between_changes_nothing(tmp_path: Path, reference: Path) -> None:
@@ -424,10 +436,11 @@ def test_another_k_in_between_changes_nothing(tmp_path: Path, reference: Path) -
         end_of(out, reference)
 
 
-def test_after_a_death_and_midnight_all_is_committed_under_the_day_of_the_plan(tmp_path: Path, reference: Path) -> None:
-    for at in third_of(moments(tmp_path / "counted"), seed=6):
-        out = tmp_path / f"out-{at}"
-        dies(out, at)
+def test_after_a_death_and_midnight_all_is_committed_under_the_day_of_the_plan(
+    tmp_path: Path, reference: Path, filmed: Film
+) -> None:
+    for number, moment in enumerate(third_of(filmed(Day()), seed=6)):
+        out = moment.copied(tmp_path / str(number))
         plans = list((out / "_pagefold/plans").glob("*.json"))
         if not plans:  # its sources alone are written
             continue
@@ -447,19 +460,19 @@ def plan_it_yesterday(out: Path, path: Path) -> None:
     """Changes the plan's date, as if the run had begun and been killed before midnight."""
     plan = json.loads(path.read_text())
     today, plan["ingest_date"] = plan["ingest_date"], YESTERDAY
+    path.unlink()  # the file is shared with the moment that it was copied from
     path.write_text(json.dumps(plan))
     for folder in [*out.glob(f"*/ingest_date={today}"), *out.glob(f"_pagefold/manifests/{today}")]:
         folder.rename(folder.with_name(folder.name.replace(today, YESTERDAY)))
 
 
-def test_another_recipe_gone_sources_and_back_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_another_recipe_gone_sources_and_back_lose_and_double_nothing(tmp_path: Path, filmed: Film) -> None:
     """The run of each day dies somewhere. On the third day the first recipe comes back, a source is gone, and another one is
     back."""
     dice = random.Random(11)
     other: dict[Task, Recipe] = {**RECIPES, "ocr": make_recipe("ocr", "2")}
-    for at in third_of(moments(tmp_path / "counted"), seed=7):
-        out = tmp_path / f"out-{at}"
-        dies(out, at)
+    for number, moment in enumerate(third_of(filmed(Day()), seed=7)):
+        out = moment.copied(tmp_path / str(number))
         dies(out, dice.randint(1, 80) / 2, Day(other, gone=("a.pdf",)))
         last = Day(gone=("b.pdf",))
         dies(out, dice.randint(1, 80) / 2, last)

@@ -30,7 +30,7 @@ from schemas.page import Chunk
 from schemas.plan import Manifest, Plan
 from schemas.settings import OutputSettings
 from schemas.tables import TABLES
-from tests.faults.test_kill_moments import DyingStore, Killed
+from tests.pipeline.dying_store import DyingStore, Killed
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 from tests.pipeline.tables import doubled_keys, read_rows
 

@@ -17,7 +17,8 @@ from pipeline.lake.rewriting.optimize import Optimized, optimize_under
 from pipeline.object_store.local_store import LocalStore
 from schemas.errors import OperatorError
 from schemas.settings import OutputSettings
-from tests.pipeline.lake.made_commits import Killed, commit_documents, make_mixed_lake
+from tests.pipeline.dying_store import Killed
+from tests.pipeline.lake.made_commits import commit_documents, make_mixed_lake
 from tests.pipeline.made import planned
 
 pytestmark = pytest.mark.slow

@@ -11,6 +11,7 @@ from pipeline.analytics.search import Found, Place, page_link, print_places, sea
 from pipeline.analytics.search_index import IndexBusy, Refreshed, SearchIndex, index_folder
 from pipeline.cli import app
 from schemas.errors import OperatorError
+from tests.pipeline.dying_store import Killed
 from tests.pipeline.written_lake import row, write_lake
 
 pytestmark = pytest.mark.slow
@@ -121,10 +122,6 @@ def test_an_index_whose_state_is_lost_is_made_anew_without_doubles(lake, lost):
     after = found(lake, "harbour")
     assert after.refreshed == Refreshed(len(TEXTS) + 1, 0)
     assert after.num_pages == len(after.places) == 3
-
-
-class Killed(BaseException):
-    pass
 
 
 @pytest.mark.parametrize("moment", [0, 1, 2, 3])

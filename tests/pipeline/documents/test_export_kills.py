@@ -10,6 +10,7 @@ from pipeline.documents.export import STATE, ExportFormat, export
 from pipeline.object_store.s3_store import S3Store
 from schemas.settings import Settings
 from tests.pipeline.documents.made import key, made_rows
+from tests.pipeline.dying_store import Killed
 from tests.pipeline.written_lake import row, write_lake
 from workers.sources.s3 import make_client
 
@@ -17,10 +18,6 @@ pytestmark = pytest.mark.slow
 
 TEXTS = [ExportFormat.markdown, ExportFormat.csv]
 LESS = [ExportFormat.markdown]
-
-
-class Killed(BaseException):
-    pass
 
 
 class Writes:

@@ -1,7 +1,6 @@
 """Lakes made by the commit's own code, without a run, and a store that dies at one of its writes."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pipeline.lake.commit import Shard, commit_disappearances, compact, write_manifest
 from pipeline.lake.paths import plan_path, staged_path
@@ -46,37 +45,3 @@ def make_mixed_lake(store: Store) -> None:
     )
     store.create(plan_path("000003"), plan.model_dump_json().encode())
     commit_disappearances(store, plan, "r3", lambda: None)
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL. It is a BaseException, so that no code catches it."""
-
-
-class DyingStore:
-    """A store that dies at its write number `at`, before or after it; `at` 3.5 is after the third and before the fourth."""
-
-    def __init__(self, store: Store, at: float) -> None:
-        self._store, self._at = store, at
-        self.num_writes = 0
-
-    def _write(self, name: str, *arguments: Any) -> Any:
-        self.num_writes += 1
-        if self._at == self.num_writes - 0.5:
-            raise Killed
-        result = getattr(self._store, name)(*arguments)
-        if self._at == self.num_writes:
-            raise Killed
-        return result
-
-    def create(self, path: str, body: bytes) -> Any:
-        return self._write("create", path, body)
-
-    def put(self, path: str, body: bytes) -> Any:
-        return self._write("put", path, body)
-
-    def delete(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            self._write("delete", [path])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)

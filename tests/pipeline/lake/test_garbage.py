@@ -27,6 +27,7 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Store
 from schemas.errors import OperatorError
 from schemas.settings import OutputSettings
+from tests.pipeline.dying_store import Killed
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 
 pytestmark = pytest.mark.slow
@@ -199,10 +200,6 @@ def test_snapshots_that_no_manifests_fit_go_and_those_that_fit_stay(tmp_path: Pa
 
     assert found == {outdated}
     assert {stored.path for stored in store.list(SNAPSHOTS)} == {fits, "_pagefold/snapshots/notes.txt"}
-
-
-class Killed(BaseException):
-    pass
 
 
 def test_killed_at_any_object_the_same_call_goes_on(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Damaged, Store
 from schemas.settings import OutputSettings
 from schemas.tables import TABLES
-from tests.pipeline.lake.made_commits import DyingStore, Killed, commit_documents, make_mixed_lake
+from tests.pipeline.dying_store import DyingStore, Killed
+from tests.pipeline.lake.made_commits import commit_documents, make_mixed_lake
 from tests.pipeline.made import NOON, planned
 
 pytestmark = pytest.mark.slow

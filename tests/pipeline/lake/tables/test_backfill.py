@@ -15,6 +15,7 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Damaged
 from schemas.records import BlockRecord, ChunkRecords
 from schemas.settings import OutputSettings
+from tests.pipeline.dying_store import Killed
 from tests.pipeline.made import make_chunk, make_plan, planned, records_of
 
 HTML = "<table><tr><th>Year</th><th>n</th></tr><tr><td>2020</td><td>5</td></tr></table>"
@@ -92,9 +93,6 @@ def test_what_is_there_is_left_alone(lake, settings):
 def test_killed_between_two_writes_it_goes_on(lake, settings):
     written = without_tables(lake)
     put = lake.put
-
-    class Killed(BaseException):
-        pass
 
     def dies_at_second(path: str, body: bytes, *, seen=[]) -> None:  # noqa: B006
         seen.append(path)
