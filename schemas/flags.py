@@ -33,6 +33,7 @@ FLAGS: dict[str, str] = {
     "low_confidence_lines_dropped": "lines recognised below `engine.classic.min_confidence` were left out",
     "other_script_lines_dropped": "lines in a script that the engine does not read were left out",
     "read_by_tesseract": "Tesseract read the page, for PP-OCR lacks the letters of its script or language",
+    "ink_unread": "most ink of the page is in no line that was read: a picture, or a script that the engine does not see",
     "signs_missing": "signs that PP-OCR lacks („ ‚ ¡) are missing in the text: their mates stand alone",
     "read_rotated_90": "the page was turned by 90 degrees to be read",
     "read_rotated_180": "the page was turned by 180 degrees to be read",

@@ -65,7 +65,7 @@ def _cpu_s() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _peer(path: Path, language: str) -> str | None:
+def tesseract_text(path: Path, language: str) -> str | None:
     """None where tesseract or the language is not installed."""
     line = ["tesseract", str(path), "-", "-l", language]
     done = subprocess.run(line, capture_output=True, text=True, env=os.environ | {"OMP_THREAD_LIMIT": "1"}, check=False)
@@ -103,7 +103,7 @@ async def measure(languages: list[str], wear: list[str], *, with_peer: bool) -> 
                     tally.distance += distance
                     tally.num_silent += distance > SILENT * len(reference)
                 started = _cpu_s()
-                if with_peer and (said := _peer(path, PEER_LANGUAGES.get(language, language))) is not None:
+                if with_peer and (said := tesseract_text(path, PEER_LANGUAGES.get(language, language))) is not None:
                     tally.peer_cpu_s += _cpu_s() - started
                     tally.peer_chars += len(reference)
                     tally.peer_distance += Levenshtein.distance(normal(said), reference)

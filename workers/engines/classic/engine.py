@@ -118,6 +118,7 @@ class ClassicEngine:
             check_time()
             if isinstance(other, Unread):
                 failure = None if is_bare else _unsupported(found, other)
+                flags += ["ink_unread"] * is_bare
             else:
                 page, language, read_by = other.page, other.language, other.read_by
                 found = self._sure(other)

@@ -427,6 +427,19 @@ def drawn_as_html(lines):
 
 
 @pytest.mark.slow
+async def test_a_picture_that_may_be_text_in_an_unseen_script_is_flagged(engine):
+    image = drawn(["Station 4"])
+    pixels = np.frombuffer(image.rgb(), np.uint8).reshape(image.height_px, image.width_px, 3).copy()
+    pixels[200:420, 60:780] = np.random.default_rng(1).integers(0, 120, (220, 720, 1))
+
+    completion = await engine.read(request(PageImage.from_rgb(image.width_px, image.height_px, pixels.tobytes())))
+
+    assert (texts(completion)[-1], completion.failure) == ("Station 4", None)
+    assert "ink_unread" in completion.flags
+    assert (await engine.read(request(drawn(LINES)))).flags == ()
+
+
+@pytest.mark.slow
 async def test_a_scan_has_the_signs_that_the_dictionary_lacks(engine):
     lines = ["Er sagte: „Das ist gut“ und ging.", "No lo sé. ¡Ven aquí ahora mismo!"]
     completion = await engine.read(request(drawn_as_html(lines)))
