@@ -2,8 +2,8 @@
 
     python -m tests.bench.receipts [--show]
 
-All receipts of the shared data that have these fields (SROIE). Case and white space do not count, and of names and addresses letters
-and digits alone: the truth joins their lines by commas that are not printed.
+All receipts of the shared data that have these fields (SROIE). Case and white space do not count, and of names and addresses
+letters and digits alone: the truth joins their lines by commas that are not printed.
 """
 
 import argparse
