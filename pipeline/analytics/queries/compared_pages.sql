@@ -22,55 +22,54 @@ WITH answers AS (
 ),
 pairs AS (
     SELECT
-        one.uri, one.document_id, one.page_index, one.recipe_id AS first_recipe_id, other.recipe_id AS second_recipe_id
+        one.uri, one.document_id, one.page_index, one.recipe_id AS first_recipe_id, other.recipe_id AS second_recipe_id,
+        ROW_NUMBER() OVER (ORDER BY one.document_id, one.page_index, one.recipe_id, other.recipe_id) AS pair_id
     FROM answers AS one
     JOIN answers AS other ON other.document_id = one.document_id AND other.page_index = one.page_index
     WHERE (one.recipe_id LIKE CONCAT($first, '%') OR one.reader LIKE LOWER(CONCAT('%', $first, '%')))
         AND (other.recipe_id LIKE CONCAT($second, '%') OR other.reader LIKE LOWER(CONCAT('%', $second, '%')))
         AND (one.recipe_id < other.recipe_id OR ($first <> $second AND one.recipe_id <> other.recipe_id))
 ),
+sides AS (
+    SELECT
+        pairs.pair_id, CASE WHEN answers.recipe_id = pairs.first_recipe_id THEN 1 ELSE 0 END AS is_first, answers.recipe_id,
+        answers.source_id, answers.page_index, answers.plan_id, answers.attempt, answers.rewrite, answers.text_plain
+    FROM pairs
+    JOIN answers
+        ON answers.document_id = pairs.document_id
+        AND answers.page_index = pairs.page_index
+        AND answers.recipe_id IN (pairs.first_recipe_id, pairs.second_recipe_id)
+),
 said AS (
-    SELECT answers.document_id, answers.page_index, answers.recipe_id, 'word' AS what, words.word AS text
-    FROM answers
-    CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(LOWER(answers.text_plain), '[\p{L}\p{M}\p{N}]+', 0)) AS words (word)
+    SELECT sides.pair_id, sides.is_first, 'word' AS what, words.word AS text
+    FROM sides
+    CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(LOWER(sides.text_plain), '[\p{L}\p{M}\p{N}]+', 0)) AS words (word)
     UNION ALL
-    SELECT answers.document_id, answers.page_index, answers.recipe_id, 'cell' AS what, LOWER(TRIM(table_cells.text)) AS text
-    FROM answers
+    SELECT sides.pair_id, sides.is_first, 'cell' AS what, LOWER(TRIM(table_cells.text)) AS text
+    FROM sides
     JOIN table_cells
-        ON table_cells.source_id = answers.source_id
-        AND table_cells.page_index = answers.page_index
-        AND table_cells.plan_id = answers.plan_id
-        AND table_cells.attempt = answers.attempt
-        AND table_cells.recipe_id = answers.recipe_id
-        AND COALESCE(table_cells.rewrite, 0) = answers.rewrite
+        ON table_cells.source_id = sides.source_id
+        AND table_cells.page_index = sides.page_index
+        AND table_cells.plan_id = sides.plan_id
+        AND table_cells.attempt = sides.attempt
+        AND table_cells.recipe_id = sides.recipe_id
+        AND COALESCE(table_cells.rewrite, 0) = sides.rewrite
     WHERE table_cells.text <> ''
 ),
-counts AS (
-    SELECT document_id, page_index, recipe_id, what, text, COUNT(*) AS times
-    FROM said
-    GROUP BY document_id, page_index, recipe_id, what, text
-),
 bags AS (
-    SELECT
-        pairs.document_id, pairs.page_index, pairs.first_recipe_id, pairs.second_recipe_id, counts.what, counts.text,
-        SUM(CASE WHEN counts.recipe_id = pairs.first_recipe_id THEN counts.times ELSE 0 END) AS times,
-        SUM(CASE WHEN counts.recipe_id = pairs.second_recipe_id THEN counts.times ELSE 0 END) AS other_times
-    FROM pairs
-    JOIN counts
-        ON counts.document_id = pairs.document_id
-        AND counts.page_index = pairs.page_index
-        AND counts.recipe_id IN (pairs.first_recipe_id, pairs.second_recipe_id)
-    GROUP BY pairs.document_id, pairs.page_index, pairs.first_recipe_id, pairs.second_recipe_id, counts.what, counts.text
+    SELECT pair_id, what, text, SUM(is_first) AS times, SUM(1 - is_first) AS other_times
+    FROM said
+    GROUP BY pair_id, what, text
 ),
 shares AS (
     SELECT
-        document_id, page_index, first_recipe_id, second_recipe_id,
+        pair_id,
         SUM(CASE WHEN what = 'word' THEN 2 * LENGTH(text) * LEAST(times, other_times) END)
             / CAST(SUM(CASE WHEN what = 'word' THEN LENGTH(text) * (times + other_times) END) AS DOUBLE) AS words,
         SUM(CASE WHEN what = 'cell' THEN LEAST(times, other_times) END)
             / CAST(SUM(CASE WHEN what = 'cell' THEN GREATEST(times, other_times) END) AS DOUBLE) AS cells
     FROM bags
-    GROUP BY document_id, page_index, first_recipe_id, second_recipe_id
+    GROUP BY pair_id
 )
 SELECT
     REGEXP_EXTRACT(pairs.uri, '[^/]*$', 0) AS name,
@@ -81,9 +80,5 @@ SELECT
     ROUND(shares.cells, 4) AS cells,
     pairs.uri
 FROM pairs
-LEFT JOIN shares
-    ON shares.document_id = pairs.document_id
-    AND shares.page_index = pairs.page_index
-    AND shares.first_recipe_id = pairs.first_recipe_id
-    AND shares.second_recipe_id = pairs.second_recipe_id
+LEFT JOIN shares ON shares.pair_id = pairs.pair_id
 ORDER BY LEAST(COALESCE(shares.words, 1.0), COALESCE(shares.cells, 1.0)), pairs.uri, pairs.page_index, pairs.first_recipe_id
