@@ -62,7 +62,7 @@ def execute(
         signals_noted() as stop,
         Committer(plan, progress, store, settings, run_id, check_lease, taken.compactor, is_held=breaker.holds) as committer,
     ):
-        context = Context(settings, plan.recipes, run_id, store, taken.num_cpus, plan.known)
+        context = Context(settings, plan.recipes, run_id, store, taken.num_cpus, plan.known, num_bytes)
         execution = _Execution(plan, progress, taken, context, committer, breaker, stop, check_lease, observer)
         try:
             execution.read_and_commit()

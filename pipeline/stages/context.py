@@ -19,3 +19,5 @@ class Context:
     """CPUs of the whole cluster, or of this machine."""
     known: Mapping[str, str] = field(default_factory=dict)
     """The plan's `known`: see `schemas.plan.Plan`."""
+    size_bytes: int | None = None
+    """Bytes of the sources that are to be read; None while there is no plan."""

@@ -13,8 +13,12 @@ from pipeline.stages.context import Context
 from pipeline.stages.documents import ProbeDocuments, RenderPages
 from pipeline.stages.reading import ReadPages
 from pipeline.stages.setups import ProbeSetup, ReadSetup, RenderSetup, read_setups
+from schemas.settings import MEBI
 
 Setup = TypeVar("Setup")
+
+_BYTES_OF_A_WORKER = MEBI
+"""Some tens of pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +40,22 @@ class Pool(Generic[Setup]):
 def pools(context: Context) -> tuple[Pool[Any], ...]:
     """The stages that a document goes through, in order."""
     settings, recipes, run_id = context.settings, context.recipes, context.run_id
-    num_renders = settings.ray.render_workers or context.num_cpus
+    num_renders = settings.ray.render_workers or _worth_starting(context)
     rendering = RenderSetup.of(settings, recipes, run_id, most_renderers=num_renders)
     probing = ProbeSetup(rendering=rendering, known=context.known)
     readings = read_setups(settings, recipes, run_id, context.store)
     return (
-        _of_cpus("probe", ProbeDocuments, probing, settings.ray.probe_workers or max(1, context.num_cpus // 4)),
+        _of_cpus("probe", ProbeDocuments, probing, settings.ray.probe_workers or min(max(1, context.num_cpus // 4), num_renders)),
         _of_cpus("render", RenderPages, rendering, num_renders),
         *(_of_engine("read", ReadPages, reading, context.num_cpus) for reading in readings),
     )
+
+
+def _worth_starting(context: Context) -> int:
+    """One process for each CPU, unless there is less to read than would occupy them: a start costs as much as 70 pages."""
+    if context.size_bytes is None:
+        return context.num_cpus
+    return max(1, min(context.num_cpus, -(-context.size_bytes // _BYTES_OF_A_WORKER)))
 
 
 def _of_cpus(name: StageName, stage: Callable[[Setup], Any], setup: Setup, num_workers: int) -> Pool[Setup]:

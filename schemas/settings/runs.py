@@ -105,8 +105,12 @@ class RaySettings(Section):
     )
     num_cpus: int | None = Field(None, ge=1, description="Logical CPUs of the private local Ray; all cores by default.")
     object_store_bytes: int = Field(512 * MEBI, ge=80 * MEBI, description="Object store of the private local Ray.")
-    render_workers: int | None = Field(None, ge=1, description="Render processes; one per CPU of the cluster by default.")
-    probe_workers: int | None = Field(None, ge=1, description="Probe processes; one per four CPUs of the cluster by default.")
+    render_workers: int | None = Field(
+        None, ge=1, description="Render processes; by default one per CPU of the cluster, and one per MiB to read at most."
+    )
+    probe_workers: int | None = Field(
+        None, ge=1, description="Probe processes; by default one per four CPUs of the cluster, and as many as render at most."
+    )
     grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to finish what is in flight.")
 
 

@@ -6,8 +6,10 @@ from pipeline.demo import EXAMPLES
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.engines import describe_engines
 from pipeline.planning.recipes import make_recipes
+from pipeline.stages.context import Context
+from pipeline.stages.pools import pools
 from pipeline.stages.setups import RenderSetup, read_setups
-from schemas.settings import Settings
+from schemas.settings import MEBI, Settings
 from workers.rendering.renderer import Renderer, understood
 
 pytestmark = pytest.mark.slow
@@ -52,3 +54,25 @@ def test_a_region_that_is_sent_is_what_is_understood(engine):
 
     assert page.failure is None
     assert [region.image is not None for region in page.regions] == [engine == "scripted"]
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "given", "num_probe", "num_render"),
+    [
+        (0, {}, 1, 1),
+        (MEBI, {}, 1, 1),
+        (MEBI + 1, {}, 2, 2),
+        (1000 * MEBI, {}, 4, 16),
+        (None, {}, 4, 16),  # there is no plan yet
+        (0, {"render_workers": 8}, 4, 8),
+        (1000 * MEBI, {"probe_workers": 7}, 7, 16),
+    ],
+)
+def test_no_more_processes_start_than_there_is_work_for(size_bytes, given, num_probe, num_render):
+    settings = Settings.model_validate({"engine": {"name": "scripted"}, "read": {"tasks": ["ocr"]}, "ray": given})
+    recipes = make_recipes(settings, describe_engines(settings.engine, ["ocr"]), ["ocr"])
+
+    probe, render, *_ = pools(Context(settings, recipes, "run", LocalStore("unused"), num_cpus=16, size_bytes=size_bytes))
+
+    assert (probe.min_workers, probe.max_workers) == (num_probe, num_probe)
+    assert (render.min_workers, render.max_workers) == (num_render, num_render)
