@@ -90,22 +90,24 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def ray_session(s3_endpoint: str) -> Iterator[None]:
     """One private Ray; asks for S3 first, so that its workers inherit the way to it."""
+    from pipeline.cluster.lean import lean_ray
     from pipeline.cluster.session import keep_to_loopback
     from schemas.settings import RaySettings
 
     keep_to_loopback(RaySettings())
     os.environ.update(PATIENT_RAY)
-    import ray
+    import ray.data
 
-    ray.init(
-        address="local",
-        num_cpus=2,
-        object_store_memory=256 * 1024**2,
-        include_dashboard=False,
-        log_to_driver=False,
-    )
-    yield
-    ray.shutdown()
+    with lean_ray():
+        ray.init(
+            address="local",
+            num_cpus=2,
+            object_store_memory=256 * 1024**2,
+            include_dashboard=False,
+            log_to_driver=False,
+        )
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

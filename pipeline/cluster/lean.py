@@ -6,15 +6,19 @@ stays as it is: then the run starts later, and is the same.
 Left out of the node: the API server (`ray.init` waits for it, and without the dashboard it only reports usage), the autoscaler's
 monitor (one machine does not grow), and the log monitor (it sends the workers' lines to a driver that asks for none). Left out of
 Ray Data, each an actor that imports all of Ray Data: the dashboard's statistics, the places of actors, and the autoscaler's
-coordinator.
+coordinator. And Ray gives its node 30 seconds to start, which a busy machine takes longer for.
 """
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
+
+_START_S = 180.0
+"""Seconds that the node may take to start."""
 
 
 class Change(NamedTuple):
@@ -58,6 +62,22 @@ def _giving(value: Any) -> Callable[[Any], Callable[..., Any]]:
     return lambda _: lambda *_, **__: value
 
 
+def _patient(get_node: Callable[..., Any]) -> Callable[..., Any]:
+    """Asks for the node until it is there."""
+
+    def asked(*args: Any, **more: Any) -> Any:
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                return get_node(*args, **more)
+            except RuntimeError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.1)
+
+    return asked
+
+
 class ThisMachine:
     """A cluster that stays as it is, to Ray Data in place of its autoscaler."""
 
@@ -79,6 +99,7 @@ _DATA = "ray.data._internal"
 _ACTORS = f"{_DATA}.execution.operators.actor_pool_map_operator"
 CHANGES = (
     Change("ray._private.services", "start_api_server", _giving((None, None))),  # as if its start had failed, which Ray allows for
+    Change("ray._private.services", "get_node", _patient),
     Change("ray._private.parameter", "RayParams", lambda found: partial(found, no_monitor=True, include_log_monitor=False)),
     Change(f"{_DATA}.stats", "get_or_create_stats_actor", _giving(Nobody())),
     Change(_ACTORS, "get_or_create_actor_location_tracker", _giving(Nobody())),

@@ -2,6 +2,8 @@
 
 import pickle
 from importlib import import_module
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,3 +49,24 @@ def test_ray_data_has_the_machine_and_no_more(monkeypatch: pytest.MonkeyPatch) -
         executor = import_module("ray.data._internal.execution.streaming_executor")
         resources = executor.create_cluster_autoscaler("topology", execution_id="x").get_total_resources()
     assert (resources.cpu, resources.gpu, resources.memory, resources.object_store_memory) == (3, 1, 5, 7)
+
+
+@pytest.mark.parametrize(("num_refusals", "is_there"), [(2, True), (99, False)])
+def test_a_node_may_take_its_time_to_start(num_refusals: int, is_there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = count(step=10)
+    monkeypatch.setattr(lean, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda seconds: None))
+    refusals = iter(range(num_refusals))
+
+    def get_node(address: str) -> str:
+        if next(refusals, None) is not None:
+            raise RuntimeError("not there yet")
+        return f"node at {address}"
+
+    monkeypatch.setattr("ray._private.services.get_node", get_node)
+    with lean_ray():
+        asked = import_module("ray._private.services").get_node
+        if is_there:
+            assert asked("here") == "node at here"
+        else:
+            with pytest.raises(RuntimeError, match="not there yet"):
+                asked("here")
