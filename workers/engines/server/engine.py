@@ -10,13 +10,12 @@ import logging
 import random
 import resource
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -32,7 +31,6 @@ from workers.engines.server.http import httpx
 from workers.engines.server.replies import Reply, fetch
 
 _log = logging.getLogger(__name__)
-Encoded = TypeVar("Encoded")
 
 CONNECT_TIMEOUT_S = 15.0
 BACKOFF_MIN_S = 0.5
@@ -122,11 +120,8 @@ class ServerEngine:
         """Asks the server; whatever it does is a completion. `engine_s` leaves out the wait for a free encoder."""
         start = time.monotonic()
         tries = _Tries()
-        image_format = self._profile.image_format or self._settings.server.image_format
-        size = self._profile.fitted(request.image.width_px, request.image.height_px)
-        image_url = await self._encoded(tries, data_url, request.image, image_format, size)
         try:
-            completion = await self._ask(request, image_url, tries)
+            completion = await self._ask(request, tries)
         except _Passing as error:
             completion = failed_reply(error.kind, f"{error.message} ({tries.num} tries)")
         return replace(completion, num_tries=tries.num, engine_s=time.monotonic() - start - tries.queued_s)
@@ -135,16 +130,16 @@ class ServerEngine:
         await self._client.aclose()
         self._encoders.shutdown(wait=False, cancel_futures=True)
 
-    async def _encoded(self, tries: "_Tries", encode: Callable[..., Encoded], *args: Any) -> Encoded:
+    async def _encoded(self, request: Request, dialect: Dialect, tries: "_Tries") -> bytes:
         asked = time.monotonic()
 
-        def timed() -> tuple[Encoded, float]:
+        def timed() -> tuple[bytes, float]:
             started = time.monotonic()
-            return encode(*args), started - asked
+            return self._content(request, dialect), started - asked
 
-        encoded, queued_s = await asyncio.get_running_loop().run_in_executor(self._encoders, timed)
+        content, queued_s = await asyncio.get_running_loop().run_in_executor(self._encoders, timed)
         tries.queued_s += queued_s
-        return encoded
+        return content
 
     async def _check_model(self, served: list[str]) -> None:
         """Raises EngineStartError if the server does not serve the model. It asks for one token to find out, because gateways also
@@ -158,31 +153,37 @@ class ServerEngine:
                 known = ", ".join(served[:5]) + (", …" if len(served) > 5 else "")
                 raise EngineStartError(f"{self._host} does not serve `{self._model}`, but {known}.")
 
-    async def _ask(self, request: Request, image_url: str, tries: "_Tries") -> Completion:
+    async def _ask(self, request: Request, tries: "_Tries") -> Completion:
         """Asks until the dialect fits. Each round returns or makes the dialect looser, which ends."""
         while True:
             used = self._dialect
-            body = request_body(request, self._model, image_url, used, self._profile)
-            reply = await self._post_until_answered(body, _max_bytes(request), tries)
+            reply = await self._post_until_answered(request, used, tries)
             if reply.status not in (400, 422):
                 return self._outcome(reply)
-            looser = used.looser(error_message(reply.body), body)
+            looser = used.looser(error_message(reply.body), request_body(request, self._model, "", used, self._profile))
             if looser is None:
                 return self._outcome(reply)
             if self._dialect == used:  # else another request has made it looser already
                 _log.warning("%s refuses a parameter, asking without it from now on: %s -> %s", self._host, used, looser)
                 self._dialect = looser
 
-    async def _post_until_answered(self, body: dict[str, Any], max_bytes: int, tries: "_Tries") -> Reply:
-        """The reply to the body. Raises _Passing if every try failed for a reason that may pass."""
-        content = await self._encoded(tries, _dumped, body)
+    async def _post_until_answered(self, request: Request, dialect: Dialect, tries: "_Tries") -> Reply:
+        """The reply to the request. Raises _Passing if every try failed for a reason that may pass."""
+        content = await self._encoded(request, dialect, tries)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_Passing),
             stop=stop_after_attempt(self._settings.max_tries),
             wait=_wait_s,
             reraise=True,
         )
-        return await retrying(self._post, content, max_bytes, tries)
+        return await retrying(self._post, content, _max_bytes(request), tries)
+
+    def _content(self, request: Request, dialect: Dialect) -> bytes:
+        """What is sent. A request that waits for its answer keeps this alone, and not its image as a data URL."""
+        image_format = self._profile.image_format or self._settings.server.image_format
+        size = self._profile.fitted(request.image.width_px, request.image.height_px)
+        image_url = data_url(request.image, image_format, size)
+        return _dumped(request_body(request, self._model, image_url, dialect, self._profile))
 
     async def _post(self, content: bytes, max_bytes: int, tries: "_Tries") -> Reply:
         await self._pause.over()
