@@ -96,8 +96,7 @@ class Completion:
     """Number of requests sent over the network, retries included."""
     engine_s: float | None = None
     """Seconds of work on this request, without its wait in the engine's own queue; None for an engine that has no queue and does
-    not
-    measure."""
+    not measure."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """Attention inside segments that are packed one after the other: the patches of images, or the tokens of prompts.
 
 `sdpa` runs everywhere and is the reference. `varlen` is torch's flash attention over packed segments, on CUDA in half precision.
-The
-module `kernels` measures both and chooses.
+The module `kernels` measures both and chooses.
 """
 
 import inspect

@@ -40,8 +40,7 @@ class ImageEncoder:
         """Encodes the first of the `wanted` pictures that are not encoded yet, as many as fit into one pass.
 
         Gives the number of encoded pictures, and the errors of those that could not be encoded; one bad picture fails alone. An
-        error
-        that breaks the device (`is_sticky`) is raised, because it is no picture's fault.
+        error that breaks the device (`is_sticky`) is raised, because it is no picture's fault.
         """
         distinct = {picture.digest: picture for picture in wanted}
         chosen: list[Picture] = []

@@ -109,8 +109,7 @@ class Decoder:
 
     def wipe(self, blocks: Sequence[int]) -> None:
         """Zeroes the blocks of a request that gave NaN. The next user reads them behind its own tokens, masked, and a masked value
-        must
-        be a number."""
+        must be a number."""
         (those,) = to_device(self.device, np.asarray(blocks, dtype=np.int64))
         for cache in (self.keys, self.values):
             cache[:, those] = 0
