@@ -1,8 +1,9 @@
 """Continuous batching against one request after the other and against static batches, on the CPU with a tiny model, in one run.
 
-`python -m tests.bench.engine [--requests N] [--slots N] [--lengths tailed|uniform]`: throughput, ratios, and decode steps against
-the ideal. All three say the same tokens; a difference ends the benchmark with 1. One thread, and seconds are CPU seconds, so that
-the ratios hold on a machine that does other things too.
+`python -m tests.bench.engine [--requests N] [--rounds N] [--slots N] [--lengths tailed|uniform] [--no-drafts]`: throughput, ratios,
+and decode steps against the ideal, each round with requests of its own, and the medians. All three say the same tokens; a
+difference ends the benchmark with 1. One thread, and seconds are CPU seconds, so that the ratios hold on a machine that does other
+things too.
 
 Then with drafts of which a share of the tokens is right: as deep as where tokens cost nothing, which says how many steps are saved,
 and as deep as the engine makes them by what it measures here, which says what they save on a CPU.
@@ -15,7 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as Many
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -147,31 +150,36 @@ def timed(run: Callable[[], dict[int, list[int]]]) -> tuple[dict[int, list[int]]
     return said, sum(map(len, said.values())) / (time.process_time() - started)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """0; 1 when a request said something else than alone or in a static batch."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=400)
-    parser.add_argument("--slots", type=int, default=16)
-    parser.add_argument("--lengths", choices=["tailed", "uniform"], default="tailed")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    bench = Bench(given.requests, given.slots, given.lengths, given.seed)
-    bench.generate(bench.embedded(bench.requests[0])[None], None, 5)  # warm
+@dataclass(frozen=True)
+class Round:
+    """Tokens per CPU second of the three ways, and how many decode steps the third took over the least possible."""
 
+    alone: float
+    static: float
+    ours: float
+    steps: float
+
+    def __str__(self) -> str:
+        rates = f"{self.alone:10.0f} {self.static:10.0f} {self.ours:10.0f}"
+        return f"{rates} {self.ours / self.alone:9.1f}x {self.ours / self.static:9.1f}x {self.steps:9.3f}x"
+
+
+def compared(bench: Bench) -> tuple[Round, dict[int, list[int]], list[int]]:
+    """The round, what was said, and the requests that said something else alone or in a static batch."""
+    bench.generate(bench.embedded(bench.requests[0])[None], None, 5)  # warm
     alone, alone_rate = timed(bench.sequential)
     static, static_rate = timed(bench.static)
     ours, rate = timed(bench.continuous)
-
-    num_tokens = sum(map(len, ours.values()))
-    steps, ideal = bench.scheduler.statistics.num_decode_steps, num_tokens / given.slots
-    setting = f"{given.slots} slots, one thread, torch {torch.__version__}"
-    print(f"{given.requests} requests, {num_tokens} tokens ({given.lengths}), {setting}")
-    print(f"one after the other  {alone_rate:8.0f} tokens/CPU s   (every {SEQUENTIAL_SHARE}th request)")
-    print(f"static batches       {static_rate:8.0f} tokens/CPU s")
-    print(f"continuous           {rate:8.0f} tokens/CPU s   {rate / alone_rate:.1f}x and {rate / static_rate:.1f}x")
-    print(f"decode steps         {steps:8d}            {steps / ideal:.3f}x of tokens / slots")
+    ideal = sum(map(len, ours.values())) / bench.num_slots
+    steps = bench.scheduler.statistics.num_decode_steps / ideal
     different = [index for index, tokens in ours.items() if tokens != static[index] or tokens != alone.get(index, tokens)]
+    return Round(alone_rate, static_rate, rate, steps), ours, different
+
+
+def drafts(bench: Bench, ours: dict[int, list[int]], rate: float) -> list[int]:
+    """Prints what drafts save. Gives the requests that said something else with them."""
+    different: list[int] = []
+    num_tokens, steps = sum(map(len, ours.values())), bench.scheduler.statistics.num_decode_steps
     print("drafts right    steps, tokens free    tokens/CPU s, as measured")
     for share in SHARES:
         free, _ = timed(lambda: bench.drafted(ours, share, StepCost(1.0, 0.0)))  # noqa: B023  # called at once
@@ -182,6 +190,34 @@ def main(arguments: list[str] | None = None) -> int:
             f"{share:12.0%} {saved:14.2f}x {drafted_rate:21.0f}   {drafted_rate / rate:.2f}x, {accepted:.0%} of the tokens drafted"
         )
         different += [index for index, tokens in ours.items() if not tokens == free[index] == measured[index]]
+    return different
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0; 1 when a request said something else than alone or in a static batch."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--slots", type=int, default=16)
+    parser.add_argument("--lengths", choices=["tailed", "uniform"], default="tailed")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-drafts", action="store_true")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    print(f"{given.requests} requests ({given.lengths}), {given.slots} slots, one thread, torch {torch.__version__}")
+    print(f"tokens/CPU s: {'alone':>13} {'static':>10} {'ours':>10} {'/ alone':>10} {'/ static':>10} {'steps':>10}", flush=True)
+    rounds, different = [], []
+    for number in range(given.rounds):
+        bench = Bench(given.requests, given.slots, given.lengths, given.seed + number)
+        one, ours, others = compared(bench)
+        rounds.append(one)
+        different += others
+        print(f"{f'round {number + 1}':16}{one}", flush=True)
+    ratios = [[one.ours / one.alone for one in rounds], [one.ours / one.static for one in rounds], [one.steps for one in rounds]]
+    against_alone, against_static, steps = map(median, ratios)
+    print(f"medians: {against_alone:.1f}x of one after the other, {against_static:.1f}x of static batches, steps {steps:.2f}x")
+    if not given.no_drafts:
+        different += drafts(bench, ours, rounds[-1].ours)
     if different:
         print(f"requests that said something else: {different}")
     return 1 if different else 0
