@@ -162,7 +162,8 @@ def _is_bare(pixels: Pixels, lines: Sequence[OcrLine]) -> bool:
     """Much ink and hardly a line found: a picture, or a script that the detector does not see (Arabic, Devanagari)."""
     if len(lines) >= MIN_BANDS or (ink := uncovered_ink(pixels, [])) < MIN_BARE_INK:
         return False
-    return uncovered_ink(pixels, _tight_words(lines)) > MIN_UNCOVERED_SHARE * ink
+    words = [word for line in lines for word in _tight_words([line._replace(upright=line.box)])]  # as they lie on the image
+    return uncovered_ink(pixels, words) > MIN_UNCOVERED_SHARE * ink
 
 
 def _unsupported(found: Legible, unread: Unread) -> Failure:
