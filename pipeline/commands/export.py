@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, QuietFlag, SetFlag, resolved
+from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, QuietFlag, SetFlag, resolved_for_output
 from pipeline.commands.output import console, dump_json, steps_shown
 from schemas.errors import OperatorError
 
@@ -43,7 +43,7 @@ def export(
     asked = [name.strip() for names in format or () for name in names.split(",") if name.strip()]
     if unknown := [name for name in asked if name not in list(ExportFormat)]:
         raise OperatorError(f"--format {unknown[0]}: known are {', '.join(ExportFormat)}.")
-    settings = resolved(None, None, None, None, None, None, config, set_)
+    settings = resolved_for_output(config, set_)
     done = Exported()
     formats = [ExportFormat(name) for name in asked] or ALL_FORMATS
     with steps_shown(quiet=quiet or as_json) as shown:
@@ -73,7 +73,7 @@ def report(
     """Write a folder to look at in a browser: runs, failures, what to review, each page with its boxes, each chart drawn again."""
     from pipeline.report.site import write_report
 
-    settings = resolved(None, None, None, None, None, None, config, set_)
+    settings = resolved_for_output(config, set_)
     without = 0
     with steps_shown(quiet=quiet) as shown:
         for step in write_report(output, target, settings, where=where, limit=limit):
@@ -104,7 +104,7 @@ def show(
         raise OperatorError("--open shows the whole document in a browser: it takes no PNG and no --page.")
     found = document(output, name)
     if is_opened:
-        _open_report(output, found.uri, resolved(None, None, None, None, None, None, config, set_))
+        _open_report(output, found.uri, resolved_for_output(config, set_))
         return
     if page is not None:
         pages = [one for one in found.pages if one.page_index == page - 1]
@@ -121,7 +121,7 @@ def show(
 
     if not found.pages:
         raise OperatorError(f"{found.name} has no page that was read.")
-    settings = resolved(None, None, None, None, None, None, config, set_)
+    settings = resolved_for_output(config, set_)
     try:
         with (
             closing(connect(output)) as connection,

@@ -70,6 +70,11 @@ def resolved(
     return resolve(flags, assignments or (), config)
 
 
+def resolved_for_output(config: Path | None, assignments: list[str] | None, *, unsafe_single_writer: bool = False) -> "Settings":
+    """The settings of a command that reads no document: it takes the flags `--config` and `--set`."""
+    return resolved(None, None, None, None, None, None, config, assignments, None, unsafe_single_writer)
+
+
 def failure_kinds(names: list[str] | None) -> "list[Any] | None":
     from difflib import get_close_matches
 

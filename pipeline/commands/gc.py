@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, SetFlag, UnsafeFlag, resolved
+from pipeline.commands.flags import ConfigFlag, JsonFlag, Output, SetFlag, UnsafeFlag, resolved_for_output
 from pipeline.commands.output import console, dump_json, note
 from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
 
@@ -28,7 +28,7 @@ def gc(
     as_json: JsonFlag = False,
 ) -> None:
     """Remove from OUT what no run will read again: staging of finished and closed plans, markers of dead runs."""
-    settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
+    settings = resolved_for_output(config, set_, unsafe_single_writer=unsafe_single_writer)
     from pipeline.analytics.status import print_sweep
     from pipeline.lake.garbage import look, sweep
     from pipeline.lake.opening import open_output
@@ -63,7 +63,7 @@ def optimize(
     as_json: JsonFlag = False,
 ) -> None:
     """Join the table files of OUT into few large ones, sorted by document and page. The old ones go with `gc --tables`, later."""
-    settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
+    settings = resolved_for_output(config, set_, unsafe_single_writer=unsafe_single_writer)
     from pipeline.analytics.status import print_optimized
     from pipeline.lake.opening import open_output
     from pipeline.lake.rewriting import optimize as rewriting
@@ -95,7 +95,7 @@ def publish(
     as_json: JsonFlag = False,
 ) -> None:
     """Register the committed files of OUT as Iceberg tables, where they lie. Incremental: repeat it after runs and optimize."""
-    settings = resolved(None, None, None, None, None, None, config, set_, None, False)
+    settings = resolved_for_output(config, set_)
     from pipeline.analytics import iceberg as publishing
     from pipeline.lake.opening import open_output
 
@@ -118,7 +118,7 @@ def backfill(
     as_json: JsonFlag = False,
 ) -> None:
     """Fill the tables of cells of an OUT that an older version wrote, from what was read then. Nothing is read anew."""
-    settings = resolved(None, None, None, None, None, None, config, set_, None, unsafe_single_writer)
+    settings = resolved_for_output(config, set_, unsafe_single_writer=unsafe_single_writer)
     from pipeline.lake.garbage import check_output
     from pipeline.lake.opening import open_output
     from pipeline.lake.tables.backfill import Backfill

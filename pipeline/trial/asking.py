@@ -11,15 +11,15 @@ from schemas.answers import ChartAnswer, OcrAnswer
 from schemas.errors import OperatorError
 from schemas.failure import Failure, FailureKind, PageError, Task
 from schemas.page import Box, PageImage, Region, RenderedPage
-from schemas.settings import EngineSettings, ReadSettings, Settings
+from schemas.settings import EngineSettings, Settings
 from workers.answers.parse import Parsed
 from workers.charts.content import ChartContent, chart_content
 from workers.contained import page_failure
 from workers.engines.engine import Completion, Engine, EngineInfo, Request
 from workers.engines.registry import describe_engine, make_engine
 from workers.reading.asking import parsed_answer
-from workers.reading.crops import region_text_layer
-from workers.reading.questions import question_of, settings_for, transport_of
+from workers.reading.questions import transport_of
+from workers.reading.requests import chart_request, text_request
 from workers.rendering.renderer import Renderer
 from workers.sources.fetch import Fetcher
 from workers.sources.listing import InputError, list_sources
@@ -101,24 +101,11 @@ def page_request(
     settings: Settings, info: EngineInfo, page: RenderedPage, task: Task, *, label: str
 ) -> tuple[Request, Region | None]:
     """The request that a run would send first, and the region that it is about if that is a chart."""
-    region = _chart_region(page) if task == "chart" else None
-    image = _image(page, region)
-    question = question_of(task, info, transport_of(info, settings.read.transport), image)
-    read: ReadSettings = settings_for(info, task, settings.read)
-    request = Request(
-        label=label,
-        task=task,
-        image=image,
-        prompt=question.prompt,
-        answer_schema=question.schema,
-        shape=question.shape,
-        max_output_tokens=read.max_output_tokens,
-        temperature=read.temperature,
-        text_layer=page.text_layer if region is None else region_text_layer(region, image),
-        regions=tuple(page.regions) if info.sees_regions and region is None else (),
-        is_blank=page.is_blank,
-    )
-    return request, region
+    if task == "ocr":
+        image = _image(page, None)
+        return text_request(page, image, info, settings.read, transport_of(info, settings.read.transport), label=label), None
+    region = _chart_region(page)
+    return chart_request(region, _image(page, region), info, settings.read, label=label), region
 
 
 async def ask_once(

@@ -12,6 +12,7 @@ import argparse
 import ast
 import io
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -219,4 +220,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` takes what it wants
     sys.exit(main())

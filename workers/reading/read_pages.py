@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from schemas.answers import ChartAnswer, OcrAnswer
 from schemas.failure import Failure, FailureKind, Task
-from schemas.page import Box, Chunk, PageEdges, PageImage, Region, RenderedChunk, RenderedPage
+from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
 from schemas.receipt import LAYERS
 from schemas.records import ChunkRecords
@@ -22,9 +22,9 @@ from workers.charts.agreement import agreement
 from workers.charts.content import ChartContent, chart_content
 from workers.contained import page_failure, panics_raised
 from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
-from workers.reading.asking import Outcome, ask, max_output_tokens
+from workers.reading.asking import Outcome, ask
 from workers.reading.busy import Busy
-from workers.reading.crops import crop_regions, region_text_layer
+from workers.reading.crops import crop_regions
 from workers.reading.drawn import drawn_content
 from workers.reading.handing_on import (
     Handover,
@@ -37,8 +37,9 @@ from workers.reading.handing_on import (
     wanted_regions,
 )
 from workers.reading.pictures import pictures_of
-from workers.reading.questions import can_answer_json, question_of, says_places, settings_for, transport_of
+from workers.reading.questions import can_answer_json, says_places, transport_of
 from workers.reading.request_limit import PushesBack, Requests
+from workers.reading.requests import chart_request, text_request
 from workers.reading.rows import ChunkRows
 from workers.reading.vector_recipe import vector_recipe
 from workers.text.content import OcrContent, ocr_content
@@ -230,23 +231,8 @@ class _ChunkReader:
 
     def _text_request(self, page: RenderedPage, transport: Transport) -> Request:
         assert page.image is not None
-        question = question_of("ocr", self._reader._info, transport, page.image)
-        settings = settings_for(self._reader._info, "ocr", self._reader._settings)
-        return Request(
-            label=f"{self._chunk.source.uri}#page={page.page_index}",
-            task="ocr",
-            image=page.image,
-            prompt=question.prompt,
-            answer_schema=question.schema,
-            shape=question.shape,
-            max_output_tokens=max_output_tokens(page.text_layer, page.image.width_px, page.image.height_px, settings),
-            temperature=settings.temperature,
-            text_layer=page.text_layer,
-            regions=tuple(page.regions) if self._reader._info.sees_regions else (),
-            edges=PageEdges(page.nearby, is_first=page.page_index == 0),
-            is_blank=page.is_blank,
-            is_scan=page.is_scan,
-        )
+        label = f"{self._chunk.source.uri}#page={page.page_index}"
+        return text_request(page, page.image, self._reader._info, self._reader._settings, transport, label=label)
 
     def _text_rows(self, page: RenderedPage, text: _Page, *, num_candidates: int) -> ChunkRecords:
         try:
@@ -338,20 +324,8 @@ class _ChunkReader:
             return ChunkRecords(charts=[self.rows.of_bare_chart(page.page_index, region)], failures=[failure])
 
     def _chart_request(self, page: RenderedPage, region: Region, image: PageImage) -> Request:
-        question = question_of("chart", self._reader._info, "json", image)
-        settings = settings_for(self._reader._info, "chart", self._reader._settings)
-        return Request(
-            label=f"{self._chunk.source.uri}#page={page.page_index}&region={region.region_index}",
-            task="chart",
-            image=image,
-            draft=region.drawn_answer,
-            prompt=question.prompt,
-            answer_schema=question.schema,
-            shape=question.shape,
-            max_output_tokens=settings.max_output_tokens,
-            temperature=settings.temperature,
-            text_layer=region_text_layer(region, image),
-        )
+        label = f"{self._chunk.source.uri}#page={page.page_index}&region={region.region_index}"
+        return chart_request(region, image, self._reader._info, self._reader._settings, label=label)
 
     async def _ask(self, request: Request) -> Outcome:
         return await ask(self._reader._read, request, self._reader._settings, takes_prefix=self._reader._info.takes_prefix)

@@ -23,7 +23,7 @@ from tests.workers.made_pages import (
 )
 from tests.workers.reading.made_answers import TRUNCATED
 from workers.engines.engine import Completion
-from workers.reading import read_pages
+from workers.reading import read_pages, requests
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
 
@@ -127,7 +127,7 @@ async def test_a_bug_at_the_text_costs_no_chart_and_a_bug_at_a_chart_no_text(err
     [
         (read_pages, "chart_content", "validate"),
         (ChunkRows, "of_chart", "read"),
-        (read_pages, "region_text_layer", "read"),
+        (requests, "region_text_layer", "read"),
     ],
 )
 async def test_a_bug_around_a_chart_costs_the_chart(place: Any, name: str, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
