@@ -1,7 +1,7 @@
 """A private Ray without the processes that serve nobody there.
 
-Ray has no switch for them, so functions of its internals are replaced while such a Ray is up. What a version of Ray keeps elsewhere
-stays as it is: then the run starts later, and is the same.
+Ray has no switch for them, so functions of its internals are replaced while such a Ray is up, for the versions of Ray that this was
+tested with. Another version stays as it is: then the run starts later, and is the same.
 
 Left out of the node: the API server (`ray.init` waits for it, and without the dashboard it only reports usage), the autoscaler's
 monitor (one machine does not grow), and the log monitor (it sends the workers' lines to a driver that asks for none). Left out of
@@ -15,8 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
+TESTED_WITH = ("2.60.",)
+"""Beginnings of the versions of Ray whose internals are known."""
 _START_S = 180.0
 """Seconds that the node may take to start."""
 
@@ -44,7 +47,7 @@ class Nobody:
 def lean_ray() -> Iterator[None]:
     """The context in which a private Ray starts, works and ends. Ray Data's part applies if Ray Data is imported by then."""
     with contextlib.ExitStack() as undo:
-        for change in CHANGES:
+        for change in CHANGES if version("ray").startswith(TESTED_WITH) else ():
             if "ray.data" in sys.modules or not change.module.startswith("ray.data."):
                 with contextlib.suppress(ImportError, AttributeError):
                     _replace(change, undo)
