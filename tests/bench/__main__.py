@@ -12,6 +12,7 @@ EXAMPLES = ROOT / "pipeline" / "examples"
 BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.encode", [str(EXAMPLES / "report.pdf"), str(EXAMPLES / "two_columns.pdf")], False),
     ("tests.bench.render", ["--pages", "1000"], False),
+    ("tests.bench.born_digital", ["--pages", "150"], False),
     ("tests.bench.server", ["--pages", "400"], False),
     ("tests.bench.server", ["--one"], False),
     ("tests.bench.ways", ["--pages", "1000"], False),
