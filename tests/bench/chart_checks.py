@@ -2,7 +2,8 @@
 
 For each chart whose data is known the true answer is checked first: every flag on it is a false alarm. Then each kind of error
 is planted into it, and caught means that a flag is raised which the true answer did not raise. Checked is as in a run: beside the
-drawing where it can be read (`vector_disagrees`), else beside the picture.
+drawing where it can be read (`vector_disagrees`), else beside the picture. `--scanned`: every chart beside its picture alone, as of
+a scan whose text layer has the words.
 """
 
 import argparse
@@ -204,6 +205,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--producer", nargs="*", help="only charts of these producers")
     parser.add_argument("--region", action="store_true", help="words of the region as it is found, not of the whole page")
+    parser.add_argument("--scanned", action="store_true", help="no drawing is read: pictures with a text layer")
+    parser.add_argument("--refused", action="store_true", help="only charts whose drawing is refused")
     parser.add_argument("--list", action="store_true", help="name the true answers that are flagged, and errors that are not seen")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
@@ -218,6 +221,10 @@ def main() -> None:
         if region is None:
             continue
         (reading, *_) = drawn.vector_readings([region.bbox_px.scaled(1 / drawn.x, 1 / drawn.y)])
+        if arguments.refused and reading.answer is not None:
+            continue
+        if arguments.scanned:
+            reading = reading._replace(answer=None)
         tally = refused if reading.answer is None else read
         check = Check(region, page, reading.answer)
         of_truth = check.flags(chart.answer)
@@ -241,7 +248,7 @@ def main() -> None:
         if arguments.list and (of_truth or missed):
             print(f"{chart.name} ({reading.reason or 'read'}): false alarms {sorted(of_truth)}, not seen: {', '.join(missed)}")
     read.report("drawing read")
-    refused.report("drawing refused")
+    refused.report("by picture" if arguments.scanned else "drawing refused")
     read.joined(refused).report("all")
 
 
