@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2  # comes with rapidocr
 import numpy as np
 import numpy.typing as npt
 
@@ -48,6 +47,8 @@ def inks_of(crop: npt.NDArray[np.uint8]) -> list[Ink]:
 
     `crop`: BGR, dark on light or light on dark.
     """
+    import cv2  # comes with rapidocr; a driver describes the engine without it
+
     black = _black(crop)
     height = black.shape[0]
     stats = cv2.connectedComponentsWithStats(black, connectivity=8)[2][1:]
@@ -67,6 +68,8 @@ def inks_of(crop: npt.NDArray[np.uint8]) -> list[Ink]:
 
 def _black(crop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """1 for ink. Of a small line twice as high and wide, for the two commas of „ touch there."""
+    import cv2
+
     gray = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
     if len(gray) < SMALL_PX:
         gray = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
