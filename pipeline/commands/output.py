@@ -90,7 +90,7 @@ def observed(work: Callable[["Observer"], "Summary"], settings: "Settings", quie
     """Does the work with progress on stderr and Ray's output in a log file. The file is kept if the run did not end well."""
     from pipeline.reporting.terminal import RunLog, quiet_ray
     from pipeline.reporting.watchers import watched
-    from schemas.no_pandas import leave_out_pandas
+    from pipeline.ways.no_pandas import leave_out_pandas
 
     if Process.is_ours and settings.run.on != "ray":
         leave_out_pandas()

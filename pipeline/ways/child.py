@@ -19,7 +19,7 @@ from pipeline.cluster.readiness import report_through
 from pipeline.reporting.json_log import send_log_records
 from pipeline.stages.setups import RenderSetup
 from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
-from schemas.no_pandas import leave_out_pandas
+from pipeline.ways.no_pandas import leave_out_pandas
 from workers.contained import sentence
 from workers.rendering.renderer import Renderer, RenderStartError
 
