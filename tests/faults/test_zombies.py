@@ -1,6 +1,5 @@
 """A zombie, a run that was taken for dead, wakes at any step of a commit that another run has finished or half finished. It must
-not
-change anything.
+not change anything.
 
 The zombie has other settings and knows other chunks, and its readers stage chunks with other answers after these were deleted.
 """
