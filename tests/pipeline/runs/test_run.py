@@ -182,7 +182,8 @@ def test_nothing_is_asked_twice_whatever_commands_come_between(drop: Path, refer
     sweep(LocalStore(str(out)), min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc", keep_answers=timedelta(days=30))
     last = run(str(drop), str(out), mine)
 
-    assert (stray.status, last.status) == ("finished", "finished")
+    assert stray.status == "finished"
+    assert last.status in ("finished", "nothing_to_do")  # readers may be through before the stop reaches them
     assert [*map(plan_number, stray.plan_ids)] == ["000002"]  # the plan of another recipe was closed
     wanted = [row for row in read_rows(out, "pages") if row["model"] is None]
     assert len(wanted) == len(read_rows(reference, "pages")) == 15
