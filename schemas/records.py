@@ -174,6 +174,18 @@ class BlockContent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordContent:
+    """A word of a page, and where it stands."""
+
+    line_index: Annotated[int, "Line on the page, from 0, in the order of the PDF's own text; words of a line share it."]
+    text: Annotated[str, "The word as the PDF has it."]
+    bbox_px: PixelBox = None
+    text_origin: Annotated[
+        Literal["text_layer"], "Who the word is from: text_layer (the PDF's own). What is read from pixels has no words."
+    ] = "text_layer"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellContent(Flagged):
     """What a cell of a table says."""
 
@@ -308,6 +320,14 @@ class BlockRecord(Record, BlockContent):
     page_index: PageIndex
     reading: Reading
     block_index: Annotated[int, "Place in reading order on the page, from 0."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordRecord(Record, WordContent):
+    lineage: Lineage
+    page_index: PageIndex
+    reading: Reading
+    word_index: Annotated[int, "Place on the page, from 0, in the order of the PDF's own text, which may not be that of `blocks`."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -481,6 +501,7 @@ class ChunkRecords:
     charts: list[ChartRecord] = field(default_factory=list)
     chart_points: list[ChartPointRecord] = field(default_factory=list)
     images: list[ImageRecord] = field(default_factory=list)
+    words: list[WordRecord] = field(default_factory=list)
     failures: list[FailureRecord] = field(default_factory=list)
 
     @classmethod

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from inspect import get_annotations
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -35,6 +36,7 @@ from schemas.records import (
     RunRecord,
     TableCellRecord,
     TableRecord,
+    WordRecord,
 )
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -59,6 +61,7 @@ RECORDS: dict[str, type[Record]] = {
     "tables": TableRecord,
     "table_cells": TableCellRecord,
     "images": ImageRecord,
+    "words": WordRecord,
     "failures": FailureRecord,
     "deletions": DeletionRecord,
     "runs": RunRecord,
@@ -111,7 +114,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
     return _TYPES[kind]
 
 
-TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "images", "failures")
+TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "images", "words", "failures")
 """The tables that a shard commits; `documents` is written last (see pipeline.lake.commit). `deletions` and `runs` are not among
 them."""
 
@@ -132,6 +135,10 @@ PARTITIONED = (*TABLES, "deletions")
 """The tables whose files lie below `ingest_date=…`."""
 
 
+_ROWS_AT_ONCE = 10_000
+"""As dicts a page's words take many times what they take as a table."""
+
+
 @cache
 def arrow_schema(table: str) -> pa.Schema:
     """The schema of one table, with the descriptions and the schema version in its metadata. It is cached, because every chunk
@@ -149,4 +156,6 @@ def arrow_schema(table: str) -> pa.Schema:
 
 def to_table(table: str, rows: Iterable[dict[str, Any]]) -> pa.Table:
     """The rows as an Arrow table. They must have exactly the table's columns. Raises pa.ArrowInvalid on a value of another type."""
-    return pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
+    schema, left = arrow_schema(table), iter(rows)
+    parts = [pa.Table.from_pylist(part, schema=schema) for part in iter(lambda: list(islice(left, _ROWS_AT_ONCE)), [])]
+    return pa.concat_tables(parts) if parts else schema.empty_table()

@@ -27,6 +27,7 @@ ROW_VIEWS = {
     "current_charts": "charts",
     "current_chart_points": "chart_points",
     "current_images": "images",
+    "current_words": "words",
     "open_failures": "failures",
 }
 """Views that are the rows of a table, chosen."""
@@ -34,6 +35,7 @@ _FOLLOWED = {
     "current_blocks": "current_pages",
     "current_tables": "current_pages",
     "current_table_cells": "current_pages",
+    "current_words": "current_pages",
     "current_chart_points": "current_charts",
 }
 """Views whose rows are those of what another view has chosen."""

@@ -40,6 +40,7 @@ DESCRIBED_VIEWS: dict[str, View] = {
     "current_charts": View("The newest good answer of each chart region that the newest reading found.", "charts", {"name": _NAME}),
     "current_chart_points": View("The data points of these charts.", "chart_points", {"name": _NAME}),
     "current_images": View("The pictures of each page that the newest plan to keep any has kept.", "images", {"name": _NAME}),
+    "current_words": View("The words of the pages of `current_pages`, where they were kept.", "words", {"name": _NAME}),
     "open_failures": View("Failures that no later plan has answered.", "failures", {"name": _NAME}),
     "current_documents": View(
         "One row per uri: its status and counts, of all its current rows.",

@@ -223,6 +223,18 @@ JOIN images
     AND chosen.attempt = images.attempt
     AND chosen.rewrite = COALESCE(images.rewrite, 0);
 
+-- Words follow the page that was chosen, too.
+CREATE OR REPLACE VIEW current_words AS
+SELECT words.*, REGEXP_EXTRACT(words.uri, '[^/]*$', 0) AS name
+FROM current_pages
+JOIN words
+    ON current_pages.source_id = words.source_id
+    AND current_pages.page_index = words.page_index
+    AND current_pages.plan_id = words.plan_id
+    AND current_pages.attempt = words.attempt
+    AND current_pages.recipe_id = words.recipe_id
+    AND COALESCE(current_pages.rewrite, 0) = COALESCE(words.rewrite, 0);
+
 -- A failure is open until a later plan (or attempt) asked the same again: that answered, or left a newer failure of its own. What
 -- went wrong before there were bytes is its source's own; what went wrong after holds for all that have them.
 CREATE OR REPLACE VIEW open_failures AS

@@ -18,8 +18,10 @@ from schemas.page import Chunk
 from schemas.records import ChunkRecords, Record
 from schemas.tables import arrow_schema, to_table
 
-CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "images", "failures")
+CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "images", "words", "failures")
 """The tables of which chunks carry rows. `documents` is derived when a shard is committed."""
+_NEWER = ("images", "words")
+"""Those that chunks of older versions lack."""
 
 _SCHEMA = pa.schema(
     [
@@ -59,9 +61,10 @@ def encode_chunk(chunk: Chunk, records: ChunkRecords, run_id: str, recipe_ids: M
         "charts": [*records.charts],
         "chart_points": [*records.chart_points],
         "images": [*records.images],
+        "words": [*records.words],
         "failures": [*records.failures],
     }
-    tables = {table: to_table(table, [record.row() for record in rows[table]]) for table in CHUNK_TABLES}
+    tables = {table: to_table(table, (record.row() for record in rows[table])) for table in CHUNK_TABLES}
     return encode_staged(StagedChunk(chunk, run_id, tables, None if recipe_ids is None else dict(recipe_ids), this_version()))
 
 
@@ -83,7 +86,7 @@ def decode(body: bytes) -> StagedChunk:
     row = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all()
     tables = {}
     for table in CHUNK_TABLES:
-        if table == "images" and table not in row.column_names:  # staged by an older version
+        if table in _NEWER and table not in row.column_names:
             tables[table] = arrow_schema(table).empty_table()
         else:
             tables[table] = _with_todays_columns(row.column(table).combine_chunks().flatten(), arrow_schema(table))

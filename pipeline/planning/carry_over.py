@@ -33,7 +33,7 @@ _AT_ONCE = 8
 _ASKED_AGAIN = {kind for kind, info in KINDS.items() if info.is_transient}
 _ASKED_AGAIN |= {FailureKind.crashed_worker, FailureKind.internal_error}
 """A page that failed for one of these reasons is asked again."""
-_TABLES_OF: dict[Task, tuple[str, ...]] = {"ocr": ("pages", "blocks"), "chart": ("charts", "chart_points")}
+_TABLES_OF: dict[Task, tuple[str, ...]] = {"ocr": ("pages", "blocks", "words"), "chart": ("charts", "chart_points")}
 
 
 class _Left(NamedTuple):

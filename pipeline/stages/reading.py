@@ -84,6 +84,7 @@ class ReadPages:
             regions=setup.regions,
             cell_px=setup.bounds.cell_px,
             images=setup.images,
+            words=setup.words,
         )
         most, in_flight = engine.most_requests, setup.in_flight
         self._room = Places(lambda: max(1, -(-in_flight * self._reader.requests.limit // most)))

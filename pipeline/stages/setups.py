@@ -118,6 +118,7 @@ class ReadSetup:
     store: Store
     log: LogSettings
     images: Images = "none"
+    words: bool = False
 
 
 def read_setups(settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store) -> list[ReadSetup]:
@@ -141,6 +142,7 @@ def read_setups(settings: Settings, recipes: Mapping[Task, Recipe], run_id: str,
             store=store,
             log=settings.log,
             images=settings.output.images,
+            words=settings.output.words,
         )
 
     found = [setup(read_by, engines[place + 1 :]) for place, read_by in enumerate(engines)]

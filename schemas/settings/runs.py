@@ -80,6 +80,11 @@ class OutputSettings(Section):
         description="Pictures that land in the table `images`, of what is read from now on: `none`; `regions`, the figures and "
         "charts, cut out; `pages`, the whole pages as well. `pagefold plan` says how much they take.",
     )
+    words: bool = Field(
+        False,
+        description="Words of the PDF's own text, each with its box, land in the table `words`, of what is read from now on: "
+        "turning it on reads nothing again. Scans have none.",
+    )
     lease_ttl_s: float = Field(60, ge=3, description="A run that has not renewed its lease for this long is taken for dead.")
     unsafe_single_writer: bool = Field(
         False, description="Go on with a store without conditional writes; you promise that one run at a time uses this output."

@@ -95,12 +95,12 @@ async def measured(files: Sequence[Path], images: Images) -> Cost:
                 continue
             numbers = range(min(document.num_pages or 0, PAGES_PER_FILE))
             first = [page for page in renderer.render(path, [0]) if page.image is not None]
-            await reader.read_chunk(_chunk(path, document, first))
+            await reader.read_chunk(chunk_of(path, document, first))
             started = _cpu_s() + _child_s(renderer)
             pages = [page for page in renderer.render(path, numbers) if page.image is not None]
             cost.render_s += _cpu_s() + _child_s(renderer) - started
             started = _cpu_s()
-            records = await reader.read_chunk(_chunk(path, document, pages))
+            records = await reader.read_chunk(chunk_of(path, document, pages))
             cost.read_s += _cpu_s() - started
             cost.num_pages += len(pages)
             cost.num_bytes += _bytes(records)
@@ -108,7 +108,7 @@ async def measured(files: Sequence[Path], images: Images) -> Cost:
     return cost
 
 
-def _chunk(path: Path, document: Document, pages: list[RenderedPage]) -> RenderedChunk:
+def chunk_of(path: Path, document: Document, pages: list[RenderedPage]) -> RenderedChunk:
     numbers = [page.page_index for page in pages]
     chunk = Chunk(
         plan_id="000001",

@@ -403,7 +403,7 @@ def test_after_a_death_at_any_write_and_another_chart_prompt_no_text_is_asked_tw
 def test_death_at_any_write_while_answers_are_taken_over_loses_and_doubles_nothing(tmp_path: Path) -> None:
     before = tmp_path / "before"
     ASKED.clear()
-    dies(before, 18)
+    dies(before, 19)
     assert run(LocalStore(str(before)), "r2", OTHER)
     assert list(LocalStore(str(before)).list("_pagefold/staging/"))
     for number, moment in enumerate(third_of(moments(tmp_path / "filmed", after=before, num_writes=10), seed=4)):

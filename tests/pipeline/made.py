@@ -7,7 +7,17 @@ from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Chunk
 from schemas.plan import Plan, Recipe
 from schemas.planned import PlannedSource
-from schemas.records import BlockRecord, ChunkRecords, EncodedImage, FailureRecord, ImageRecord, Lineage, PageRecord, Reading
+from schemas.records import (
+    BlockRecord,
+    ChunkRecords,
+    EncodedImage,
+    FailureRecord,
+    ImageRecord,
+    Lineage,
+    PageRecord,
+    Reading,
+    WordRecord,
+)
 from schemas.source import Document, Source
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -66,7 +76,7 @@ def make_chunk(
 
 
 def records_of(chunk: Chunk, failing: dict[int, FailureKind] | None = None, recipe_id: str = "o") -> ChunkRecords:
-    """One row of a page, of a block and of a picture for each page; the pages named in `failing` are failed with that kind."""
+    """One row of a page, of a block, of a picture and of a word for each page; those in `failing` are failed, with that kind."""
     lineage = Lineage(
         uri=chunk.source.uri,
         source_id=chunk.source.source_id,
@@ -88,6 +98,7 @@ def records_of(chunk: Chunk, failing: dict[int, FailureKind] | None = None, reci
         else:
             records.blocks.append(BlockRecord(**page_key, block_index=0, kind="paragraph", text=f"p{page}"))
             records.images.append(_image_row(lineage, page))
+            records.words.append(WordRecord(**page_key, word_index=0, line_index=0, text=f"p{page}"))
     records.failures.extend(_failure_row(lineage, None, failure.kind) for failure in chunk.failures)
     return records
 

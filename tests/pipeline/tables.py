@@ -20,6 +20,7 @@ KEYS = {
     "blocks": ("source_id", "page_index", "recipe_id", "attempt", "block_index"),
     "charts": ("source_id", "page_index", "region_index", "recipe_id", "attempt"),
     "chart_points": ("source_id", "page_index", "region_index", "recipe_id", "attempt", "point_index"),
+    "words": ("source_id", "page_index", "recipe_id", "attempt", "word_index"),
     "images": ("source_id", "page_index", "image_index", "plan_id", "attempt"),
 }
 

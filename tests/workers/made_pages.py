@@ -104,6 +104,7 @@ async def read(
     regions: RegionSettings | None = None,
     clock: Callable[[], datetime] = lambda: NOON,
     images: Images = "none",
+    words: bool = False,
     **info: Any,
 ) -> ChunkRecords:
     reader = PageReader(
@@ -116,5 +117,6 @@ async def read(
         clock,
         regions=regions,
         images=images,
+        words=words,
     )
     return await reader.read_chunk(chunk)

@@ -7,7 +7,16 @@ from typing import Protocol
 
 from schemas.failure import Task
 from schemas.page import Box, Chunk, PageImage, Region, RenderedPage
-from schemas.records import BlockRecord, ChartPointRecord, ChartRecord, ChunkRecords, FailureRecord, ImageRecord, PageRecord
+from schemas.records import (
+    BlockRecord,
+    ChartPointRecord,
+    ChartRecord,
+    ChunkRecords,
+    FailureRecord,
+    ImageRecord,
+    PageRecord,
+    WordRecord,
+)
 from schemas.settings import RegionSettings
 
 
@@ -130,6 +139,6 @@ def of_pages(records: ChunkRecords, indexes: Collection[int], *, others: bool = 
     )
 
 
-def _page_index(row: PageRecord | BlockRecord | ChartRecord | ChartPointRecord | FailureRecord | ImageRecord) -> int:
+def _page_index(row: PageRecord | BlockRecord | ChartRecord | ChartPointRecord | FailureRecord | ImageRecord | WordRecord) -> int:
     """Failures of the document come first."""
     return -1 if row.page_index is None else row.page_index

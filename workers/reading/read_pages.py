@@ -70,10 +70,11 @@ class PageReader:
         regions: RegionSettings | None = None,
         cell_px: int = 32,
         images: Images = "none",
+        words: bool = False,
     ) -> None:
         """`recipes` has the tasks that are asked; other tasks of a chunk are left out. `tasks`: those that this reader asks, by
         default all; earlier and later readers ask the others, and `handover` says what is left to later ones. `regions` and
-        `cell_px` are for crops of scans, `images` for the pictures that are kept."""
+        `cell_px` are for crops of scans, `images` for the pictures that are kept, `words` for the words."""
         self._engine = engine
         self._info = info
         self._recipes = recipes
@@ -87,6 +88,7 @@ class PageReader:
         self._regions = regions or RegionSettings()
         self._cell_px = cell_px
         self._images = images
+        self._words = words
         self._busy = Busy()
         self._vector = vector_recipe(self._regions)
         self._charts_from: ChartsFrom = settings.charts_from if info.sees_charts else "vector"
@@ -149,7 +151,7 @@ class _ChunkReader:
         self._tasks = [task for task in self._asked if task in reader._own_tasks]
         self._before = before or ChunkRecords()
         self._read_before = {row.page_index for row in self._before.pages}
-        self.rows = ChunkRows(chunk, reader._run_id, reader._recipes, reader._clock, reader._vector)
+        self.rows = ChunkRows(chunk, reader._run_id, reader._recipes, reader._clock, reader._vector, keeps_words=reader._words)
 
     def of_document(self, failures: list[Failure]) -> ChunkRecords:
         return ChunkRecords(failures=[self.rows.of_failure(failure) for failure in failures])

@@ -19,6 +19,7 @@ from schemas.records import (
     Lineage,
     PageRecord,
     Reading,
+    WordRecord,
 )
 from schemas.settings import Transport
 from workers.charts.agreement import Agreement
@@ -26,6 +27,7 @@ from workers.charts.content import ChartContent
 from workers.reading.asking import Outcome
 from workers.reading.pictures import Picture
 from workers.reading.prompts import prompt_for
+from workers.reading.words import kept_words
 from workers.text.content import OcrContent
 
 PROMPT_ECHO_CHARS = 60
@@ -34,9 +36,18 @@ PROMPT_ECHO_CHARS = 60
 
 class ChunkRows:
     def __init__(
-        self, chunk: Chunk, run_id: str, recipes: Mapping[Task, Recipe], clock: Callable[[], datetime], vector: Recipe
+        self,
+        chunk: Chunk,
+        run_id: str,
+        recipes: Mapping[Task, Recipe],
+        clock: Callable[[], datetime],
+        vector: Recipe,
+        *,
+        keeps_words: bool = False,
     ) -> None:
-        """`recipes`: those of the tasks that are asked. `vector`: that of charts which are read from their drawing."""
+        """`recipes`: those of the tasks that are asked. `vector`: that of charts which are read from their drawing. `keeps_words`:
+        words have rows, too."""
+        self._keeps_words = keeps_words
         self._vector = _reading(vector)
         self._lineage = _lineage(chunk, run_id)
         self._readings = {task: _reading(recipe) for task, recipe in recipes.items()}
@@ -91,7 +102,11 @@ class ChunkRows:
             BlockRecord(lineage=self._lineage, page_index=page.page_index, reading=reading, block_index=index, **vars(block))
             for index, block in enumerate(content.blocks)
         ]
-        return ChunkRecords(pages=[record], blocks=blocks, failures=failures)
+        words = [
+            WordRecord(lineage=self._lineage, page_index=page.page_index, reading=reading, word_index=index, **vars(word))
+            for index, word in enumerate(kept_words(page) if self._keeps_words else ())
+        ]
+        return ChunkRecords(pages=[record], blocks=blocks, words=words, failures=failures)
 
     def of_chart(
         self,

@@ -16,7 +16,7 @@ def box(*edges: float) -> dict[str, float]:
 
 def made_rows() -> dict[str, list[dict[str, Any]]]:
     """Two versions of one document, the later one by two models, a second answer, a chart over time, a page to review, an open
-    failure, two runs."""
+    failure, words of a page, two runs."""
 
     def key(source: str, plan: int, uri: str = "s3://b/in/a.pdf") -> dict[str, Any]:
         return {"source_id": source, "plan_id": f"{plan:06d}", "uri": uri, "document_id": f"bytes of {source}"}
@@ -29,6 +29,8 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
 
     table = {"page_index": 0, "table_index": 0, "recipe_id": "o1"}
     chart = {"page_index": 0, "region_index": 0, "recipe_id": "c1"}
+    words = key("w1", 1, "s3://b/in/b.pdf") | {"page_index": 0, "recipe_id": "o1", "text_origin": "text_layer"}
+    size = {"width_px": 100, "height_px": 100}
     smaller = {"recipe_id": "o0", "model": "Ovis2.5-2B"}
     chart_of_smaller = {"page_index": 0, "region_index": 0, "recipe_id": "c0"}
     return {
@@ -58,7 +60,7 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
             ),
             row("pages", **key("v2", 3), page_index=1, status="failed", recipe_id="o1"),
             row("pages", **key("v2", 4), page_index=1, status="partial", attempt=1, recipe_id="o1", flags=["partial"], num_asks=2),
-            row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=0, status="ok", recipe_id="o1", flags=["repaired"]),
+            row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=0, status="ok", recipe_id="o1", flags=["repaired"], **size),
             row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=1, status="ok", recipe_id="o1", confidence=0.5),
         ],
         "blocks": [
@@ -96,6 +98,12 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
         ],
         "images": [
             row("images", **key("v2", 3), page_index=0, region_index=0, image={"bytes": b"\xff\xd8 chart", "path": "chart-1.jpg"}),
+        ],
+        "words": [
+            row("words", **words, word_index=1, line_index=0, text="dues", **box(50, 0, 90, 20)),
+            row("words", **words, word_index=0, line_index=0, text="Harbour", **box(0, 0, 45, 20)),
+            row("words", **words, word_index=2, line_index=1, text="1,250", **box(0, 60, 30, 80)),
+            row("words", **words, word_index=3, line_index=1, text="EUR", **box(60, 60, 90, 80)),
         ],
         "failures": [
             row("failures", **key("v2", 3), page_index=1, kind="bad_json", stage="validate", task="ocr"),

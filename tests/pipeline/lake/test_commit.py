@@ -88,7 +88,7 @@ def test_the_chunks_of_a_large_shard_do_not_pile_up(store: LocalStore, monkeypat
 
     assert [row["page_index"] for row in rows(store, "pages")] == list(range(num_chunks))
     assert [failure.page_index for failure in sources[0].failures] == [7]
-    num_rows = {"pages": 250, "blocks": 249, "images": 249, "failures": 1, "documents": 1}
+    num_rows = {"pages": 250, "blocks": 249, "images": 249, "words": 249, "failures": 1, "documents": 1}
     assert {file.path.split("/")[0]: file.rows for file in files} == num_rows
     assert most < len(seen) / 4
 

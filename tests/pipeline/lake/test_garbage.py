@@ -44,7 +44,7 @@ GARBAGE = {
     f"_pagefold/begins/000003/00001/{CHUNK}.r1.0",
     "_pagefold/probe-0f",
 }
-ORPHANS = {f"{table}/ingest_date=2026-01-01/000002-00000.parquet" for table in ("documents", "pages", "blocks", "images")}
+ORPHANS = {f"{table}/ingest_date=2026-01-01/000002-00000.parquet" for table in ("documents", "pages", "blocks", "images", "words")}
 
 
 def fill(store: Store) -> None:
@@ -273,14 +273,14 @@ def test_the_command_lists_then_removes(
     time.sleep(0.01)
     code, out = pagefold("--dry-run", "--min-age-s", "0")
     assert code == 0
-    assert "2 staged chunks, 3 covers, 2 begin markers, 1 probe, 4 table files" in out  # an abandoned plan's answers are kept
+    assert "2 staged chunks, 3 covers, 2 begin markers, 1 probe, 5 table files" in out  # an abandoned plan's answers are kept
     monkeypatch.setenv("PAGEFOLD_OUTPUT__KEEP_ANSWERS_DAYS", "0")
     code, out = pagefold("--dry-run", "--min-age-s", "0")
-    assert "3 staged chunks, 3 covers, 2 begin markers, 1 probe, 4 table files" in out
+    assert "3 staged chunks, 3 covers, 2 begin markers, 1 probe, 5 table files" in out
     assert [line for line in out.splitlines() if "begins/000003" in line]
     code, out = pagefold("--min-age-s", "0", "--json")
     assert (code, json.loads(out)["num_removed"]) == (0, len(GARBAGE))
     code, out = pagefold("--min-age-s", "0", "--tables")
-    assert (code, out.splitlines()[1].split(":")[0]) == (0, "Removed 4")
+    assert (code, out.splitlines()[1].split(":")[0]) == (0, "Removed 5")
     with Lease.acquire(store, owner="h", run_id="r2", ttl_s=30):
         assert pagefold()[0] == 1

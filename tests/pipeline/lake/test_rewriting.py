@@ -99,11 +99,11 @@ def collect(store: Store, *, min_age_s: float = -2) -> Counter[str]:
 
 def test_all_views_have_the_same_rows_in_fewer_files(lake):
     before = answers(lake)
-    assert all(before[name] for name in ("current_pages", "current_blocks", "open_failures", "page_versions"))
+    assert all(before[name] for name in ("current_pages", "current_blocks", "current_words", "open_failures", "page_versions"))
 
     done = rewrite(lake)
 
-    assert (done.num_groups, done.num_files_before, done.num_files_after) == (1, 28, 10)
+    assert (done.num_groups, done.num_files_before, done.num_files_after) == (1, 34, 12)
     assert answers(lake) == before
 
 
@@ -116,7 +116,7 @@ def test_the_rows_are_the_same_until_gc_and_after_it(lake):
     assert live_rows(lake) == before
     assert folder_rows(lake) == folders
     assert collect(lake, min_age_s=3600) == {}
-    assert collect(lake)["replaced file"] == 28
+    assert collect(lake)["replaced file"] == 34
     assert live_rows(lake) == before
     assert folder_rows(lake) == folders
     assert all(len(files_of(lake, table)) == 2 for table in ("documents", "pages", "blocks", "failures"))
@@ -135,18 +135,18 @@ def test_death_at_any_write_changes_no_row_and_the_same_call_goes_on(lake, tmp_p
     before, folders = live_rows(lake), folder_rows(lake)
     counted = DyingStore(copy_of(lake, tmp_path / "counted"), at=-1)
     rewrite(counted)
-    assert counted.num_writes == 12  # a plan, five tables in two files, a state
+    assert counted.num_writes == 14  # a plan, six tables in two files, a state
     written = new_files(counted)
-    for at in (0.5, *range(1, 13)):  # just before the first write, and after each: before the next is the same
+    for at in (0.5, *range(1, 15)):  # just before the first write, and after each: before the next is the same
         store = copy_of(lake, tmp_path / f"lake-{at}")
         with pytest.raises(Killed):
             rewrite(DyingStore(store, at))
 
         assert live_rows(store) == before
-        if at in (9, 10, 11):  # what engines find in folders changes with the two files of `documents`
+        if at in (11, 12, 13):  # what engines find in folders changes with the two files of `documents`
             assert folder_rows(store) == folders
         collect(store)  # takes nothing that is needed
-        assert rewrite(store).num_groups == (at < 12)
+        assert rewrite(store).num_groups == (at < 14)
         assert live_rows(store) == before
         assert new_files(store) == written
         collect(store)
@@ -309,8 +309,8 @@ def test_the_command_says_what_it_joined_and_what_comes_next(lake):
         assert ended.exit_code == 0
         return " ".join(ended.output.split())
 
-    assert re.match(r"28 files \(.*\) would be joined into 1 of each table\. Nothing was written", said("--dry-run"))
+    assert re.match(r"34 files \(.*\) would be joined into 1 of each table\. Nothing was written", said("--dry-run"))
     assert not new_files(lake)
-    assert re.match(r"Joined 28 files \(.*\) into 10 \(.*\)\. The old files stay .* pagefold gc .* --tables", said())
+    assert re.match(r"Joined 34 files \(.*\) into 12 \(.*\)\. The old files stay .* pagefold gc .* --tables", said())
     assert json.loads(CliRunner().invoke(app, ["optimize", lake.root, "--json"]).output)["num_groups"] == 0
     assert said() == "Nothing to join: the files are few or large already."

@@ -12,7 +12,7 @@ from pipeline.lake.shard_progress import ShardProgress, read_progress
 from pipeline.lake.staging import decode, encode_chunk
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.carry_over import carry_over
-from schemas.failure import Failure, FailureKind
+from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Chunk
 from schemas.plan import Plan
 from schemas.planned import PlannedSource
@@ -138,14 +138,15 @@ def test_what_is_not_the_same_question_is_left_where_it_is(store: LocalStore, it
     assert (num_pages, names, is_left(store)) == (0, [], True)
 
 
-def test_of_two_tasks_one_can_be_taken_over_without_the_other(store: LocalStore) -> None:
+@pytest.mark.parametrize(("task", "num_rows"), [("ocr", [2, 2, 2]), ("chart", [0, 0, 0])])
+def test_of_two_tasks_one_can_be_taken_over_without_the_other(store: LocalStore, task: Task, num_rows: list[int]) -> None:
     leave(store, of_pages(0, [0, 1]))
 
-    num_pages, _, _ = taken(store, new_plan(planned("a.pdf", tasks=["chart"])))
+    num_pages, _, _ = taken(store, new_plan(planned("a.pdf", tasks=[task])))
 
     (staged,) = [decode(store.get(stored.path)) for stored in store.list(f"_pagefold/staging/{NEW}/")]
-    assert (num_pages, staged.chunk.tasks) == (2, ["chart"])
-    assert (staged.tables["pages"].num_rows, staged.tables["blocks"].num_rows) == (0, 0)
+    assert (num_pages, staged.chunk.tasks) == (2, [task])
+    assert [staged.tables[table].num_rows for table in ("pages", "blocks", "words")] == num_rows
 
 
 def test_a_plan_that_was_not_closed_keeps_what_is_its_own(store: LocalStore) -> None:

@@ -160,6 +160,18 @@ def test_pictures_are_kept_by_the_last_reader_of_a_page(tmp_path: Path) -> None:
     assert [row["page_index"] for row in both.rows()["images"]] == [1, 1, 2, 5]
 
 
+@pytest.mark.slow
+def test_words_are_kept_by_the_reader_of_a_pages_text_under_the_same_recipe(tmp_path: Path) -> None:
+    without = Readers(tmp_path / "without", two(), read={"text_from": "layer_first"})
+    kept = Readers(tmp_path / "kept", two(), read={"text_from": "layer_first"}, output={"words": True})
+    assert kept.recipes == without.recipes
+
+    kept.run(rendered(*PAGES, page(6, text_layer=layer("Sales", "of", "2025"), regions=[region(0)])))
+
+    words = [(row["page_index"], row["word_index"], row["text"]) for row in kept.rows()["words"]]
+    assert words == [(0, 0, "plain"), (0, 1, "text"), (6, 0, "Sales"), (6, 1, "of"), (6, 2, "2025")]
+
+
 @pytest.mark.parametrize("engine", [scripted(TEXT), two()], ids=["one engine", "two"])
 def test_a_trusted_layer_is_read_without_the_model(tmp_path: Path, engine: dict[str, Any]) -> None:
     readers = Readers(tmp_path, engine, read={"text_from": "layer_first"})

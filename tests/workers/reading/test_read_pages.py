@@ -186,7 +186,8 @@ async def test_all_records_fit_their_tables() -> None:
     engine = TellingEngine(ocr=[TRUNCATED])
     blank = page(1, is_blank=True)
 
-    records = await read(engine, rendered(page(regions=[region()], text_layer=layer("North")), blank), images="regions")
+    drawn = rendered(page(regions=[region()], text_layer=layer("North")), blank)
+    records = await read(engine, drawn, images="regions", words=True)
 
     for table in CHUNK_TABLES:
         rows = [record.row() for record in getattr(records, table)]

@@ -33,6 +33,9 @@ class Lake:
     def block(self, source: str, plan: int, page: int, text: str, *, uri: str = "a.pdf", **values: Any) -> None:
         self._add("blocks", source, plan, uri, {"page_index": page, "text": text, "recipe_id": "o1"} | values)
 
+    def word(self, source: str, plan: int, page: int, text: str, *, uri: str = "a.pdf", **values: Any) -> None:
+        self._add("words", source, plan, uri, {"page_index": page, "text": text, "recipe_id": "o1"} | values)
+
     def chart(self, source: str, plan: int, page: int, region: int, status: str, *, recipe: str = "c1", **values: Any) -> None:
         key = {"page_index": page, "region_index": region, "status": status, "recipe_id": recipe}
         self._add("charts", source, plan, "a.pdf", key | values)

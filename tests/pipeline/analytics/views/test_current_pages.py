@@ -1,4 +1,4 @@
-"""`current_pages`, `current_blocks` and `current_images`: which answer of a page is chosen."""
+"""`current_pages`, `current_blocks`, `current_images` and `current_words`: which answer of a page is chosen."""
 
 import pytest
 
@@ -97,3 +97,19 @@ def test_a_pages_pictures_are_those_of_the_newest_plan_that_kept_any(lake):
 
     sql = "SELECT page_index, image.path, name FROM current_images ORDER BY uri, page_index, image_index"
     assert lake.ask(sql) == [(0, "old 0", "a.pdf"), (0, "read once", "b.pdf"), (1, "new 1", "a.pdf")]
+
+
+def test_a_pages_words_are_those_of_the_answer_that_is_chosen(lake):
+    for plan in (1, 2):
+        lake.document("s1", plan)
+        lake.page("s1", plan, 0, "ok")
+        lake.word("s1", plan, 0, f"read by {plan}")
+    lake.page("s1", 1, 1, "ok")
+    lake.word("s1", 1, 1, "kept")
+    lake.page("s1", 2, 1, "failed")
+    lake.document("s2", 1, uri="b.pdf")
+    lake.page("s2", 1, 0, "ok", uri="b.pdf")  # read while words were not kept
+    lake.word("s1", 9, 0, "uncommitted")
+
+    sql = "SELECT page_index, text, name FROM current_words ORDER BY page_index"
+    assert lake.ask(sql) == [(0, "read by 2", "a.pdf"), (1, "kept", "a.pdf")]

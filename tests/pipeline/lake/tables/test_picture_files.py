@@ -74,19 +74,19 @@ def test_the_column_says_by_hugging_faces_convention_that_it_is_a_picture():
     assert (str(schema.field("image").type), schema.field("image").nullable) == ("struct<bytes: binary, path: string>", True)
 
 
-def test_a_chunk_that_an_older_version_staged_has_no_pictures(monkeypatch):
+def test_a_chunk_that_an_older_version_staged_has_no_pictures_and_no_words():
     chunk = make_chunk(planned("a.pdf"), 0, 0, [0, 1], 2)
     body = encode_chunk(chunk, records_of(chunk), "r1")
-    assert decode(body).tables["images"].num_rows == 2
+    assert decode(body).tables["images"].num_rows == decode(body).tables["words"].num_rows == 2
 
-    def without(name):
-        table = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all().drop_columns([name])
+    def without(*names):
+        table = pa.ipc.open_stream(pa.CompressedInputStream(pa.BufferReader(body), "zstd")).read_all().drop_columns([*names])
         sink = pa.BufferOutputStream()
         with pa.CompressedOutputStream(sink, "zstd") as out, pa.ipc.new_stream(out, table.schema) as writer:
             writer.write_table(table)
         return sink.getvalue().to_pybytes()
 
-    assert {name: rows.num_rows for name, rows in decode(without("images")).tables.items()} == {
+    assert {name: rows.num_rows for name, rows in decode(without("images", "words")).tables.items()} == {
         table: {"pages": 2, "blocks": 2}.get(table, 0) for table in CHUNK_TABLES
     }
     with pytest.raises(KeyError):
