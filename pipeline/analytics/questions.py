@@ -21,8 +21,15 @@ _PARAMETER = re.compile(r"^-- \$(\w+) = '(.*?)': (.*)$", re.MULTILINE)
 _PLACE = re.compile(r"\$(\w+)")
 
 _SAID = {
-    "duckdb": (("CARDINALITY(", "LEN("),),
-    "spark": (("JOIN UNNEST(", "JOIN LATERAL EXPLODE("), ("\\", "\\\\")),
+    "duckdb": (("CARDINALITY(", "LEN("), ("ARRAY_JOIN(", "ARRAY_TO_STRING(")),
+    "spark": (
+        ("JOIN UNNEST(", "JOIN LATERAL EXPLODE("),
+        ("\\", "\\\\"),
+        (
+            "ARRAY_AGG(words.text ORDER BY words.word_index)",
+            "TRANSFORM(ARRAY_SORT(COLLECT_LIST(STRUCT(words.word_index, words.text))), word -> word.text)",
+        ),
+    ),
 }
 """What questions say, and how a dialect says it."""
 
@@ -51,8 +58,8 @@ class Question:
         """With each parameter's value, or its default, as a literal. Raises OperatorError for a parameter that it does not have,
         and for a text where the default is a number.
 
-        Written for Athena. DuckDB counts a list's items by another name; Spark makes rows of a list by another, and its texts have
-        escapes.
+        Written for Athena. DuckDB counts a list's items and joins them by other names; Spark makes rows of a list by another,
+        sorts a list once it is made, and its texts have escapes.
         """
         known = {parameter.name: parameter.default for parameter in self.parameters}
         for name in values or {}:

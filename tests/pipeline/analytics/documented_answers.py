@@ -20,6 +20,7 @@ COMMANDS = {
     "Words on any page": 'search out "new version"',
     "Pages that the engine was not sure of": "ask out pages_to_review --param confidence=0.6 --param flagged=no --format csv",
     "Text in the lower half of a page": "ask out text_in_rectangle --param name=a.pdf --param page=1 --param top=0.5",
+    "The same of a page whose words were kept": "ask out text_in_rectangle --param name=b.pdf --param page=1 --param top=0.5",
     "A document as Markdown": "ask out document_markdown --param name=a.pdf --raw",
     "Its tables as CSV": (
         'query out "select row_index, column_index, text from current_table_cells where name = $name" --param name=a.pdf --csv'
