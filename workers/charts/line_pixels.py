@@ -16,6 +16,10 @@ INK = 40
 FRAME_PX = 4
 COVERED = 0.5
 """Of the columns between a line's ends: so many show its colour, else it cannot be followed (dots, a hidden line)."""
+LEVEL = 0.9
+"""Of the columns of a step line: so many show it as high as the column before."""
+MIN_JUMP = 3
+"""Rows that a step goes up or down at once."""
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -93,6 +97,16 @@ def is_followed(mask: Mask, left: float, right: float) -> bool:
     """Does the colour go on from one end to the other?"""
     columns = mask[:, max(0, round(left)) : max(0, round(right)) + 1].any(axis=0)
     return bool(columns.size >= 10 and columns.mean() >= COVERED)
+
+
+def is_stepped(mask: Mask, left: float, right: float) -> bool:
+    """Does the line lie level and jump, as a step line does? Its corners may stand beside the labels."""
+    part = mask[:, max(0, round(left)) : max(0, round(right)) + 1]
+    tops = part.argmax(axis=0)[part.any(axis=0)]
+    if tops.size < 10:
+        return False
+    changes = np.abs(np.diff(tops))
+    return bool((changes == 0).mean() >= LEVEL and (changes > MIN_JUMP).sum() >= 2)
 
 
 def stands_at(mask: Mask, row: float, column: float, tolerance: float) -> bool | None:

@@ -18,6 +18,7 @@ from workers.charts.line_pixels import (
     is_bare,
     is_followed,
     is_legend,
+    is_stepped,
     legend_boxes,
     legend_colour,
     mask_of,
@@ -88,7 +89,8 @@ def _lines(looked: Looked) -> Redrawn | None:
             continue
         mask = mask_of(looked.plot, colour, legend)
         columns_of_line = [column for _, _, column in points]
-        if not is_followed(mask, min(columns_of_line), max(columns_of_line)):
+        ends = min(columns_of_line), max(columns_of_line)
+        if not is_followed(mask, *ends) or is_stepped(mask, *ends):
             continue
         found = [(point, stands_at(mask, row, column, looked.plot.tolerance)) for point, row, column in points]
         off = [point.point_index for point, is_there in found if is_there is False]

@@ -219,6 +219,19 @@ def test_labels_shifted_along_a_line_are_said() -> None:
 
 
 @pytest.mark.slow
+def test_a_step_line_says_nothing_for_its_corners_stand_beside_the_labels() -> None:
+    values = [20.0, 60.0, 35.0, 80.0, 50.0]
+    image, draw = sheet()
+    for index, value in enumerate(values):  # a step begins behind its label
+        start, end = place_of(index) + 20, place_of(index + 1) + 20
+        draw.line([(start, row_of(values[max(0, index - 1)])), (start, row_of(value)), (end, row_of(value))], fill=BLUE, width=3)
+
+    answer = rows(dict(zip(VALUES, values, strict=True)))
+    assert seen(image, TICKS + NAMES, chart="line", rows=answer) is None
+    assert seen(line(values), TICKS + NAMES, chart="line", rows=answer) == Redrawn(5, (), False)
+
+
+@pytest.mark.slow
 def test_the_frame_of_a_legend_is_no_sample() -> None:
     values = [20.0, 60.0, 35.0, 80.0, 50.0]
     image = line(values)
@@ -289,4 +302,4 @@ def test_whatever_is_answered_and_drawn_nothing_is_raised() -> None:
         found = seen(image, words, **answer, rows=dice.choice((table, rows(VALUES))), points=[[row[:3] for row in table]])
         num_looked += found is not None
 
-    assert num_looked >= 3  # some of it got as far as the picture
+    assert num_looked >= 2  # some of it got as far as the picture
