@@ -119,6 +119,7 @@ class ReadSetup:
     log: LogSettings
     images: Images = "none"
     words: bool = False
+    """True if the table `words` is filled."""
 
 
 def read_setups(settings: Settings, recipes: Mapping[Task, Recipe], run_id: str, store: Store) -> list[ReadSetup]:

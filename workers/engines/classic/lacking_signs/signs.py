@@ -137,8 +137,9 @@ _SPANISH_END = re.compile(r"(?<=\w)!")
 def are_missing(text: str) -> bool:
     """True if the mates of such signs stand alone on a page: more quotes close than open, or in Spanish an ! has no ¡.
 
-    Not in English, which has none of them, and whose quotes may go on over paragraphs. None of 227 real pages
-    with a text layer is taken for one, and one of 532 translations of the Declaration of Human Rights."""
+    False for English, which has none of these signs, and whose quotes may go on over paragraphs. It is true of none of 227 real
+    pages with a text layer, and of one of 532 translations of the Declaration of Human Rights.
+    """
     language = language_of(text.split())
     if language == "en":
         return False
