@@ -36,6 +36,7 @@ _MAX_DEATHS = 20
 """Deaths without a receipt in between that end the run. A chunk with one page that kills costs four; one with more costs two more
 for each."""
 _MAX_DEATHS_AT_START = 3
+_MOST_TO_END_S = 60.0
 
 
 @contextlib.contextmanager
@@ -76,6 +77,7 @@ class Here:
                             self._take_in(message)
                             yield None
                         if isinstance(message, Ended):
+                            worker.wait_for_end()
                             return
                 except EOFError:
                     why = worker.why_dead()
@@ -175,6 +177,11 @@ class Worker:
             if self._error is not None:
                 raise self._error
             yield self._messages.recv() if self._messages.poll(TICK_S) else None
+
+    def wait_for_end(self) -> None:
+        """Waits until the process that said its last word is gone, as it is at once unless it hangs; then it is killed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_MOST_TO_END_S)
 
     def why_dead(self) -> str:
         status = self._process.wait()
