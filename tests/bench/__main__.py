@@ -3,11 +3,8 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED_DATA = ROOT.parent / "shared" / "data"
-EXAMPLES = ROOT / "pipeline" / "examples"
+from tests.bench.inputs.places import EXAMPLES, ROOT, SHARED_DATA
 
 BENCHMARKS: list[tuple[str, list[str], bool]] = [
     ("tests.bench.encode", [str(EXAMPLES / "report.pdf"), str(EXAMPLES / "two_columns.pdf")], False),

@@ -22,6 +22,7 @@ from schemas.page import PageEdges, RenderedPage
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
 from tests.bench.cer import request_of
 from tests.bench.expected_cases import EXPECTED, Expected
+from tests.bench.inputs.places import SHARED_CASES
 from tests.workers import made_text
 from workers.answers.parse import parse_answer
 from workers.engines.engine import Engine
@@ -30,7 +31,6 @@ from workers.rendering.renderer import Renderer
 from workers.text.content import ocr_content
 from workers.text.markdown import plain_text
 
-CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 MAX_PAGES = 6
 
 
@@ -109,7 +109,7 @@ async def read_page(engine: Engine, page: RenderedPage) -> tuple[str, set[str], 
 
 def files(folder: Path, *, held_back: bool) -> Iterator[tuple[str, Expected, Path]]:
     """Name, what is right, and where it lies."""
-    for path in sorted(CASES.glob("*/*")):
+    for path in sorted(SHARED_CASES.glob("*/*")):
         name = f"{path.parent.name}/{path.name}"
         if path.suffix != ".txt" and name in EXPECTED:
             yield name, EXPECTED[name], path
@@ -129,8 +129,8 @@ async def main() -> int:
     if arguments.peer and find_spec("pymupdf4llm") is None:
         print("pymupdf4llm is not installed here: no peer")
         arguments.peer = False
-    if not CASES.is_dir():
-        print(f"the cases beside the repository are left out: there is no {CASES}")
+    if not SHARED_CASES.is_dir():
+        print(f"the cases beside the repository are left out: there is no {SHARED_CASES}")
     engine = make_engine(EngineSettings())
     await engine.start()
     renderer = Renderer(RenderSettings(), RegionSettings(enabled=False), [])

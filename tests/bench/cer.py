@@ -1,6 +1,6 @@
 """Character error rate of the engine `classic` on the ground truth of `../shared/data`, by set and script, as a table.
 
-    .venv/bin/python tests/bench/cer.py [--only NAME] [--threads 1]
+    python -m tests.bench.cer [--only NAME] [--threads 1]
 
 What is compared: the answer's blocks in order as plain text (tables cell by cell) against the reference, both after NFKC, without
 Markdown marks, runs of white space as one space and none beside Chinese or Japanese; no dropping of punctuation, no case folding
@@ -34,11 +34,11 @@ from rapidfuzz.distance import Levenshtein
 from schemas.failure import FailureKind
 from schemas.page import RenderedPage
 from schemas.settings import ClassicSettings, EngineSettings, RegionSettings, RenderSettings
+from tests.bench.inputs.places import SHARED_DATA
 from workers.engines.engine import Engine, Prompt, Request
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 NOTO = Path("/usr/share/fonts/truetype/noto")
 _CJK = r"\u2e80-\u9fff\uff00-\uffef"
 _TAGS = "table|thead|tbody|tr|td|th|br|p|b|i|u|sup|sub|img|div|span"
@@ -162,46 +162,46 @@ def request_of(page: RenderedPage) -> Request:
 
 
 def olmocr_markdown() -> Iterator[Sample]:
-    for path in sorted((DATA / "a_olmocr_bench/olmocr_pipeline").rglob("*.md")):
+    for path in sorted((SHARED_DATA / "a_olmocr_bench/olmocr_pipeline").rglob("*.md")):
         name = re.sub(r"_pg1_repeat1$", "", path.stem)
-        folder = DATA / "a_olmocr_bench/pdfs" / path.parent.relative_to(DATA / "a_olmocr_bench/olmocr_pipeline")
+        folder = SHARED_DATA / "a_olmocr_bench/pdfs" / path.parent.relative_to(SHARED_DATA / "a_olmocr_bench/olmocr_pipeline")
         yield Sample(folder / f"{name}.pdf", path.read_text())
 
 
 def docling(*, rtl: bool) -> Iterator[Sample]:
-    for path in sorted((DATA / "a_docling/pdf/groundtruth").glob("*.md")):
-        pdf = DATA / "a_docling/pdf/sources" / f"{path.stem}.pdf"
+    for path in sorted((SHARED_DATA / "a_docling/pdf/groundtruth").glob("*.md")):
+        pdf = SHARED_DATA / "a_docling/pdf/sources" / f"{path.stem}.pdf"
         if ("right_to_left" in path.stem) == rtl and pdf.exists():
             yield Sample(pdf, path.read_text(), tuple(range(len(pymupdf.open(pdf)))))
 
 
 def debian(name: str) -> Iterator[Sample]:
-    reference = (DATA / f"a_debian_docs_multilingual/{name}.txt").read_text()
-    pdf = DATA / f"a_debian_docs_multilingual/{name}.pdf"
+    reference = (SHARED_DATA / f"a_debian_docs_multilingual/{name}.txt").read_text()
+    pdf = SHARED_DATA / f"a_debian_docs_multilingual/{name}.pdf"
     for page_index in DEBIAN_PAGES:
         yield Sample(pdf, reference, (page_index,), is_elsewhere=True)
 
 
 def fraktur() -> Iterator[Sample]:
-    for path in sorted((DATA / "e_ocrd_fraktur_lines").glob("*.tif")):
+    for path in sorted((SHARED_DATA / "e_ocrd_fraktur_lines").glob("*.tif")):
         yield Sample(path, path.with_suffix(".gt.txt").read_text())
 
 
 def receipts() -> Iterator[Sample]:
-    for path in sorted((DATA / "e_sroie_receipts/box").glob("*.csv")):
+    for path in sorted((SHARED_DATA / "e_sroie_receipts/box").glob("*.csv")):
         rows = [",".join(row[8:]) for row in csv.reader(path.read_text().splitlines(), quoting=csv.QUOTE_NONE) if len(row) > 8]
-        yield Sample(DATA / "e_sroie_receipts/img" / f"{path.stem}.jpg", "\n".join(rows), ignores_case=True)
+        yield Sample(SHARED_DATA / "e_sroie_receipts/img" / f"{path.stem}.jpg", "\n".join(rows), ignores_case=True)
 
 
 def tesseract() -> Iterator[Sample]:
     for name in ("8071_093.3B", "eurotext"):
-        reference = re.sub(r"(?<=[a-z])-\n\s*(?=[a-z])", "", (DATA / f"e_tesseract_test/{name}.txt").read_text())
-        yield Sample(DATA / f"e_tesseract_test/{name}.tif", reference)
+        reference = re.sub(r"(?<=[a-z])-\n\s*(?=[a-z])", "", (SHARED_DATA / f"e_tesseract_test/{name}.txt").read_text())
+        yield Sample(SHARED_DATA / f"e_tesseract_test/{name}.tif", reference)
 
 
 def declaration(language: str, folder: Path, *, is_image: bool) -> Iterator[Sample]:
     """One page of the Universal Declaration of Human Rights, laid out by MuPDF, as PDF with its text or as a picture at 150 dpi."""
-    source = next(DATA.glob(f"e_udhr_text/udhr_{language}*.xml"))
+    source = next(SHARED_DATA.glob(f"e_udhr_text/udhr_{language}*.xml"))
     paragraphs = [
         " ".join(e.text.split()) for e in ET.parse(source).iter() if e.tag.endswith("}para") and e.text and e.text.strip()
     ][3:12]
@@ -306,9 +306,9 @@ async def olmocr_tests(reader: Reader, *, alone: bool = False) -> None:
     passed: Counter[str] = Counter()
     total: Counter[str] = Counter()
     texts: dict[str, str | None] = {}
-    for line in (DATA / "a_olmocr_bench/dataset.jsonl").read_text().splitlines():
+    for line in (SHARED_DATA / "a_olmocr_bench/dataset.jsonl").read_text().splitlines():
         test = json.loads(line)
-        path = DATA / "a_olmocr_bench/pdfs" / test["pdf"]
+        path = SHARED_DATA / "a_olmocr_bench/pdfs" / test["pdf"]
         if test["type"] not in ("present", "absent", "order") or not path.exists():
             continue
         if test["pdf"] not in texts:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from schemas.answers import ChartAnswer
 from schemas.page import Region, RenderedPage
-from tests.bench.true_charts import CHARTS, shown, true_charts, whole_page
+from tests.bench.inputs.places import SHARED_CHARTS
+from tests.bench.true_charts import shown, true_charts, whole_page
 from workers.charts.agreement import agreement
 from workers.charts.content import chart_content
 from workers.labels.numbers import parse_number
@@ -201,7 +202,7 @@ class Check:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=CHARTS, help="charts with their data (default: shared/charts)")
+    parser.add_argument("folder", nargs="?", type=Path, default=SHARED_CHARTS, help="charts with data (default: shared/charts)")
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--producer", nargs="*", help="only charts of these producers")
     parser.add_argument("--region", action="store_true", help="words of the region as it is found, not of the whole page")

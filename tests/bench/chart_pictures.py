@@ -6,14 +6,13 @@ Of shared data, by what they show. Every chart has to be asked about; of the oth
 import statistics
 import sys
 import time
-from pathlib import Path
 
 from PIL import Image
 
 from schemas.page import PageImage
+from tests.bench.inputs.places import SHARED_DATA
 from workers.rendering.pages.chart_pictures import may_be_chart
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 KINDS = {
     "charts": ["d_plotly_charts/*.png", "d_vegalite_charts/*.png"],
     "receipts": ["e_sroie_receipts/img/*.jpg"],
@@ -29,13 +28,13 @@ KINDS = {
 
 
 def main() -> None:
-    if not DATA.is_dir():
-        sys.exit(f"{DATA} is not there: nothing is measured.")
+    if not SHARED_DATA.is_dir():
+        sys.exit(f"{SHARED_DATA} is not there: nothing is measured.")
     print("| pictures of | n | asked | CPU ms |\n|---|---:|---:|---:|")
     for kind, patterns in KINDS.items():
         num_asked = 0
         millis: list[float] = []
-        for path in sorted(path for pattern in patterns for path in DATA.glob(pattern)):
+        for path in sorted(path for pattern in patterns for path in SHARED_DATA.glob(pattern)):
             try:
                 image = Image.open(path).convert("RGB")
             except (OSError, ValueError):

@@ -17,7 +17,7 @@ import pymupdf
 
 from schemas.page import Box
 from schemas.settings import RegionSettings, RenderSettings
-from tests.bench.true_charts import CHARTS
+from tests.bench.inputs.places import SHARED_CHARTS
 from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
 
@@ -138,7 +138,7 @@ def _holds(box: Box, word: Box) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "folder", nargs="?", type=Path, default=CHARTS, help="charts as PDFs with meta.json (default: shared/charts)"
+        "folder", nargs="?", type=Path, default=SHARED_CHARTS, help="charts as PDFs with meta.json (default: shared/charts)"
     )
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--list", action="store_true", help="name each chart without a region of its own")

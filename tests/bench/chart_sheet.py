@@ -19,8 +19,8 @@ from pipeline.report.charts import chart_svg
 from schemas.answers import ChartAnswer
 from schemas.page import Box
 from schemas.settings import RegionSettings, RenderSettings
+from tests.bench.inputs.places import SHARED_DATA
 from tests.bench.regions import CHARTS as LABELLED
-from tests.bench.regions import DATA
 from workers.charts.points import ChartReader
 from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
@@ -72,14 +72,14 @@ def main() -> None:
     parser.add_argument("sheet", type=Path)
     parser.add_argument("folders", type=Path, nargs="*", help="default: the real PDFs of shared data")
     given = parser.parse_args()
-    folders = given.folders or sorted(DATA.glob("[abc]_*"))
+    folders = given.folders or sorted(SHARED_DATA.glob("[abc]_*"))
     if not folders:
-        sys.exit(f"{DATA} is not there: nothing is read.")
+        sys.exit(f"{SHARED_DATA} is not there: nothing is read.")
     sections = []
     reasons: Counter[str] = Counter()
     num_labelled = num_read = 0
     for path in sorted(path for folder in folders for path in folder.rglob("*.pdf")):
-        name = str(path.relative_to(DATA)) if path.is_relative_to(DATA) else path.name
+        name = str(path.relative_to(SHARED_DATA)) if path.is_relative_to(SHARED_DATA) else path.name
         for page, index, area, reading in read_regions(path):
             width, height = page.rect.width, page.rect.height
             is_chart = any(

@@ -16,7 +16,8 @@ from pathlib import Path
 from schemas.failure import FailureKind
 from schemas.settings import RegionSettings, RenderSettings
 from tests.bench.cer import Reader, Score, compared, olmocr_tests, request_of, sets
-from tests.bench.regions import DATA, documents
+from tests.bench.inputs.places import SHARED_DATA
+from tests.bench.regions import documents
 from workers.engines.classic.layers import TextLayers
 from workers.engines.engine import Completion, Request
 from workers.rendering.renderer import Renderer
@@ -39,8 +40,8 @@ async def share(engine: TextLayers) -> None:
     reasons: Counter[str] = Counter()
     places = [case.label.rpartition("#") for case in documents()]
     for path, _, index in places:
-        renderer.probe(DATA / path, None, None)
-        (page,) = renderer.render(DATA / path, [int(index)])
+        renderer.probe(SHARED_DATA / path, None, None)
+        (page,) = renderer.render(SHARED_DATA / path, [int(index)])
         if page.image is None or page.is_blank:
             reasons["blank, or not drawn"] += 1
             continue

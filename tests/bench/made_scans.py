@@ -22,7 +22,8 @@ import numpy as np
 import pymupdf
 from PIL import Image, ImageFilter
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.bench.inputs.places import SHARED_DATA
+
 FONT_FOLDERS = (Path("/usr/share/fonts/truetype"), Path("/usr/share/fonts/opentype"))
 FONTS = {
     "LATIN": ("NotoSans", "NotoSerif"), "CYRILLIC": ("NotoSans", "NotoSerif"), "GREEK": ("NotoSans", "NotoSerif"),
@@ -55,7 +56,7 @@ class MadeScan:
 
 def text_files() -> dict[str, Path]:
     """Language -> the file with its text."""
-    folder = Path(os.environ.get("UDHR_TEXTS", DATA / "e_udhr_text"))
+    folder = Path(os.environ.get("UDHR_TEXTS", SHARED_DATA / "e_udhr_text"))
     found = {path.stem.removeprefix("udhr_"): path for path in sorted(folder.glob("*.xml"))}
     return found | {path.stem: path for path in sorted(folder.glob("*.html"))}
 

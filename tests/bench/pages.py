@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pymupdf
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED_DATA = ROOT.parent / "shared" / "data"
-EXAMPLES = ROOT / "pipeline" / "examples"
+from tests.bench.inputs.places import EXAMPLES, SHARED_DATA
 
 
 def pdfs() -> list[Path]:

@@ -25,13 +25,13 @@ from schemas.page import Chunk, RenderedChunk, RenderedPage
 from schemas.records import ChunkRecords
 from schemas.settings import Images, Settings
 from schemas.source import Document
+from tests.bench.inputs.places import EXAMPLES
 from tests.pipeline.made import make_source
 from workers.engines.registry import describe_engine, make_engine
 from workers.reading.read_pages import PageReader
 from workers.rendering.pictures import as_image
 from workers.rendering.renderer import Renderer
 
-EXAMPLES = Path(__file__).parents[2] / "pipeline" / "examples"
 PAGES_PER_FILE = 6
 ENCODERS: dict[str, tuple[str, dict[str, object]]] = {
     "jpeg 85": ("JPEG", {"quality": 85}),

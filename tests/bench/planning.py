@@ -30,10 +30,10 @@ from pipeline.planning.todo import new_work, read_lake
 from schemas.plan import CommittedFile, CommittedSource, Manifest, Plan
 from schemas.settings import Settings
 from schemas.tables import TABLES
+from tests.bench.inputs.places import ROOT
 from tests.servers.static_s3 import drop_object, static_s3
 from workers.sources.s3 import make_client
 
-ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = Settings.model_validate({"engine": {"name": "scripted"}})
 SHARD = 256
 INPUT, OUTPUT = "s3://drop/in", "s3://lake"

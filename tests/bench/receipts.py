@@ -13,11 +13,12 @@ import re
 import shutil
 
 from schemas.settings import EngineSettings
-from tests.bench.cer import DATA, Reader, Sample
+from tests.bench.cer import Reader, Sample
+from tests.bench.inputs.places import SHARED_DATA
 from tests.bench.scans import tesseract_text
 from workers.engines.registry import make_engine
 
-RECEIPTS = DATA / "e_sroie_receipts"
+RECEIPTS = SHARED_DATA / "e_sroie_receipts"
 FIELDS = ("total", "date", "company", "address")
 
 

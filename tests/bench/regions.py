@@ -11,19 +11,18 @@ import math
 import statistics
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pymupdf
 from PIL import Image
 
 from schemas.settings import RegionSettings, RenderSettings
+from tests.bench.inputs.places import SHARED_DATA
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
 from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 PAGES_PER_DOCUMENT = 25  # of longer documents, evenly spread
 EU, US = "a_icdar2013_tables/competition-dataset-eu/eu-", "a_icdar2013_tables/competition-dataset-us/us-"
 
@@ -68,7 +67,7 @@ class Case(NamedTuple):
 
 def pictures(folder: str) -> Iterator[Case]:
     """Each chart picture at 96 pixels an inch, or as wide as the text, among lines of text."""
-    for path in sorted((DATA / folder).glob("*.png")):
+    for path in sorted((SHARED_DATA / folder).glob("*.png")):
         with Image.open(path) as image:
             width, height = image.size
         scale = min(0.75, 475 / width, 560 / height)
@@ -107,7 +106,7 @@ def drawn() -> Iterator[Case]:
 
 
 def documents() -> Iterator[Case]:
-    for line in (DATA / "manifest.jsonl").read_text().splitlines():
+    for line in (SHARED_DATA / "manifest.jsonl").read_text().splitlines():
         row = json.loads(line)
         if (
             not row["path"].startswith("a_")
@@ -116,7 +115,7 @@ def documents() -> Iterator[Case]:
             or not row["expected"].startswith("ok")
         ):
             continue
-        document = pymupdf.open(DATA / row["path"])
+        document = pymupdf.open(SHARED_DATA / row["path"])
         if document.needs_pass:
             continue
         step = max(1, math.ceil(document.page_count / PAGES_PER_DOCUMENT))
@@ -152,8 +151,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="name what was missed, and what is no chart")
     arguments = parser.parse_args()
-    if not DATA.is_dir():
-        raise SystemExit(f"shared data is absent: no folder {DATA.name} beside the repository's shared folder")
+    if not SHARED_DATA.is_dir():
+        raise SystemExit(f"there is no {SHARED_DATA}: nothing is measured")
     tallies = [
         tally("Vega-Lite pictures", pictures("d_vegalite_charts")),
         tally("Plotly pictures", pictures("d_plotly_charts")),

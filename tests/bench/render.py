@@ -21,7 +21,8 @@ from pathlib import Path
 import duckdb
 import pymupdf
 
-from tests.bench.pages import ROOT, make_corpus
+from tests.bench.inputs.places import EXAMPLES, ROOT
+from tests.bench.pages import make_corpus
 from tests.bench.process_tree import ProcessTree
 
 
@@ -106,7 +107,7 @@ def main() -> None:
         folder = Path(name)
         make_corpus(folder / "in", arguments.pages)
         (folder / "one").mkdir()
-        shutil.copy(Path(ROOT, "pipeline", "examples", "report.pdf"), folder / "one")
+        shutil.copy(EXAMPLES / "report.pdf", folder / "one")
         starts, runs = [], []
         for name, tasks in TASKS.items():
             starts.append(run(folder / "one", folder / f"one {name}", tasks))

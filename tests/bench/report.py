@@ -16,9 +16,10 @@ from typing import Any
 from pipeline.documents.export import export
 from pipeline.report.site import write_report
 from schemas.settings import Settings
+from tests.bench.inputs.places import EXAMPLES
 from tests.pipeline.written_lake import row, write_lake
 
-EXAMPLE = Path(__file__).parents[2] / "pipeline" / "examples" / "report.pdf"
+EXAMPLE = EXAMPLES / "report.pdf"
 PAGES = 5
 BLOCKS = 12
 

@@ -15,7 +15,7 @@ import pymupdf
 
 from schemas.page import RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
-from tests.bench.pages import SHARED_DATA
+from tests.bench.inputs.places import SHARED_DATA
 from workers.engines.classic.rules import find_rules
 from workers.rendering.renderer import Renderer
 

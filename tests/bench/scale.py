@@ -31,6 +31,7 @@ from pipeline.planning.intake import Taken
 from schemas.plan import Plan
 from schemas.settings import Settings
 from tests.bench.counted_run import VARIABLE
+from tests.bench.inputs.places import ROOT
 from tests.bench.made_documents import make_large_pdf, make_mixed, make_small
 from tests.bench.process_tree import ProcessTree
 from tests.servers.s3 import make_bucket, s3_endpoint
@@ -38,7 +39,6 @@ from tests.servers.s3_proxy import s3_proxy
 from workers.sources.listing import list_sources
 from workers.sources.s3 import make_client
 
-ROOT = Path(__file__).resolve().parents[2]
 MAX_PEAK_BYTES = 3e9
 MAX_FETCHED = 1.2
 MAX_GROWTH_BYTES = 10e6

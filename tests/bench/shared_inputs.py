@@ -12,7 +12,8 @@ from pathlib import Path
 from pipeline.analytics.duckdb_tables import run_query
 from pipeline.runner import run
 from schemas.settings import Settings
-from tests.bench.sweep_render import SHARED_DATA, allowed, inputs
+from tests.bench.inputs.places import SHARED_DATA
+from tests.bench.sweep_render import allowed, inputs
 
 OF_THE_ENGINE = {"unsupported_script", "engine_error", "engine_timeout"}
 """The file opened and its pages were drawn; that `classic` cannot read them is another matter."""

@@ -24,14 +24,15 @@ from typing import NamedTuple
 from schemas.answers import OcrAnswer
 from schemas.page import PageEdges
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
-from tests.bench.cer import DATA, normal, passes, request_of
+from tests.bench.cer import normal, passes, request_of
+from tests.bench.inputs.places import SHARED_DATA
 from workers.engines.engine import Engine
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
 from workers.text.content import ocr_content
 
-OLMOCR = DATA / "a_olmocr_bench"
-ICDAR = DATA / "a_icdar2013_tables"
+OLMOCR = SHARED_DATA / "a_olmocr_bench"
+ICDAR = SHARED_DATA / "a_icdar2013_tables"
 PEER = """
 import json, sys
 import pymupdf4llm

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from schemas.failure import PageError
 from schemas.settings import RegionSettings, RenderSettings
+from tests.bench.inputs.places import SHARED_DATA
 from workers.rendering.renderer import Renderer
 
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 LIMITS = RenderSettings(wall_s=20, cpu_s=15)
 MAX_PAGES = 8
 _OPENS = {"ok", "blank", "partial"}

@@ -29,15 +29,16 @@ import pymupdf
 from rapidfuzz import fuzz
 
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
-from tests.bench.cer import DATA, request_of
+from tests.bench.cer import request_of
+from tests.bench.inputs.places import SHARED_DATA
 from tests.bench.table_scores import Score, icdar_relations, normal, relations_of_tables, score
 from workers.engines.engine import Engine
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
 from workers.text.tables import Rows, grid_of
 
-ICDAR = DATA / "a_icdar2013_tables"
-OLMOCR = DATA / "a_olmocr_bench"
+ICDAR = SHARED_DATA / "a_icdar2013_tables"
+OLMOCR = SHARED_DATA / "a_olmocr_bench"
 LOOKED_AT = ("eu-018", "us-034")
 PROSE = ("mathfuncs.pdf", "mathfuncs_colswitch.pdf", "multi_column_miss.pdf", "buildingnotes.pdf", "headers_footers/*.pdf")
 """Of the olmOCR sample, pages without a table."""
@@ -188,7 +189,7 @@ def false_tables(readers: dict[str, Reader], folder: Path) -> None:
 def declarations(folder: Path) -> list[Path]:
     """The Universal Declaration of Human Rights in one column, and in two."""
     made = []
-    for source in sorted((DATA / "e_udhr_text").glob("udhr_*.xml")):
+    for source in sorted((SHARED_DATA / "e_udhr_text").glob("udhr_*.xml")):
         text = source.read_text()
         paragraphs = [" ".join(re.sub("<[^>]*>", " ", part).split()) for part in re.findall(r"<para>(.*?)</para>", text, re.DOTALL)]
         if not all(ord(char) < 0x590 for char in "".join(paragraphs)):

@@ -22,7 +22,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.bench.inputs.places import ROOT
+
 PACKAGES = ("schemas", "workers", "pipeline")
 NUM_LONGEST = 10
 

@@ -19,8 +19,6 @@ from schemas.settings import RegionSettings, RenderSettings
 from workers.rendering.pages.finding_regions.regions import FoundRegion, find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
 
-CHARTS = Path(__file__).parents[3] / "shared" / "charts"
-
 KINDS = {"bar": "bar", "barh": "bar", "line": "line", "area": "area", "pie": "pie", "scatter": "scatter", "dual": "combo",
          "facet": "bar", "step": "line", "heatmap": "heatmap", "hist": "histogram"}  # fmt: skip
 DIGITS = 4

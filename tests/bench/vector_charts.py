@@ -25,6 +25,7 @@ import pymupdf
 
 from schemas.answers import ChartAnswer
 from schemas.settings import RegionSettings, RenderSettings
+from tests.bench.inputs.places import SHARED_CHARTS
 from workers.charts.points import ChartReader
 from workers.labels.numbers import parse_number
 from workers.labels.times import parse_time
@@ -32,7 +33,6 @@ from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
 from workers.rendering.pages.vector_charts.reader import Reading
 
-CHARTS = Path(__file__).parents[3] / "shared" / "charts"
 WITHIN = 0.01
 
 
@@ -203,7 +203,7 @@ def report(title: str, found: list[Score]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=CHARTS)
+    parser.add_argument("folder", type=Path, nargs="?", default=SHARED_CHARTS)
     parser.add_argument("--show", action="store_true", help="a line for each chart that is not all right")
     parser.add_argument("--regions", action="store_true", help="read what `regions.find_regions` finds, not the page as a whole")
     given = parser.parse_args()
@@ -217,7 +217,7 @@ def main() -> None:
                 print(f"  {one.name} ({half}): {one.num_right} right, {one.num_wrong} wrong, {one.num_missed} missed {one.reason}")
     plain = [one for one in found if not one.name.startswith("trap_")]
     traps = [one for one in found if one.name.startswith("trap_")]
-    if given.folder == CHARTS:
+    if given.folder == SHARED_CHARTS:
         report("half that was tuned on", [one for one in plain if is_tuned_on(one.name)])
         report("other half", [one for one in plain if not is_tuned_on(one.name)])
     report("all", plain)

@@ -11,7 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.bench.pages import ROOT, make_corpus
+from tests.bench.inputs.places import EXAMPLES
+from tests.bench.pages import make_corpus
 from tests.bench.render import Cost, run
 
 
@@ -24,7 +25,7 @@ def main() -> None:
         folder = Path(name)
         num_pages = make_corpus(folder / "in", arguments.pages)
         (folder / "one").mkdir()
-        shutil.copy(ROOT / "pipeline" / "examples" / "report.pdf", folder / "one")
+        shutil.copy(EXAMPLES / "report.pdf", folder / "one")
         for on in ("local", "ray"):
             one, many = (run(folder / name, folder / f"{name}-{on}", 'read.tasks=["ocr"]', on=on) for name in ("one", "in"))
             costs[on] = one, many

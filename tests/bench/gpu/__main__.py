@@ -23,9 +23,9 @@ from tests.bench.gpu.forced import Answer, tokenizer_of
 from tests.bench.gpu.measure import NUM_WARM, Bench
 from tests.bench.gpu.model import make_model, pages
 from tests.bench.gpu.table import Measured, Notes, share_of, table
+from tests.bench.inputs.places import ROOT
 from workers.engines.ovis.model.image_processor import ImageProcessor
 
-ROOT = Path(__file__).resolve().parents[3]
 RIGHT = (None, 0.0, 0.5, 0.9)
 """Shares of the drafts' tokens that are right; None for no drafts."""
 QUICK_S = 240.0

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.bench.sweep_render import SHARED_DATA, inputs, sweep
+from tests.bench.inputs.places import SHARED_DATA
+from tests.bench.sweep_render import inputs, sweep
 
 EVERY = 12
 
