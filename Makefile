@@ -28,15 +28,15 @@ lint: $(VENV)/.installed-all
 
 # Ratios and figures of this machine; see tests/README.md, Speed.
 bench: $(VENV)/.installed-all
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --all
 
 # Continuous batching against one after the other and static batches, tiny model, CPU.
 bench-engine: $(VENV)/.installed-all
-	$(BIN)/python -m tests.bench.engine $(BENCH_ARGS)
+	$(BIN)/python -m tests.bench engine $(BENCH_ARGS)
 
 # The tests that need a CUDA GPU, and Ovis2.5-2B's sizes with random weights on it; BENCH_ARGS=--quick is done within 4 minutes.
 bench-gpu: $(VENV)/.installed-all
-	$(BIN)/python -m tests.bench.gpu $(BENCH_ARGS)
+	$(BIN)/python -m tests.bench gpu $(BENCH_ARGS)
 
 # Refreshes what the README files generate from the code; tests/test_docs.py compares. With DEMO=1 also the pasted demo.
 docs: $(VENV)/.installed-all

@@ -2,12 +2,14 @@
 
 import os
 import re
+from functools import cache
 
 import pytest
 from typer.main import get_command
 
 from pipeline.cli import app
 from pipeline.config import all_settings, resolve
+from tests.bench.__main__ import ALL, benchmarks, module_of
 from tests.refresh_readme import GENERATED, PAGES, ROOT, WHERE, demo_output, pasted_demo, refreshed, replaced, steady
 from workers.engines.profiles.profile import parse_profile
 
@@ -19,6 +21,12 @@ def links(page: str) -> list[str]:
     """Where the page's links into the repository lead."""
     prose = re.sub(r"^```.*?^```", "", TEXTS[page], flags=re.DOTALL | re.MULTILINE)
     return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose) if "://" not in target]
+
+
+@cache
+def sources(*folders: str) -> str:
+    """The text of all Python files below folders."""
+    return "\n".join(path.read_text("utf-8") for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def anchors(text: str) -> set[str]:
@@ -97,10 +105,19 @@ def test_links_to_a_part_of_a_page_lead_to_a_heading(page):
 
 
 def test_what_the_program_says_of_the_docs_names_a_page():
-    sources = [path for folder in ("schemas", "workers", "pipeline") for path in (ROOT / folder).rglob("*.py")]
-    named = re.findall(r"[\w/]*README(?:\.md)?", "\n".join(path.read_text("utf-8") for path in sources))
+    named = re.findall(r"[\w/]*README(?:\.md)?", sources("schemas", "workers", "pipeline"))
     assert named
     assert set(named) <= PAGES.keys()
+
+
+def test_benchmarks_and_campaigns_that_are_named_are_there():
+    commands = "\n".join([TEXT, sources("schemas", "workers", "pipeline"), sources("tests/bench"), (ROOT / "Makefile").read_text()])
+    named = set(re.findall(r"tests\.bench (?!import )([a-z_]+)", commands))
+    assert len(named) > 30
+    assert named - benchmarks().keys() == set()
+    modules = {module_of(name) for name, *_ in ALL} | set(re.findall(r"-m[\s\",]+(tests(?:\.\w+)+)", commands))
+    files = [ROOT / module.replace(".", "/") for module in modules]
+    assert [file for file in files if not (file / "__main__.py").is_file() and not file.with_suffix(".py").is_file()] == []
 
 
 def test_the_settings_files_in_the_docs_are_accepted(tmp_path, monkeypatch):

@@ -109,7 +109,7 @@ def image_bytes(output: str, ledger: Ledger, amounts: Sequence[TaskForecast], im
 
 
 _IMAGE_BYTES = (25_000, 125_000)
-"""Of figures and charts, and of the page itself, for each page: `python -m tests.bench.pictures`."""
+"""Of figures and charts, and of the page itself, for each page: `python -m tests.bench pictures`."""
 _IMAGES = """
     SELECT
         SUM(CASE WHEN kind <> 'page' THEN size_bytes END)

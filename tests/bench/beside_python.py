@@ -1,7 +1,7 @@
 """Decode steps beside a busy Python thread, which shares the interpreter's lock with the engine's thread: at several switch
 intervals, and with the busy thread in another process, which is what an engine in a process of its own would gain.
 
-    python -m tests.bench.beside_python [--rounds N] [--turns N]
+    python -m tests.bench beside_python [--rounds N] [--turns N]
 
 Two kinds of step. `tiny`: a tiny model's on the CPU, in which every torch call gives the lock away. `device`: one that takes 10 ms
 for 64 rows (the 2B on an H200, by arithmetic) while the host, one step behind, fills its numbers, chooses tokens and reads them.

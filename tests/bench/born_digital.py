@@ -1,6 +1,6 @@
 """CPU a page of whole runs of `classic` over pages whose text layer is right, against PyMuPDF alone drawing them and reading words.
 
-    python -m tests.bench.born_digital --pages 150
+    python -m tests.bench born_digital --pages 150
 
 Twice: for text alone, and for text and charts. In one process (`--on local`), where the start is left out by the difference of two
 sizes, the pages once and three times. PyMuPDF works right after each. Says where the rest goes, by the role of each process.

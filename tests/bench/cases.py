@@ -1,6 +1,6 @@
 """Small inputs that went wrong once, of `../shared/cases` and made here: what is right of each with the engine `classic`.
 
-    python -m tests.bench.cases [--only NAME] [--show]
+    python -m tests.bench cases [--only NAME] [--show]
 
 Prints a line per check that is wrong, then right of all by case. `--show` prints what was read. What is made here (`made:`) is
 drawn by `tests.workers.made_text`, a kind in several variants: `--held-back` draws those that nothing was tuned on. `--peer` judges

@@ -1,6 +1,6 @@
 """Character error rate of the engine `classic` on the ground truth of `../shared/data`, by set and script, as a table.
 
-    python -m tests.bench.cer [--only NAME] [--threads 1]
+    python -m tests.bench cer [--only NAME] [--threads 1]
 
 What is compared: the answer's blocks in order as plain text (tables cell by cell) against the reference, both after NFKC, without
 Markdown marks, runs of white space as one space and none beside Chinese or Japanese; no dropping of punctuation, no case folding

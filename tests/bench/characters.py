@@ -4,7 +4,7 @@ Looked at are PDF pages whose text layer is trusted, read by `classic` as in a r
 two losses are counted: from the engine's answer to `text_plain`, where none may be lost, and from the layer to `text_plain`, where
 dots that lead the eye and hyphens at line ends are left out on purpose. Exits 1 where one is lost from an answer.
 
-    python -m tests.bench.characters [FOLDER]
+    python -m tests.bench characters [FOLDER]
 """
 
 import asyncio

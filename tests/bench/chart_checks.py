@@ -1,4 +1,4 @@
-"""Errors planted into true answers: what a chart's checks catch, how often they cry wolf: `python -m tests.bench.chart_checks`.
+"""Errors planted into true answers: what a chart's checks catch, how often they cry wolf: `python -m tests.bench chart_checks`.
 
 For each chart whose data is known the true answer is checked first: every flag on it is a false alarm. Then each kind of error
 is planted into it, and caught means that a flag is raised which the true answer did not raise. Checked is as in a run: beside the
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the true answers that are flagged, and errors that are not seen")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
-        raise SystemExit("there are no charts beside the repository: make some with `python -m tests.bench.made_charts`")
+        raise SystemExit("there are no charts beside the repository: make some with `python -m tests.bench made_charts`")
     read, refused = Tally(), Tally()
     for chart in true_charts(arguments.folder):
         if arguments.producer and chart.producer not in arguments.producer:

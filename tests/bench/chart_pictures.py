@@ -1,4 +1,4 @@
-"""Which pictures of their own a run asks about as charts: `python -m tests.bench.chart_pictures`.
+"""Which pictures of their own a run asks about as charts: `python -m tests.bench chart_pictures`.
 
 Of shared data, by what they show. Every chart has to be asked about; of the others the fewer the better.
 """

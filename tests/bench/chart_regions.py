@@ -1,4 +1,4 @@
-"""Of charts drawn as vectors, how many have a region of their own with all their words: `python -m tests.bench.chart_regions`.
+"""Of charts drawn as vectors, how many have a region of their own with all their words: `python -m tests.bench chart_regions`.
 
 Each chart of a folder (see `true_charts`) is looked for as the page that its producer exported, and placed on a page of prose
 with a caption, alone or beside another one. A region is a chart's own when it holds every word of the chart, no word of another
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each of their pages, regions in red")
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
-        raise SystemExit("there are no charts beside the repository: make some with `python -m tests.bench.made_charts`")
+        raise SystemExit("there are no charts beside the repository: make some with `python -m tests.bench made_charts`")
     names = [
         name for name, traits in json.loads((arguments.folder / "meta.json").read_text()).items() if traits["type"] != "report"
     ]

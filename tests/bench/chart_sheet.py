@@ -1,5 +1,5 @@
 """Every chart of real PDFs that is read from its drawing, its picture beside what was read, drawn again, as one page to look at:
-`python -m tests.bench.chart_sheet SHEET.html [FOLDER ...]`.
+`python -m tests.bench chart_sheet SHEET.html [FOLDER ...]`.
 
 Without a folder: the real PDFs of shared data. Charts that were refused are counted by reason.
 """

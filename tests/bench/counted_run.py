@@ -1,4 +1,4 @@
-"""`pagefold`, noting which process did which pages: `PAGES_DONE=FILE python -m tests.bench.counted_run run IN OUT …`.
+"""`pagefold`, noting which process did which pages: `PAGES_DONE=FILE python -m tests.bench counted_run run IN OUT …`.
 
 Each chunk adds a line `<stage> <process id> <pages>` to the file.
 """

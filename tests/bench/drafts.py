@@ -1,7 +1,7 @@
 """How many decode steps drafts save on real text layers. The true answer is written token by token, as by a model that gives it,
 and before each step the drafters of the engine `ovis` propose what comes next.
 
-    python -m tests.bench.drafts --tokenizer FOLDER [--only NAME]
+    python -m tests.bench drafts --tokenizer FOLDER [--only NAME]
 
 `--tokenizer`: a folder with the model's own tokenizer, such as that of the checkpoint. The truth is the Markdown of
 `../shared/data` (olmOCR's output, docling's reviewed output, the declaration of human rights laid out here), also as the JSON that

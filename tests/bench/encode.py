@@ -1,6 +1,6 @@
 """What an image's encoding costs a client: CPU ms, kB and fidelity per page at 150 dpi, for each candidate and each PDF page given.
 
-python -m tests.bench.encode FILE.pdf [FILE.pdf …]      (two pages of each; `workers.engines.server.encode` has the decision)
+python -m tests.bench encode FILE.pdf [FILE.pdf …]      (two pages of each; `workers.engines.server.encode` has the decision)
 """
 
 import io

@@ -1,6 +1,6 @@
 """Continuous batching against one request after the other and against static batches, on the CPU with a tiny model, in one run.
 
-`python -m tests.bench.engine [--requests N] [--rounds N] [--slots N] [--lengths tailed|uniform] [--no-drafts]`: throughput, ratios,
+`python -m tests.bench engine [--requests N] [--rounds N] [--slots N] [--lengths tailed|uniform] [--no-drafts]`: throughput, ratios,
 and decode steps against the ideal, each round with requests of its own, and the medians. All three say the same tokens; a
 difference ends the benchmark with 1. One thread, and seconds are CPU seconds, so that the ratios hold on a machine that does other
 things too.

@@ -1,6 +1,6 @@
 """Blanks at the line ends of Korean: which the engine `classic` puts where the text has none, and which it leaves out.
 
-    python -m tests.bench.korean [FILE]
+    python -m tests.bench korean [FILE]
 
 FILE is a text, a paragraph a line; without one the Universal Declaration that `UDHR_TEXTS` names (see `made_scans`). Its pages are
 drawn twice, with lines broken inside words, as most programs break Korean, and between words alone. Paragraphs whose letters do not

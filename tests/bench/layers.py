@@ -1,8 +1,8 @@
-"""How many pages need no model, and how right their text is: `python -m tests.bench.layers [--only NAME]`.
+"""How many pages need no model, and how right their text is: `python -m tests.bench layers [--only NAME]`.
 
-The pages are those of `tests.bench.regions`: real PDFs of the shared data, up to four pages spread over each. A page needs no model
+The pages are those of `tests.bench regions`: real PDFs of the shared data, up to four pages spread over each. A page needs no model
 where its own text layer is trusted, none of its fonts is in doubt, and no ink is unexplained (`read.text_from = "layer_first"`).
-The text of such pages is compared with the ground truth of `tests.bench.cer`; a sample counts only if none of its pages needs a
+The text of such pages is compared with the ground truth of `tests.bench cer`; a sample counts only if none of its pages needs a
 model, and `to a model` counts the others. Nothing was tuned on either: the judgement is that of `classic`.
 """
 

@@ -1,6 +1,6 @@
 """What a run of very many small documents costs before its first page: the driver, without Ray.
 
-    python -m tests.bench.million --sources 1000000
+    python -m tests.bench million --sources 1000000
 
 A bucket of so many objects is listed and planned, the plan is written, and its work is made ready as it enters Ray's store. Then
 half of the plan is committed by hand, and a new process resumes it, listing and all. Bucket and lake answer after 30 ms, the lake

@@ -1,7 +1,7 @@
 """What `output.images` costs: CPU of drawing a page and of reading it by `classic`, and kB, for none, regions and pages; and what
 each way to encode a picture would cost instead.
 
-    python -m tests.bench.pictures FILE.pdf [FILE.pdf …]     (the first six pages of each; the examples without one)
+    python -m tests.bench pictures FILE.pdf [FILE.pdf …]     (the first six pages of each; the examples without one)
 
 The first page of each file is drawn and read once before, so that no start is counted.
 """

@@ -1,6 +1,6 @@
 """The least that reads pages through an endpoint: a process pool that draws and encodes, asyncio that asks. For comparison.
 
-    python -m tests.bench.plain_client FOLDER BASE_URL [--image jpeg] [--in-flight 32]
+    python -m tests.bench plain_client FOLDER BASE_URL [--image jpeg] [--in-flight 32]
 
 No retries, no checks, no tables, no text layer: answers are counted and thrown away.
 """

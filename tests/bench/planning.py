@@ -1,6 +1,6 @@
 """What a run costs that finds nothing new: listing and planning against boto3's bare listing of the same bucket.
 
-    python -m tests.bench.planning --objects 100000
+    python -m tests.bench planning --objects 100000
 
 The bucket is served from memory by another process, so that what is measured is the driver. Each figure is the median of its
 rounds, each round a process of its own: the bare listing, the same with planning (a manifest for each 256 sources, then the

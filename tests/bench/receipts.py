@@ -1,6 +1,6 @@
 """What of a receipt's company, date, address and total stands verbatim in the text that `classic` reads, and Tesseract.
 
-    python -m tests.bench.receipts [--show]
+    python -m tests.bench receipts [--show]
 
 All receipts of the shared data that have these fields (SROIE). Case and white space do not count, and of names and addresses
 letters and digits alone: the truth joins their lines by commas that are not printed.

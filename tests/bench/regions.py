@@ -1,4 +1,4 @@
-"""How many charts become candidates, how many candidates are no charts, and what a page costs: `python -m tests.bench.regions`.
+"""How many charts become candidates, how many candidates are no charts, and what a page costs: `python -m tests.bench regions`.
 
 Three parts: the chart pictures of shared data, each placed on a page among text lines; our own drawn charts; and the real PDFs
 (`a_*`), whose charts were labelled by eye. A chart is found when its centre lies in a candidate; a candidate is right when it

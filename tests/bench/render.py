@@ -1,6 +1,6 @@
 """CPU per page of a whole run, `scripted` without delay, against PyMuPDF alone drawing the same pages at the same size.
 
-    python -m tests.bench.render --pages 1000
+    python -m tests.bench render --pages 1000
 
 Twice: for text and charts, where the parts of a page that may be a chart are looked for and drawn again at their own resolution,
 and for text alone. Says where the rest goes, by the role of each process, and how many requests a second the machinery reaches.

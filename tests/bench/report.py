@@ -1,6 +1,6 @@
 """What `pagefold report` and `pagefold export` cost: seconds, bytes and memory for a lake of many pages.
 
-`python -m tests.bench.report [PAGES]` (1,000 by default). The documents are copies of the example report, 5 pages each; their rows
+`python -m tests.bench report [PAGES]` (1,000 by default). The documents are copies of the example report, 5 pages each; their rows
 are made by hand, so that nothing is read.
 """
 

@@ -1,7 +1,7 @@
 """How well endpoints of so many slots are filled, where the requests at once follow what the endpoint can do.
 
-    python -m tests.bench.requests --slots 16 80 256 1000
-    python -m tests.bench.requests --http --slots 16 80          # through the engine `server` and a real HTTP server
+    python -m tests.bench requests --slots 16 80 256 1000
+    python -m tests.bench requests --http --slots 16 80          # through the engine `server` and a real HTTP server
 
 Each slot works on one request at a time, for `--latency` seconds; what comes beyond them waits. Without `--http` the endpoint is a
 pause in this process, and all of them are asked side by side: a request through HTTP takes 14 ms of CPU, client and server

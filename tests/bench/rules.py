@@ -1,6 +1,6 @@
 """What finding a page's rules costs, against drawing the page: CPU of both in one run, the least of several tries of each page.
 
-    python -m tests.bench.rules [FOLDER]
+    python -m tests.bench rules [FOLDER]
 
 Pages are the first of every second PDF in the folder (default: the ICDAR-2013 tables of the shared data).
 """

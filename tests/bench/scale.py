@@ -1,11 +1,11 @@
 """Memory and scale of whole runs, engine `scripted` without delay: one large document, a mixed drop, very many small documents.
 
-    python -m tests.bench.scale                                  # all three, full size
-    python -m tests.bench.scale large --pages 2000               # peak memory, who shares the pages, bytes fetched
-    python -m tests.bench.scale mixed --pages 5000               # growth of each process between 30 % and 100 % of the pages
-    python -m tests.bench.scale small --documents 20000          # seconds per document as their number grows
+    python -m tests.bench scale                                  # all three, full size
+    python -m tests.bench scale large --pages 2000               # peak memory, who shares the pages, bytes fetched
+    python -m tests.bench scale mixed --pages 5000               # growth of each process between 30 % and 100 % of the pages
+    python -m tests.bench scale small --documents 20000          # seconds per document as their number grows
 
-Exits 1 where a bound is broken. Memory is counted as `tests.bench.process_tree` says; the S3 of these runs is moto in this
+Exits 1 where a bound is broken. Memory is counted as `process_tree` says; the S3 of these runs is moto in this
 process, which is not in the tree. Settings are the defaults, but for those printed.
 """
 
@@ -59,7 +59,7 @@ class Done:
 
 
 class _PagesDone:
-    """What `tests.bench.counted_run` notes, read as it grows."""
+    """What `tests.bench counted_run` notes, read as it grows."""
 
     def __init__(self, path: Path) -> None:
         path.touch()

@@ -1,6 +1,6 @@
 """Character error rate of `classic` on made scans of the Declaration of Human Rights, by language, with tesseract beside it.
 
-    python -m tests.bench.scans [--languages vie,heb,…] [--wear clean,grey,worn] [--no-peer]
+    python -m tests.bench scans [--languages vie,heb,…] [--wear clean,grey,worn] [--no-peer]
 
 Each language is a page drawn with one of its fonts and worn in three ways (see `made_scans`). `tesseract` is told the language, as
 no pipeline would be; `classic` finds out. *refused*: an honest failure `unsupported_script`. *silent*: an answer with more than a

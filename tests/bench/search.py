@@ -1,7 +1,7 @@
 """`pagefold search` over a made lake of 100,000 pages, beside SQLite's FTS5 over the same texts.
 
-    python -m tests.bench.search
-    python -m tests.bench.search --documents 2500
+    python -m tests.bench search
+    python -m tests.bench search --documents 2500
 
 CPU seconds and bytes of the index, of adding a twentieth of the documents, and of a search; and whether each finds the pages that
 have the words, by DuckDB's own reading of all texts.

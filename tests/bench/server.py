@@ -1,8 +1,8 @@
 """Pages through a simulated endpoint of fixed capacity: Pagefold on Ray and in one process beside a plain client, the same pages.
 
-    python -m tests.bench.server --pages 400
-    python -m tests.bench.server --pages 116 --capacities 20 --clients plain local
-    python -m tests.bench.server --one           # a document of five pages: what a start costs
+    python -m tests.bench server --pages 400
+    python -m tests.bench server --pages 116 --capacities 20 --clients plain local
+    python -m tests.bench server --one           # a document of five pages: what a start costs
 
 The endpoint answers so many requests a second and no more. What is reported while active is from the first request to the last
 answer: the share of the endpoint's capacity that was used. Pages are drawn at 150 dpi (larger ones at the area of A4 at 150 dpi),

@@ -1,4 +1,4 @@
-"""Run the whole pipeline with `classic` over every input of the shared data: `python -m tests.bench.shared_inputs [OUT]`.
+"""Run the whole pipeline with `classic` over every input of the shared data: `python -m tests.bench shared_inputs [OUT]`.
 
 Prints expected against what `documents` and `failures` say, then each disagreement. Exits 1 when there is one, or when an input
 is missing from `documents`.

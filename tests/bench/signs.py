@@ -1,6 +1,6 @@
 """How many of „ ‚ ‹ › ¡, which PP-OCR's dictionary lacks, `classic`'s OCR reads, by font, size and wear.
 
-    python -m tests.bench.signs [--fonts NotoSans-Regular,…] [--show]
+    python -m tests.bench signs [--fonts NotoSans-Regular,…] [--show]
 
 Lines are drawn with fonts of this machine; shapes were tuned on NotoSans alone. `others`: signs that are not printed there.
 """

@@ -1,4 +1,4 @@
-"""How well a page's structure is kept: `python -m tests.bench.structure [--peer PYTHON]`.
+"""How well a page's structure is kept: `python -m tests.bench structure [--peer PYTHON]`.
 
 olmOCR-bench's tests of presence, absence and order, on what lands in `text_plain`; and sentences torn across blocks on the pages of
 the ICDAR-2013 documents: a block that ends in the middle of a sentence (a letter or a comma) before one that begins with a small

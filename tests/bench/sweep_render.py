@@ -1,4 +1,4 @@
-"""Render every input of the shared data and print expected against outcome: `python -m tests.bench.sweep_render [FOLDER]`.
+"""Render every input of the shared data and print expected against outcome: `python -m tests.bench sweep_render [FOLDER]`.
 
 Counts by (expected, outcome), then each disagreement. Exits 1 when there is one.
 """

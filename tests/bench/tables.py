@@ -1,6 +1,6 @@
 """How well the engine `classic` reads tables: cell adjacency on ICDAR-2013, olmOCR-bench's tests of tables, false tables on prose.
 
-    .venv/bin/python -m tests.bench.tables [--peer /tmp/peer/bin/python] [--each]
+    .venv/bin/python -m tests.bench tables [--peer /tmp/peer/bin/python] [--each]
 
 `--peer`: the interpreter of a virtual environment of its own with pymupdf4llm, which then reads the same files in the same run:
     python3 -m venv /tmp/peer && /tmp/peer/bin/pip install pymupdf4llm pymupdf==2.0

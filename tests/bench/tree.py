@@ -1,7 +1,7 @@
 """How the tree reads: files in a folder, circles of imports, length of the README, sentences of the docstrings.
 
-    python -m tests.bench.tree              # the working tree
-    python -m tests.bench.tree REVISION     # as of a commit
+    python -m tests.bench tree              # the working tree
+    python -m tests.bench tree REVISION     # as of a commit
 
 Two revisions give before and after. Imports are those of the syntax tree, at the grain of a module, inside functions as well; those
 below `if TYPE_CHECKING` are counted apart. Folders that lie side by side import each other where a file of each, at whatever depth,
@@ -183,7 +183,7 @@ def _reachable(graph: Graph, start: str) -> set[str]:
 
 def main() -> int:
     """Prints the figures; 1 where git knows no such revision."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.tree")
+    parser = argparse.ArgumentParser(prog="python -m tests.bench tree")
     parser.add_argument("revision", nargs="?", help="a commit; the working tree without it")
     revision = parser.parse_args().revision
     try:

@@ -1,7 +1,7 @@
 """Charts whose data is known, as pages and as the answers a faultless reader would give.
 
 A folder of them holds NAME.pdf, NAME.csv (`series,x,y`) and meta.json (type, producer, traits): `../shared/charts`, or what
-`tests.bench.made_charts` made with a seed of your own.
+`tests.bench made_charts` made with a seed of your own.
 """
 
 import csv

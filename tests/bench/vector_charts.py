@@ -1,8 +1,8 @@
 """How many points of charts drawn as vectors are read right, wrong or not at all, and what a region costs:
-`python -m tests.bench.vector_charts [FOLDER] [--show] [--regions]`.
+`python -m tests.bench vector_charts [FOLDER] [--show] [--regions]`.
 
 FOLDER holds one PDF and one CSV (`series,x,y`) for each chart; without it, `../shared/charts` is read. Make others with `python
--m tests.bench.made_charts`. A chart whose name begins with `trap_` has to be refused, or read in full. Halves are by the CRC of
+-m tests.bench made_charts`. A chart whose name begins with `trap_` has to be refused, or read in full. Halves are by the CRC of
 the names: the reader was tuned on the first. A point is right where series and x are the data's and the value lies within 1 % of
 the axis' range of it (of a logarithmic axis, of its logarithms; of a pie, of the whole).
 

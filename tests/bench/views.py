@@ -1,7 +1,7 @@
 """The views over a made lake of 100,000 pages: CPU seconds of the commonest questions against the same over the tables.
 
-    python -m tests.bench.views                          # every document was read once; then, 1 of 20 a second time
-    python -m tests.bench.views --documents 2500         # a tenth
+    python -m tests.bench views                          # every document was read once; then, 1 of 20 a second time
+    python -m tests.bench views --documents 2500         # a tenth
 
 Each lake is measured as runs leave it, and then after `pagefold optimize` and `pagefold gc --tables`, with the same rows.
 

@@ -1,6 +1,6 @@
 """The same pages on Ray and in one process, `scripted` without delay: where does Ray pay off on this machine?
 
-    python -m tests.bench.ways --pages 400
+    python -m tests.bench ways --pages 400
 
 Of each way: what a start costs (a document of five pages), and CPU and time a page after it. The work's process of the local way
 shares one interpreter lock, so its CPU time bounds the pages a second however many cores there are; Ray's processes share none.

@@ -1,6 +1,6 @@
 """What `output.words` costs: CPU of reading a page by `classic` and of staging it, without and with its words in turn, and bytes.
 
-    python -m tests.bench.words FILE.pdf [FILE.pdf …]     (the first pages of each; the examples without one)
+    python -m tests.bench words FILE.pdf [FILE.pdf …]     (the first pages of each; the examples without one)
 
 CPU is the least of five rounds. The bytes are those of the committed file of `words`.
 """

@@ -23,7 +23,7 @@ FULL_IMAGE_BYTES = 2 * FULL_IMAGE_PIXELS
 QUALITY = 92
 """Of what charts are read from."""
 KEPT_QUALITY = 85
-"""Of what the lake keeps for people: `python -m tests.bench.pictures`."""
+"""Of what the lake keeps for people: `python -m tests.bench pictures`."""
 _SIDE_MAX = 65_500
 """JPEG's own limit."""
 _SIZE = struct.Struct(">HH")  # height, width

@@ -1,7 +1,7 @@
 """Ovis2.5-2B's real sizes with random weights, on a CUDA GPU: pages/s with drafts of which nothing, half or most is right, where
 the time goes, and what binds. The tests that need a GPU run first, and one table ends it.
 
-`python -m tests.bench.gpu [--quick] [--outputs 1024] [--batches 16,64] [--pages N] [--dpi N] [--attention reference] [--no-graphs]
+`python -m tests.bench gpu [--quick] [--outputs 1024] [--batches 16,64] [--pages N] [--dpi N] [--attention reference] [--no-graphs]
 [--no-tests] [--tokenizer FOLDER] [--out FILE.json]`. Each page's answer is given, and held to the grammar of JSON as the product
 does, so speed is that of real weights at these lengths; `--tokenizer` names a checkpoint's own, else a small one is made.
 `--quick`: one batch size, and no run begins that would not end within 4 minutes. `--tiny` runs the same code with toy sizes on any

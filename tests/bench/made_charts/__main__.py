@@ -1,7 +1,7 @@
 """Charts of random data as vector PDFs, with their data, by whichever producers are installed:
-`python -m tests.bench.made_charts OUT --seed N [--each K]`.
+`python -m tests.bench made_charts OUT --seed N [--each K]`.
 
-For `tests.bench.vector_charts`, `chart_regions` and `chart_checks`. OUT gets NAME.pdf, NAME.csv (`series,x,y`) and meta.json, as
+For `tests.bench vector_charts`, `chart_regions` and `chart_checks`. OUT gets NAME.pdf, NAME.csv (`series,x,y`) and meta.json, as
 `../shared/charts` has them; `panels` there: boxes of panels, shares of the page. Needs nothing of Pagefold and runs in any
 environment: matplotlib, seaborn, plotly 5 with kaleido 0.2, altair with vl-convert, reportlab, pygal with cairosvg, the commands
 `gnuplot` and `Rscript` (ggplot2). What is missing is left out, and said. Names that begin with `trap_` are charts that are easily

@@ -1,4 +1,4 @@
-"""A sample of real files that none of us made; all of them: `python -m tests.bench.sweep_render`."""
+"""A sample of real files that none of us made; all of them: `python -m tests.bench sweep_render`."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """Encodes pixels as a data URL. JPEG is the default, because PNG takes most of a client's CPU time.
 
-Measured on pages at 150 dpi (1275 x 1650) by tests/bench/encode.py, CPU and size of each page:
+Measured on pages at 150 dpi (1275 x 1650) by `python -m tests.bench encode`, CPU and size of each page:
 - PNG, level 1: 40 ms, 483 kB; level 6: 100 ms, 472 kB.
 - Lossless WebP: 49 ms, 406 kB.
 - JPEG, quality 95, halved chroma: 5 ms, 346 kB; full chroma, which keeps thin coloured lines: 8 ms, 380 kB.

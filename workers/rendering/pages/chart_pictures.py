@@ -1,6 +1,6 @@
 """May a picture of its own be a chart? Photographs have no plain ground, and on sheets of text nothing is larger than a letter.
 
-Unsure is asked. Of shared data (`python -m tests.bench.chart_pictures`) all 64 pictures of charts are, 3 of 8 receipts, 7 of 52
+Unsure is asked. Of shared data (`python -m tests.bench chart_pictures`) all 64 pictures of charts are, 3 of 8 receipts, 7 of 52
 sheets and lines of text, none of 4 photographs, and all of 12 tables.
 """
 

@@ -1,7 +1,7 @@
 """How long another Python thread may hold the interpreter's lock while the engine's thread waits for it.
 
 Every torch call gives the lock away, and a thread that parses answers or stages pages then keeps it for Python's switch interval,
-5 ms, which is half a decode step. See `tests.bench.beside_python`.
+5 ms, which is half a decode step. See `tests.bench beside_python`.
 """
 
 import sys

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 START = 0.8
-"""Chance of acceptance that a request begins with. A page's own text is accepted more often than that, see `tests.bench.drafts`."""
+"""Chance of acceptance that a request begins with. A page's own text is accepted more often than that, see `tests.bench drafts`."""
 MEMORY = 5
 """Draft tokens over which a chance is averaged, about."""
 FIRST_PAUSE = 16

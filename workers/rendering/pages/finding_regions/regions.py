@@ -1,8 +1,8 @@
 """Where on a page a chart may be, from the PDF's own structure: placed images, and clusters of drawings with numbers near them.
 
 A candidate that is no chart costs one model call; a chart that is missed is lost data: in doubt it is a candidate. What is
-left out, and measured in tests/bench/regions.py: backgrounds, scans of the whole page, photographs, icons, ruled tables, boxes
-around text, underlines, frames. Which lines around a drawing are its own is decided in `region_labels`.
+left out, and measured by `python -m tests.bench regions`: backgrounds, scans of the whole page, photographs, icons, ruled tables,
+boxes around text, underlines, frames. Which lines around a drawing are its own is decided in `region_labels`.
 """
 
 import math
