@@ -15,7 +15,7 @@ from pathlib import Path
 from schemas.answers import ChartAnswer
 from schemas.page import Region, RenderedPage
 from tests.bench.inputs.places import SHARED_CHARTS
-from tests.bench.true_charts import shown, true_charts, whole_page
+from tests.bench.inputs.true_charts import shown, true_charts, whole_page
 from workers.charts.agreement import agreement
 from workers.charts.content import chart_content
 from workers.labels.numbers import parse_number

@@ -19,7 +19,7 @@ import pymupdf
 
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
 from tests.bench.cases import read_file
-from tests.bench.made_scans import paragraphs_of, text_files
+from tests.bench.inputs.made_scans import paragraphs_of, text_files
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
 

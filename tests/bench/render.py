@@ -21,8 +21,8 @@ from pathlib import Path
 import duckdb
 import pymupdf
 
+from tests.bench.inputs.pages import make_corpus
 from tests.bench.inputs.places import EXAMPLES, ROOT
-from tests.bench.pages import make_corpus
 from tests.bench.process_tree import ProcessTree
 
 

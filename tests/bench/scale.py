@@ -31,8 +31,8 @@ from pipeline.planning.intake import Taken
 from schemas.plan import Plan
 from schemas.settings import Settings
 from tests.bench.counted_run import VARIABLE
+from tests.bench.inputs.made_documents import make_large_pdf, make_mixed, make_small
 from tests.bench.inputs.places import ROOT
-from tests.bench.made_documents import make_large_pdf, make_mixed, make_small
 from tests.bench.process_tree import ProcessTree
 from tests.servers.s3 import make_bucket, s3_endpoint
 from tests.servers.s3_proxy import s3_proxy

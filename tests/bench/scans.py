@@ -22,7 +22,7 @@ from rapidfuzz.distance import Levenshtein
 
 from schemas.settings import ClassicSettings, EngineSettings
 from tests.bench.cer import Reader, Sample, normal
-from tests.bench.made_scans import WEAR, made_scan, text_files
+from tests.bench.inputs.made_scans import WEAR, made_scan, text_files
 from workers.engines.registry import make_engine
 
 PEER_LANGUAGES = {

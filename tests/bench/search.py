@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.analytics.duckdb_tables import connect
 from pipeline.analytics.search import search
 from pipeline.analytics.search_index import index_folder
-from tests.bench.made_lake import make_lake
+from tests.bench.inputs.made_lake import make_lake
 
 PHRASES = ("lamp oil barrel", "harbour annual report", "customs duty office", "storm signal lamp oil")
 ROUNDS = 5

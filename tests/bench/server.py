@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.inputs.pages import make_corpus
 from tests.bench.inputs.places import EXAMPLES, ROOT
-from tests.bench.pages import make_corpus
 from tests.bench.plain_client import DPI, MAX_PIXELS
 from tests.bench.process_tree import ProcessTree
 from tests.servers.fake_openai import FakeOpenAI, running

@@ -13,7 +13,7 @@ import numpy as np
 import pymupdf
 from PIL import Image
 
-from tests.bench.made_scans import FONT_FOLDERS, WEAR, worn
+from tests.bench.inputs.made_scans import FONT_FOLDERS, WEAR, worn
 from workers.engines.classic.lacking_signs.signs import SIGNS
 from workers.engines.classic.ppocr import PpOcr
 

@@ -30,7 +30,7 @@ from pipeline.lake.rewriting.optimize import optimize
 from pipeline.object_store.local_store import LocalStore
 from schemas.settings import OutputSettings
 from schemas.tables import COLUMNS
-from tests.bench.made_lake import commit_made, make_lake, sizes_of
+from tests.bench.inputs.made_lake import commit_made, make_lake, sizes_of
 
 QUESTIONS = {
     "count of pages": "SELECT COUNT(*) FROM {}pages",

@@ -11,8 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests.bench.inputs.pages import make_corpus
 from tests.bench.inputs.places import EXAMPLES
-from tests.bench.pages import make_corpus
 from tests.bench.render import Cost, run
 
 

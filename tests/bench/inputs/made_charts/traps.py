@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench.made_charts.made import Made, Rows
+from tests.bench.inputs.made_charts.made import Made, Rows
 
 MPL_TRAPS = [
     "errors", "lineerrors", "box", "waterfall", "hatch", "dual", "duallines", "step", "ribbon", "broken", "combo",

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.bench.made_charts.made import Made, save
+from tests.bench.inputs.made_charts.made import Made, save
 
 
 def reportlab(out: Path, made: Made, prefix: str, kind: str) -> None:

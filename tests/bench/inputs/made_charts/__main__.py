@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench.made_charts.made import Made
-from tests.bench.made_charts.traps import MPL_TRAPS, TRAP_FORMS
-from tests.bench.made_charts.with_matplotlib import MPL_KINDS, matplotlib, seaborn
-from tests.bench.made_charts.with_others import gnuplot, pygal, r, reportlab
-from tests.bench.made_charts.with_vega import altair, plotly
+from tests.bench.inputs.made_charts.made import Made
+from tests.bench.inputs.made_charts.traps import MPL_TRAPS, TRAP_FORMS
+from tests.bench.inputs.made_charts.with_matplotlib import MPL_KINDS, matplotlib, seaborn
+from tests.bench.inputs.made_charts.with_others import gnuplot, pygal, r, reportlab
+from tests.bench.inputs.made_charts.with_vega import altair, plotly
 
 PRODUCERS: dict[str, tuple[Callable[[Path, Made, str, str], None], list[str]]] = {
     "mpl": (matplotlib, MPL_KINDS),

@@ -4,8 +4,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from tests.bench.made_charts.made import Made, Rows, save
-from tests.bench.made_charts.traps import OWN_LABELS, matplotlib_trap
+from tests.bench.inputs.made_charts.made import Made, Rows, save
+from tests.bench.inputs.made_charts.traps import OWN_LABELS, matplotlib_trap
 
 MPL_KINDS = [
     "bar",

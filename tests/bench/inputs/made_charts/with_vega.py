@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.bench.made_charts.made import Made, save
+from tests.bench.inputs.made_charts.made import Made, save
 
 
 def plotly(out: Path, made: Made, prefix: str, kind: str) -> None:
