@@ -21,7 +21,7 @@ from typing import Any
 
 from schemas.page import Word
 from schemas.settings import RegionSettings, RenderSettings
-from tests.bench.cer import FONTS, Sample, declaration, docling, olmocr_markdown
+from tests.bench.reading.cer import FONTS, Sample, declaration, docling, olmocr_markdown
 from workers.answers.markdown_answer import parse_markdown
 from workers.engines.ovis.attention.cache_attention import MAX_QUERIES
 from workers.engines.ovis.checkpoint.loading import read_tokenizer

@@ -24,8 +24,8 @@ from typing import NamedTuple
 from schemas.answers import OcrAnswer
 from schemas.page import PageEdges
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
-from tests.bench.cer import normal, passes, request_of
 from tests.bench.inputs.places import SHARED_DATA
+from tests.bench.reading.cer import normal, passes, request_of
 from workers.engines.engine import Engine
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer

@@ -13,9 +13,9 @@ import re
 import shutil
 
 from schemas.settings import EngineSettings
-from tests.bench.cer import Reader, Sample
 from tests.bench.inputs.places import SHARED_DATA
-from tests.bench.scans import tesseract_text
+from tests.bench.reading.cer import Reader, Sample
+from tests.bench.reading.scans import tesseract_text
 from workers.engines.registry import make_engine
 
 RECEIPTS = SHARED_DATA / "e_sroie_receipts"

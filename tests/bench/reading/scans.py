@@ -21,8 +21,8 @@ from pathlib import Path
 from rapidfuzz.distance import Levenshtein
 
 from schemas.settings import ClassicSettings, EngineSettings
-from tests.bench.cer import Reader, Sample, normal
 from tests.bench.inputs.made_scans import WEAR, made_scan, text_files
+from tests.bench.reading.cer import Reader, Sample, normal
 from workers.engines.registry import make_engine
 
 PEER_LANGUAGES = {

@@ -16,8 +16,8 @@ from pathlib import Path
 from schemas.failure import PageError
 from schemas.page import RenderedPage
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
-from tests.bench.cer import plain, request_of
 from tests.bench.inputs.places import SHARED_DATA
+from tests.bench.reading.cer import plain, request_of
 from workers.answers.parse import parse_answer
 from workers.engines.classic.reading_order.line_text import letters_of
 from workers.engines.registry import make_engine

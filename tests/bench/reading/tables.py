@@ -29,9 +29,9 @@ import pymupdf
 from rapidfuzz import fuzz
 
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
-from tests.bench.cer import request_of
 from tests.bench.inputs.places import SHARED_DATA
-from tests.bench.table_scores import Score, icdar_relations, normal, relations_of_tables, score
+from tests.bench.reading.cer import request_of
+from tests.bench.reading.table_scores import Score, icdar_relations, normal, relations_of_tables, score
 from workers.engines.engine import Engine
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer

@@ -1,6 +1,6 @@
 from collections import Counter
 
-from tests.bench.table_scores import relations_of_tables, score
+from tests.bench.reading.table_scores import relations_of_tables, score
 
 
 def test_a_relation_passes_over_blank_cells_and_a_spanned_cell_has_several_neighbours() -> None:

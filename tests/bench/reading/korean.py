@@ -18,8 +18,8 @@ from typing import NamedTuple
 import pymupdf
 
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
-from tests.bench.cases import read_file
 from tests.bench.inputs.made_scans import paragraphs_of, text_files
+from tests.bench.reading.cases import read_file
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
 

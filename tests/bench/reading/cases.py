@@ -20,9 +20,9 @@ from typing import NamedTuple
 from schemas.failure import PageError
 from schemas.page import PageEdges, RenderedPage
 from schemas.settings import EngineSettings, RegionSettings, RenderSettings
-from tests.bench.cer import request_of
-from tests.bench.expected_cases import EXPECTED, Expected
 from tests.bench.inputs.places import SHARED_CASES
+from tests.bench.reading.cer import request_of
+from tests.bench.reading.expected_cases import EXPECTED, Expected
 from tests.workers import made_text
 from workers.answers.parse import parse_answer
 from workers.engines.engine import Engine
