@@ -15,9 +15,9 @@ from pathlib import Path
 
 from schemas.failure import FailureKind
 from schemas.settings import RegionSettings, RenderSettings
+from tests.bench.charts.regions import documents
 from tests.bench.inputs.places import SHARED_DATA
 from tests.bench.reading.cer import Reader, Score, compared, olmocr_tests, request_of, sets
-from tests.bench.regions import documents
 from workers.engines.classic.layers import TextLayers
 from workers.engines.engine import Completion, Request
 from workers.rendering.renderer import Renderer

@@ -19,8 +19,8 @@ from pipeline.report.charts import chart_svg
 from schemas.answers import ChartAnswer
 from schemas.page import Box
 from schemas.settings import RegionSettings, RenderSettings
+from tests.bench.charts.regions import CHARTS as LABELLED
 from tests.bench.inputs.places import SHARED_DATA
-from tests.bench.regions import CHARTS as LABELLED
 from workers.charts.points import ChartReader
 from workers.rendering.pages.finding_regions.regions import find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
