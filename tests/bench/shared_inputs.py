@@ -13,7 +13,7 @@ from pipeline.analytics.duckdb_tables import run_query
 from pipeline.runner import run
 from schemas.settings import Settings
 from tests.bench.inputs.places import SHARED_DATA
-from tests.bench.sweep_render import allowed, inputs
+from tests.bench.rendering.sweep_render import allowed, inputs
 
 OF_THE_ENGINE = {"unsupported_script", "engine_error", "engine_timeout"}
 """The file opened and its pages were drawn; that `classic` cannot read them is another matter."""

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bench.inputs.places import SHARED_DATA
-from tests.bench.sweep_render import inputs, sweep
+from tests.bench.rendering.sweep_render import inputs, sweep
 
 EVERY = 12
 

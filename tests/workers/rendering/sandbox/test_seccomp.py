@@ -12,7 +12,7 @@ from PIL import Image
 from schemas.failure import PageError
 from schemas.settings import MEBI, RegionSettings, RenderSettings
 from tests.bench.inputs.places import SHARED_DATA
-from tests.bench.sweep_render import inputs
+from tests.bench.rendering.sweep_render import inputs
 from workers.rendering.renderer import Renderer
 from workers.rendering.sandbox import seccomp as syscall_filter
 
