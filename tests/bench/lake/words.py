@@ -22,7 +22,7 @@ from schemas.records import ChunkRecords
 from schemas.settings import OutputSettings, Settings
 from schemas.tables import to_table
 from tests.bench.inputs.places import EXAMPLES
-from tests.bench.pictures import PAGES_PER_FILE, chunk_of
+from tests.bench.lake.pictures import PAGES_PER_FILE, chunk_of
 from workers.engines.registry import describe_engine, make_engine
 from workers.reading.read_pages import PageReader
 from workers.rendering.renderer import Renderer
