@@ -19,11 +19,11 @@ from pathlib import Path
 
 import torch
 
-from tests.bench.gpu.forced import Answer, tokenizer_of
-from tests.bench.gpu.measure import NUM_WARM, Bench
-from tests.bench.gpu.model import make_model, pages
-from tests.bench.gpu.table import Measured, Notes, share_of, table
 from tests.bench.inputs.places import ROOT
+from tests.bench.ovis.gpu.forced import Answer, tokenizer_of
+from tests.bench.ovis.gpu.measure import NUM_WARM, Bench
+from tests.bench.ovis.gpu.model import make_model, pages
+from tests.bench.ovis.gpu.table import Measured, Notes, share_of, table
 from workers.engines.ovis.model.image_processor import ImageProcessor
 
 RIGHT = (None, 0.0, 0.5, 0.9)

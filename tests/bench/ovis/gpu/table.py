@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, field
 
-from tests.bench.gpu.measure import Parts, Row
+from tests.bench.ovis.gpu.measure import Parts, Row
 
 ENOUGH_BANDWIDTH = 0.5
 """Share of the memory's bandwidth above which decoding is bound by it."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from schemas.settings import OvisSettings
-from tests.bench.gpu.forced import Answer, Guess
+from tests.bench.ovis.gpu.forced import Answer, Guess
 from workers.engines.ovis.batching.drafting import Drafting, step_cost
 from workers.engines.ovis.batching.encoder import ImageEncoder
 from workers.engines.ovis.batching.scheduler import Scheduler

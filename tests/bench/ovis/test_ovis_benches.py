@@ -9,10 +9,10 @@ pytest.importorskip("torch", reason="the extra `ovis` (torch, transformers, llgu
 import torch
 
 from schemas.page import Word
-from tests.bench import drafts, engine
-from tests.bench.gpu import __main__ as gpu
-from tests.bench.gpu.measure import Parts, Row
-from tests.bench.gpu.table import limit
+from tests.bench.ovis import drafts, engine
+from tests.bench.ovis.gpu import __main__ as gpu
+from tests.bench.ovis.gpu.measure import Parts, Row
+from tests.bench.ovis.gpu.table import limit
 from tests.bench.reading.cer import Sample
 from tests.workers.engines.ovis.tiny import write_tokenizer
 from workers.engines.ovis.checkpoint.loading import read_tokenizer
