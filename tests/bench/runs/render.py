@@ -23,7 +23,7 @@ import pymupdf
 
 from tests.bench.inputs.pages import make_corpus
 from tests.bench.inputs.places import EXAMPLES, ROOT
-from tests.bench.process_tree import ProcessTree
+from tests.bench.runs.process_tree import ProcessTree
 
 
 @dataclass

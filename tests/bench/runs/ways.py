@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.inputs.pages import make_corpus
 from tests.bench.inputs.places import EXAMPLES
-from tests.bench.render import Cost, run
+from tests.bench.runs.render import Cost, run
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pipeline.lake.ledger import list_manifests
 from pipeline.lake.paths import SNAPSHOTS
 from pipeline.lake.snapshots import write_snapshots
 from pipeline.object_store.local_store import LocalStore
-from tests.bench.planning import SHARD, bare, planned, write_lake
+from tests.bench.runs.planning import SHARD, bare, planned, write_lake
 from tests.servers.static_s3 import static_s3
 
 

@@ -30,10 +30,10 @@ from pipeline.planning.choosing import Counts, make_shards, plan_sources
 from pipeline.planning.intake import Taken
 from schemas.plan import Plan
 from schemas.settings import Settings
-from tests.bench.counted_run import VARIABLE
 from tests.bench.inputs.made_documents import make_large_pdf, make_mixed, make_small
 from tests.bench.inputs.places import ROOT
-from tests.bench.process_tree import ProcessTree
+from tests.bench.runs.counted_run import VARIABLE
+from tests.bench.runs.process_tree import ProcessTree
 from tests.servers.s3 import make_bucket, s3_endpoint
 from tests.servers.s3_proxy import s3_proxy
 from workers.sources.listing import list_sources
@@ -82,7 +82,7 @@ def run(input: str, output: str, folder: Path, *settings: str) -> Done:
     command = [
         sys.executable,
         "-m",
-        "tests.bench.counted_run",
+        "tests.bench.runs.counted_run",
         "run",
         input,
         output,

@@ -27,7 +27,7 @@ from pipeline.planning.carry_over import carry_over
 from pipeline.planning.portions import portions
 from pipeline.planning.todo import is_unchanged, new_work, read_lake
 from schemas.plan import CommittedSource, Manifest, Plan
-from tests.bench.planning import INPUT, SETTINGS, apart, peak_mb, recipes
+from tests.bench.runs.planning import INPUT, SETTINGS, apart, peak_mb, recipes
 from tests.servers.static_s3 import static_s3
 
 LATENCY_S = 0.03
@@ -132,7 +132,7 @@ def cost(num_sources: int) -> dict[str, dict[str, Any]]:
     found = {}
     with tempfile.TemporaryDirectory() as folder, static_s3(num_sources, Path(folder), LATENCY_S):
         for what in ("first", "resumed"):
-            found[what] = one = apart("-m", "tests.bench.million", "--measure", what, "--folder", folder)
+            found[what] = one = apart("-m", "tests.bench.runs.million", "--measure", what, "--folder", folder)
             print(
                 f"{num_sources:9,} {what:8} {one['seconds']:7.1f} s {one['cpu_s']:7.1f} s CPU {one['peak_mb']:6.0f} MB peak; "
                 f"{one['sources']:,} in {one['shards']} shards enter as {one['rows']} rows, {one['row_bytes'] / 1e6:.1f} MB",

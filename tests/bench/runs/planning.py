@@ -121,7 +121,7 @@ def apart(*arguments: str) -> dict[str, Any]:
 
 
 def rounds(what: str, number: int) -> dict[str, float]:
-    found = [apart("-m", "tests.bench.planning", "--measure", what) for _ in range(number)]
+    found = [apart("-m", "tests.bench.runs.planning", "--measure", what) for _ in range(number)]
     return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from tests.bench.inputs.pages import make_corpus
 from tests.bench.inputs.places import EXAMPLES, ROOT
-from tests.bench.plain_client import DPI, MAX_PIXELS
-from tests.bench.process_tree import ProcessTree
+from tests.bench.runs.plain_client import DPI, MAX_PIXELS
+from tests.bench.runs.process_tree import ProcessTree
 from tests.servers.fake_openai import FakeOpenAI, running
 
 EXAMPLE = EXAMPLES / "report.pdf"
@@ -84,7 +84,7 @@ def pagefold(on: str, corpus: Path, output: Path, endpoint: FakeOpenAI) -> list[
 
 
 def plain(corpus: Path, endpoint: FakeOpenAI) -> list[str]:
-    return [sys.executable, "-m", "tests.bench.plain_client", str(corpus), endpoint.url]
+    return [sys.executable, "-m", "tests.bench.runs.plain_client", str(corpus), endpoint.url]
 
 
 def ask(client: str, corpus: Path, output: Path, capacity: float, latency_s: float) -> Result:

@@ -15,7 +15,7 @@ import pymupdf
 from schemas.failure import PageError
 from schemas.settings import RegionSettings, RenderSettings
 from tests.bench.inputs.pages import make_corpus, pdfs
-from tests.bench.render import TASKS, Cost, drawn_alone, run
+from tests.bench.runs.render import TASKS, Cost, drawn_alone, run
 from workers.engines.classic.layers import read_layer
 from workers.engines.engine import Request
 from workers.rendering.renderer import Renderer

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.bench.process_tree import Process, ProcessTree, Sample
+from tests.bench.runs.process_tree import Process, ProcessTree, Sample
 
 MAP_AND_FORK = """
 import mmap, os, time

@@ -42,6 +42,6 @@ def main() -> Any:
 
 if __name__ == "__main__":
     # by its own name: what lies in `__main__` would be sent to the workers by value
-    from tests.bench.counted_run import main as counted_main
+    from tests.bench.runs.counted_run import main as counted_main
 
     counted_main()
