@@ -38,6 +38,8 @@ from workers.sources.local_files import look_at
 
 _START_S = 120.0
 """Seconds that a child may take to start. Its imports take 0.6 s, and much longer on an overloaded machine with a cold disk."""
+_END_S = 20.0
+"""Seconds that a child may take to end after it has closed its answers, before it is killed."""
 _STDERR_LINES = 40
 EDGES_S = 10.0
 """Seconds that looking at a neighbour may take; most take 5 ms."""
@@ -319,7 +321,7 @@ class _Child:
         """The failure for an answer that did not come."""
         if not self._timed_out:
             try:
-                self._process.wait(timeout=2)
+                self._process.wait(timeout=_END_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         status = self._process.wait()
