@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +20,7 @@ from PIL import Image
 from schemas.failure import FailureKind
 from schemas.settings import MEBI, RegionSettings, RenderSettings
 from workers.rendering import renderer as render
+from workers.rendering.frames import Frame
 from workers.rendering.renderer import Renderer, RenderStartError, _widened
 from workers.rendering.sandbox import landlock
 from workers.rendering.sandbox import limits as sandbox
@@ -221,12 +223,21 @@ def test_a_renderer_killed_between_pages_is_replaced_without_a_failure(renderer:
     assert renderer.pid != killed
 
 
-def test_a_renderer_killed_in_the_middle_of_a_page_fails_that_page(faulty: Renderer, pdf_of: Callable[..., Path]) -> None:
+def test_a_renderer_killed_in_the_middle_of_a_page_fails_that_page(
+    faulty: Renderer, pdf_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = pdf_of("before", "hang", "after")
     pages = faulty.render(path, [0, 1, 2])
     next(pages)
-    assert faulty.pid is not None
-    threading.Timer(1, os.kill, (faulty.pid, signal.SIGKILL)).start()
+    child = faulty._child
+    assert child is not None
+    read = child.read
+
+    def killed_before(*awaited: Any) -> Frame:
+        os.kill(child.pid, signal.SIGKILL)  # it has been asked for the page by now, and never answers
+        return read(*awaited)
+
+    monkeypatch.setattr(child, "read", killed_before)
 
     killed, after = pages
 
