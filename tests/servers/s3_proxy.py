@@ -117,8 +117,9 @@ def s3_proxy(upstream: str) -> Iterator[Proxy]:
             self.send_header("Content-Length", length if is_head and length else str(len(content)))
             self.end_headers()
             if not is_head:
+                with lock:  # before it is sent: who has it may look at the count
+                    proxy.num_bytes_sent += len(content[:num_bytes])
                 self.wfile.write(content[:num_bytes])
-                proxy.num_bytes_sent += len(content[:num_bytes])
 
         def hang_up(self) -> None:
             self.wfile.flush()

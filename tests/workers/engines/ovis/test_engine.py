@@ -251,8 +251,9 @@ async def test_a_thought_that_ends_without_its_mark_is_closed_for_it(started, mo
 async def test_an_engine_closed_with_requests_in_flight_answers_them_all(started):
     engine = await started(max_batch=2)
     reads = [asyncio.create_task(engine.read(request(seed, num_tokens=3000))) for seed in range(6)]
-    while not engine.scheduler.admission.running:  # noqa: ASYNC110  # it is another thread that admits them
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(240):
+        while len(engine.scheduler.in_flight) < 6 or not engine.scheduler.admission.running:  # noqa: ASYNC110  # by another thread
+            await asyncio.sleep(0.01)
     late = asyncio.create_task(engine.read(request(7)))  # still being prepared
     await asyncio.sleep(0)
     await engine.close()
