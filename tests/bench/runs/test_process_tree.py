@@ -27,7 +27,7 @@ def test_memory_that_processes_share_counts_once_and_cpu_is_summed() -> None:
     process = subprocess.Popen([sys.executable, "-c", MAP_AND_FORK], start_new_session=True)
     try:
         with ProcessTree(process.pid, interval_s=0.1) as tree:
-            for _ in range(200):
+            for _ in range(2400):
                 if sum(tree.cpu_by_role().values()) > 0.4:
                     break
                 tree._stop.wait(0.1)

@@ -210,7 +210,7 @@ class Scraper(Silent):
         self.port, self.texts = port, [""]
 
     def shard_committed(self, commit: object) -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=240) as response:
             self.texts.append(response.read().decode())
 
 

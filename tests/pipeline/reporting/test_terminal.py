@@ -50,6 +50,7 @@ def test_without_a_terminal_progress_is_plain_lines(monkeypatch):
     stream = Stream(is_terminal=False)
     with report.show_progress(stream) as observer:
         _a_run(observer)
+        await_text(stream, "1/4 documents")
         await_text(stream, "waiting in phase `reading`")
     text = stream.getvalue()
     assert "plan 000001 is [31munfinished" in text

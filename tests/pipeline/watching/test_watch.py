@@ -171,7 +171,7 @@ def test_what_waits_for_a_fuller_shard_is_looked_at_when_it_has_waited_long_enou
 
     watch("in", settings(every_s=300), watched.work(), max_runs=4)
 
-    assert sum(no_waiting) == pytest.approx(101 + 10 + 300, abs=5)
+    assert 10 + 300 < sum(no_waiting) < 101 + 10 + 300 + 1  # less what a busy machine has taken since the first line
 
 
 @pytest.mark.parametrize("redo", ["all", "failed"])

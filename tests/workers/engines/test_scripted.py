@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -118,13 +119,22 @@ async def test_a_scripted_failure_is_no_exception(script: Path) -> None:
     assert completion.failure.kind == "refused"
 
 
-async def test_delays_do_not_hold_up_others(script: Path) -> None:
+async def test_delays_do_not_hold_up_others(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = ScriptedEngine(settings(script, {"delay_s": 0.2}))
-    start = asyncio.get_running_loop().time()
+    delays: list[float] = []
+    all_wait = asyncio.Event()
 
-    await asyncio.gather(*(engine.read(request()) for _ in range(20)))
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
+        if len(delays) == 20:
+            all_wait.set()
+        await all_wait.wait()
 
-    assert 0.2 <= asyncio.get_running_loop().time() - start < 1
+    monkeypatch.setattr("workers.engines.scripted.asyncio", SimpleNamespace(sleep=sleep))
+
+    await asyncio.wait_for(asyncio.gather(*(engine.read(request()) for _ in range(20))), 60)
+
+    assert delays == [0.2] * 20
 
 
 @pytest.mark.slow

@@ -50,9 +50,9 @@ def test_two_processes_that_want_one_object_download_it_once(fetcher: Fetcher, b
     for child in children:
         child.start()
     # then
-    assert [results.get(timeout=60) for _ in children] == [DIGEST, DIGEST]
+    assert [results.get(timeout=240) for _ in children] == [DIGEST, DIGEST]
     for child in children:
-        child.join(60)
+        child.join(240)
     assert s3_faults.num("GET") == 1
 
 
