@@ -13,6 +13,7 @@ import ast
 import io
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -194,17 +195,23 @@ def main() -> int:
 
     code = {path: text for path, text in files.items() if path.endswith(".py")}
     own = {path: text for path, text in code.items() if path.split("/")[0] in PACKAGES}
+    tests = {path: text for path, text in code.items() if path not in own}
     docs = {path: docstrings(path, text) for path, text in code.items()}
     words = [text.text for path, source in code.items() for text in [*docs[path], *comments(path, source)]]
     longest = longest_sentences([text for path in own for text in docs[path]])
-    longest_of_tests = longest_sentences([text for path in code if path not in own for text in docs[path]])
+    longest_of_tests = longest_sentences([text for path in tests for text in docs[path]])
     at_run_time, for_types = import_graphs(files)
     all_imports = {module: at_run_time[module] | for_types[module] for module in at_run_time}
     folders = {_module(path): str(PurePosixPath(path).parent) for path in own}
 
     print(f"{revision or 'working tree'}: {len(own)} Python files in {', '.join(PACKAGES)}; {len(code)} with tests")
-    for folder, number in files_per_folder([*own]).most_common(3):
-        print(f"{number:6} files in {folder}")
+    for group in (own, tests):
+        for folder, number in files_per_folder([*group]).most_common(3):
+            print(f"{number:6} files in {folder}")
+        lines = Counter({path: text.count("\n") for path, text in group.items()})
+        print(f"{statistics.median(lines.values()):6.0f} lines in a file of these (median)")
+        for path, number in lines.most_common(3):
+            print(f"{number:6} lines in {path}")
     print(f"{len(circles(at_run_time)):6} import circles ({len(circles(all_imports))} with imports for type checkers alone)")
     for circle in circles(at_run_time):
         print(f"       {', '.join(circle)}")
