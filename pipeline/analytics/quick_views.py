@@ -1,12 +1,12 @@
 """The views of `views.sql` for DuckDB, so that a filter reaches the files: the same rows, without a window over all of them.
 
 Most documents were read once: one row in `documents`, of the version that counts. No key of theirs repeats, so their rows are the
-current ones as they lie in the files. The others, which `unsettled` names by source, lie in files that are called mixed. Which of
-their pages and charts are no longer current is asked once, when the connection is made, of the views of `views.sql` as they stand,
-over these rows alone; a view is then the rows of all other files, and of the mixed ones those that are not superseded.
+current ones as they lie in the files. The others, which `unsettled` names by source, lie in files that are called mixed. When the
+connection is made, the views of `views.sql` are run once over the rows of these documents alone: they say which pages and charts
+are superseded. A view is then all rows of the other files, and the rows of mixed files that are not superseded.
 
-A shard's files have one name in every table, and the one in `documents` is written last: files whose name it lacks are not
-committed yet, and are left out without a look into them. What `documents` says is asked once, when the connection is made.
+A shard's files have one name in every table, and the one in `documents` is written last. So files whose name `documents` lacks are
+not committed yet, and are left out without a look into them. What `documents` says is asked once, when the connection is made.
 """
 
 import re

@@ -30,7 +30,7 @@ from schemas.lease import Heartbeat
 
 NUM_RUNS = 5
 SILENT_S = 120.0
-"""Without a page for longer, a run at work is told to be silent: alive, and yet it may hang."""
+"""Without a page for longer, a run at work is called silent: alive, and yet it may hang."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,13 @@
 Ray has no switch for them, so functions of its internals are replaced while such a Ray is up, for the versions of Ray that this was
 tested with. Another version stays as it is: then the run starts later, and is the same.
 
-Left out of the node: the API server (`ray.init` waits for it, and without the dashboard it only reports usage), the autoscaler's
-monitor (one machine does not grow), and the log monitor (it sends the workers' lines to a driver that asks for none). Left out of
-Ray Data, each an actor that imports all of Ray Data: the dashboard's statistics, the places of actors, and the autoscaler's
-coordinator. And Ray gives its node 30 seconds to start, which a busy machine takes longer for.
+Left out of the node:
+- the API server: `ray.init` waits for it, and without the dashboard it only reports usage;
+- the autoscaler's monitor: one machine does not grow;
+- the log monitor: it sends the workers' lines to a driver that asks for none.
+
+Left out of Ray Data are three actors, each of which imports all of Ray Data: the dashboard's statistics, the places of actors, and
+the autoscaler's coordinator. And Ray gives its node 30 seconds to start, which a busy machine takes longer for.
 """
 
 import contextlib

@@ -26,8 +26,8 @@ MAX_SOURCES = 2000
 MAX_BYTES = 2 * 1024**3
 """Most work for one process on a machine of many cores. Ray's start costs 13 CPU seconds more, and its readers share no lock."""
 FEW_CORES = 4
-"""Cores that one process keeps busy, whatever there is to read: a page costs 52 CPU ms in all, of which the process with the
-interpreter's lock takes 14, and on Ray twice as much (`python -m tests.bench ways`)."""
+"""Cores that one process keeps busy, whatever there is to read. A page costs 52 CPU ms in all, of which 14 need the interpreter's
+lock; on Ray it costs twice as much (`python -m tests.bench ways`)."""
 
 
 OnWay = Literal["ray", "local"]

@@ -14,7 +14,7 @@ from workers.charts.points import ChartReader
 from workers.labels.scales import Scale
 
 DISTINCT = 50
-"""Levels of 255: colours of a legend that differ by less are told apart by other means, which are not looked for."""
+"""Levels of 255: colours of a legend that differ by less are distinguished by other means, which are not looked for."""
 
 
 class Redrawn(NamedTuple):

@@ -78,7 +78,7 @@ def _bars_seen(looked: Looked, *, by_ink: bool) -> Redrawn | None:
 
 
 def _parts(slot: Sequence[Bar], num_series: int, is_stacked: bool) -> list[_Part] | None:
-    """The marks of a slot, one for each series; None where they are not as many, or too faint to be told from the ground."""
+    """The marks of a slot, one for each series; None where they are not as many, or too faint to stand out from the ground."""
     if is_stacked:
         if len(slot) != 1 or len(slot[0].ends) != num_series:
             return None

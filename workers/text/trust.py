@@ -1,9 +1,12 @@
 """Judges whether a PDF's own text layer can be trusted.
 
-It fails in four ways, each seen in real files: no text at all; glyphs without a Unicode meaning; a layer that nobody sees (an
-earlier
-OCR under a scan, or worse); glyphs mapped to the wrong letters. For text that the layer leaves out, because it is only in a
-picture, see `uncovered_ink`.
+It fails in four ways, each seen in real files:
+- no text at all;
+- glyphs without a Unicode meaning;
+- a layer that nobody sees: an earlier OCR under a scan, or worse;
+- glyphs mapped to the wrong letters.
+
+For text that the layer leaves out, because it is only in a picture, see `uncovered_ink`.
 """
 
 import unicodedata

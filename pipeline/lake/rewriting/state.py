@@ -19,7 +19,7 @@ _TRIES = 3
 
 
 class LiveFiles:
-    """Tells files that count from those that do not, by their names. It stays as it was made, whatever is rewritten meanwhile."""
+    """Distinguishes files that count from those that do not, by their names. It stays as made, whatever is rewritten meanwhile."""
 
     def __init__(self, state: RewriteState) -> None:
         self.state = state

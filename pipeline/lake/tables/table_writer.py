@@ -12,8 +12,8 @@ _MAX_PENDING = 100
 
 
 _PICTURE_BYTES = 32 << 20
-"""Bytes of pictures from which a row group ends: one who wants a single picture reads no more than that, and equal pictures in it
-are stored once, by Parquet's own dictionary, so that every reader still finds each in its row."""
+"""Bytes of pictures from which a row group ends, which are the most that a reader of a single picture has to read. Equal pictures
+of a row group are stored once, by Parquet's own dictionary, so that every reader still finds each in its row."""
 
 
 class TableWriter:

@@ -5,9 +5,10 @@
 
 Each lake is measured as runs leave it, and then after `pagefold optimize` and `pagefold gc --tables`, with the same rows.
 
-Three figures for each question, each with its connection and the best of its rounds: over the table (`pages` for `current_pages`,
-without a choice of rows), through the views of `views.sql` as other engines run them, and as `pagefold query` has them. All rows of
-the last two are compared.
+Each question has three figures, each with its connection and the best of its rounds:
+- over the table (`pages` for `current_pages`), without a choice of rows;
+- through the views of `views.sql`, as other engines run them;
+- through the views of `pagefold query`, whose rows are all compared with those of `views.sql`.
 """
 
 import argparse

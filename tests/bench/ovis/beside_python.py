@@ -1,5 +1,7 @@
-"""Decode steps beside a busy Python thread, which shares the interpreter's lock with the engine's thread: at several switch
-intervals, and with the busy thread in another process, which is what an engine in a process of its own would gain.
+"""Decode steps beside a busy Python thread, which shares the interpreter's lock with the engine's thread.
+
+It is measured at several switch intervals, and with the busy thread in another process, which is what an engine in a process of its
+own would gain.
 
     python -m tests.bench beside_python [--rounds N] [--turns N]
 

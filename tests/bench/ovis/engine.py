@@ -5,8 +5,8 @@ and decode steps against the ideal, each round with requests of its own, and the
 difference ends the benchmark with 1. One thread, and seconds are CPU seconds, so that the ratios hold on a machine that does other
 things too.
 
-Then with drafts of which a share of the tokens is right: as deep as where tokens cost nothing, which says how many steps are saved,
-and as deep as the engine makes them by what it measures here, which says what they save on a CPU.
+Then drafts are used of which a share of the tokens is right. As deep as if tokens cost nothing, they say how many steps are saved.
+As deep as the engine makes them by what it measures here, they say what is saved on a CPU.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python -m tests.bench cer [--only NAME] [--threads 1]
 
-What is compared: the answer's blocks in order as plain text (tables cell by cell) against the reference, both after NFKC, without
-Markdown marks, runs of white space as one space and none beside Chinese or Japanese; no dropping of punctuation, no case folding
-(but for the receipts, whose reference is all in capitals). CER is Levenshtein distance over the reference's length, summed over a
+The answer's blocks in order, as plain text, tables cell by cell, are compared with the reference. Both are normalised: NFKC, no
+Markdown marks, runs of white space as one space, and none beside Chinese or Japanese. Punctuation is kept, and case, but for the
+receipts, whose reference is all in capitals. CER is Levenshtein distance over the reference's length, summed over a
 set; it passes 100 % where more is read than is written. Order counts. `words F1` does not mind it: words (characters, where a
 script has no spaces) found, as multisets.
 
@@ -59,9 +59,9 @@ class Sample:
     reference: str
     pages: tuple[int, ...] = (0,)
     is_elsewhere: bool = False
-    """The reference is the whole document in another layout (footnotes at the end of chapters): each block of 20 characters and
-    more, without addresses (only the PDF prints them), is compared with the part that fits it best. Says nothing of order, nor of
-    what is left out."""
+    """The reference is the whole document in another layout, with footnotes at the end of chapters. So each block of 20 characters
+    and more is compared with the part that fits it best, without addresses, which only the PDF prints. That says nothing of order,
+    nor of what is left out."""
     ignores_case: bool = False
 
 

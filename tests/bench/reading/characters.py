@@ -1,8 +1,8 @@
 """How many pages of the shared data lose characters on the way from the PDF's text layer to `text_plain`.
 
 Looked at are PDF pages whose text layer is trusted, read by `classic` as in a run. Of a page's non-blank characters, as a multiset,
-two losses are counted: from the engine's answer to `text_plain`, where none may be lost, and from the layer to `text_plain`, where
-dots that lead the eye and hyphens at line ends are left out on purpose. Exits 1 where one is lost from an answer.
+two losses are counted. From the engine's answer to `text_plain` none may be lost. From the layer to `text_plain`, dots that lead
+the eye and hyphens at line ends are left out on purpose. Exits 1 where one is lost from an answer.
 
     python -m tests.bench characters [FOLDER]
 """

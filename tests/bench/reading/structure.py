@@ -1,8 +1,9 @@
 """How well a page's structure is kept: `python -m tests.bench structure [--peer PYTHON]`.
 
-olmOCR-bench's tests of presence, absence and order, on what lands in `text_plain`; and sentences torn across blocks on the pages of
-the ICDAR-2013 documents: a block that ends in the middle of a sentence (a letter or a comma) before one that begins with a small
-letter, nothing but running heads and feet between them. Halves are of documents, in turn: the rules were tuned on the first.
+Counted are olmOCR-bench's tests of presence, absence and order, on what lands in `text_plain`, and sentences torn across blocks on
+the pages of the ICDAR-2013 documents. A sentence is torn where a block ends in its middle (in a letter or a comma) and the next one
+begins with a small letter, but for running heads and feet between them. Halves are of documents, in turn: the rules were tuned on
+the first.
 
 The peer is pymupdf4llm, in an environment of its own (`python -m venv peer; peer/bin/pip install pymupdf pymupdf_layout`), its
 Python named by --peer; without one it is left out. Its running heads and feet are switched off, as ours are by default.

@@ -3,8 +3,8 @@
     python -m tests.bench planning --objects 100000
 
 The bucket is served from memory by another process, so that what is measured is the driver. Each figure is the median of its
-rounds, each round a process of its own: the bare listing, the same with planning (a manifest for each 256 sources, then the
-snapshot of a day that is over), and the whole command `pagefold run`.
+rounds, each of which is a process of its own. Measured are the bare listing, listing with planning, and the whole command
+`pagefold run`; the last two with a manifest for each 256 sources, then with the snapshot of a day that is over.
 """
 
 import argparse

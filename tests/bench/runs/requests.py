@@ -4,9 +4,9 @@
     python -m tests.bench requests --http --slots 16 80          # through the engine `server` and a real HTTP server
 
 Each slot works on one request at a time, for `--latency` seconds; what comes beyond them waits. Without `--http` the endpoint is a
-pause in this process, and all of them are asked side by side: a request through HTTP takes 14 ms of CPU, client and server
-together, so that 250 a second want a machine of their own. Printed is the share of the slots' time that was used from the second
-`--since` on, that from the first request on, and where the limit ended.
+pause in this process, and all of them are asked side by side. A request through HTTP takes 14 ms of CPU, client and server
+together, so that 250 a second would need a machine of their own. Printed is the share of the slots' time that was used from the
+second `--since` on, that from the first request on, and where the limit ended.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Begin markers and the gate: what tells a poison page from its neighbours."""
+"""Begin markers and the gate: what distinguishes a poison page from its neighbours."""
 
 import asyncio
 from pathlib import Path

@@ -17,8 +17,8 @@ languages are no longer in the recipe."""
 
 
 LAYER_VERSION = 1
-"""Raised when the rules of trust and order change the text that comes from text layers: then the recipes of models that are asked
-about the other pages alone (`read.text_from`) change too, and all they have read is read again."""
+"""Raised when the rules of trust and order change the text that comes from text layers. The recipes of models that are asked about
+the other pages alone (`read.text_from`) then change too, so that all they have read is read again."""
 
 
 def describe(settings: EngineSettings) -> EngineInfo:

@@ -4,9 +4,10 @@ Its dictionary (18,708 entries) has Latin with all European and Vietnamese lette
 no Cyrillic, Arabic, Hebrew, Hangul, Thai, Georgian, Armenian, no script of India. Measured on rendered pages of the Universal
 Declaration and on scans, receipts and photographs:
 
-- share of the text's area in lines with a score of 0.75 and 0.5 characters per line height: at least 0.88 where the script is
-  known (but one page of scrawled notes), at most 0.3 where it is not. Ukrainian alone scores 0.89: its letters are left out, so
-  that a whole line becomes "," with 0.07 characters per line height. Korean signs with some Latin reach 0.46.
+- What counts is the share of the text's area in lines with a score of 0.75 and 0.5 characters per line height. It is at least 0.88
+  where the script is known, but for one page of scrawled notes, and at most 0.3 where it is not. Ukrainian alone scores 0.89: its
+  letters are left out, so that a whole line becomes "," with 0.07 characters per line height. Korean signs with some Latin reach
+  0.46.
 - Arabic is not even found by the detector: a page of it yields one line or none. So bands of ink are counted, rows of dark pixels
   parted by white ones, and a page of many bands of which hardly any was read is refused, too.
 - Greek scores 0.81, for accented letters are left out; lines that come out mostly Greek count as not read.
@@ -69,10 +70,11 @@ def _mean_score(lines: Sequence[OcrLine]) -> float:
 
 
 def _bands(pixels: Pixels) -> tuple[list[tuple[int, int]], float]:
-    """(top, bottom) of what looks like lines of text: 6 to 80 rows with dark pixels in between white rows, of like heights; and the
-    slope by which a column is lowered, a pixel to the right, before they are level.
+    """(top, bottom) of each band that looks like a line of text, and the slope of the bands: how far a column is lowered, a pixel
+    to the right, before they are level.
 
-    A photograph has no white rows, a drawing few: neither has bands.
+    A band is 6 to 80 rows with dark pixels in between white rows, and bands of one page are of like heights. A photograph has no
+    white rows, a drawing few: neither has bands.
     """
     grey = pixels[:, :, 1].astype(np.int16)
     paper = int(np.bincount(grey.ravel(), minlength=256).argmax())

@@ -1,7 +1,8 @@
 """Drawn rules, found in a page's pixels: straight edges across or down the page, long enough to be no letter's.
 
-Pixels and not the PDF's drawing operators, for they are alike in a PDF, a scan and a picture, whatever drew them (strokes, thin
-rectangles, shading, white gaps between coloured cells, a clip), and nothing more has to cross the sandbox.
+Pixels are looked at and not the PDF's drawing operators, because pixels are alike in a PDF, a scan and a picture. They are also
+alike whatever drew them: strokes, thin rectangles, shading, white gaps between coloured cells, a clip. And nothing more has to
+cross the sandbox.
 """
 
 from typing import Any

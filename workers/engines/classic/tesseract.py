@@ -210,8 +210,9 @@ def _line(words: Sequence[_Word], line: Box | None) -> OcrLine:
 
 
 def _joined(words: Sequence[_Word]) -> str:
-    """Parted by blanks, but for Korean, Thai and their like, each of whose syllables or letters Tesseract takes for a word: there
-    gaps decide (of 0.27, 0.36 and 0.22 of the line's own height, which grows by skew, 0.36 was best on Korean and Thai)."""
+    """The words with blanks between them. In Korean, Thai and their like Tesseract takes each syllable or letter for a word, so
+    there the gap decides. Of 0.22, 0.27 and 0.36 of the line's own height, which grows by skew, 0.36 was best on Korean and
+    Thai."""
     text, right = words[0].text, words[0].box.right
     height = sorted(word.box.height for word in words)[len(words) * 3 // 4]  # of letters, not of marks
     for word in words[1:]:

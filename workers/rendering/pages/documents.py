@@ -65,7 +65,7 @@ def sniff(path: Path) -> str | None:
 
 
 def _is_pdf(head: bytes, tail: bytes) -> bool:
-    """The header may stand anywhere in the first 1024 bytes; where it is damaged, an object at the start and a PDF's end tell."""
+    """The header may stand anywhere in the first 1024 bytes; where it is damaged, an object at the start and a PDF's end count."""
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return False
     if b"%PDF" in head:

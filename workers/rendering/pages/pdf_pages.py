@@ -148,7 +148,7 @@ class PdfDocument:
             return False
 
     def find_regions(self, page: RenderedPage) -> list[Region]:
-        """Charts a scan shows come from the answer's boxes later; here only what the PDF's own structure tells."""
+        """Charts a scan shows come from the answer's boxes later; here only what the PDF's own structure shows."""
         shown = self._shown
         if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
             return []

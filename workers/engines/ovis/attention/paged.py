@@ -1,5 +1,5 @@
-"""Attention for decoding in Triton. It reads keys and values in place from the cache's blocks, each byte once, also for the several
-queries of a row whose draft is checked: 8 queries of the 2B and 4 of the 9B fill one tile of 16 rows.
+"""Attention for decoding in Triton. It reads keys and values in place from the cache's blocks, and each byte once. That holds also
+for a row whose draft is checked, which has several queries: 8 queries of the 2B and 4 of the 9B fill one tile of 16 rows.
 
 Triton comes with torch for CUDA. The reference in `cache_attention` gathers first, which moves the same bytes three times. The keys
 of a row are cut into splits that run in parallel (see `splits`); their results are joined by softmax weights.

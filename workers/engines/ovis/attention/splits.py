@@ -1,7 +1,7 @@
 """Cuts the keys of a decode step's rows into splits, each of which one program of the paged kernel reads for each key/value head.
 
-Rows are cut by length, so that no program reads much more than the others: beside 63 rows of 2,500 tokens one of 10,000 would
-otherwise be read by one program for four times as long as any other, and the whole step would wait for it. Few rows are cut finer,
+Rows are cut by length, so that no program reads much more than the others. Without cuts, a row of 10,000 tokens beside 63 rows of
+2,500 would keep its program at work four times as long as the others, and the whole step would wait for it. Few rows are cut finer,
 to fill the GPU.
 """
 

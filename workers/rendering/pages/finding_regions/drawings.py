@@ -1,8 +1,8 @@
 """Which vector drawings of a page may be charts: marks, clusters of marks, and what in them speaks for a chart.
 
 Boxes are in points: of the *unrotated* page, as MuPDF's line art device gives them, until the caller turns them. Work is
-bounded whatever the page holds: about MAX_MARKS marks are kept (evenly thinned beyond), at most MAX_ITEMS segments of a path are
-looked at, and clusters are found on a grid of at most MAX_CELLS a side.
+bounded whatever the page holds. About MAX_MARKS marks are kept, evenly thinned beyond. At most MAX_ITEMS segments of a path are
+looked at. Clusters are found on a grid of at most MAX_CELLS a side.
 """
 
 import math

@@ -40,12 +40,12 @@ FIGURE_WORDS = 150
 """A page with fewer words that drawings fill may be one large chart."""
 LEGEND_REACH_PT = 140.0
 PANEL_PT = 48.0
-"""Parts this large are told apart, whatever size a region needs to be kept."""
+"""Parts this large are panels of their own, whatever size a region needs to be kept."""
 LETTER_PT = 14.0
 MIN_LETTERS = 10
 """So many outlined letters stand for labels where the chart has no words."""
 SHOT_DPI = 72
-"""At which photographs are told from charts."""
+"""At which photographs are distinguished from charts."""
 SAME_CORE, SAME_REGION = 0.1, 0.5
 """Of the smaller of two boxes: drawings that share more are one; so are regions, whose labels may mingle."""
 FLAT_SHARE = 0.12

@@ -25,7 +25,7 @@ _WIDTHLESS = "\u200b\u2060\ufeff"
 
 @dataclass
 class PdfText:
-    """Words in points of the page as shown (rotation applied), and what counting them told."""
+    """Words in points of the page as shown (rotation applied), and what counting them gave."""
 
     words: list[Word] = field(default_factory=list)
     num_chars: int = 0

@@ -1,7 +1,7 @@
 """Reads one chart from its shapes and labels, or says why not. Plain geometry: no PDF is known here.
 
-The order: axes by their tick labels, the plot they span, the legend, the marks in the plot, the kind that the marks are of, and at
-last whether all that is drawn in the plot has been explained. Each step may refuse; none guesses.
+In order it finds the axes by their tick labels, the plot they span, the legend, the marks in the plot, and the kind of the marks.
+At last it checks that all that is drawn in the plot has been explained. Each step may refuse; none guesses.
 """
 
 import math

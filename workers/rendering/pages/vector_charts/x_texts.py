@@ -9,7 +9,7 @@ from workers.labels.numbers import Separator
 from workers.rendering.pages.vector_charts.scales import Scale
 
 STEPS = 4_000
-"""A drawing's axis has about as many steps that can be told apart."""
+"""A drawing's axis has about as many steps that can be distinguished."""
 
 
 def number_text(value: float, span: float, decimal: Separator = ".") -> str:

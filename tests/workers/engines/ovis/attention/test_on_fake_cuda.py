@@ -1,5 +1,5 @@
-"""What runs on a GPU, on tensors that know their device, type and shape but hold no numbers: it shows here, without a GPU, where
-host and device are mixed up and where a step would wait for the device."""
+"""What runs on a GPU, on tensors that know their device, type and shape but hold no numbers. Without a GPU they show where host and
+device are mixed up, and where a step would wait for the device."""
 
 import contextlib
 

@@ -128,7 +128,7 @@ def _meets(one: Point, other: Point) -> bool:
 
 
 def _one_after_the_other(chains: list[list[Point]]) -> list[Point]:
-    """A line with gaps. Two of one look over the same x are two series that cannot be told apart."""
+    """A line with gaps. Two of one look over the same x are two series that cannot be distinguished."""
     whole: list[Point] = []
     for chain in sorted(chains, key=lambda chain: chain[0][0]):
         if whole and chain[0][0] < whole[-1][0] - SAME_X_PT:
@@ -234,7 +234,7 @@ def _direct_names(series: Sequence[Series], labels: Sequence[Label], taken: Sequ
 
 
 def _shared_xs(series: Sequence[Series]) -> list[float]:
-    """All places along x where any line has a corner; those closer than a drawing can tell are one."""
+    """All places along x where any line has a corner; those closer than a drawing can distinguish are one."""
     every = sorted(point[0] for one in series for point in one.points)
     xs: list[list[float]] = []
     for x in every:

@@ -15,7 +15,7 @@ class Marker(NamedTuple):
     side: float
     colour: Colour | None
     form: str
-    """What tells it from markers of the same colour: hollow or full, and how many corners."""
+    """What distinguishes it from markers of the same colour: hollow or full, and how many corners."""
 
 
 def split_markers(shapes: Sequence[Shape]) -> tuple[list[Marker], list[Shape]]:
