@@ -17,7 +17,7 @@ REASONS: dict[Reason, str] = {
     "no_plot": "no frame, grid or axis line shows where the plot is",
     "second_axis": "a second scale stands on the other side",
     "several_panels": "more than one plot shares the region",
-    "unknown_marks": "something is drawn in the plot that no series explains: error bars, box plots, arrows",
+    "unknown_marks": "something is drawn in the plot that no series explains: error bars, box plots, arrows, characters as points",
     "unexplained_ink": "pixels in the plot that no path explains: patterns, gradients, pictures",
     "unnamed_series": "a series has neither a legend entry nor a label of its own",
     "same_look": "two series look the same",

@@ -21,6 +21,7 @@ from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.legend import Entry, find_legend, legend_shapes
 from workers.rendering.pages.vector_charts.marks.areas import is_area, read_areas
 from workers.rendering.pages.vector_charts.marks.bars import read_bars
+from workers.rendering.pages.vector_charts.marks.characters import refuse_characters
 from workers.rendering.pages.vector_charts.marks.combos import read_combo
 from workers.rendering.pages.vector_charts.marks.lines import read_lines
 from workers.rendering.pages.vector_charts.marks.markers import MAX_SIDE_PT
@@ -152,6 +153,8 @@ def _read_plot(
     _refuse_outside(drawing, plot, own)
     taken = [*ticks, *(entry.label for entry in entries)]
     found = _read_marks(marks, plot, axes, drawing.labels, entries, taken)
+    if found.kind != "bar":  # over bars they are stars of significance, or names of groups
+        refuse_characters(found, axes["y"], plot, drawing.labels, taken)
     if ink is not None:
         bars = marks.rects if found.kind in ("bar", "combo") else []  # squares of points are too small to be looked into
         filled = [*bars, *(polygon for polygon in marks.polygons if is_area(polygon, plot))]

@@ -116,6 +116,25 @@ def test_lines_are_read_at_their_corners_and_a_corner_left_out_lies_on_the_line(
     assert reading.answer.x_kind == "number"
 
 
+@pytest.mark.parametrize(
+    ("text", "heights", "is_read"),
+    [
+        pytest.param("2", [80.0, 60.0, 50.0, 40.0, 60.0, 20.0], False, id="a series drawn as text"),
+        pytest.param("+", [80.0, 60.0, 0.0, 0.0, 0.0, 0.0], True, id="two characters are a remark"),
+        pytest.param("o", [y for _, y in WALK], True, id="markers at the corners of the line"),
+        pytest.param("45", [45.0, 43.0, 46.0, 0.0, 0.0, 0.0], True, id="values at their height"),
+    ],
+)
+def test_characters_that_stand_for_points_are_a_series(text: str, heights: list[float], is_read: bool) -> None:
+    drawing = lines({"a": (BLUE, WALK)}, x_texts=TICKS, has_legend=False)
+    marks = [label(text, x_at(x), y_at(height)) for (x, _), height in zip(WALK, heights, strict=True) if height]
+
+    reading = read_chart(with_labels(drawing, *marks))
+
+    assert (reading.reason is None) == is_read
+    assert is_read or (reading.reason, reading.detail) == ("unknown_marks", f"'{text}' stands 6 times in the plot")
+
+
 def test_powers_of_ten_are_a_logarithmic_axis() -> None:
     texts = {0: "10^0", 50: "10^1", 100: "10^2"}
     shapes, labels = y_axis(texts)
