@@ -57,7 +57,7 @@ class Apart(Generic[Result]):
         """The function's result. Raises what the function raised, or Died."""
         try:
             is_good, value = self._answers.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it died before its answer, or in the middle of it
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_END_S)
             raise Died(f"its process ended without a word (exit code {self._process.returncode})") from None

@@ -22,7 +22,7 @@ from pipeline.cluster.readiness import Reader
 from pipeline.committer import Compaction, compacting_threads, compaction
 from pipeline.reporting.observer import Observer, StageLoad
 from pipeline.stages.context import Context
-from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
+from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start, receive
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_full
 from schemas.receipt import Receipt
@@ -176,7 +176,7 @@ class Worker:
         while True:
             if self._error is not None:
                 raise self._error
-            yield self._messages.recv() if self._messages.poll(TICK_S) else None
+            yield receive(self._messages) if self._messages.poll(TICK_S) else None
 
     def wait_for_end(self) -> None:
         """Waits until the process that said its last word is gone, as it is at once unless it hangs; then it is killed."""

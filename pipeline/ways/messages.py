@@ -1,7 +1,8 @@
 """What the driver and the process that does the work send each other."""
 
 import logging
-from typing import NamedTuple
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
 
 from pipeline.cluster.readiness import Reader
 from pipeline.reporting.observer import StageLoad
@@ -45,3 +46,12 @@ class Ended(NamedTuple):
 
 
 Message = Receipts | Report | Loads | Record | Ended
+
+
+def receive(messages: "Connection[Any, Any]") -> Message:
+    """The next message. Raises EOFError when the sender is dead, also if it died in the middle of a message."""
+    try:
+        message: Message = messages.recv()
+    except OSError as error:
+        raise EOFError from error
+    return message

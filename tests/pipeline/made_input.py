@@ -1,7 +1,9 @@
 """A small drop folder, made anew: documents whose every page says which one it is."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pymupdf
 from PIL import Image, ImageDraw
@@ -36,3 +38,13 @@ def make_drop(folder: Path) -> dict[str, int]:
 def write_script(path: Path, *rules: dict[str, object]) -> Path:
     path.write_text(json.dumps({"rules": rules}))
     return path
+
+
+def hang_once(script: Path, label: str, **more: Any) -> Callable[[], bool]:
+    """Writes a script by which the first request with that label hangs, in whichever process. Gives what says whether it
+    hangs."""
+    counters = script.with_suffix(".counters")
+    rule = {"label": label, "delay_s": 3600, "times": 1}
+    script.write_text(json.dumps({"counters": str(counters), "rules": [rule], **more}))
+    count = counters / "rule-0"
+    return lambda: count.exists() and count.stat().st_size > 0

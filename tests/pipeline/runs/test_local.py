@@ -1,10 +1,11 @@
 """A run in one process: without Ray, supervised, and chosen where the work is small."""
 
-import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from pipeline.reporting.observer import Silent
 from pipeline.runner import run
 from pipeline.ways.choice import MAX_BYTES, MAX_SOURCES, choose_way
 from pipeline.ways.here import _Deaths
+from pipeline.ways.messages import Receipts, receive
 from schemas.errors import EngineDies, OperatorError
 from schemas.receipt import Receipt
 from schemas.settings import Settings
-from tests.pipeline.made_input import make_pdf
+from tests.pipeline.made_input import hang_once, make_pdf
 from tests.pipeline.tables import doubled_keys
+from tests.waiting import wait_until
 
 
 def settings(**changes: Any) -> Settings:
@@ -26,15 +29,17 @@ def settings(**changes: Any) -> Settings:
 
 
 class Killer(Silent):
-    """Kills the process that reads, once, after its first receipt."""
+    """Kills the process that reads, once, after its first receipt and while a page hangs."""
 
-    def __init__(self) -> None:
+    def __init__(self, hangs: Callable[[], bool]) -> None:
+        self._hangs = hangs
         self.killed: list[int] = []
         self.messages: list[str] = []
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         pid = int(receipt.spent.readers[0].name.split("-")[-2])
         if not self.killed:
+            wait_until(self._hangs)
             self.killed.append(pid)
             os.kill(pid, signal.SIGKILL)
 
@@ -46,9 +51,8 @@ class Killer(Silent):
 def test_a_process_that_is_killed_is_started_anew_and_reads_what_is_left(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     make_pdf(tmp_path / "in" / "six.pdf", 6)
-    (tmp_path / "script.json").write_text(json.dumps({"rules": [{"label": "*#page=[1-5]", "delay_s": 0.5}]}))
+    killer = Killer(hang_once(tmp_path / "script.json", "*#page=5"))
     engine = {"name": "scripted", "scripted": {"script": tmp_path / "script.json"}}
-    killer = Killer()
 
     summary = run(str(tmp_path / "in"), str(tmp_path / "out"), settings(engine=engine, plan={"chunk_pages": 1}), observer=killer)
 
@@ -76,6 +80,20 @@ def test_a_run_that_goes_on_with_a_plan_and_then_makes_another_has_a_process_for
 
     assert (summary.status, len(summary.plan_ids), summary.num_documents) == ("finished", 2, 2)
     assert doubled_keys(out) == []
+
+
+@pytest.mark.parametrize("num_bytes", [0, 2, 10], ids=["between", "in a head", "in a body"])
+def test_a_process_that_dies_in_the_middle_of_a_message_is_dead(num_bytes: int) -> None:
+    """A pipe that is full, because the driver has other things to do, takes a part of a message."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    with ours:
+        theirs.send(Receipts(["whole"]))
+        os.write(theirs.fileno(), b"\0\0\0\x40 of sixty-four bytes"[:num_bytes])
+        theirs.close()
+
+        assert receive(ours) == Receipts(["whole"])
+        with pytest.raises(EOFError):
+            receive(ours)
 
 
 def test_a_process_that_dies_while_it_starts_ends_the_run_after_three_times() -> None:

@@ -12,6 +12,7 @@ from pipeline.lake.lease import LeaseHeld
 from pipeline.watching.child_process import Apart, Died
 from schemas.errors import OperatorError
 from schemas.lease import LeaseBody
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +31,10 @@ def divide() -> float:
 
 def vanish() -> None:
     os._exit(7)
+
+
+def say_much() -> bytes:
+    return bytes(1 << 20)
 
 
 def wait_for_signal(started: Path) -> str:
@@ -52,13 +57,6 @@ def call(*args):
     with Apart(*args) as process:
         assert process.wait(240)
         return process.result()
-
-
-def await_file(path: Path) -> None:
-    end = time.monotonic() + 240
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert path.exists()
 
 
 def test_a_result_comes_back_from_another_process():
@@ -97,9 +95,17 @@ def test_a_process_that_vanishes_is_a_death():
         call(vanish)
 
 
+def test_a_process_killed_in_the_middle_of_its_answer_is_a_death():
+    with Apart(say_much) as process:
+        assert process.wait(240)  # the pipe holds a part of the answer
+        process.kill()
+        with pytest.raises(Died, match="exit code -9"):
+            process.result()
+
+
 def test_it_can_be_asked_to_stop(tmp_path):
     with Apart(wait_for_signal, tmp_path / "started") as process:
-        await_file(tmp_path / "started")
+        wait_until((tmp_path / "started").exists)
         assert not process.wait(0)
         process.ask_to_stop()
         assert process.wait(240)
@@ -108,7 +114,7 @@ def test_it_can_be_asked_to_stop(tmp_path):
 
 def test_it_can_be_killed_and_none_is_left(tmp_path):
     with Apart(never_end, tmp_path / "started") as process:
-        await_file(tmp_path / "started")
+        wait_until((tmp_path / "started").exists)
         process.kill()
         with pytest.raises(Died, match="exit code -9"):
             process.result()
