@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -14,8 +13,9 @@ import pytest
 
 from schemas.plan import Recipe
 from tests.faults.kill import ROOT, SETTINGS, compare, run_once, run_until_finished
-from tests.pipeline.made_input import make_drop
+from tests.pipeline.made_input import hang_once, make_drop
 from tests.pipeline.tables import doubled_keys, read_rows
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -42,23 +42,16 @@ def start(drop: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True)
 
 
-def wait_until(condition: Callable[[], object], most_s: float) -> None:
-    deadline = time.monotonic() + most_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @ON
 def test_what_a_killed_run_leaves_behind_does_not_reach_a_lake_that_is_made_anew(on: str, tmp_path: Path) -> None:
     """Workers of a killed run live a little longer, and may stage chunks of other settings into the new lake."""
     drop, out, script = tmp_path / "drop", tmp_path / "out", tmp_path / "script.json"
     make_drop(drop)
-    script.write_text(json.dumps({"delay_s": 0.3}))
+    hangs = hang_once(script, "*eleven*#page=10", delay_s=0.3)
     scripted = ("--set", f"engine.scripted.script={script}")
     process = start(drop, out, "--on", on, *scripted, "--set", "render.dpi_max=100")
     try:
-        wait_until(lambda: list(out.glob("_pagefold/staging/**/*.arrow")), 240)
+        wait_until(lambda: hangs() and list(out.glob("_pagefold/staging/**/*.arrow")))
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= {"ray": 4, "local": 2}[on]
     finally:

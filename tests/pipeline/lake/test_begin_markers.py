@@ -1,6 +1,7 @@
 """Begin markers and the gate: what distinguishes a poison page from its neighbours."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,23 +77,26 @@ def test_one_alone_waits_for_the_others_and_holds_back_those_after_it() -> None:
 
 
 def test_the_answer_of_one_that_was_alone_has_time_to_leave_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.stages import gate as module
+    from pipeline.stages.gate import LINGER_S, Gate
 
-    monkeypatch.setattr(module, "LINGER_S", 0.5)
-    events: list[str] = []
-
-    async def reads(name: str, gate: module.Gate) -> None:
+    async def reads(gate: Gate) -> None:
         async with gate.alone():
-            events.append(f"{name} read")
-        await asyncio.sleep(0.01)
-        events.append(f"{name} handed on")
+            pass
 
     async def scene() -> None:
-        gate = module.Gate()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(reads("a", gate))
-            group.create_task(reads("b", gate))
+        later: list[tuple[float, Callable[[], None]]] = []
+        monkeypatch.setattr(asyncio.get_running_loop(), "call_later", lambda *call: later.append(call))
+        gate = Gate()
+        await reads(gate)
+        following = asyncio.create_task(reads(gate))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not following.done()
+
+        ((seconds, is_over),) = later
+        is_over()
+        await following
+
+        assert seconds == LINGER_S
 
     asyncio.run(scene())
-
-    assert events == ["a read", "a handed on", "b read", "b handed on"]

@@ -21,6 +21,7 @@ from pipeline.lake.opening import open_store
 from pipeline.lake.process_identity import is_dead, this_process
 from pipeline.object_store.store import Conflict, Store, StoreError, Versioned
 from tests.servers.s3_proxy import Fault, Proxy
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -39,13 +40,13 @@ def folder(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Makes seconds pass on the store's clock and on the holder's, which stands still otherwise."""
+    """Makes seconds pass on the store's clock and on the holder's, which stand still otherwise."""
     passed = [0.0]
     begin_s, age_s = lease_module.steady_s(), lease_module._age_s
     monkeypatch.setattr(lease_module, "steady_s", lambda: begin_s + passed[0])
 
     def aged(versioned: Versioned) -> float:
-        return age_s(versioned._replace(server_now=versioned.server_now + timedelta(seconds=passed[0])))
+        return age_s(versioned._replace(server_now=versioned.last_modified + timedelta(seconds=passed[0])))
 
     monkeypatch.setattr(lease_module, "_age_s", aged)
 
@@ -251,7 +252,7 @@ def test_a_held_lease_is_renewed_by_itself(
     lease._stop = waits = PassingWaits(pass_time)
     with lease:
         for number in range(10, 50, 10):  # by then twice its TTL has passed, and more
-            _wait_until(lambda number=number: waits.num_waits > number)
+            wait_until(lambda number=number: waits.num_waits > number)
             lease.check()
         with pytest.raises(LeaseHeld):
             acquire(folder, "run-2")
@@ -263,7 +264,7 @@ def test_a_store_that_stops_answering_ends_the_lease_in_time(folder: Store, monk
 
     with acquire(folder, ttl_s=0.6) as lease:
         monkeypatch.setattr(lease._store, "replace", broken)
-        _wait_until(lambda: is_lost(lease))
+        wait_until(lambda: is_lost(lease))
 
 
 def is_lost(lease: Lease) -> bool:
@@ -316,13 +317,14 @@ def test_a_holder_killed_on_this_machine_is_not_waited_for(folder: Store, hold: 
     with pytest.raises(LeaseHeld):
         acquire(folder, "run-2")
     child.kill()
-    _wait_until(lambda: is_dead((read_lease(folder) or pytest.fail("no lease"))[0].process or ""))  # a zombie is dead enough
+    wait_until(lambda: is_dead((read_lease(folder) or pytest.fail("no lease"))[0].process or ""))  # a zombie is dead enough
     assert acquire(folder, "run-2").epoch == 2
 
 
 def test_a_paused_holder_that_wakes_after_a_takeover_stops(folder: Store, hold: Any) -> None:
     child = hold(3)
-    os.kill(child.pid, signal.SIGSTOP)
+    with folder._lock():  # it is not paused in the middle of a renewal, for whose end others would wait
+        os.kill(child.pid, signal.SIGSTOP)
     deadline = threading.Event()
     while True:  # it is alive, so its TTL is waited for
         try:
@@ -349,10 +351,3 @@ def test_a_process_id_that_was_given_again_is_not_taken_for_the_old_process() ->
     assert own
     assert not is_dead(own)
     assert is_dead(f"{own}9")
-
-
-def _wait_until(is_true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 240
-    while not is_true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)

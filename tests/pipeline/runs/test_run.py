@@ -3,6 +3,7 @@ what a killed one leaves behind."""
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,16 @@ from pipeline.lake.opening import open_store
 from pipeline.lake.paths import plan_number
 from pipeline.object_store.local_store import LocalStore
 from pipeline.preview import plan
-from pipeline.reporting.observer import Silent
+from pipeline.reporting.observer import ShardCommit, Silent
 from pipeline.runner import retry, run
 from schemas.errors import OperatorError
 from schemas.failure import FailureKind
 from schemas.receipt import Receipt
 from schemas.settings import Settings
-from tests.pipeline.made_input import make_drop, make_pdf
+from tests.pipeline.made_input import hang_once, make_drop, make_pdf
 from tests.pipeline.reader_processes import reader_pids
 from tests.pipeline.tables import doubled_keys, read_all, read_rows
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
@@ -120,27 +122,38 @@ def test_a_second_run_finds_nothing_to_do_and_a_third_only_what_is_new(drop: Pat
 
 
 class Killer(Silent):
-    """Ends the run from inside after so many chunks: whatever it staged stays, whatever it held is lost."""
+    """Ends the run from inside after so many chunks: whatever it staged stays, whatever it held is lost, such as a page that
+    hangs."""
 
-    def __init__(self, after: int) -> None:
-        self.left = after
+    def __init__(self, after: int, hangs: Callable[[], bool] = lambda: True) -> None:
+        self.left, self.hangs = after, hangs
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         self.left -= 1
         if self.left < 0:
+            wait_until(self.hangs)
             raise KeyboardInterrupt
 
 
 class Sweeper(Silent):
-    """Tries to clean up in the middle of the run, as a schedule that knows nothing of it would."""
+    """Tries to clean up in the middle of the run, as a schedule that knows nothing of it would.
+
+    There may be nothing left to read, but there is something left to commit.
+    """
 
     def __init__(self, out: Path) -> None:
         self.out, self.num_refused = out, 0
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
+        self.try_it()
+
+    def try_it(self) -> None:
         with pytest.raises(LeaseHeld):
             sweep(LocalStore(str(self.out)), min_age_s=-2, in_tables=True, ttl_s=30, run_id="gc")
         self.num_refused += 1
+
+    def shard_committed(self, commit: ShardCommit) -> None:
+        self.try_it()
 
 
 @ON
@@ -275,11 +288,13 @@ def test_retry_reads_what_failed_and_nothing_else(drop: Path, tmp_path: Path) ->
 def test_a_source_that_changes_after_planning_closes_its_shard(drop: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     make_drop(folder)
-    run(str(folder), str(out), settings(plan={"chunk_pages": 1, "shard_sources": 9}), observer=Killer(4))
+    hangs = hang_once(tmp_path / "script.json", "*eleven*#page=10")
+    given = settings(tmp_path / "script.json", plan={"chunk_pages": 1, "shard_sources": 9})
+    run(str(folder), str(out), given, observer=Killer(4, hangs))
     for path in folder.iterdir():
         path.write_bytes(path.read_bytes() + b"\n")
 
-    summary = run(str(folder), str(out), settings(plan={"chunk_pages": 1, "shard_sources": 9}))
+    summary = run(str(folder), str(out), given)
 
     assert summary.status == "finished"
     kinds = Counter(row["kind"] for row in read_rows(out, "failures") if row["plan_id"] == "000001")
