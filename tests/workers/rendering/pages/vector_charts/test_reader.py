@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -133,6 +134,31 @@ def test_characters_that_stand_for_points_are_a_series(text: str, heights: list[
 
     assert (reading.reason is None) == is_read
     assert is_read or (reading.reason, reading.detail) == ("unknown_marks", f"'{text}' stands 6 times in the plot")
+
+
+def broken_line(missing: int | None = None) -> Drawing:
+    """A line that stops short of its round markers, one of which may be missing."""
+    drawing = lines({}, x_texts=TICKS, has_legend=False)
+    places = [(x_at(x), y_at(y)) for x, y in WALK]
+    pieces = []
+    for one, other in pairwise(places):
+        share = 3.4 / math.dist(one, other)
+        ends = [tuple((1 - part) * a + part * b for a, b in zip(one, other, strict=True)) for part in (share, 1 - share)]
+        pieces.append(polyline([(x, y) for x, y in ends], BLUE))
+    circle = [(2 * math.cos(part * math.pi / 8), 2 * math.sin(part * math.pi / 8)) for part in range(16)]
+    for place, (x, y) in enumerate(places):
+        if place != missing:
+            pieces.append(shape_of([(x + dx, y + dy) for dx, dy in circle], look=(None, BLUE, 0.8, "", 1.0), is_closed=True))
+    return with_shapes(drawing, *pieces)
+
+
+def test_a_line_that_stops_short_of_its_markers_is_read_at_them() -> None:
+    assert rows(read_chart(broken_line())) == [[f"{x:g}", f"{y:g}"] for x, y in WALK]
+
+
+@pytest.mark.parametrize("missing", [0, 2, 5])
+def test_ends_of_a_line_with_gaps_are_no_points(missing: int) -> None:
+    assert read_chart(broken_line(missing)).reason == "unknown_marks"
 
 
 def test_powers_of_ten_are_a_logarithmic_axis() -> None:

@@ -14,7 +14,7 @@ from workers.rendering.pages.vector_charts.printed import NEAR_EM
 MAX_CHARS = 2
 NUM_POINTS = 3
 """A text that stands so often in a plot is a mark."""
-AT_POINT_EM = 0.4
+AT_POINT_EM = 0.3
 
 
 def refuse_characters(found: Found, y: Axis | None, plot: Box, labels: Sequence[Label], taken: Sequence[Label]) -> None:

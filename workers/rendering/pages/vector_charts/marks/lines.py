@@ -12,6 +12,7 @@ from workers.rendering.pages.vector_charts.categories import named_places
 from workers.rendering.pages.vector_charts.found import Found, Refused, Value
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.legend import Entry, Style, name_of
+from workers.rendering.pages.vector_charts.marks.broken_lines import mended
 from workers.rendering.pages.vector_charts.marks.markers import Marker, split_markers
 from workers.rendering.pages.vector_charts.marks.shapes import Colour, Point, Shape, is_alike
 from workers.rendering.pages.vector_charts.plot import Marks
@@ -78,7 +79,7 @@ def _read_parts(
         raise Refused("unknown_marks", f"{len(unknown)} {unknown[0].kind}")
     if len(markers) + sum(len(piece.points) for piece in pieces) > MAX_POINTS:
         raise Refused("too_much", "points")
-    lines = _lines(pieces, entries)
+    lines = _lines(pieces, entries, markers)
     groups = _groups(markers)
     if not lines:
         return [], groups
@@ -92,7 +93,7 @@ def _is_in(point: Point, plot: Box) -> bool:
     return plot.left - 2 <= point[0] <= plot.right + 2 and plot.top - 2 <= point[1] <= plot.bottom + 2
 
 
-def _lines(pieces: Sequence[Shape], entries: Sequence[Entry]) -> list[Series]:
+def _lines(pieces: Sequence[Shape], entries: Sequence[Entry], markers: Sequence[Marker]) -> list[Series]:
     """Polylines by look, pieces joined where one ends and the next begins; in order of x."""
     by_style: dict[tuple[Colour | None, str, int], list[Shape]] = defaultdict(list)
     for piece in pieces:
@@ -117,7 +118,7 @@ def _lines(pieces: Sequence[Shape], entries: Sequence[Entry]) -> list[Series]:
                 before[:0] = points[:-1]
             else:
                 chains.append(points)
-        lines.append(Series(style, _one_after_the_other(chains)))
+        lines.append(Series(style, _one_after_the_other(mended(chains, markers))))
     if len(lines) > MAX_SERIES:
         raise Refused("too_much", f"{len(lines)} lines")
     return lines
