@@ -1,26 +1,17 @@
 """The rows of the tables, one typed record each, and the content that they are made of."""
 
-from schemas.records.records import (
+from schemas.records.content import (
     BOX,
     BlockContent,
     BlockKind,
-    BlockRecord,
     CellContent,
     ChartData,
-    ChartPointRecord,
-    ChartRecord,
     ChartStatus,
-    ChunkRecords,
-    DeletionRecord,
-    DocumentRecord,
     DocumentStatus,
     EncodedImage,
-    FailureRecord,
     Flagged,
     ImageKind,
-    ImageRecord,
     Lineage,
-    PageRecord,
     PageStatus,
     PageText,
     PageTrust,
@@ -28,12 +19,23 @@ from schemas.records.records import (
     PixelBox,
     PointContent,
     Reading,
+    RunStatus,
+    WordContent,
+)
+from schemas.records.records import (
+    BlockRecord,
+    ChartPointRecord,
+    ChartRecord,
+    ChunkRecords,
+    DeletionRecord,
+    DocumentRecord,
+    FailureRecord,
+    ImageRecord,
+    PageRecord,
     Record,
     RunRecord,
-    RunStatus,
     TableCellRecord,
     TableRecord,
-    WordContent,
     WordRecord,
 )
 
