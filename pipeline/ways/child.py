@@ -21,7 +21,8 @@ from pipeline.stages.setups import RenderSetup
 from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
 from pipeline.ways.no_pandas import leave_out_pandas
 from workers.contained import sentence
-from workers.rendering.renderer import Renderer, RenderStartError
+from workers.rendering.render_process import RenderStartError
+from workers.rendering.renderer import Renderer
 
 if TYPE_CHECKING:
     from pipeline.local import Line

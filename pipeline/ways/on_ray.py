@@ -31,7 +31,7 @@ from schemas.failure import clean_message
 from schemas.receipt import Receipt
 from schemas.settings import OutputSettings, Settings
 from workers.engines.engine import EngineStartError
-from workers.rendering.renderer import RenderStartError
+from workers.rendering.render_process import RenderStartError
 from workers.sources.cache import CacheError
 
 _log = logging.getLogger(__name__)

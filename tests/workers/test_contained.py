@@ -12,7 +12,7 @@ from schemas.source import source_id
 from workers import contained
 from workers.contained import page_error, page_failure, panics_raised, sentence, take_reports
 from workers.engines.engine import EngineStartError
-from workers.rendering.renderer import RenderStartError
+from workers.rendering.render_process import RenderStartError
 from workers.sources.cache import CacheError
 from workers.sources.listing import local_etag
 

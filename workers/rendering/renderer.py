@@ -1,20 +1,13 @@
 """The renderer draws pages in a sandboxed child process, which may crash, hang or be killed at any page."""
 
 import contextlib
-import json
 import os
-import signal
-import subprocess
-import threading
 import time
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from schemas.errors import EndsRun
 from schemas.failure import FailureKind, PageError
 from schemas.page import EdgeLine, Packed, RenderedPage, pack
 from schemas.settings import Images, RegionSettings, RenderSettings
@@ -25,32 +18,16 @@ from workers.rendering.frames import (
     EDGES,
     FAILURE,
     PAGE,
-    READY,
     REGIONS,
     Frame,
     FrameError,
     Most,
-    read_frame,
-    write_frame,
 )
-from workers.rendering.sandbox import limits as sandbox
+from workers.rendering.render_process import RenderProcess
 from workers.sources.local_files import look_at
 
-_START_S = 120.0
-"""Seconds that a child may take to start. Its imports take 0.6 s, and much longer on an overloaded machine with a cold disk."""
-_END_S = 20.0
-"""Seconds that a child may take to end after it has closed its answers, before it is killed."""
-_STDERR_LINES = 40
 EDGES_S = 10.0
 """Seconds that looking at a neighbour may take; most take 5 ms."""
-
-_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pagefold-spawner")
-"""Starts the children. PR_SET_PDEATHSIG kills a child when the *thread* that started it ends; this one lives as long as the
-process."""
-
-
-class RenderStartError(EndsRun):
-    """No render process can be started on this machine, which no document can cause."""
 
 
 class Renderer:
@@ -83,7 +60,7 @@ class Renderer:
         }
         self._folders: list[str] = []
         """The folders of its documents, which the child may read."""
-        self._child: _Child | None = None
+        self._child: RenderProcess | None = None
         self._opened: tuple[str, FileIdentity] | None = None
         self._document: Document | None = None
         self.took_down = False
@@ -161,7 +138,7 @@ class Renderer:
     def warm(self, folder: str) -> None:
         """Starts the child before there is a document. It may read what lies below `folder`. Raises RenderStartError."""
         self._folders = [os.path.realpath(folder)]
-        self._child = _Child(self._child_module, self._setup, self._settings, self._folders)
+        self._child = RenderProcess(self._child_module, self._setup, self._settings, self._folders)
 
     def close(self) -> None:
         """Ends the child. If the renderer is used again it starts another."""
@@ -193,7 +170,7 @@ class Renderer:
         if self._document is not None and self._opened == key and self._child is not None:
             return self._document
         self._document = self._opened = None
-        child = self._child = self._child or _Child(self._child_module, self._setup, self._settings, self._folders)
+        child = self._child = self._child or RenderProcess(self._child_module, self._setup, self._settings, self._folders)
         with child.limited(self._settings.wall_s):
             order = {"open": os.path.abspath(path), "device": found.device, "inode": found.inode}
             answer = self._ask(child, order, DOCUMENT + FAILURE, self._bounds.short_frame)
@@ -220,7 +197,7 @@ class Renderer:
             except (FrameError, OutOfBounds) as error:
                 raise self._nonsense(error) from None
 
-    def _regions(self, child: "_Child", page_index: int) -> Packed:
+    def _regions(self, child: RenderProcess, page_index: int) -> Packed:
         """The page's regions. If the child dies while it finds them, the page is kept without regions."""
         try:
             return self._bounds.packed(child.read(REGIONS, self._bounds.regions_frame), self._bounds.region_pixels)
@@ -243,7 +220,7 @@ class Renderer:
         self._stop()
         return _nonsense(why)
 
-    def _ask(self, child: "_Child", order: dict[str, object], kinds: bytes, most: Most) -> Frame:
+    def _ask(self, child: RenderProcess, order: dict[str, object], kinds: bytes, most: Most) -> Frame:
         try:
             return child.ask(order, kinds, most)
         except FrameError as error:
@@ -257,104 +234,6 @@ class Renderer:
         child, self._child, self._document, self._opened = self._child, None, None, None
         if child is not None:
             child.kill()
-
-
-class _Child:
-    """The child process with its pipes, its clock, and its last lines on stderr."""
-
-    def __init__(self, module: str, setup: dict[str, object], settings: RenderSettings, folders: Sequence[str]) -> None:
-        self._settings = settings
-        self._timed_out = False
-        self._process = _SPAWNER.submit(_spawn, sandbox.command(module, folders)).result()
-        self.pid = self._process.pid
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests, self._answers = self._process.stdin, self._process.stdout
-        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-        try:
-            with self.limited(_START_S):
-                write_frame(self._requests, Frame(b"S", json.dumps(setup).encode()))
-                self.read(READY, Most(0, 0, 0))
-        except (EOFError, FrameError, OSError):
-            self.kill()
-            raise RenderStartError("the render process does not start: " + " | ".join(self._stderr)) from None
-        self._first_bytes = sandbox.address_space_bytes(self.pid)
-
-    def ask(self, order: dict[str, object], kinds: bytes, most: Most) -> Frame:
-        write_frame(self._requests, Frame(b"O", json.dumps(order).encode()))
-        return self.read(kinds, most)
-
-    def read(self, kinds: bytes, most: Most) -> Frame:
-        """A frame of one of `kinds`. Raises FrameError for another kind or more than `most`; EOFError or OSError if the child is
-        gone."""
-        frame = read_frame(self._answers, most)
-        if frame.kind not in kinds:
-            raise FrameError("an answer to another question")
-        return frame
-
-    def limited(self, wall_s: float) -> "_WallClock":
-        return _WallClock(self, wall_s)
-
-    def time_out(self) -> None:
-        self._timed_out = True
-        self._process.kill()
-
-    def is_fit(self) -> bool:
-        """True if the child is alive and has used less than half of the memory that it may add."""
-        if self._process.poll() is not None:
-            return False
-        return sandbox.address_space_bytes(self.pid) - self._first_bytes < self._settings.memory_bytes // 2
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._listener.join(timeout=5)
-        for stream in (self._requests, self._answers):
-            try:
-                stream.close()
-            except OSError:  # a buffer that cannot be written to a dead process
-                continue
-
-    def why_dead(self) -> PageError:
-        """The failure for an answer that did not come."""
-        if not self._timed_out:
-            try:
-                self._process.wait(timeout=_END_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        status = self._process.wait()
-        self._listener.join(timeout=5)
-        last = self._stderr[-1] if self._stderr else ""
-        if self._timed_out:
-            return PageError(FailureKind.render_timeout, f"no answer within {self._settings.wall_s:g} s")
-        if status in (-signal.SIGPROF, -signal.SIGXCPU):
-            return PageError(FailureKind.render_timeout, f"more than {self._settings.cpu_s:g} s of CPU time")
-        if any(sign in line for line in self._stderr for sign in ("bad_alloc", "MemoryError", "out of memory", "alloc")):
-            return PageError(FailureKind.render_out_of_memory, f"out of memory: {last}")
-        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        return PageError(FailureKind.render_crashed, f"the renderer died by {how} {last}")
-
-    def _listen(self) -> None:
-        assert self._process.stderr
-        with self._process.stderr as stream:
-            while line := stream.readline(4096):
-                self._stderr.append(line.decode(errors="replace").strip())
-
-
-class _WallClock:
-    """A context that kills the child if the block takes longer than `wall_s`."""
-
-    def __init__(self, child: _Child, wall_s: float) -> None:
-        self._timer = threading.Timer(wall_s, child.time_out)
-
-    def __enter__(self) -> None:
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
 
 
 def understood(packed: Packed, page_index: int, bounds: Bounds) -> RenderedPage:
@@ -385,15 +264,3 @@ def _widened(folders: Sequence[str], folder: str) -> list[str]:
         return folders
     above = os.path.commonpath(folders)
     return [folder] if above == os.path.dirname(above) else [above]
-
-
-def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=sandbox.environment(os.environ),
-        start_new_session=True,  # so that only the parent gets Ctrl-C from a terminal
-        close_fds=True,
-    )

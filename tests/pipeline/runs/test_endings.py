@@ -12,7 +12,7 @@ from pipeline.ways.on_ray import _last_words
 from schemas.errors import EXIT_OPERATOR, EngineDies, exit_code
 from schemas.failure import FailureKind
 from schemas.receipt import AskTrouble, Receipt
-from workers.rendering.renderer import RenderStartError
+from workers.rendering.render_process import RenderStartError
 
 
 def receipt(**counts: object) -> Receipt:

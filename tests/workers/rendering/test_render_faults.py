@@ -21,7 +21,8 @@ from schemas.failure import FailureKind
 from schemas.settings import MEBI, RegionSettings, RenderSettings
 from workers.rendering import renderer as render
 from workers.rendering.frames import Frame
-from workers.rendering.renderer import Renderer, RenderStartError, _widened
+from workers.rendering.render_process import RenderStartError
+from workers.rendering.renderer import Renderer, _widened
 from workers.rendering.sandbox import landlock
 from workers.rendering.sandbox import limits as sandbox
 from workers.sources.local_files import look_at
