@@ -89,19 +89,20 @@ class _Station:
         return StageLoad(self._pool.name, self._num_active, self.inbox.num_waiting)
 
     def start(self) -> None:
-        for _ in range(self._pool.min_workers):
-            self._hire()
+        with self._lock:
+            for _ in range(self._pool.min_workers):
+                self._hire()
 
     def _hire(self) -> None:
-        with self._lock:
-            self._num_workers += 1
-            self._num_threads += 1
+        self._num_workers += 1
+        self._num_threads += 1
         threading.Thread(target=self._begin, daemon=True, name=self._pool.name).start()
 
     def _hire_if_all_are_busy(self) -> None:
-        most = self._num_workers * (self._pool.in_flight or 1)
-        if self._num_workers < self._pool.max_workers and self._num_active >= most and self.inbox.num_waiting:
-            self._hire()
+        with self._lock:  # two threads that look at once hire one worker, not one each
+            most = self._num_workers * (self._pool.in_flight or 1)
+            if self._num_workers < self._pool.max_workers and self._num_active >= most and self.inbox.num_waiting:
+                self._hire()
 
     def _begin(self) -> None:
         """Starts the stage, which may take its time, then the worker's other threads, and becomes the first of them."""
