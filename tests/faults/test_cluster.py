@@ -47,7 +47,7 @@ def test_a_node_that_is_lost_in_the_middle_costs_time_and_no_rows(s3_endpoint: s
     make_drop(drop)
     for number in range(6):
         make_pdf(drop / f"more {number}.pdf", 5)
-    script.write_text(json.dumps({"delay_s": 0.5}))
+    script.write_text(json.dumps({"rules": [{"label": "*more*", "delay_s": 6}]}))  # there is time for the node to be lost
     bucket = upload(drop)
     with ray_cluster(2) as cluster:
         undisturbed = run(bucket, "undisturbed", cluster.address, str(script))
