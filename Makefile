@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Compiled modules are kept, whatever the environment says: tests start hundreds of processes, and each would compile ours again.
+export PYTHONDONTWRITEBYTECODE :=
 PROJECT := pyproject.toml constraints.txt
 UV := uv==0.13.9
 # Tests that start Ray go to one worker, see tests/conftest.py. PYTEST_ARGS comes after: '-n 0' runs all in one process.
