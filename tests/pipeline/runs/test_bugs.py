@@ -107,10 +107,12 @@ def test_a_chunk_that_cannot_be_encoded_costs_no_other_and_bugs_are_read_again(
 
 
 def test_a_bug_at_every_page_ends_the_run_and_leaves_them_open(drop: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    everywhere = {"label": "*", "fault": "raise"}
+    out, script = tmp_path / "out", tmp_path / "script.json"
+    # a chunk of each document meets the bug at once; the others are in flight when that ends the run, however late it does
+    later = {"regex": r"(three.*page=2|eleven.*page=([2-9]|10))$", "fault": "raise", "delay_s": 600, "times": 99}
+    everywhere = (later, {"label": "*", "fault": "raise"})
 
-    ended = run(str(drop), str(out), settings(tmp_path / "script.json", everywhere, max_internal_errors=3))
+    ended = run(str(drop), str(out), settings(script, *everywhere, max_internal_errors=3))
 
     assert ended.status == "incomplete"
     assert ended.message is not None
@@ -121,7 +123,9 @@ def test_a_bug_at_every_page_ends_the_run_and_leaves_them_open(drop: Path, tmp_p
     staged = [decode(store.get(path)) for path in paths]
     assert [chunk.chunk.source.uri for chunk in staged if "internal_error" in chunk.tables["failures"]["kind"].to_pylist()] == []
 
-    taken = run(str(drop), str(out), settings(tmp_path / "script.json", everywhere))  # so few pages are just failures
+    with (script.with_suffix(".counters") / "rule-0").open("ab") as counter:
+        counter.write(bytes(99))
+    taken = run(str(drop), str(out), settings(script, *everywhere))  # so few pages are just failures
 
     assert (taken.status, taken.plan_ids) == ("too_many_failed", ended.plan_ids)
     assert (taken.num_pages["failed"], taken.failures[FailureKind.internal_error]) == (15, 15)
