@@ -8,11 +8,13 @@ import numpy as np
 from workers.engines.classic.reading_order.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed, around
 from workers.engines.classic.reading_order.tables.found_table import FoundCell, FoundTable, table_of
+from workers.engines.classic.reading_order.tables.row_line import RowLine
 from workers.engines.classic.reading_order.tables.ruling import Rule
 from workers.engines.classic.reading_order.tables.table_areas import area_lines, areas_of
 from workers.engines.classic.reading_order.tables.table_columns import Columns, columns_of, placed
+from workers.engines.classic.reading_order.tables.table_heads import num_head_lines, rows_of_head, spread
 from workers.engines.classic.reading_order.tables.table_lines import Line, has_digits, is_value, lines_of
-from workers.engines.classic.reading_order.tables.table_rows import RowLine, grouped
+from workers.engines.classic.reading_order.tables.table_rows import grouped
 from workers.engines.classic.time_limit import check_time
 
 MAX_LOOKS, MAX_LOOKS_OF_ALL = 24, 100_000
@@ -150,9 +152,11 @@ def aligned_table(words: Placed, across: Sequence[Rule], vocabulary: Vocabulary)
     placed_lines = placed(lines, columns, across)
     width = columns[-1][1] - columns[0][0]
     parts = [rule.place for rule in across if rule.length > 0.6 * width]
-    rows = grouped(placed_lines, parts)
+    num_head = num_head_lines(placed_lines)
+    rows = grouped(placed_lines, parts, num_head)
     box = around([word.box for _, word in words])
     cells = [cell for row, group in enumerate(rows) for cell in _cells(row, group, len(columns))]
+    cells = spread(cells, rows_of_head(rows, num_head, parts), across)
     return table_of(cells, box, [index for index, _ in words], vocabulary)
 
 

@@ -10,10 +10,11 @@ from schemas.page import Word
 from workers.engines.classic.reading_order.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Placed
 from workers.engines.classic.reading_order.tables.found_table import FoundCell, FoundTable, filled, table_of
+from workers.engines.classic.reading_order.tables.row_line import RowLine
 from workers.engines.classic.reading_order.tables.ruled_grids import GridCell, RuledGrid
 from workers.engines.classic.reading_order.tables.table_columns import columns_of, gaps
 from workers.engines.classic.reading_order.tables.table_lines import Line, box_of, cells_of, is_number, is_value, lines_of, text_of
-from workers.engines.classic.reading_order.tables.table_rows import RowLine, grouped
+from workers.engines.classic.reading_order.tables.table_rows import grouped
 
 MIN_FILLED = 0.4
 """Share of a grid's cells with text: those of a chart's grid have less. An empty form has its head full."""

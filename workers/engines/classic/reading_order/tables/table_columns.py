@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from schemas.page import Box
+from workers.engines.classic.reading_order.tables.row_line import RowLine
 from workers.engines.classic.reading_order.tables.ruling import Rule
+from workers.engines.classic.reading_order.tables.table_heads import parted
 from workers.engines.classic.reading_order.tables.table_lines import Atom, Line, box_of, has_digits
-from workers.engines.classic.reading_order.tables.table_rows import RowLine
 
 Columns = list[tuple[float, float]]
 """Left and right edge of what stands in each, from left to right."""
@@ -33,7 +34,7 @@ def columns_of(lines: Sequence[Line], size: float) -> Columns:
     atoms = [atom for line in several for atom in line]
     spanning = _spanning(atoms, several, 0.2 * size)
     rivers = _rivers([atom for atom in atoms if id(atom) not in spanning], MAX_CROSSING * len(several), RIVER * size)
-    columns = _parted([atom for atom in atoms if id(atom) not in spanning], rivers)
+    columns = _between([atom for atom in atoms if id(atom) not in spanning], rivers)
     columns = _without_heads(columns, several)
     for _ in range(3):  # "($" "1,250" ")"
         fewer = _without_slight(columns, several)
@@ -72,7 +73,7 @@ def _rivers(atoms: Sequence[Atom], most: float, width: float) -> list[float]:
     return rivers
 
 
-def _parted(atoms: Sequence[Atom], rivers: Sequence[float]) -> Columns:
+def _between(atoms: Sequence[Atom], rivers: Sequence[float]) -> Columns:
     columns: list[list[Atom]] = [[] for _ in range(len(rivers) + 1)]
     for atom in atoms:
         columns[bisect_left(rivers, (atom.box.left + atom.box.right) / 2)].append(atom)
@@ -156,7 +157,7 @@ def placed(lines: Sequence[Line], columns: Columns, across: Sequence[Rule] = ())
 
 def _placed(line: Line, columns: Columns, across: Sequence[Rule], below: Line | None) -> RowLine:
     spans: list[tuple[int, int, Atom]] = []
-    for atom in line:
+    for atom in _parted(line, columns, across, below) if below else line:
         first, last = _span(atom.box, columns, atom.size)
         if spans and first <= spans[-1][1]:
             if first == last < spans[-1][1] or (last <= spans[-1][1] and spans[-1][0] == spans[-1][1]):
@@ -172,6 +173,20 @@ def _placed(line: Line, columns: Columns, across: Sequence[Rule], below: Line | 
         both = (min(key[0], first), max(key[1], last))
         row.cells[both] = [*row.cells.pop(key, []), atom]
     return row
+
+
+def _parted(line: Line, columns: Columns, across: Sequence[Rule], below: Line) -> Line:
+    """A head's line, its texts column by column."""
+    rules = _close_under(across, box_of(line))
+    atoms: Line = []
+    for atom in line:
+        first, last = _span(atom.box, columns, atom.size)
+        atoms += parted(atom, columns[first : last + 1], below, rules) if first < last else [atom]
+    return atoms
+
+
+def _close_under(across: Sequence[Rule], box: Box) -> list[Rule]:
+    return [rule for rule in across if -0.3 * box.height <= rule.place - box.bottom < 0.9 * box.height]
 
 
 def _span(box: Box, columns: Columns, size: float) -> tuple[int, int]:
@@ -190,7 +205,7 @@ def _widened(
     spans: Sequence[tuple[int, int, Atom]], box: Box, columns: Columns, across: Sequence[Rule], below: Line | None
 ) -> list[tuple[int, int, Atom]]:
     """A head over several columns is narrower than these: a rule below shows them, or it stands in their middle."""
-    rules = [rule for rule in across if -0.3 * box.height <= rule.place - box.bottom < 0.9 * box.height]
+    rules = _close_under(across, box)
     width = columns[-1][1] - columns[0][0]
     num_below = len({_span(atom.box, columns, atom.size)[0] for atom in below}) if below else 0
     result = []

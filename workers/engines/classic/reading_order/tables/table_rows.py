@@ -2,55 +2,16 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
-from workers.engines.classic.reading_order.tables.table_lines import Line, box_of, has_digits, is_number, is_value, is_year, text_of
+from workers.engines.classic.reading_order.tables.row_line import RowLine
+from workers.engines.classic.reading_order.tables.table_heads import head_rows, is_first_of_section, num_head_lines
+from workers.engines.classic.reading_order.tables.table_lines import box_of, has_digits, is_number, text_of
 
 WIDE = 0.45
 """In font sizes: a gap between lines that is so much more than usual parts rows."""
 FULL = 0.5
 """In font sizes: so much may be left of a cell's width, were the next line's first word set behind it, where the line is full."""
-
-
-@dataclass
-class RowLine:
-    """One line of the table: its atoms by (first column, last column)."""
-
-    top: float
-    bottom: float
-    size: float
-    cells: dict[tuple[int, int], Line] = field(default_factory=dict)
-
-    @property
-    def is_label(self) -> bool:
-        """Text in the first column, and no more."""
-        return len(self.cells) == 1 and next(iter(self.cells))[0] == 0
-
-    @property
-    def has_span(self) -> bool:
-        return any(last > first for first, last in self.cells)
-
-    @property
-    def has_label(self) -> bool:
-        return any(first == 0 for first, _ in self.cells)
-
-    @property
-    def numbers(self) -> int:
-        """Cells with a value, the first column apart; years are heads."""
-        texts = [text_of([atoms]) for (first, _), atoms in self.cells.items() if first > 0]
-        return sum(is_value(text) and not is_year(text) for text in texts)
-
-    def label(self) -> Line | None:
-        return next((atoms for (first, _), atoms in self.cells.items() if first == 0), None)
-
-
-def num_head_lines(lines: Sequence[RowLine]) -> int:
-    """Lines above the first with numbers; 0 where that is none, or all have none."""
-    for index, line in enumerate(lines):
-        if line.numbers and line.numbers >= 0.5 * (len(line.cells) - line.has_label):
-            return index if index < max(3, 0.6 * len(lines)) else 0
-    return 0
 
 
 def grouped(lines: Sequence[RowLine], parts: Sequence[float] = (), num_head: int | None = None) -> list[list[RowLine]]:
@@ -65,7 +26,7 @@ def grouped(lines: Sequence[RowLine], parts: Sequence[float] = (), num_head: int
         head = band[: max(num_head - done, 0)]
         body = band[len(head) :]
         done += len(band)
-        groups += _head_rows(head)
+        groups += head_rows(head)
         if rules_rows and body and sum(line.numbers > 0 for line in body) <= 1 and len(body) <= 6:
             groups.append(list(body))
         else:
@@ -86,20 +47,6 @@ def _bands(lines: Sequence[RowLine], parts: Sequence[float]) -> list[list[RowLin
     return [band for band in bands if band]
 
 
-def _head_rows(lines: Sequence[RowLine]) -> list[list[RowLine]]:
-    """Heads are wrapped as often as not: one row, but for lines with a cell over several columns, and after a wide gap."""
-    groups: list[list[RowLine]] = []
-    for line in lines:
-        label = line.label()
-        is_heading = line.is_label and label is not None and text_of([label]).endswith(":")
-        before = groups[-1][-1] if groups else None
-        if before and not is_heading and not (before.has_span or line.has_span) and line.top - before.bottom < 0.6 * line.size:
-            groups[-1].append(line)
-        else:
-            groups.append([line])
-    return groups
-
-
 def _body_rows(lines: Sequence[RowLine], table: Sequence[RowLine]) -> list[list[RowLine]]:
     label_right = max((box_of(label).right for line in table if (label := line.label()) and not line.has_span), default=0.0)
     has_numbers = sum(line.numbers > 0 for line in lines) >= 0.4 * len(lines)
@@ -110,7 +57,9 @@ def _body_rows(lines: Sequence[RowLine], table: Sequence[RowLine]) -> list[list[
     groups: list[list[RowLine]] = []
     for index, line in enumerate(lines):
         previous = groups[-1] if groups else None
-        if previous and _continues(
+        if index and is_first_of_section(lines, index):
+            groups.append([line])
+        elif previous and _continues(
             previous, line, gaps[index - 1], tight, label_right, has_numbers=has_numbers, is_spaced=is_spaced
         ):
             previous.append(line)

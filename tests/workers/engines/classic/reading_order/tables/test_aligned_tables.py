@@ -47,6 +47,66 @@ def test_heads_over_two_columns_span_them(rules):
     assert table[:2] == (("", "2023", None, "2024", None), ("Region", "Q1", "Q2", "Q1", "Q2"))
 
 
+def right_of(right, text):
+    """A cell whose words end at `right`."""
+    return right - 5 * len(text.replace(" ", "")) - 3 * text.count(" "), text
+
+
+@pytest.mark.parametrize("has_rule", [True, False])
+def test_heads_that_a_space_parts_are_columns_and_go_over_the_rows_beside_a_wide_one(has_rule):
+    """A rule under the wide one is no matter; one under heads makes them one."""
+    columns = (200, 243, 286)
+    lines = [
+        [right_of(150, "Share"), (187, "Amount borrowed")],
+        [right_of(150, "who"), *map(right_of, columns, ("$10,000–", "$15,000–", "$30,000–"))],
+        [(0, "Institution"), right_of(150, "borrowed"), *map(right_of, columns, ("14,999", "29,999", "54,999"))],
+        *(
+            [(0, name), *map(right_of, (150, *columns), ("44.8", "10.3", "27.0", "20.1"))]
+            for name in ("Public", "Private", "Other")
+        ),
+    ]
+    rules = (Rule(12, 160, 286),) if has_rule else ()
+
+    (table,) = found(lines, rules)
+
+    assert table[:3] == (
+        ("Institution", "Share who borrowed", "Amount borrowed", None, None),
+        ("^", "^", "$10,000– 14,999", "$15,000– 29,999", "$30,000– 54,999"),
+        ("Public", "44.8", "10.3", "27.0", "20.1"),
+    )
+    assert found(lines, (*rules, Rule(25, 160, 286))) != [table]
+
+
+def test_a_head_of_two_words_above_two_columns_is_one():
+    """Words that end where their columns end are two heads; those of one have the middle in common with both."""
+    columns = (140, 180)
+    rows = [[(0, name), *map(right_of, columns, ("110", "120"))] for name in ("North", "South", "East")]
+    two = [*map(right_of, columns, ("Arrived", "Moored"))]
+
+    assert found([two, *rows])[0][0] == ("", "Arrived", "Moored")
+    assert found([[(124, "Ships then")], [*map(right_of, columns, ("in", "out"))], *rows])[0][0] == ("", "Ships then", None)
+
+
+def test_the_heading_of_rows_that_are_set_in_stays_a_row_however_long():
+    """The row below a wrapped label stands as far out as the label."""
+    head, long = [(150, "Count")], [(0, "Ships by their place in line")]
+    first, second, last = [(6, "First"), (150, "12")], [(6, "Second"), (150, "7")], [(0, "All"), (150, "19")]
+
+    assert found([head, long, first, second, last])[0] == (
+        ("", "Count"),
+        ("Ships by their place in line", ""),
+        ("First", "12"),
+        ("Second", "7"),
+        ("All", "19"),
+    )
+    assert found([head, last, long, first, last])[0] == (
+        ("", "Count"),
+        ("All", "19"),
+        ("Ships by their place in line First", "12"),
+        ("All", "19"),
+    )
+
+
 def test_a_wrapped_label_is_joined_and_a_heading_stays_a_row():
     lines = [
         [(150, "Count")],
