@@ -19,8 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.page import Word
 from workers.engines.classic.ppocr import READ_DENSITY, READ_SCORE, OcrLine, Pixels
-from workers.text.trust import gibberish, script_of
+from workers.text.trust import gibberish, script_of, uncovered_ink
 
 MIN_READ_SHARE = 0.4
 SURE_SCORE = 0.85
@@ -30,6 +31,9 @@ MIN_READ_BANDS = 0.3
 MIN_TEXT_ASPECT = 2.5
 """The detector frames faces, logos and bars too, in boxes of any shape; what is not read and not longer is no line of text.
 Of 35 images of the shared data that were taken for an unknown script, 30 were pictures whose boxes have 0.5 to 2.3."""
+MIN_LINES_INK = 0.6
+"""Share of the page's ink within the detector's boxes from which they are lines of any shape: a poster of single words. Of a
+picture they frame little."""
 MIN_TEXT_AREA = 0.003
 """Share of the image: specks that look like a letter are no text in an unknown script."""
 
@@ -55,6 +59,8 @@ def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> 
     is_foreign = share < MIN_READ_SHARE and area > MIN_TEXT_AREA * pixels.shape[0] * pixels.shape[1]
     if not is_foreign and _mean_score(kept) < SURE_SCORE:
         is_foreign = bool(gibberish(word for line in kept for word in line.text.split()))
+    if not is_foreign and _are_words_unread(lines, pixels):
+        is_foreign, share = True, read_area / sum(line.upright.area for line in lines)
     if not is_foreign and len(kept) < MIN_BANDS:
         bands, slope = _bands(pixels)
         levels = [(line.box.top + shift, line.box.bottom + shift) for line in kept for shift in [slope * line.box.left]]
@@ -62,6 +68,16 @@ def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> 
         if len(bands) >= MIN_BANDS and num_read < MIN_READ_BANDS * len(bands):
             is_foreign, share = True, num_read / len(bands)
     return Legible(kept, len(lines) - len(kept) - len(foreign), len(foreign), is_foreign, share)
+
+
+def _are_words_unread(lines: Sequence[OcrLine], pixels: Pixels) -> bool:
+    """Most lines are no longer than a word of large type, their scores are low, and they are the page's ink."""
+    area = sum(line.upright.area for line in lines)
+    is_short = sum(line.upright.area for line in lines if _is_long(line)) < 0.5 * area
+    if len(lines) < 2 or not is_short or sum(line.confidence * line.upright.area for line in lines) >= READ_SCORE * area:
+        return False
+    boxes = [Word(line.text, *line.box, block=index, line=0, size_px=line.box.height) for index, line in enumerate(lines)]
+    return uncovered_ink(pixels, boxes) < (1 - MIN_LINES_INK) * uncovered_ink(pixels, [])
 
 
 def _mean_score(lines: Sequence[OcrLine]) -> float:

@@ -203,6 +203,23 @@ def test_faint_lines_are_left_out_of_a_page_that_is_read():
     )
 
 
+@pytest.mark.parametrize(
+    ("confidence", "elsewhere", "is_foreign"),
+    [
+        (0.5, 0, True),  # four words of large type in a script that is not known
+        (0.98, 0, False),  # in one that is
+        (0.5, 600, False),  # a picture beside what the detector takes for words
+    ],
+)
+def test_a_poster_of_single_words_in_another_script_is_foreign(confidence, elsewhere, is_foreign):
+    pixels = WHITE.copy()
+    words = [line_of("899", confidence, top=top, width=240, height=140) for top in range(100, 900, 200)]
+    for word in words:
+        pixels[int(word.box.top) : int(word.box.bottom), int(word.box.left) : int(word.box.right) : 3] = 0
+    pixels[100 : 100 + elsewhere, 360:960] = 90
+    assert legible(words, pixels, 0.4).is_foreign == is_foreign
+
+
 def test_a_speck_is_no_foreign_script():
     assert not legible([line_of("7", 0.4, width=20, height=20)], WHITE, 0.5).is_foreign
 
