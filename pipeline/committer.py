@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
-from pipeline.lake.commit import Compacted, Shard, Strangers, compact, delete_staging, write_manifest
+from pipeline.lake.commit import delete_staging, write_manifest
+from pipeline.lake.compaction import Compacted, Shard, Strangers, compact
 from pipeline.lake.paths import ChunkName, staged_path
 from pipeline.lake.shard_progress import ShardProgress, note_commits
 from pipeline.object_store.store import Store

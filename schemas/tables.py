@@ -115,7 +115,7 @@ def _arrow_type(kind: Any) -> pa.DataType:
 
 
 TABLES = ("documents", "pages", "blocks", "charts", "chart_points", "tables", "table_cells", "images", "words", "failures")
-"""The tables that a shard commits; `documents` is written last (see pipeline.lake.commit). `deletions` and `runs` are not among
+"""The tables that a shard commits; `documents` is written last (see pipeline.lake.compaction). `deletions` and `runs` are not among
 them."""
 
 REWRITE = Column(

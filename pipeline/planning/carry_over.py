@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.lake.commit import read_staged
+from pipeline.lake.compaction import read_staged
 from pipeline.lake.ledger import list_manifests
 from pipeline.lake.paths import STAGING, ChunkName, chunk_name, plan_number, staged_path, staged_shard
 from pipeline.lake.plans import read_plan

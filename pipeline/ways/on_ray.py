@@ -19,7 +19,7 @@ from pipeline.cluster.readiness import Reader, forget_reports, read_reports
 from pipeline.cluster.session import RoomLeft, check_gpus, cluster
 from pipeline.committer import Compaction, compacting_threads, compaction
 from pipeline.graph import build, configure
-from pipeline.lake.commit import Shard
+from pipeline.lake.compaction import Shard
 from pipeline.lake.paths import ChunkName
 from pipeline.object_store.store import Store, StoreError, StoreUnavailable
 from pipeline.reporting.observer import Observer, StageLoad, StageName

@@ -24,7 +24,8 @@ from typing import Any
 import pytest
 
 from pipeline.lake.begin_markers import Begins
-from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
+from pipeline.lake.commit import commit_whole, delete_staging, write_manifest
+from pipeline.lake.compaction import Shard, compact
 from pipeline.lake.garbage import sweep
 from pipeline.lake.ledger import list_manifests, load_ledger
 from pipeline.lake.paths import ChunkName, staged_path

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.lake.commit import Shard, commit_whole, compact, delete_staging, write_manifest
+from pipeline.lake.commit import commit_whole, delete_staging, write_manifest
+from pipeline.lake.compaction import Shard, compact
 from pipeline.lake.garbage import find_garbage
 from pipeline.lake.ledger import load_ledger
 from pipeline.lake.paths import ChunkName, staged_path

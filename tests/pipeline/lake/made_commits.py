@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.lake.commit import Shard, commit_disappearances, compact, write_manifest
+from pipeline.lake.commit import commit_disappearances, write_manifest
+from pipeline.lake.compaction import Shard, compact
 from pipeline.lake.paths import plan_path, staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import encode_chunk

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.lake import commit, staging
-from pipeline.lake.commit import Compacted, Shard, compact, delete_staging, write_manifest
+from pipeline.lake import compaction, staging
+from pipeline.lake.commit import delete_staging, write_manifest
+from pipeline.lake.compaction import Compacted, Shard, compact
 from pipeline.lake.paths import chunk_name, staged_path
 from pipeline.lake.shard_progress import Coverage, ShardProgress, list_staged
 from pipeline.lake.staging import StagedChunk, decode, encode_chunk, this_version
@@ -79,7 +80,7 @@ def test_the_chunks_of_a_large_shard_do_not_pile_up(store: LocalStore, monkeypat
         seen.extend(weakref.ref(table) for table in staged.tables.values())
         return staged
 
-    monkeypatch.setattr(commit, "decode", watched)
+    monkeypatch.setattr(compaction, "decode", watched)
     names = [name for chunk in chunks if (name := chunk_name(chunk.name))]
 
     compacted = compact(store, Shard.of(make_plan([[item]]), 0), names, OutputSettings())

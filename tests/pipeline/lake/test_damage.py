@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.lake.commit import Shard, Strangers, compact
+from pipeline.lake.compaction import Shard, Strangers, compact
 from pipeline.lake.lease import LEASE, Lease, read_lease
 from pipeline.lake.ledger import load_ledger
 from pipeline.lake.paths import cover_path, manifest_path, plan_path, staged_path

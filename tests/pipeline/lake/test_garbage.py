@@ -13,7 +13,8 @@ import pytest
 
 from pipeline import cli
 from pipeline.lake import snapshots
-from pipeline.lake.commit import Shard, compact, write_manifest
+from pipeline.lake.commit import write_manifest
+from pipeline.lake.compaction import Shard, compact
 from pipeline.lake.garbage import find_garbage, look, sweep
 from pipeline.lake.lease import Lease, LeaseHeld
 from pipeline.lake.ledger import list_manifests

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.lake.commit import Shard, compact
+from pipeline.lake.compaction import Shard, compact
 from pipeline.lake.paths import plan_path, staged_path
 from pipeline.lake.plans import abandon
 from pipeline.lake.shard_progress import ShardProgress, read_progress

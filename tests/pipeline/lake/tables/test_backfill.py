@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.lake.commit import Shard, compact, write_manifest
+from pipeline.lake.commit import write_manifest
+from pipeline.lake.compaction import Shard, compact
 from pipeline.lake.paths import staged_path
 from pipeline.lake.shard_progress import ShardProgress, list_staged
 from pipeline.lake.staging import encode_chunk
