@@ -33,7 +33,7 @@ _MAX_DEATHS = 8
 """Number of pages in a row, none read in between, that kill the reader process before the engine is held responsible. Each has
 killed
 it twice while it was read alone, and each death costs a start of the engine."""
-_TELL_EVERY_S = 2.0
+_REPORT_EVERY_S = 2.0
 
 
 def execute(
@@ -98,7 +98,7 @@ class _Execution:
         self._plan, self._progress, self._context, self._committer = plan, progress, context, committer
         self._stop, self._check_lease, self._observer = stop, check_lease, observer
         self._way, self._breaker = way, breaker
-        self._told_s = time.monotonic()
+        self._reported_s = time.monotonic()
         self._num_committed_before = len(plan.shards) - len(progress)
         """Shards of the plan that were committed before this call."""
 
@@ -174,8 +174,8 @@ class _Execution:
             )
         self._check_lease()
         self._way.check()
-        if time.monotonic() - self._told_s > _TELL_EVERY_S:
-            self._told_s = time.monotonic()
+        if time.monotonic() - self._reported_s > _REPORT_EVERY_S:
+            self._reported_s = time.monotonic()
             self._observer.stages([*self._way.loads(), self._committer.load])
 
 

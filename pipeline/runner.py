@@ -64,8 +64,8 @@ def run(input: str, output: str, settings: Settings | None = None, *, observer: 
     def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> Todo:
         return new_work(input, ledger, recipes, settings)
 
-    with _failure_told(observer or Silent()) as told:
-        return _Run(input, output, settings or Settings(), told).run(choose)
+    with _failure_reported(observer or Silent()) as reported:
+        return _Run(input, output, settings or Settings(), reported).run(choose)
 
 
 def retry(
@@ -80,12 +80,12 @@ def retry(
     def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> Todo:
         return failed_work(ledger, recipes, settings, kinds)
 
-    with _failure_told(observer or Silent()) as told:
-        return _Run("", output, settings or Settings(), told).run(choose)
+    with _failure_reported(observer or Silent()) as reported:
+        return _Run("", output, settings or Settings(), reported).run(choose)
 
 
 @contextlib.contextmanager
-def _failure_told(observer: Observer) -> Iterator[Observer]:
+def _failure_reported(observer: Observer) -> Iterator[Observer]:
     try:
         yield observer
     except BaseException as error:
@@ -139,7 +139,7 @@ class _Run:
         for sentence in find_missing(self.store, read_live_files(self.store).sizes(look.output.ledger.files)).sentences:
             self.observer.message(sentence)
         if not look.has_work:
-            self._tell(look.todo)
+            self._announce(look.todo)
             with contextlib.suppress(StoreError):  # they only spare reading
                 write_snapshots(self.store, look.output.manifests)
             return self._end("nothing_to_do", todo=look.todo)
@@ -157,8 +157,8 @@ class _Run:
         if not self.settings.output.unsafe_single_writer:
             self._patiently(lambda: probe_store(self.store))
         ttl_s = self.settings.output.lease_ttl_s
-        owner, tell = socket.gethostname(), self.progress.heartbeat
-        with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, beat=tell) as lease:
+        owner, beat = socket.gethostname(), self.progress.heartbeat
+        with Lease.acquire(self.store, owner=owner, run_id=self.run_id, ttl_s=ttl_s, beat=beat) as lease:
             self.observer.started(self.run_id, names(self.engines), lease)
             return self._run_under(lease, choose, look)
 
@@ -180,7 +180,7 @@ class _Run:
         """`look`, or a new one if another run has planned or committed since. Call it under the lease."""
         return look if is_unchanged(self.store, look.output) else self._look(choose)
 
-    def _tell(self, todo: Todo) -> None:
+    def _announce(self, todo: Todo) -> None:
         if todo.waiting:
             self.observer.message(waiting_text(todo.waiting.num_sources, todo.waiting.until))
         if todo.empty_input:
@@ -242,7 +242,7 @@ class _Run:
         write_snapshots(self.store, look.output.manifests)
         while True:
             todo = self._todo = look.todo
-            self._tell(todo)
+            self._announce(todo)
             if not todo.has_work:
                 return
             yield self._new_plan(look, lease)

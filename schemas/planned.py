@@ -43,7 +43,7 @@ def encoded(planned: PlannedSource) -> bytes:
     return planned.model_dump_json(exclude_defaults=True).encode()
 
 
-class Frame(NamedTuple):
+class SourceFrame(NamedTuple):
     """Some sources of a shard, one after the other: a line of JSON for each, compressed with zstd."""
 
     num_sources: int
@@ -52,11 +52,11 @@ class Frame(NamedTuple):
     body: bytes
 
     @classmethod
-    def of(cls, sources: Sequence[PlannedSource]) -> "Frame":
+    def of(cls, sources: Sequence[PlannedSource]) -> "SourceFrame":
         return cls.of_lines(list(map(encoded, sources)), sum(planned.source.size_bytes for planned in sources))
 
     @classmethod
-    def of_lines(cls, lines: Sequence[bytes], size_bytes: int) -> "Frame":
+    def of_lines(cls, lines: Sequence[bytes], size_bytes: int) -> "SourceFrame":
         sink = pa.BufferOutputStream()
         with pa.CompressedOutputStream(sink, "zstd") as compressed:
             compressed.writelines(line + b"\n" for line in lines)
@@ -78,13 +78,13 @@ class Shards(Sequence[list[PlannedSource]]):
 
     __slots__ = ("_frames", "_kept")
 
-    def __init__(self, frames: Iterable[Sequence[Frame]]) -> None:
+    def __init__(self, frames: Iterable[Sequence[SourceFrame]]) -> None:
         self._frames = [tuple(shard) for shard in frames]
         self._kept: tuple[int, list[PlannedSource]] | None = None
 
     @classmethod
     def of(cls, shards: Iterable[Sequence[PlannedSource]]) -> "Shards":
-        return cls([Frame.of(shard)] for shard in shards)
+        return cls([SourceFrame.of(shard)] for shard in shards)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -117,7 +117,7 @@ class Shards(Sequence[list[PlannedSource]]):
     def num_sources(self) -> int:
         return sum(map(self.num_sources_of, range(len(self))))
 
-    def frames(self, index: int) -> tuple[Frame, ...]:
+    def frames(self, index: int) -> tuple[SourceFrame, ...]:
         """The frames of a shard. No group of sources that may have the same bytes lies in two of them."""
         return self._frames[index]
 
@@ -129,7 +129,7 @@ class Shards(Sequence[list[PlannedSource]]):
 
     def mapped(self, change: Callable[[PlannedSource], PlannedSource]) -> "Shards":
         """The same sources in the same frames, each as `change` makes it."""
-        return Shards([Frame.of(list(map(change, frame.sources()))) for frame in shard] for shard in self._frames)
+        return Shards([SourceFrame.of(list(map(change, frame.sources()))) for frame in shard] for shard in self._frames)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

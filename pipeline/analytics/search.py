@@ -18,8 +18,8 @@ from pipeline.analytics.search_index import (
     IndexBusy,
     Marked,
     Marker,
+    OnProgress,
     PageKey,
-    Progress,
     Refreshed,
     SearchIndex,
     index_folder,
@@ -56,7 +56,7 @@ class Found(NamedTuple):
     refreshed: Refreshed
 
 
-def search(output: str, text: str, *, limit: int, on_progress: Progress) -> Found:
+def search(output: str, text: str, *, limit: int, on_progress: OnProgress) -> Found:
     """The best `limit` of the current pages that have all the words of `text`. The index is made, or brought up to date, first.
 
     Raises OperatorError, StoreError.
@@ -72,7 +72,7 @@ def search(output: str, text: str, *, limit: int, on_progress: Progress) -> Foun
     return Found(num_pages, [place for place, _ in found], [marks for _, marks in found], refreshed)
 
 
-def _refreshed(index: SearchIndex, connection: duckdb.DuckDBPyConnection, fingerprint: str, on_progress: Progress) -> Refreshed:
+def _refreshed(index: SearchIndex, connection: duckdb.DuckDBPyConnection, fingerprint: str, on_progress: OnProgress) -> Refreshed:
     """A search beside one that is at the index takes it as it stands, where it was ever made. Raises IndexBusy."""
     if index.is_current(fingerprint):
         return Refreshed(0, 0)

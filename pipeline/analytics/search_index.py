@@ -68,7 +68,7 @@ class IndexBusy(OperatorError):
     """Another process brings it up to date."""
 
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 class SearchIndex:

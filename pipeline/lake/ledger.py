@@ -18,10 +18,10 @@ from schemas.plan import CommittedCounts, Disappearance, Manifest, SourceFailure
 from schemas.source import Source
 from workers.sources.listing import Listing
 
-Asked = frozenset[tuple[str, str | None]]
+AskedUnder = frozenset[tuple[str, str | None]]
 """Pairs of (recipe_id, page range) under which all of a source was read. The page range None means every page."""
 
-_NOTHING: Asked = frozenset()
+_NOTHING: AskedUnder = frozenset()
 
 
 class Answers:
@@ -67,7 +67,7 @@ class SourceState:
         return Source(uri=self.uri, etag=self.etag, size_bytes=self.size_bytes, last_modified=last_modified)
 
     @property
-    def whole(self) -> Asked:
+    def whole(self) -> AskedUnder:
         parts = [answers.whole for answers in (self.of_bytes, self.of_source) if answers]
         return parts[0] if len(parts) == 1 else _NOTHING.union(*parts)
 
@@ -79,7 +79,7 @@ class SourceState:
         return [failure for failure in self.failures if KINDS[failure.kind].is_transient]
 
 
-def missing_tasks(whole: Asked, recipe_ids: Mapping[Task, str], page_range: str | None) -> list[Task]:
+def missing_tasks(whole: AskedUnder, recipe_ids: Mapping[Task, str], page_range: str | None) -> list[Task]:
     return [
         task for task, recipe_id in recipe_ids.items() if (recipe_id, None) not in whole and (recipe_id, page_range) not in whole
     ]
@@ -92,7 +92,7 @@ class Ledger:
         self._newest: dict[str, SourceState] = {}
         self._documents: dict[str, Answers] = {}
         self._deleted: set[str] = set()
-        self._wholes: dict[Asked, Asked] = {}
+        self._wholes: dict[AskedUnder, AskedUnder] = {}
         """One shared object for each combination, because most sources have the same."""
         self.asked_before: dict[tuple[str, str], dict[Task, str]] = {}
         """See `pipeline.planning.carry_over.asked_before`."""

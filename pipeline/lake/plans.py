@@ -29,7 +29,7 @@ from pipeline.object_store.stored_objects import read_model, read_object
 from schemas.errors import OperatorError
 from schemas.failure import Task
 from schemas.plan import Disappearance, Manifest, Plan, PlanHead, Recipe
-from schemas.planned import Frame, Shards
+from schemas.planned import Shards, SourceFrame
 from schemas.settings import PlanSettings
 from schemas.tables import TABLES
 
@@ -135,7 +135,7 @@ def _read_sources(store: Store, stored: _Stored, frames: list[list[tuple[int, in
         if hashlib.sha256(body).hexdigest() != stored.sources_sha256:
             raise ValueError("its content is not what it was written with")
         rest = BytesIO(body)
-        return Shards([Frame(number, size, rest.read(length)) for number, size, length in shard] for shard in frames)
+        return Shards([SourceFrame(number, size, rest.read(length)) for number, size, length in shard] for shard in frames)
 
     try:
         return read_object(store, path, parse, "the sources of a plan", remedy)

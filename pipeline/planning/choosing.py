@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.lake.ledger import Asked, Ledger, SourceState, missing_tasks
+from pipeline.lake.ledger import AskedUnder, Ledger, SourceState, missing_tasks
 from pipeline.lake.staging import this_version
 from pipeline.planning.duplicates import group_by_bytes
 from pipeline.planning.intake import Taken
 from schemas.failure import FailureKind, Task
 from schemas.plan import Recipe, SourceFailure
-from schemas.planned import Frame, PlannedSource, Shards, encoded
+from schemas.planned import PlannedSource, Shards, SourceFrame, encoded
 from schemas.settings import PlanSettings
 from schemas.source import Source
 
@@ -88,7 +88,7 @@ class _Chooser:
     ) -> None:
         self._ledger, self._recipes, self._settings, self._range, self._counts = ledger, recipes, settings, page_range, counts
         self._recipe_ids = {task: recipe.recipe_id for task, recipe in recipes.items()}
-        self._missing: dict[Asked, list[Task]] = {}
+        self._missing: dict[AskedUnder, list[Task]] = {}
         """Missing tasks by what was asked before, kept because most sources were asked the same."""
 
     def choose(self, source: Source, newest: SourceState | None) -> PlannedSource | None:
@@ -147,7 +147,7 @@ class _Chooser:
             if state is not None and state.of_bytes is not None:
                 state.of_bytes.is_claimed = True
 
-    def _missing_tasks(self, whole: Asked) -> list[Task]:
+    def _missing_tasks(self, whole: AskedUnder) -> list[Task]:
         if self._settings.redo == "all":
             return list(self._recipes)
         missing = self._missing.get(whole)
@@ -212,14 +212,14 @@ def make_shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> Sha
         sizes.append(item.source.size_bytes)
         open_sizes.append(item.source.size_bytes if item.document_id is None else 0)
         etags.append(hash(item.source.etag))
-    frames: list[list[Frame]] = []
+    frames: list[list[SourceFrame]] = []
     num_sources = num_bytes = 0
     pending: list[int] = []
     """Sources of the next frame of the last shard."""
 
     def close_frame() -> None:
         if pending:
-            frames[-1].append(Frame.of_lines([lines[index] for index in pending], sum(sizes[index] for index in pending)))
+            frames[-1].append(SourceFrame.of_lines([lines[index] for index in pending], sum(sizes[index] for index in pending)))
             pending.clear()
 
     for group in group_by_bytes(open_sizes, etags):

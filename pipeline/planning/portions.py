@@ -15,7 +15,7 @@ from pipeline.planning.chunks import Work
 from pipeline.planning.duplicates import group_twins
 from schemas.frozen import Frozen
 from schemas.plan import Plan
-from schemas.planned import Frame, PlannedSource, unpacked
+from schemas.planned import PlannedSource, SourceFrame, unpacked
 
 _PORTIONS_PER_CPU = 8
 _PORTIONS_PER_SIZE = 8
@@ -79,11 +79,13 @@ def portions(plan: Plan, progress: Mapping[int, ShardProgress], num_cpus: int) -
                 yield from _divided(plan, shard, indexes, frame, sizes)
 
 
-def _divided(plan: Plan, shard: ShardProgress, indexes: Sequence[int], frame: Frame, sizes: Iterator[int]) -> Iterator[Portion]:
+def _divided(
+    plan: Plan, shard: ShardProgress, indexes: Sequence[int], frame: SourceFrame, sizes: Iterator[int]
+) -> Iterator[Portion]:
     """Portions of up to so many sources (more where they may have the same bytes) of what is left of a frame."""
     sources = frame.sources()
     for some in _batches(_left(shard, indexes, sources), sizes):
-        yield _portion(plan, shard, [indexes[index] for index in some], Frame.of([sources[index] for index in some]).body)
+        yield _portion(plan, shard, [indexes[index] for index in some], SourceFrame.of([sources[index] for index in some]).body)
 
 
 def _left(shard: ShardProgress, indexes: Sequence[int], sources: Sequence[PlannedSource]) -> Iterator[list[int]]:

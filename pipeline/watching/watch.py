@@ -75,7 +75,7 @@ def watch(input: str, settings: Settings, work: Actions, *, queue: Queue | None 
     reported and tried again, `watch.max_failures` times: failures of later runs, and a store that does not answer.
     """
     if queue is not None and not input.startswith("s3://"):
-        raise OperatorError(f"A queue tells of objects in a bucket, and the input {input} is none.")
+        raise OperatorError(f"A queue announces objects in a bucket, and the input {input} is none.")
     if (redo := settings.plan.redo) in ("all", "failed"):
         raise OperatorError(
             f"plan.redo = {redo} would read the same again at every wake: `pagefold run --redo {redo}` does it once."

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pipeline.cluster.readiness import report_through
 from pipeline.reporting.json_log import send_log_records
 from pipeline.stages.setups import RenderSetup
-from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start
+from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, LogMessage, Message, Receipts, Report, Start
 from pipeline.ways.no_pandas import leave_out_pandas
 from workers.contained import sentence
 from workers.rendering.render_process import RenderStartError
@@ -47,7 +47,7 @@ class _Child:
         leave_out_pandas()
         start: Start = pickle.load(self._orders)
         report_through(lambda name, reader: self._send(Report(name, reader)))
-        send_log_records(lambda record: self._send(Record(record)), run_id=start.context.run_id)
+        send_log_records(lambda record: self._send(LogMessage(record)), run_id=start.context.run_id)
         error: BaseException | None = None
         try:
             self._work(start)

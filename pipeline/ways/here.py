@@ -22,7 +22,7 @@ from pipeline.cluster.readiness import Reader
 from pipeline.committer import Compaction, compacting_threads, compaction
 from pipeline.reporting.observer import Observer, StageLoad
 from pipeline.stages.context import Context
-from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, Message, Receipts, Record, Report, Start, receive
+from pipeline.ways.messages import END_OF_ROWS, Ended, Loads, LogMessage, Message, Receipts, Report, Start, receive
 from pipeline.ways.way import TICK_S, Rows
 from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_full
 from schemas.receipt import Receipt
@@ -103,7 +103,7 @@ class Here:
                 self._readers[f"{reader.process} {name}"] = reader
             case Loads(loads):
                 self._loads = loads
-            case Record(record):
+            case LogMessage(record):
                 logging.getLogger(record.name).handle(record)
             case Ended(error) if error is not None:
                 if is_disk_full(error):

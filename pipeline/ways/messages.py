@@ -35,7 +35,7 @@ class Loads(NamedTuple):
     loads: list[StageLoad]
 
 
-class Record(NamedTuple):
+class LogMessage(NamedTuple):
     record: logging.LogRecord
 
 
@@ -45,7 +45,7 @@ class Ended(NamedTuple):
     error: BaseException | None
 
 
-Message = Receipts | Report | Loads | Record | Ended
+Message = Receipts | Report | Loads | LogMessage | Ended
 
 
 def receive(messages: "Connection[Any, Any]") -> Message:

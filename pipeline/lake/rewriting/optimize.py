@@ -44,7 +44,7 @@ class Optimized:
     """Why the call ended early; None if it did not."""
 
 
-Progress = Callable[[Optimized], None]
+OnProgress = Callable[[Optimized], None]
 
 
 def look(store: Store, settings: OutputSettings) -> Optimized:
@@ -62,7 +62,7 @@ def look(store: Store, settings: OutputSettings) -> Optimized:
     return done
 
 
-def optimize(store: Store, settings: OutputSettings, *, run_id: str, on_progress: Progress = lambda done: None) -> Optimized:
+def optimize(store: Store, settings: OutputSettings, *, run_id: str, on_progress: OnProgress = lambda done: None) -> Optimized:
     """Raises LeaseHeld while a run is at work, LeaseLost, Damaged, StoreError; OperatorError if OUT is no output."""
     check_output(store)
     done = Optimized(store.root, is_dry_run=False)
@@ -77,7 +77,7 @@ def optimize(store: Store, settings: OutputSettings, *, run_id: str, on_progress
 
 
 def optimize_under(
-    store: Store, settings: OutputSettings, check: Callable[[], None], done: Optimized, on_progress: Progress = lambda done: None
+    store: Store, settings: OutputSettings, check: Callable[[], None], done: Optimized, on_progress: OnProgress = lambda done: None
 ) -> None:
     """The same without a lease of its own; `check` raises if the caller's is lost."""
     if plan := unfinished_plan(store):

@@ -21,7 +21,7 @@ _LINEAGE = [field.name for field in fields(Lineage)]
 _READING = [field.name for field in fields(Reading)]
 _log = logging.getLogger(__name__)
 
-Block = Mapping[str, Any]
+BlockRow = Mapping[str, Any]
 
 
 class _Open(NamedTuple):
@@ -60,7 +60,7 @@ class TableRows:
         waiting, self._waiting, self._open = self._waiting, [], None
         return waiting
 
-    def _add_page(self, page: list[Block]) -> tuple[list[TableRecord], list[TableCellRecord]]:
+    def _add_page(self, page: list[BlockRow]) -> tuple[list[TableRecord], list[TableCellRecord]]:
         tables = [
             (place, block, _cells_of(block)) for place, block in enumerate(page) if block["kind"] == "table" and block["html"]
         ]
@@ -77,8 +77,8 @@ class TableRows:
         return known, cells
 
 
-def _pages(rows: list[dict[str, Any]]) -> Iterator[list[Block]]:
-    page: list[Block] = []
+def _pages(rows: list[dict[str, Any]]) -> Iterator[list[BlockRow]]:
+    page: list[BlockRow] = []
     for row in rows:
         if page and (row["source_id"], row["page_index"]) != (page[0]["source_id"], page[0]["page_index"]):
             yield page
@@ -87,7 +87,7 @@ def _pages(rows: list[dict[str, Any]]) -> Iterator[list[Block]]:
     yield page
 
 
-def _goes_on(before: _Open, page: list[Block], place: int, table: TableCells) -> bool:
+def _goes_on(before: _Open, page: list[BlockRow], place: int, table: TableCells) -> bool:
     """The first table of the page has as many columns as the last one of the page before, and no other header; only margins stand
     above it."""
     return (
@@ -98,7 +98,7 @@ def _goes_on(before: _Open, page: list[Block], place: int, table: TableCells) ->
     )
 
 
-def _cells_of(block: Block) -> TableCells:
+def _cells_of(block: BlockRow) -> TableCells:
     """Odd content costs the table its cells, never the commit."""
     try:
         return table_cells(block["html"], is_literal=block["engine"] in _LITERAL)
@@ -117,7 +117,7 @@ def _header(table: TableCells) -> tuple[str, ...]:
     return tuple(cell.text for cell in table.cells if cell.row_index < table.num_header_rows)
 
 
-def _caption(page: list[Block], place: int) -> str | None:
+def _caption(page: list[BlockRow], place: int) -> str | None:
     """The caption right above the table, else right below it."""
     for near in (place - 1, place + 1):
         if 0 <= near < len(page) and page[near]["kind"] == "caption":
@@ -125,7 +125,7 @@ def _caption(page: list[Block], place: int) -> str | None:
     return None
 
 
-def _record(block: Block, table: TableCells, index: int, caption: str | None) -> TableRecord:
+def _record(block: BlockRow, table: TableCells, index: int, caption: str | None) -> TableRecord:
     box = [block[side] for side in BOX]
     ambiguous = any("number_ambiguous" in cell.flags for cell in table.cells)
     return TableRecord(

@@ -21,7 +21,7 @@ from workers.engines.classic.legible import MIN_BANDS, Legible, legible
 from workers.engines.classic.letters import language_lacking
 from workers.engines.classic.mending import mend
 from workers.engines.classic.models import model_paths
-from workers.engines.classic.other_scripts import OtherScripts, Reading, Unread
+from workers.engines.classic.other_scripts import OtherScripts, ScriptReading, Unread
 from workers.engines.classic.ppocr import READ_SCORE, OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.tesseract import find_tesseract
 from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
@@ -145,7 +145,7 @@ class ClassicEngine:
         """The language whose letters PP-OCR left out of what it read."""
         return language_lacking(" ".join(line.text for line in found.lines), self._ocr.dictionary)
 
-    def _sure(self, other: Reading) -> Legible:
+    def _sure(self, other: ScriptReading) -> Legible:
         kept = [line for line in other.page.lines if line.confidence >= self._settings.min_confidence]
         return Legible(kept, len(other.page.lines) - len(kept), 0, False, 1.0)
 

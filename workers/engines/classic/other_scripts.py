@@ -53,7 +53,7 @@ _WITHIN_EVERY = 60
 
 
 @dataclass(frozen=True)
-class Reading:
+class ScriptReading:
     page: OcrPage
     read_by: str
     """Program, version and data."""
@@ -75,7 +75,7 @@ class OtherScripts:
         installed = tesseract.languages if tesseract else ()
         self.languages = tuple(name for name in installed if languages is None or name in languages)
 
-    def read(self, rgb: Pixels, page: OcrPage, lacking: str | None, *, is_likely: bool = True) -> Reading | Unread:
+    def read(self, rgb: Pixels, page: OcrPage, lacking: str | None, *, is_likely: bool = True) -> ScriptReading | Unread:
         """`page`: what PP-OCR made of it. `lacking`: the language of the Latin script whose letters it left out; None: the page
         is in another script, or illegible. Not `is_likely`: rather it is a picture."""
         if self._tesseract is None or not self.languages:
@@ -89,16 +89,16 @@ class OtherScripts:
         except TesseractError as error:
             return Unread(str(error))
 
-    def _lacking(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage, language: str) -> Reading | Unread:
+    def _lacking(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage, language: str) -> ScriptReading | Unread:
         found = scripts.languages_for_latin(language, self.languages)
         if not found:
             return Unread(_nothing_installed(language))
         lines = tesseract.read(turned_pixels(rgb, page.rotation), found[0])
         if _score(lines) < MIN_PAGE:
             return Unread(f"{LACKING[language].name}, of which Tesseract read nothing that it is sure of")
-        return Reading(_placed(lines, rgb, page.rotation), tesseract.name_of(found[0]), language)
+        return ScriptReading(_placed(lines, rgb, page.rotation), tesseract.name_of(found[0]), language)
 
-    def _other(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage, *, is_likely: bool) -> Reading | Unread:
+    def _other(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage, *, is_likely: bool) -> ScriptReading | Unread:
         seen = tesseract.orientation(_window(rgb, 3))
         script = scripts.script_named(seen.script) if seen else None
         rotation = seen.rotation if seen and seen.confidence >= _MIN_TURN else page.rotation
@@ -129,7 +129,7 @@ class OtherScripts:
         is_in_script = _share_of_script(lines, _script_of(language)) >= MIN_SHARE and _has_its_words(lines, language)
         if not is_in_script or _score(lines) < (MIN_PAGE if is_proposed else MIN_SAMPLE):
             return Unread(f"Tesseract read it as `{language}`, and is not sure of it")
-        return Reading(_placed(lines, rgb, rotation), tesseract.name_of(language), None)
+        return ScriptReading(_placed(lines, rgb, rotation), tesseract.name_of(language), None)
 
     def _best(self, tesseract: Tesseract, upright: Pixels, languages: Sequence[str], enough: float = 1.0) -> tuple[str, float]:
         """Of these languages the one whose model reads a sample best, and its score; "" and 0 where none reads anything. The first

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from schemas.page import Box
-from workers.engines.classic.other_scripts import OtherScripts, Reading, Unread
+from workers.engines.classic.other_scripts import OtherScripts, ScriptReading, Unread
 from workers.engines.classic.ppocr import OcrLine, OcrPage
 from workers.engines.classic.tesseract import Orientation, TesseractError
 
@@ -57,7 +57,7 @@ def seen(script, confidence=50.0, rotation=0, turn_confidence=20.0):
 
 def test_the_best_of_a_scripts_languages_reads_the_page():
     told = Told({"rus": 0.77, "ukr": 0.95, "hin": 0.2, "eng": 0.3}, seen("Cyrillic"))
-    assert isinstance(read(told), Reading)
+    assert isinstance(read(told), ScriptReading)
     assert told.asked == ["rus", "ukr", "ukr"]
 
 
@@ -70,7 +70,7 @@ def test_sister_languages_are_told_apart_by_their_words():
 
 def test_an_unsure_script_is_tried_against_all_others():
     told = Told({"hin": 0.21, "kor": 0.9, "ara": 0.2}, seen("Devanagari", 3.0))
-    assert isinstance(read(told), Reading)
+    assert isinstance(read(told), ScriptReading)
     assert told.asked[-1] == "kor"
 
 
@@ -84,7 +84,7 @@ def test_what_is_rather_a_picture_is_read_only_where_its_script_is_sure():
     assert OtherScripts(unsure, None).read(PAGE, NOTHING_READ, None, is_likely=False) == Unread("a picture")
     assert unsure.asked == []
     sure = Told({"hin": 0.9}, seen("Devanagari", 50.0))
-    assert isinstance(OtherScripts(sure, None).read(PAGE, NOTHING_READ, None, is_likely=False), Reading)
+    assert isinstance(OtherScripts(sure, None).read(PAGE, NOTHING_READ, None, is_likely=False), ScriptReading)
 
 
 def test_a_page_that_no_language_fits_is_not_read():
@@ -111,7 +111,7 @@ def test_without_tesseract_the_reason_names_what_to_install(lacking, package):
 def test_a_language_of_the_latin_script_is_read_by_its_own_data_or_the_scripts(installed, language):
     told = Told(dict.fromkeys(installed, 0.9))
     reading = read(told, lacking="vi")
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, ScriptReading)
     assert (reading.language, told.asked) == ("vi", [language])
 
 
@@ -137,7 +137,7 @@ def test_english_beside_another_script_is_read_with_it():
 
 def test_a_page_that_lies_on_its_side_is_turned_and_its_boxes_are_turned_back():
     reading = read(Told({"heb": 0.9}, seen("Hebrew", rotation=90)))
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, ScriptReading)
     assert (reading.page.rotation, reading.page.width_px, reading.page.height_px) == (90, 1600, 1000)
     assert reading.page.lines[0].box == Box(10, 1300, 40, 1500)
 
@@ -153,7 +153,7 @@ def test_thai_has_the_words_of_thai_or_it_is_another_script(text, is_thai):
 
     found = OtherScripts(told, None).read(PAGE, NOTHING_READ, None)
 
-    assert isinstance(found, Reading if is_thai else Unread)
+    assert isinstance(found, ScriptReading if is_thai else Unread)
 
 
 def test_a_script_that_is_surer_is_taken_whatever_is_tried_first():
@@ -161,5 +161,5 @@ def test_a_script_that_is_surer_is_taken_whatever_is_tried_first():
 
     found = OtherScripts(told, None).read(PAGE, NOTHING_READ, None)
 
-    assert isinstance(found, Reading)
+    assert isinstance(found, ScriptReading)
     assert {line.text[0] for line in found.page.lines} == {"ა"}

@@ -22,7 +22,7 @@ from workers.engines.ovis.decoding.kernels import PAGE_TOKENS, TOLERANCE, clocke
 
 log = logging.getLogger(__name__)
 
-Record = Callable[[Callable[[], None]], Callable[[], None]]
+Recorder = Callable[[Callable[[], None]], Callable[[], None]]
 """Runs a function once or more, and gives a function that repeats its work on the current content of the same places."""
 
 SIZES = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -64,7 +64,7 @@ def shapes_up_to(max_batch: int, *, has_drafts: bool) -> list[Shape]:
 class DecodeGraphs:
     """Recorded decode steps, to be set as `Decoder.recorded`. `add` records a shape. `shapes`: all that may be added."""
 
-    def __init__(self, decoder: Decoder, shapes: Sequence[Shape], record: Record) -> None:
+    def __init__(self, decoder: Decoder, shapes: Sequence[Shape], record: Recorder) -> None:
         self._decoder, self._record = decoder, record
         self._width = -(-decoder.max_tokens // decoder.block_tokens)
         whole = {"dtype": torch.long, "device": decoder.device}
@@ -156,7 +156,7 @@ class DecodeGraphs:
         return np.concatenate(places) if places else np.empty(0, dtype=np.int64)
 
 
-def cuda_recorder() -> Record:
+def cuda_recorder() -> Recorder:
     """A recorder of CUDA graphs. The graphs share one pool of memory, because they run one after the other."""
     pool = torch.cuda.graph_pool_handle()
 
@@ -178,7 +178,7 @@ def cuda_recorder() -> Record:
 
 @torch.inference_mode()
 def record_decode(
-    decoder: Decoder, max_batch: int, *, has_drafts: bool = False, record: Record | None = None
+    decoder: Decoder, max_batch: int, *, has_drafts: bool = False, record: Recorder | None = None
 ) -> DecodeGraphs | None:
     """Recorded steps for the shapes at which they are correct and faster; None if there are none. That is so without CUDA, without
     a decode kernel that takes lengths from the device, with sliding windows, and if recording fails, which the log says.

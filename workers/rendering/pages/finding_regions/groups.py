@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from schemas.page import Box
 from workers.rendering.pages.finding_regions.drawings import Mark, around_marks
-from workers.rendering.pages.finding_regions.page_lines import PageText, gap
+from workers.rendering.pages.finding_regions.page_lines import PageWords, gap
 
 APART_PT = 30.0
 APART_SHARE = 1.2
@@ -22,7 +22,7 @@ MAX_CLUSTERS = 150
 Cluster = tuple[Box, Sequence[Mark]]
 
 
-def joined_clusters(found: Sequence[Cluster], text: PageText) -> list[Cluster]:
+def joined_clusters(found: Sequence[Cluster], text: PageWords) -> list[Cluster]:
     """Those that stand in line, close to each other and in the same colours, and an axis or colour bar beside its chart, as one."""
     if len(found) > MAX_CLUSTERS:
         return list(found)
@@ -36,7 +36,7 @@ def joined_clusters(found: Sequence[Cluster], text: PageText) -> list[Cluster]:
     return done
 
 
-def _belong(one: Cluster, other: Cluster, text: PageText) -> bool:
+def _belong(one: Cluster, other: Cluster, text: PageWords) -> bool:
     apart = gap(one[0], other[0])
     narrowest = min(one[0].width, one[0].height, other[0].width, other[0].height)
     if apart > max(APART_PT, APART_SHARE * narrowest):
@@ -72,7 +72,7 @@ def _is_drawn(cluster: Cluster) -> bool:
     return min(cluster[0].width, cluster[0].height) > THIN_PT and any(mark.shape != "rule" for mark in cluster[1])
 
 
-def _has_prose(one: Box, other: Box, text: PageText) -> bool:
+def _has_prose(one: Box, other: Box, text: PageWords) -> bool:
     """Lies running text in the box around both, or more of any text than charts have?"""
     whole = one.union(other)
     return text.share_of(whole) > 0.22 or any(line.is_prose and whole.intersection(line.box).area > 0 for line in text.lines)

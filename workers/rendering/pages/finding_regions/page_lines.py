@@ -29,7 +29,7 @@ class Line(NamedTuple):
         return self.num_words > 4 and self.num_numbers * 2 < self.num_words
 
 
-class PageText:
+class PageWords:
     """The words of a page, and what is asked of them again and again; most pages ask for little."""
 
     def __init__(self, words: Sequence[Word]) -> None:

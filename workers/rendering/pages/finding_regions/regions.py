@@ -16,7 +16,7 @@ from schemas.page import Box, Word
 from schemas.settings import RegionSettings
 from workers.rendering.pages.finding_regions.drawings import Mark, around_marks, clusters, evidence, page_marks
 from workers.rendering.pages.finding_regions.groups import joined_clusters, with_legends
-from workers.rendering.pages.finding_regions.page_lines import Line, PageText, around, contains_centre
+from workers.rendering.pages.finding_regions.page_lines import Line, PageWords, around, contains_centre
 from workers.rendering.pages.finding_regions.panels import panels
 from workers.rendering.pages.finding_regions.region_labels import captions_of, with_labels
 from workers.rendering.pages.finding_regions.rulers import rulers
@@ -84,7 +84,7 @@ def find_regions(view: PageView, settings: RegionSettings) -> list[FoundRegion]:
     if not settings.enabled:
         return []
     page_box = Box(0, 0, view.page.rect.width, view.page.rect.height)
-    text = PageText(view.words)
+    text = PageWords(view.words)
     images = _image_candidates(view, page_box, settings)
     drawings, others = _drawing_candidates(view.page, page_box, text, settings)
     cores = _merged([*images, *drawings], SAME_CORE)
@@ -159,7 +159,7 @@ def _looks_drawn(view: PageView, box_pt: Box, page_box: Box) -> bool:
 class _Charts:
     """Which of a page's drawings may be charts."""
 
-    def __init__(self, page_box: Box, text: PageText, min_side_pt: float) -> None:
+    def __init__(self, page_box: Box, text: PageWords, min_side_pt: float) -> None:
         self._page_box, self._text, self._min_side_pt = page_box, text, min_side_pt
 
     def is_chart(self, box: Box, marks: Sequence[Mark]) -> bool:
@@ -209,7 +209,7 @@ def _num_letters(marks: Sequence[Mark]) -> int:
 
 
 def _drawing_candidates(
-    page: pymupdf.Page, page_box: Box, text: PageText, settings: RegionSettings
+    page: pymupdf.Page, page_box: Box, text: PageWords, settings: RegionSettings
 ) -> tuple[list[Candidate], list[Box]]:
     """Clusters of drawings that may be charts, legends included; and the boxes of the other clusters with text in them."""
     unrotated = Box(*(page.rect * page.derotation_matrix).normalize())

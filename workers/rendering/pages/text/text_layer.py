@@ -315,7 +315,7 @@ def _add_word(
             text.num_hidden += num_alike
         else:
             text.size_chars[look.size_pt] += num_alike
-    if cleaned := clean_text(spelled):
+    if cleaned := clean_layer_text(spelled):
         first = next((look for _, look in looks if not look.is_raised), looks[0][1])
         text.words.append(Word(cleaned, left, top, right, bottom, block, line, first.size_pt, first.style, first.font))
 
@@ -330,7 +330,7 @@ def _spelled(joined: str, looks: Sequence[tuple[int, _Look]]) -> str:
     return spelled
 
 
-def clean_text(text: str) -> str:
+def clean_layer_text(text: str) -> str:
     """Without control characters; a soft hyphen is a hyphen at the end and nothing inside; a lone surrogate becomes U+FFFD."""
     if text.isascii() and text.isprintable():
         return text

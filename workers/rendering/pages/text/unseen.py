@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from schemas.page import DOWN, INVISIBLE, MAX_CHARS, MAX_WORDS, UP, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
-from workers.rendering.pages.text.text_layer import PdfText, clean_text, is_unmapped
+from workers.rendering.pages.text.text_layer import PdfText, clean_layer_text, is_unmapped
 
 MAX_RANGE = 4
 """Of 255: grey levels that differ by no more are one colour to an eye."""
@@ -104,7 +104,7 @@ def _clipped_words(page: pymupdf.Page, shown: pymupdf.TextPage, page_pt: Box) ->
         box = Box(*(pymupdf.Rect(corners) * page.rotation_matrix))
         if left[text] > 0 and any(map(str.isalnum, text)) and box.intersection(page_pt).area > 0:
             left[text] -= 1
-            spelled = clean_text(text)
+            spelled = clean_layer_text(text)
             found.append(Word(spelled, *box.intersection(page_pt), block, line, max(box.height, 0.0)))
     return found[:MAX_SUSPECTS]
 

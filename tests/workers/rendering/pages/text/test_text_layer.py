@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box, Word
-from workers.rendering.pages.text.text_layer import clean_text, read_words
+from workers.rendering.pages.text.text_layer import clean_layer_text, read_words
 from workers.rendering.pages.text.torn_lines import down_lines, whole_words
 
 PAGE = Box(0, 0, 100, 100)
@@ -79,8 +79,8 @@ def test_characters_without_a_meaning_are_counted(char: str, unmapped: int) -> N
     ],
 )
 def test_text_is_cleaned(chars: str, expected: str) -> None:
-    assert clean_text(chars) == expected
-    clean_text(chars).encode("utf-8")
+    assert clean_layer_text(chars) == expected
+    clean_layer_text(chars).encode("utf-8")
 
 
 @pytest.mark.parametrize(
