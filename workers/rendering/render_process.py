@@ -73,8 +73,9 @@ class RenderProcess:
         self._process.kill()
 
     def is_fit(self) -> bool:
-        """True if the child is alive and has used less than half of the memory that it may add."""
-        if self._process.poll() is not None:
+        """True if the child is alive, and not killed by a clock that ran out just after its answer, and has used less than half of
+        the memory that it may add."""
+        if self._timed_out or self._process.poll() is not None:
             return False
         return sandbox.address_space_bytes(self.pid) - self._first_bytes < self._settings.memory_bytes // 2
 
