@@ -1,5 +1,7 @@
 """What Prometheus sees of a run: counts from receipts, gauges while it lasts, a file when it has ended, and a real scrape."""
 
+import contextlib
+import random
 import socket
 import subprocess
 import sys
@@ -215,9 +217,12 @@ class Scraper(Silent):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that no client on this machine is given, so it is still free when it is taken."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports are taken")
 
 
 @pytest.mark.ray
