@@ -31,8 +31,7 @@ _log = logging.getLogger(__name__)
 
 _MAX_DEATHS = 8
 """Number of pages in a row, none read in between, that kill the reader process before the engine is held responsible. Each has
-killed
-it twice while it was read alone, and each death costs a start of the engine."""
+killed it twice while it was read alone, and each death costs a start of the engine."""
 _REPORT_EVERY_S = 2.0
 
 

@@ -22,8 +22,7 @@ class OperatorError(Exception):
 
 class EndsRun(Exception):
     """A trouble that is no page's fault: with the store, the lease, the cache, or an engine that does not start. It is not caught
-    at
-    the border of a page, and ends the run with one sentence."""
+    at the border of a page, and ends the run with one sentence."""
 
     exit_code: ClassVar[int] = EXIT_OPERATOR
     """EXIT_INCOMPLETE in subclasses for which the same command may succeed later."""

@@ -142,8 +142,7 @@ _ROWS_AT_ONCE = 10_000
 @cache
 def arrow_schema(table: str) -> pa.Schema:
     """The schema of one table, with the descriptions and the schema version in its metadata. It is cached, because every chunk
-    needs
-    it and making it takes 0.2 ms."""
+    needs it and making it takes 0.2 ms."""
     columns = [
         pa.field(column.name, column.type, nullable=column.nullable, metadata={"description": column.description})
         for column in COLUMNS[table]

@@ -132,8 +132,7 @@ def commit_disappearances(store: Store, plan: Plan, run_id: str, check: Callable
 
 def delete_staging(store: Store, plan: Plan, shard_index: int, compacted: Compacted | None = None) -> None:
     """Deletes staged chunks after their commit: those of a part with its cover, else all of the shard. Chunks that a worker of a
-    dead
-    run stages later are never read, and `pagefold gc` removes them."""
+    dead run stages later are never read, and `pagefold gc` removes them."""
     if compacted is not None and compacted.part is not None:
         chunks = [staged_path(plan.plan_id, shard_index, name) for name in compacted.chunks]
         store.delete([*chunks, cover_path(plan.plan_id, shard_index, compacted.part)])

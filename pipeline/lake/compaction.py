@@ -88,8 +88,7 @@ class Compacted(NamedTuple):
 
 class Strangers(Exception):
     """Staged chunks that do not belong to the plan: their source, version, attempt or recipe is another, or the chunks of one
-    source
-    are of different bytes."""
+    source are of different bytes."""
 
     def __init__(self, names: list[ChunkName]) -> None:
         super().__init__(names)

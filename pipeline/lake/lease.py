@@ -183,8 +183,7 @@ def steady_s() -> float:
 
 def _read(store: Store, *, is_last: bool = False) -> tuple[LeaseBody, Versioned] | None:
     """The lease as it is stored; None if there is none. A lease that does not parse is read once more (`is_last`) before it is
-    called
-    broken, so that nobody removes a good lease because of one broken transfer."""
+    called broken, so that nobody removes a good lease because of one broken transfer."""
     try:
         versioned = store.get_versioned(LEASE)
     except FileNotFoundError:

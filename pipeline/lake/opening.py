@@ -32,8 +32,7 @@ _CLOCKS_APART_S = 30
 
 def probe_store(store: Store) -> None:
     """Checks that of racing creates and replaces exactly one wins, and that an old ETag loses. Raises StoreError with a clear
-    sentence.
-    It also removes what killed runs left half-written.
+    sentence. It also removes what killed runs left half-written.
 
     The race is run twice, because a store that checks and writes in two steps may pass once by luck.
     """

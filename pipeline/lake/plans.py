@@ -145,8 +145,7 @@ def _read_sources(store: Store, stored: _Stored, frames: list[list[tuple[int, in
 
 def find_unfinished(store: Store, numbers: Sequence[str], listed: Listed | None = None) -> Unfinished | None:
     """The unfinished plan; None if there is none. Only the newest can be unfinished, because a new plan is made after the one
-    before
-    was finished or abandoned."""
+    before was finished or abandoned."""
     if not numbers:
         return None
     manifests = list_manifests(store) if listed is None else listed
@@ -169,8 +168,7 @@ def _committed(manifests: Iterable[tuple[ManifestName, str]]) -> dict[int | None
 
 def _are_all(store: Store, committed: Mapping[int | None, str]) -> bool:
     """True if every shard of the plan is committed. The number of shards comes from a manifest, because a plan of a hundred
-    thousand
-    sources takes seconds to read. Disappearances need no check, because they are committed before the shards."""
+    thousand sources takes seconds to read. Disappearances need no check, because they are committed before the shards."""
     last = max(index for index in committed if index is not None)
     num_shards = read_manifest(store, committed[last]).num_shards
     return num_shards is not None and len(committed.keys() - {DELETIONS}) == num_shards

@@ -19,8 +19,7 @@ def is_dead(process: str) -> bool:
     """True only if the process is surely dead: it ran on this machine, since this boot, in our namespace, and no longer exists.
 
     False for processes of other machines and of containers with a namespace of their own, because they cannot be seen from here.
-    False
-    also for a process that cannot be examined: too many files are open, or /proc hides other users' processes.
+    False also for a process that cannot be examined: too many files are open, or /proc hides other users' processes.
     """
     before, _, started = process.rpartition("/")
     place, _, pid = before.rpartition("/")

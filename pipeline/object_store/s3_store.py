@@ -122,8 +122,7 @@ class S3Store:
         """The ETag if the object that was met is our own earlier write, whose reply was lost and which botocore has repeated.
 
         Equal bytes show that: leases, plans, manifests and begin markers differ from writer to writer, and for a staged chunk it
-        does
-        not matter which writer wrote the same bytes. Empty bodies show nothing.
+        does not matter which writer wrote the same bytes. Empty bodies show nothing.
         """
         try:
             stored, response = self._get(path)

@@ -184,8 +184,7 @@ def plan_retries(
     ledger: Ledger, recipes: Mapping[Task, Recipe], kinds: Sequence[FailureKind] | None, counts: Counts
 ) -> Iterator[PlannedSource]:
     """Work for every open failure of the given kinds (None: all), with as little of each source as possible. Deleted sources are
-    left
-    out."""
+    left out."""
     for state in sorted(ledger.newest(), key=lambda state: state.uri):
         if ledger.is_deleted(state.uri) or (state.of_bytes is not None and state.of_bytes.is_claimed):
             continue

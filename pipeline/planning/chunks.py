@@ -79,8 +79,7 @@ def _missing(
 
 def _gaps(staged: Iterable[ChunkName], num_pages: int, most: int) -> Iterator[tuple[int, int]]:
     """(first, last) position of the missing chunks, of at most `most` pages, between those that are staged. A chunk ends at a
-    multiple
-    of `most` at the latest, so that the chunks after it are the same in every run."""
+    multiple of `most` at the latest, so that the chunks after it are the same in every run."""
     done = {position for name in staged if name.num_selected == num_pages for position in range(name.first, name.last + 1)}
     first = 0
     while first < num_pages:

@@ -46,8 +46,7 @@ def asked_recipes(settings: Settings, engines: Mapping[Task, EngineInfo]) -> dic
 
 def check_as_planned(info: EngineInfo, recipes: Mapping[Task, Recipe]) -> None:
     """Raises EngineStartError if the engine on this machine would not answer by the planned recipes. The model may have changed
-    under
-    its name since the plan was made, or this machine may differ from the one that planned."""
+    under its name since the plan was made, or this machine may differ from the one that planned."""
     for recipe in recipes.values():
         here = {"vector_version": VECTOR_VERSION} if recipe.engine == VECTOR else _engine_options(recipe.task, info)
         for name, planned in recipe.options.get("engine", {}).items():

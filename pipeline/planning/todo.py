@@ -45,8 +45,7 @@ def new_work(input: str, ledger: Ledger, recipes: Recipes, settings: Settings) -
     """The work that a listing of the input gives.
 
     Raises InputError if the listing breaks off, because a part of it shows neither what is new nor what is gone. Raises
-    OperatorError
-    if it is empty, unless `input.allow_empty`, because a typo or a disk that is not mounted looks the same.
+    OperatorError if it is empty, unless `input.allow_empty`, because a typo or a disk that is not mounted looks the same.
     """
     listing = list_sources(input, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
     counts = Counts()

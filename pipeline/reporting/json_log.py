@@ -1,8 +1,7 @@
 """The JSON log for log collectors: each line is an object that says what happened to which run, document and page.
 
 Events go through `logging`, so warnings of our own modules are among them. Texts from outside (names, messages) are escaped, so
-that
-no line holds a control character or a line break. Settings and prompts are never written, and passwords in URLs are masked.
+that no line holds a control character or a line break. Settings and prompts are never written, and passwords in URLs are masked.
 """
 
 import contextlib

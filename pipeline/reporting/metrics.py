@@ -1,6 +1,5 @@
 """A run's figures for Prometheus. The driver counts all of them from receipts, so they need no metrics agent of Ray's. They are
-served
-while the process lasts, and written to a file for processes that end before a scrape.
+served while the process lasts, and written to a file for processes that end before a scrape.
 """
 
 import contextlib

@@ -15,8 +15,7 @@ _log = logging.getLogger(__name__)
 
 def receipt_of(chunk: Chunk, records: ChunkRecords, **figures: Any) -> Receipt:
     """Gives `make_receipt`, or a minimal receipt if that raises or the driver could not read it, so that a bug in reporting does
-    not
-    cost the chunk."""
+    not cost the chunk."""
     try:
         return Receipt.model_validate_json(make_receipt(chunk, records, **figures).model_dump_json())
     except Exception as error:  # noqa: BLE001 - the border of a chunk

@@ -167,8 +167,7 @@ class Alarm:
     """Waits for a reason to run, and receives messages meanwhile.
 
     Messages about the input are held, those about other objects are deleted. A message that is no event stays hidden and comes
-    again
-    when its time is up, until the dead-letter queue, if there is one, takes it.
+    again when its time is up, until the dead-letter queue, if there is one, takes it.
     """
 
     def __init__(

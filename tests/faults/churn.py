@@ -1,12 +1,10 @@
 """A drop folder grows and changes while runs read it, overlap and are killed. In the end the views must equal those of one clean
-run
-over the final folder.
+run over the final folder.
 
     python -m tests.faults.churn --polls 20
 
 S3 is moto's. Files are added, overwritten, copied, deleted and put back, also while runs are at work. The program exits with 1 if
-the
-views differ, or a key is in a table twice.
+the views differ, or a key is in a table twice.
 """
 
 import argparse

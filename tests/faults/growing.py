@@ -1,12 +1,10 @@
 """A drop folder grows, changes and shrinks while two watches read it into one lake, one by events and one by polling. They are
-killed
-now and then. In the end the `current_*` views must equal those of one clean run over the final folder.
+killed now and then. In the end the `current_*` views must equal those of one clean run over the final folder.
 
     python -m tests.faults.growing --seconds 180 --kills 4
 
 S3 and SQS are moto's. Some events come twice or late. The program prints what happened, and exits with 1 if a row is lost, doubled
-or
-different.
+or different.
 """
 
 import argparse

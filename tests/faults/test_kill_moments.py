@@ -2,8 +2,8 @@
 
 The moments are those of one run, whose folder is copied after each of its writes. Every one is tried for a restart of the same run,
 for shards and for parts, and for a gc in between. For other sequels (another recipe, a retry, answers that are taken over) a third
-of them is tried.
-The tests call the commit protocol's own code on a local store, in the order of a run. Reading is simulated, and Ray is not started.
+of them is tried. The tests call the commit protocol's own code on a local store, in the order of a run. Reading is simulated, and
+Ray is not started.
 """
 
 import contextlib
@@ -78,8 +78,7 @@ class Day:
 
 def run(store: Any, run_id: str, day: Day = Day()) -> bool:
     """Does what a run does: plans, or takes an unfinished plan; reads, stages, compacts, commits, cleans up. False if there was
-    nothing
-    to do."""
+    nothing to do."""
     plan_ids = list_plan_numbers(store)
     unfinished = find_unfinished(store, plan_ids)
     if unfinished and is_outdated(store, unfinished.plan, day.recipes, plan_ids):

@@ -5,8 +5,7 @@
     python -m tests.faults.world --on local      # without Ray
 
 The program prints the result and the duration of each case, and exits with 1 if one is not as promised. It takes about six minutes
-on
-2 cores.
+on 2 cores.
 """
 
 import argparse

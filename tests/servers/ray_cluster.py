@@ -1,8 +1,7 @@
 """A Ray cluster of several nodes on this machine, in processes of its own. Each node has a temporary folder of its own.
 
 `python -m tests.servers.ray_cluster FOLDER NUM_NODES [dashboard]` starts a cluster, prints its address in a line of JSON, and ends
-it
-when stdin closes.
+it when stdin closes.
 """
 
 import json

@@ -26,8 +26,7 @@ _ITEM = (
 @contextlib.contextmanager
 def static_s3(num_objects: int, lake: Path, latency_s: float = 0.0) -> Iterator[str]:
     """Runs the server and gives its URL, to which the AWS variables point. The bucket `drop` has that many objects, and `lake` the
-    files
-    of a folder."""
+    files of a folder."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(num_objects, lake, latency_s, theirs), daemon=True)
     before = dict(os.environ)

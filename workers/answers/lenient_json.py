@@ -2,8 +2,7 @@
 
 One pass over the tokens writes clean JSON, which the standard library parses. It takes time linear in the length of the text
 (possessive patterns) and bounds the depth. pydantic_core.from_json(allow_partial) does not do: it keeps an unfinished number (`12`
-of
-`125`), refuses trailing commas, line breaks in strings and lone surrogates, and loses duplicated keys and the digits of numbers.
+of `125`), refuses trailing commas, line breaks in strings and lone surrogates, and loses duplicated keys and the digits of numbers.
 """
 
 import json
@@ -63,8 +62,7 @@ def load(text: str, *, keep_unfinished: bool = True) -> Loaded:
     """The JSON object or array that `text` starts with.
 
     If the text ends inside it, finished values are kept (`is_partial`). An unfinished number or literal is never kept, an
-    unfinished
-    string only with `keep_unfinished`. Raises NotJson.
+    unfinished string only with `keep_unfinished`. Raises NotJson.
     """
     cleaner = _Cleaner(text)
     cleaner.run(keep_unfinished)

@@ -16,8 +16,7 @@ def axis_ranges(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_ho
     """The ranges that the axis may span, one for each scale that may be its own; empty if unknown.
 
     If an axis prints a multiplier at its end (`1e6`), values may be answered with it or without. An end is open if the row goes on
-    with
-    a label that has digits and is no tick (`3,0003,500`, two labels that touch).
+    with a label that has digits and is no tick (`3,0003,500`, two labels that touch).
     """
     labels = joined_labels(words)
     ranges = [_open(scale, labels, is_horizontal) for scale in scales(words, reader, axis, is_horizontal=is_horizontal)]
@@ -34,8 +33,7 @@ def scales(words: Sequence[Word], reader: ChartReader, axis: Axis, *, is_horizon
 
     Ticks like 102, 103, 104 are read both ways, as numbers and as powers of ten. If the chart has a second axis, only the outermost
     scale on the axis' side counts: `y2` lies right of `y` (above, on horizontal charts). Otherwise all scales count, because the
-    region
-    may hold panels.
+    region may hold panels.
     """
     if len(words) > MAX_WORDS:
         return []

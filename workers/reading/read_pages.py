@@ -348,8 +348,7 @@ async def _nothing() -> None:
 
 async def _checked(outcome: Outcome, check: Callable[..., Content], *place: Any) -> tuple[Outcome, Content | None]:
     """(outcome, content), where `check` makes the content from the answer and its place. If `check` raises, the outcome has no
-    answer
-    and the content is None."""
+    answer and the content is None."""
     if outcome.parsed is None:
         return outcome, None
     try:

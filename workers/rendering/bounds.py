@@ -120,8 +120,7 @@ class Bounds:
 
     def packed(self, frame: Frame, num_pixels: int) -> Packed:
         """The frame of a page or its regions, with images of up to `num_pixels`. The JSON is not parsed yet. The images are
-        unpacked
-        once here, so that later readers find the size that they announce.
+        unpacked once here, so that later readers find the size that they announce.
 
         Raises OutOfBounds.
         """

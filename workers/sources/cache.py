@@ -78,8 +78,7 @@ class Cache:
     @contextmanager
     def write_note(self, *of: str) -> Iterator[BinaryIO]:
         """Opens the note of that name, locked, to be read and rewritten. A note is a small file beside the entries. It is kept for
-        a
-        week after the last write."""
+        a week after the last write."""
         self._make_folder()
         path = self._note(of)
         if not path.exists():
@@ -122,8 +121,7 @@ class Cache:
 
     def _reserve(self, num_bytes: int) -> None:
         """Adds `num_bytes` to the tally and evicts entries if they do not fit. Bytes of a fill that fails stay counted until the
-        entries
-        are counted again."""
+        entries are counted again."""
         with self._tally() as tally:
             total = tally.read() + num_bytes
             if total > self._max_bytes:

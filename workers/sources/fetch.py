@@ -80,10 +80,8 @@ class Fetcher:
         asked, so that an object that is gone or changed is noticed even if the cache holds it.
 
         A local file is not hashed again if it is still `file`, the one that was hashed before. Otherwise it is hashed, and is
-        `changed`
-        unless it has the same bytes. Closing the context raises `changed` if the file was touched meanwhile, so that nothing made
-        from
-        it is kept. On a file system without `ctime` a writer that restores size and mtime is not noticed.
+        `changed` unless it has the same bytes. Closing the context raises `changed` if the file was touched meanwhile, so that
+        nothing made from it is kept. On a file system without `ctime` a writer that restores size and mtime is not noticed.
 
         Raises PageError: gone, changed, access_denied, throttled, fetch_failed, too_large_object, empty; CacheError.
         """

@@ -41,8 +41,7 @@ def agreement(left: list[str], right: list[str]) -> float | None:
     """Similarity, 0 to 1, of two texts whose parts may be in another order; None if both are empty.
 
     Whole words are matched wherever they are, so that the order of columns does not matter. The rest is compared letter by letter,
-    in
-    order, so that a misread letter or a split word costs little. Both count by their characters.
+    in order, so that a misread letter or a split word costs little. Both count by their characters.
     """
     left_bag, right_bag = Counter(left), Counter(right)
     shared = left_bag & right_bag

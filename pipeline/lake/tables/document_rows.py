@@ -20,8 +20,7 @@ from schemas.source import Document
 @dataclass
 class DocumentCounts:
     """A document's row, gathered from its chunks in page order. It keeps counts and no tables, because a shard may have ten
-    thousand
-    chunks and even an empty table takes 60 kB."""
+    thousand chunks and even an empty table takes 60 kB."""
 
     first: Chunk | None = None
     run_id: str = ""

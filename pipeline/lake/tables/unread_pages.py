@@ -1,8 +1,8 @@
 """Pages that were left unread because their document cost too much have one row in `failures`, however many they are.
 
 Chunks are staged one by one, so each chunk with such pages has a row at the first of them; the pages after it in the chunk are
-unread
-too. The commit keeps the first such row of a document. A manifest lists every unread page, so that a retry reads exactly these.
+unread too. The commit keeps the first such row of a document. A manifest lists every unread page, so that a retry reads exactly
+these.
 """
 
 from collections.abc import Iterable

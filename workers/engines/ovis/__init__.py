@@ -32,8 +32,7 @@ def check(settings: EngineSettings, *, runs_here: bool) -> None:
 
 def make(settings: EngineSettings) -> Engine:
     """The engine, not started yet: `start` fetches and loads the model. Raises EngineStartError, and ModuleNotFoundError without
-    the
-    extra `ovis`."""
+    the extra `ovis`."""
     from workers.engines.ovis.engine import OvisEngine
 
     model_of(settings)

@@ -16,8 +16,7 @@ IMPLEMENTATION = 2
 
 def describe(settings: EngineSettings) -> EngineInfo:
     """Describes the engine without loading the model. It reads what a folder or prefix holds, so that another checkpoint in the
-    same
-    place is another recipe.
+    same place is another recipe.
 
     Raises EngineStartError if the model's name is not usable or its files are not complete.
     """

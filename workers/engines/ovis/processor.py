@@ -43,8 +43,7 @@ class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
         **kwargs: Any,
     ) -> BatchFeature:
         """Tensors for one or more prompts. `text` has `<image>` or `<video>` (see `render`, `apply_chat_template`). `images` are
-        all
-        images in their order over the prompts; a video is a list of its frames."""
+        all images in their order over the prompts; a video is a list of its frames."""
         texts = [text] if isinstance(text, str) else list(text)
         visuals = [[image] for image in ([images] if isinstance(images, Image.Image) else images or [])]
         visuals += [list(frames) for frames in videos or []]
@@ -76,9 +75,8 @@ class Ovis2_5Processor(ProcessorMixin):  # type: ignore[misc]
 
     def apply_chat_template(self, conversation: Sequence[Mapping[str, Any]], *, tokenize: bool = False, **kwargs: Any) -> Any:
         """Applies the checkpoint's own template: gives the prompt of one conversation, or with `tokenize` the model's tensors, with
-        PIL
-        images under `{"type": "image", "image": …}`. Without `enable_thinking` the template enables thinking, as the authors wrote
-        it."""
+        PIL images under `{"type": "image", "image": …}`. Without `enable_thinking` the template enables thinking, as the authors
+        wrote it."""
         for name in ("return_dict", "return_tensors"):
             kwargs.pop(name, None)  # the result is always a dict of tensors
         text = self.tokenizer.apply_chat_template(conversation, tokenize=False, **kwargs)

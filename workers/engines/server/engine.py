@@ -92,8 +92,7 @@ class ServerEngine:
 
     async def start(self) -> None:
         """Asks for the list of models. Raises EngineStartError if the server does not answer or refuses the key. A server without
-        such
-        a list is accepted."""
+        such a list is accepted."""
         reply = await self.ask_models(min(CONNECT_TIMEOUT_S, self._settings.timeout_s))
         if reply.status in (401, 403):
             raise EngineStartError(
@@ -143,8 +142,7 @@ class ServerEngine:
 
     async def _check_model(self, served: list[str]) -> None:
         """Raises EngineStartError if the server does not serve the model. It asks for one token to find out, because gateways also
-        serve
-        models that they do not list."""
+        serve models that they do not list."""
         body = {"model": self._model, "messages": [{"role": "user", "content": "hi"}], self._dialect.limit_key: 1}
         with suppress(TimeoutError, httpx.TransportError):
             async with asyncio.timeout(self._settings.timeout_s):

@@ -1,9 +1,8 @@
 """The limits of a render process, and which of them this platform enforces.
 
 A render process can read only some places from its start (see `command`), and confines itself after its imports. None of this can
-be
-undone. `python -m workers.rendering.sandbox.limits` confines itself, tries what must fail, and prints what failed; `capabilities()`
-runs this experiment.
+be undone. `python -m workers.rendering.sandbox.limits` confines itself, tries what must fail, and prints what failed;
+`capabilities()` runs this experiment.
 """
 
 import contextlib
@@ -53,8 +52,7 @@ def command(module: str, folders: Sequence[str]) -> list[str]:
 
 def _program_places() -> list[str]:
     """The places of Python, its packages, our two packages and the libraries that they load. A folder that contains the user's home
-    is
-    left out."""
+    is left out."""
     ours = Path(__file__).resolve().parents[3]
     home = os.path.realpath(os.path.expanduser("~"))
     paths = [os.path.realpath(path) for path in sys.path if path]

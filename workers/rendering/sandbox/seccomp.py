@@ -2,9 +2,8 @@
 
 A refused call gets an error instead of a kill, because an image codec that asks for the number of CPUs must not cost the page.
 Threads are allowed, because AVIF decodes with them, and processes are not. Files may be opened for reading only. No memory may
-become
-executable, because all libraries are loaded by then.
-Source: linux/seccomp.h, linux/filter.h, asm/unistd_64.h, asm-generic/unistd.h.
+become executable, because all libraries are loaded by then. Source: linux/seccomp.h, linux/filter.h, asm/unistd_64.h,
+asm-generic/unistd.h.
 """
 
 import ctypes

@@ -1,6 +1,5 @@
 """Admission: which requests wait, which run, and which blocks they hold. Requests are admitted in order, and the youngest leaves
-when
-blocks run out."""
+when blocks run out."""
 
 import itertools
 import time
@@ -19,8 +18,7 @@ MAX_SPARE_BLOCKS = 8
 
 class Admission:
     """The queue of waiting requests and the list of running ones. A running request has arrived before every waiting one. This
-    class
-    only counts; it computes nothing on the device."""
+    class only counts; it computes nothing on the device."""
 
     def __init__(self, pool: BlockPool, num_slots: int) -> None:
         self.pool = pool
@@ -101,8 +99,7 @@ class Admission:
 
     def leave(self, sequence: Sequence) -> None:
         """Removes the request, waiting or running. Its full blocks stay in the cache for requests that begin alike, until the space
-        is
-        needed."""
+        is needed."""
         if sequence.slot < 0:
             if sequence in self.waiting:
                 self.waiting.remove(sequence)
@@ -119,8 +116,7 @@ class Admission:
 
     def put_back(self, sequences: Iterable[Sequence], *, is_written: bool) -> None:
         """Moves running requests to the head of the queue, in their order. `is_written` is False after a failed prefill, whose
-        blocks
-        must not be shared."""
+        blocks must not be shared."""
         for sequence in sorted(sequences, key=lambda sequence: -sequence.number):
             if is_written:
                 self.publish(sequence)

@@ -2,9 +2,8 @@
 
 Numbers are limited to 0 to 1, like the shares of boxes on which Ovis2.5 was trained; without a limit the model could write `1e999`,
 which no float holds. Only the escapes `\\n`, `\\"` and `\\\\` are allowed, because JSON reads the LaTeX `\\frac` as a form feed and
-`rac`.
-Whitespace is fixed to what models write by themselves, so that it cannot go on for ever. Texts have no length limit, because that
-makes masks slow.
+`rac`. Whitespace is fixed to what models write by themselves, so that it cannot go on for ever. Texts have no length limit, because
+that makes masks slow.
 """
 
 import json

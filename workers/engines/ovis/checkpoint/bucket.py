@@ -74,8 +74,7 @@ def fetch_checkpoint(uri: str, cache: Path, *, weights: bool = True) -> Path:
     """The checkpoint's folder in `cache`, named by its identity. It is fetched if it is not there. Raises CheckpointError.
 
     Processes of one node wait for the first. Files are written into a hidden folder, each under a temporary name until it is
-    complete.
-    A later process continues what a killed one has left there. Only the finished folder gets its name.
+    complete. A later process continues what a killed one has left there. Only the finished folder gets its name.
     """
     files = list_checkpoint(uri)
     wanted = [file for file in files if weights or not file.name.endswith(".safetensors")]

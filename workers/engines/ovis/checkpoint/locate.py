@@ -13,8 +13,7 @@ def locate(model: str, revision: str | None = None, *, cache_dir: Path | None = 
     """The folder with the checkpoint's files, which are fetched if necessary.
 
     A folder is used as it is. `s3://bucket/prefix` is fetched once per node into `cache_dir`. Anything else is a hub id, kept in
-    the
-    hub's own cache; offline (HF_HUB_OFFLINE=1) it must be there already. Raises CheckpointError.
+    the hub's own cache; offline (HF_HUB_OFFLINE=1) it must be there already. Raises CheckpointError.
     """
     if model.startswith("s3://"):
         return fetch_checkpoint(model, cache_dir or _default_cache(), weights=weights)

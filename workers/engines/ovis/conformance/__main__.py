@@ -1,8 +1,7 @@
 """Compares the implementation with a folder of reference data: `python -m workers.engines.ovis.conformance DIR`.
 
 DIR holds `golden.json`, `golden.npz`, `images/` and `checkpoint/`. The program prints a row per check with its largest error and
-its
-limit (gate), and exits with 1 if a limit is exceeded or a check could not run. Everything is float32 on the CPU. The drift of
+its limit (gate), and exits with 1 if a limit is exceeded or a check could not run. Everything is float32 on the CPU. The drift of
 bfloat16 is recorded without a limit.
 """
 

@@ -52,8 +52,7 @@ class ImageProcessor:
 
     def patches(self, frames: Sequence[Image.Image], *, min_pixels: int | None = None, max_pixels: int | None = None) -> Patches:
         """The patches of an image, or of a video's frames, which all get the size computed from the first. Transparency is dropped
-        and
-        not laid on white, as in the reference."""
+        and not laid on white, as in the reference."""
         first = frames[0]
         height, width = smart_resize(
             first.height, first.width, self.cell_px, min_pixels or self.min_pixels, max_pixels or self.max_pixels

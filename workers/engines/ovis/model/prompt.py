@@ -56,8 +56,7 @@ def sanitise(text: str, tokenizer: Any) -> str:
 
 def tokenise(text: str, tokenizer: Any, num_atoms: Iterable[int]) -> list[int]:
     """Token ids with marks. The text between placeholders is encoded piece by piece, as in the reference. `num_atoms` has the atoms
-    of
-    each placeholder. Raises ValueError if there are more placeholders than numbers, or fewer."""
+    of each placeholder. Raises ValueError if there are more placeholders than numbers, or fewer."""
     rest: Iterator[int] = iter(num_atoms)
     ids: list[int] = []
     for piece in _PLACEHOLDERS.split(text):

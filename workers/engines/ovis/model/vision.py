@@ -182,8 +182,7 @@ def rotate_patches(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def window_order(grids: Sequence[Grid], config: Ovis2_5VisionConfig) -> tuple[Tensor, list[int]]:
     """The order of rows window by window, and the windows' lengths. Windows are squares of `window_size` pixels, cut row by row
-    over
-    each frame; those at the edges are smaller."""
+    over each frame; those at the edges are smaller."""
     stride = config.hidden_stride
     side = config.window_size // stride // config.patch_size
     orders, lengths = [], []

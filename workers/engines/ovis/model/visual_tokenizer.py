@@ -33,7 +33,6 @@ class VisualTokenizer(nn.Module):
 
     def embed(self, features: Tensor, table: Tensor) -> Tensor:
         """[num_atoms, hidden of the language model]. `table` is the whole visual embedding table; the indicators are left out,
-        because
-        they have no probability. Atoms are independent, so computing them in chunks gives the same numbers."""
+        because they have no probability. Atoms are independent, so computing them in chunks gives the same numbers."""
         words = table[:-NUM_INDICATORS]
         return torch.cat([self.probabilities(chunk) @ words for chunk in torch.split(features, CHUNK_ATOMS)])
