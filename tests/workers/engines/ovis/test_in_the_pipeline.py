@@ -3,7 +3,7 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from schemas.settings import Settings
 from tests.pipeline.made_input import make_pdf
 from tests.pipeline.reader_processes import reader_pids
 from tests.pipeline.tables import doubled_keys, read_all, read_rows
+from tests.waiting import wait_until
 from tests.workers.engines.ovis.sabotage import Sabotaged
 from tests.workers.engines.ovis.tiny import save_weights
 from workers.engines.engine import EngineStartError
@@ -25,10 +26,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("ray_se
 
 
 class Watching(Silent):
-    """Keeps what a run tells, and does something at its first receipt."""
+    """Keeps what a run tells."""
 
-    def __init__(self, at_first_receipt: Callable[[], None] = lambda: None) -> None:
-        self._at_first_receipt = at_first_receipt
+    def __init__(self) -> None:
         self.receipts: list[Receipt] = []
         self.phases: list[str] = []
         self.messages: list[str] = []
@@ -41,13 +41,19 @@ class Watching(Silent):
 
     def chunk_done(self, receipt: Receipt, num_documents_done: int) -> None:
         self.receipts.append(receipt)
-        if len(self.receipts) == 1:
-            self._at_first_receipt()
 
 
-def kill_the_reader() -> None:
-    (pid,) = reader_pids()
-    os.kill(pid, signal.SIGKILL)
+def kill_the_reader(flag: Path) -> None:
+    """Kills it once it has removed the flag."""
+    wait_until(lambda: not flag.exists())
+    for pid in reader_pids():
+        os.kill(pid, signal.SIGKILL)
+
+
+def sabotaged(given: Settings, flag: Path, *, hangs: bool = False) -> Settings:
+    flag.touch()
+    reader = Sabotaged(flag=flag, hangs=hangs, **dict(given.engine.of("ocr")))
+    return given.model_copy(update={"engine": given.engine.model_copy(update={"ocr": reader, "chart": reader})})
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +143,17 @@ def test_a_killed_reader_is_started_anew_and_nothing_is_lost_or_different(
     checkpoint: Path, drop: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     # given a reader that is killed with several chunks in hand
-    watching = Watching(kill_the_reader)
+    flag, out, watching = tmp_path / "flag", tmp_path / "out", Watching()
+    hanging = sabotaged(settings(checkpoint), flag, hangs=True)
+    with ThreadPoolExecutor(1) as beside:
+        killed = beside.submit(kill_the_reader, flag)
 
-    summary = run(str(drop), str(tmp_path), settings(checkpoint), observer=watching)
+        summary = run(str(drop), str(out), hanging, observer=watching)
 
+        killed.result()
     assert (summary.status, sum(summary.num_pages.values())) == ("finished", 14)
-    assert rows_of(tmp_path) == undisturbed
-    assert doubled_keys(tmp_path) == []
+    assert rows_of(out) == undisturbed
+    assert doubled_keys(out) == []
     assert watching.messages == ["a reader process died and was started anew; what it had in hand is read again"]
     # what was staged before the kill is not read again
     names = [receipt.name for receipt in watching.receipts]
@@ -154,14 +164,9 @@ def test_a_device_that_dies_ends_its_process_and_nothing_is_lost_or_different(
     checkpoint: Path, drop: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     # given a CUDA error that sticks, once, out of the model's forward step
-    flag = tmp_path / "flag"
-    flag.touch()
-    given = settings(checkpoint)
-    reader = Sabotaged(flag=flag, **dict(given.engine.of("ocr")))
-    sabotaged = given.model_copy(update={"engine": given.engine.model_copy(update={"ocr": reader, "chart": reader})})
-    watching = Watching()
+    flag, watching = tmp_path / "flag", Watching()
 
-    summary = run(str(drop), str(tmp_path / "out"), sabotaged, observer=watching)
+    summary = run(str(drop), str(tmp_path / "out"), sabotaged(settings(checkpoint), flag), observer=watching)
 
     assert not flag.exists()
     assert (summary.status, sum(summary.num_pages.values())) == ("finished", 14)
