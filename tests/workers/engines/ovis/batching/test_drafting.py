@@ -48,8 +48,8 @@ class Failing:
 
 @pytest.fixture(scope="module")
 def said_alone(world):
-    """What the 64 mixed requests say without drafts, which `test_scheduler` holds against the reference's logits."""
-    requests = mixed(world, 64)
+    """What the 32 mixed requests say without drafts, which `test_scheduler` holds against the reference's logits."""
+    requests = mixed(world, 32)
     run(world.scheduler(num_blocks=400, max_batch=12), [(0, sequence) for _, sequence in requests])
     return [sequence.new_tokens for _, sequence in requests]
 
@@ -71,9 +71,9 @@ def drafter_of(index, answer, world):
 
 
 @pytest.mark.parametrize("is_ahead", [False, True])
-def test_64_mixed_requests_say_with_any_drafts_what_each_says_alone(world, said_alone, is_ahead):
+def test_32_mixed_requests_say_with_any_drafts_what_each_says_alone(world, said_alone, is_ahead):
     # given a cache too small for what runs together, arrivals over time, cancellations, and drafters of every kind
-    requests = mixed(world, 64)
+    requests = mixed(world, 32)
     cancelled = [world.request(2000 + index, num_text=120, num_new=200) for index in range(3)]
     for index, (_, sequence) in enumerate(requests):
         sequence.drafter = drafter_of(index, said_alone[index], world)
@@ -92,7 +92,7 @@ def test_64_mixed_requests_say_with_any_drafts_what_each_says_alone(world, said_
 
     run(scheduler, [(2 * index, sequence) for index, sequence in enumerate(everyone)], at_turn)
 
-    assert len(finished) == len(set(map(id, finished))) == 67
+    assert len(finished) == len(set(map(id, finished))) == 35
     assert all(sequence.end == "cancelled" for sequence in cancelled)
     assert scheduler.statistics.num_preemptions > 0
     assert scheduler.pool.num_available == 120
@@ -103,7 +103,7 @@ def test_64_mixed_requests_say_with_any_drafts_what_each_says_alone(world, said_
     # and the good drafts have saved steps
     knowing = [sequence for _, sequence in requests[::6]]
     assert all(sequence.num_accepted == sequence.num_drafted > sequence.num_new / 2 for sequence in knowing)
-    assert scheduler.statistics.num_accepted > 2000
+    assert scheduler.statistics.num_accepted > 1000
 
 
 def pair(world, *, drafter=None, is_ahead=False, drafting=None, **given):

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("is_ahead", [False, True])
-def test_64_mixed_requests_say_what_each_says_alone(world, is_ahead):
+def test_32_mixed_requests_say_what_each_says_alone(world, is_ahead):
     # given a cache too small for what runs together, arrivals over time, cancellations, and one request of poison
-    requests = mixed(world, 64)
+    requests = mixed(world, 32)
     poison = world.picture(999, 96, 96)
     poisoned = world.request(1000, num_text=150, num_new=50, picture=poison)
     cancelled = [world.request(2000 + index, num_text=120, num_new=200) for index in range(3)]
@@ -43,7 +43,7 @@ def test_64_mixed_requests_say_what_each_says_alone(world, is_ahead):
     run(scheduler, [(4 * index, sequence) for index, sequence in enumerate(everyone)], at_turn)
 
     # then each ended once, the poison and the cancelled as what they are, and blocks and slots all came back
-    assert len(finished) == len(set(map(id, finished))) == 68
+    assert len(finished) == len(set(map(id, finished))) == 36
     assert (poisoned.end, poisoned.num_new) == ("error", 0)
     assert all(sequence.end in ("cancelled", "length", "stop") for sequence in cancelled)
     assert any(sequence.end == "cancelled" for sequence in cancelled)
