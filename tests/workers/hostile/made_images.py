@@ -20,7 +20,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 def png(width: int, height: int, *, extra: bytes = b"", bits: int = 1) -> bytes:
     """All black; the pixels are really there."""
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     row = bytes(1 + -(-width * bits // 8))
     body = b"".join(packer.compress(row * 64) for _ in range(-(-height // 64))) + packer.flush()
     head = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
@@ -28,11 +28,11 @@ def png(width: int, height: int, *, extra: bytes = b"", bits: int = 1) -> bytes:
 
 
 def text_bomb() -> bytes:
-    return png(64, 48, extra=_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b" " * (200 << 20), 9)))
+    return png(64, 48, extra=_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b" " * (200 << 20), 1)))
 
 
 def profile_bomb() -> bytes:
-    return png(64, 48, extra=_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(200 << 20), 9)))
+    return png(64, 48, extra=_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(200 << 20), 1)))
 
 
 def jpeg_of(width: int, height: int) -> bytes:
