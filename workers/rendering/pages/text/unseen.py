@@ -176,14 +176,15 @@ def _flat(pixels: Pixels, bands_px: Boxes) -> npt.NDArray[np.bool_]:
     """Bands of one colour. Sampled first: most have ink at one of a hundred points."""
     height, width = pixels.shape[:2]
     shares = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
-    left, top, right, bottom = bands_px.T[:, :, None]
-    columns = np.clip(left + (right - left) * shares, 0, width - 1).astype(np.int64)
-    lines = np.clip(top + (bottom - top) * shares[::6], 0, height - 1).astype(np.int64)
+    left, top, right, bottom = bands_px.T[:, None, :]
+    columns = np.clip(left + (right - left) * shares[:, None], 0, width - 1).astype(np.int64)
+    lines = np.clip(top + (bottom - top) * shares[::6, None], 0, height - 1).astype(np.int64)
     is_flat = np.zeros(len(bands_px), dtype=bool)
     for start in range(0, len(bands_px), 4096):  # a chunk takes a megabyte
         part = slice(start, start + 4096)
-        seen = pixels[lines[part, :, None], columns[part, None, :]].reshape(len(columns[part]), -1, 3)
-        is_flat[part] = (seen.max(axis=1).astype(np.int16) - seen.min(axis=1)).max(axis=1) <= MAX_RANGE
+        seen = pixels[lines[:, None, part], columns[None, :, part]].reshape(_SAMPLES * len(lines), -1)
+        ranges = seen.max(axis=0) - seen.min(axis=0)
+        is_flat[part] = ranges.reshape(-1, 3).max(axis=1) <= MAX_RANGE
     for index in np.flatnonzero(is_flat).tolist():
         is_flat[index] = _is_flat(pixels, *bands_px[index].tolist())
     return is_flat
