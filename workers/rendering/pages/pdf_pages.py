@@ -206,8 +206,11 @@ class ShownPage:
     def _read_text(self) -> tuple[PdfText, list[PlacedImage]]:
         try:
             # from the display list: `Page.get_textpage` reads a rotated page as if it were not
-            images = list(placed_images(self._list))
-            stext = self._list.get_textpage(_TEXT_FLAGS)
+            stext = self._list.get_textpage(_TEXT_FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
+            placed = list(placed_images(stext))
+            if placed:  # a page without images is read once
+                stext = self._list.get_textpage(_TEXT_FLAGS)
+            images = [image for image in placed if image is not None]
             # all characters, for those outside the page are counted too
             media = stext.m_internal.mediabox
             media.x0 = media.y0 = -MAX_SIDE_PT

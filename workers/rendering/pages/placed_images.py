@@ -10,26 +10,26 @@ from workers.rendering.pages.resolution import PlacedImage
 _TEXT_BLOCK = 0
 
 
-def placed_images(shown: pymupdf.DisplayList) -> Iterator[PlacedImage]:
-    """Rotation applied, those without a size left out.
+def placed_images(text: pymupdf.mupdf.FzStextPage) -> Iterator[PlacedImage | None]:
+    """Those of a text page that was made with TEXT_PRESERVE_IMAGES, rotation applied; None for one without a size.
 
     MuPDF's own list of blocks: `TextPage.extractIMGINFO` makes an object of each block of text before it looks at its type, which
     cost ten times as much.
     """
-    text = shown.get_textpage(pymupdf.TEXT_PRESERVE_IMAGES)
     block = text.m_internal.first_block
     while block is not None:
         if block.type != _TEXT_BLOCK:
-            yield from _placed(pymupdf.mupdf.FzStextBlock(block))
+            yield _placed(pymupdf.mupdf.FzStextBlock(block))
         block = block.next
 
 
-def _placed(block: pymupdf.mupdf.FzStextBlock) -> Iterator[PlacedImage]:
+def _placed(block: pymupdf.mupdf.FzStextBlock) -> PlacedImage | None:
     image, placing, bbox = block.i_image(), block.i_transform(), block.m_internal.bbox
     box = Box(bbox.x0, bbox.y0, bbox.x1, bbox.y1)
     across_pt, down_pt = math.hypot(placing.a, placing.b), math.hypot(placing.c, placing.d)
-    if math.isfinite(across_pt * down_pt) and across_pt > 0 and down_pt > 0 and all(map(math.isfinite, box)):
-        width, height = image.w(), image.h()
-        colours = pymupdf.mupdf.FzColorspace(pymupdf.mupdf.ll_fz_keep_colorspace(image.m_internal.colorspace))
-        dpi = 72 * max(width / across_pt, height / down_pt)
-        yield PlacedImage(box, dpi, pymupdf.mupdf.fz_colorspace_n(colours) == 1, min(width, height) < 2)
+    if not (math.isfinite(across_pt * down_pt) and across_pt > 0 and down_pt > 0 and all(map(math.isfinite, box))):
+        return None
+    width, height = image.w(), image.h()
+    colours = pymupdf.mupdf.FzColorspace(pymupdf.mupdf.ll_fz_keep_colorspace(image.m_internal.colorspace))
+    dpi = 72 * max(width / across_pt, height / down_pt)
+    return PlacedImage(box, dpi, pymupdf.mupdf.fz_colorspace_n(colours) == 1, min(width, height) < 2)
