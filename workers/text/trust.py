@@ -86,11 +86,12 @@ def uncovered_ink(rgb: npt.NDArray[np.uint8], words: Sequence[Word]) -> float:
     if not height or not width:
         return 0.0
     grey = np.ascontiguousarray(rgb[:height:2, :width:2, 1])  # every second pixel of green: 4 ms instead of 30 for 2.4 MP
-    paper = int(np.bincount(grey.ravel(), minlength=256).argmax())
+    of_pairs = np.bincount(grey.view(np.uint16).ravel(), minlength=1 << 16).reshape(256, 256)  # twice as fast as one by one
+    paper = int((of_pairs.sum(axis=0) + of_pairs.sum(axis=1)).argmax())
     is_dark = (grey > paper + _INK) | (grey < paper - _INK)
     step = _CELL_PX // 2
-    strips = is_dark.reshape(height // _CELL_PX, step, width // 2).sum(axis=1, dtype=np.uint8)
-    counts = strips.reshape(len(strips), width // _CELL_PX, step).sum(axis=2, dtype=np.uint8)
+    strips = is_dark.view(np.uint8).reshape(height // _CELL_PX, step, width // 2).sum(axis=1, dtype=np.uint8)
+    counts = (strips.view(np.uint64) * _EIGHT_BYTES) >> np.uint64(56)  # each sum of eight bytes, at most 64, in the highest byte
     inked = np.asarray(counts > _INKED * step**2, dtype=np.bool_)
     for word in words:
         top, bottom = int(word.top) // _CELL_PX, int(word.bottom) // _CELL_PX
@@ -100,6 +101,7 @@ def uncovered_ink(rgb: npt.NDArray[np.uint8], words: Sequence[Word]) -> float:
 
 
 _CELL_PX = 16
+_EIGHT_BYTES = np.uint64(0x0101010101010101)
 _INK = 48
 _INKED = 0.13
 LATIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzı")
