@@ -16,7 +16,7 @@ import pyarrow as pa
 from schemas import SCHEMA_VERSION
 from schemas.page import Chunk
 from schemas.records import ChunkRecords, Record
-from schemas.tables import arrow_schema, to_table
+from schemas.tables import arrow_schema, empty_table, to_table
 
 CHUNK_TABLES = ("pages", "blocks", "charts", "chart_points", "images", "words", "failures")
 """The tables of which chunks carry rows. `documents` is derived when a shard is committed."""
@@ -87,7 +87,7 @@ def decode(body: bytes) -> StagedChunk:
     tables = {}
     for table in CHUNK_TABLES:
         if table in _NEWER and table not in row.column_names:
-            tables[table] = arrow_schema(table).empty_table()
+            tables[table] = empty_table(table)
         else:
             tables[table] = _with_todays_columns(row.column(table).combine_chunks().flatten(), arrow_schema(table))
     recipe_ids = row["recipe_ids"][0].as_py() if "recipe_ids" in row.column_names else None
