@@ -72,13 +72,21 @@ def encode_staged(staged: StagedChunk) -> bytes:
     recipe_ids = None if staged.recipe_ids is None else json.dumps(staged.recipe_ids, sort_keys=True)
     texts = (staged.chunk.model_dump_json(), staged.run_id, recipe_ids, staged.version)
     columns: list[pa.Array] = [pa.array([text], pa.string()) for text in texts]
-    for table in CHUNK_TABLES:
-        struct = staged.tables[table].to_struct_array().combine_chunks()
-        columns.append(pa.ListArray.from_arrays(pa.array([0, len(struct)], pa.int32()), struct))
+    columns += [_listed(rows) if len(rows := staged.tables[table]) else _no_rows(table) for table in CHUNK_TABLES]
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, "zstd") as compressed, pa.ipc.new_stream(compressed, _SCHEMA) as writer:
         writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
     return sink.getvalue().to_pybytes()
+
+
+def _listed(rows: pa.Table) -> pa.ListArray:
+    struct = rows.to_struct_array().combine_chunks()
+    return pa.ListArray.from_arrays(pa.array([0, len(struct)], pa.int32()), struct)
+
+
+@functools.cache
+def _no_rows(table: str) -> pa.ListArray:
+    return _listed(empty_table(table))
 
 
 def decode(body: bytes) -> StagedChunk:
