@@ -1,26 +1,25 @@
 """The text a PDF page carries of itself, word by word, in points."""
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import le
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from schemas.page import ACROSS, BOLD, DOWN, FAR_PX, INVISIBLE, ITALIC, MONO, UP, Box, TextLayer, Word
 from workers.rendering.pages.mupdf import pymupdf
-from workers.rendering.pages.text import rtl_lines, superscripts
+from workers.rendering.pages.text import rtl_lines, superscripts, tex_fonts
+from workers.rendering.pages.text.characters import clean_layer_text, is_unmapped
 from workers.rendering.pages.text.glyphs import is_symbol_font, symbol_of, with_symbols
 from workers.rendering.pages.text.torn_lines import down_lines, whole_words
 
 _FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
 _ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
-_SOFT_HYPHEN = "\u00ad"
-_WIDTHLESS = "\u200b\u2060\ufeff"
 
 
 @dataclass
@@ -89,12 +88,14 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     """
     spans = page.extractDICT()
     has_symbols = any(map(is_symbol_font, {span["font"] for line in _lines(spans) for span in line["spans"]}))
-    has_rtl = rtl_lines.has_rtl("".join([span["text"] for line in _lines(spans) for span in line["spans"]]))
+    written = [span["text"] for line in _lines(spans) for span in line["spans"]]
+    encodings = tex_fonts.encodings(_lines(spans)) if tex_fonts.has_controls(written) else {}
+    by_character = bool(encodings) or rtl_lines.has_rtl("".join(written))
     glyphs = symbol_glyphs() if has_symbols else {}
-    raw = page.extractRAWDICT() if has_symbols or has_rtl else None
-    text = None if has_rtl else join_words(page.extractWORDS(), spans, page_pt, raw, glyphs)
+    raw = page.extractRAWDICT() if has_symbols or by_character else None
+    text = None if by_character else join_words(page.extractWORDS(), spans, page_pt, raw, glyphs)
     if text is None:
-        text = read_words(raw or page.extractRAWDICT(), page_pt, glyphs)
+        text = read_words(raw or page.extractRAWDICT(), page_pt, glyphs, encodings)
     text.words = superscripts.joined(whole_words(down_lines(text.words)))
     return text
 
@@ -226,20 +227,32 @@ def _take(looks: list[tuple[int, "_Look"]], num_chars: int) -> list[tuple[int, "
     return taken
 
 
-def read_words(raw: dict[str, Any], page_pt: Box, symbol_glyphs: Mapping[int, int] | None = None) -> PdfText:
-    """The same, character by character, from PyMuPDF's `extractRAWDICT`."""
+def read_words(
+    raw: dict[str, Any],
+    page_pt: Box,
+    symbol_glyphs: Mapping[int, int] | None = None,
+    encodings: Mapping[str, tex_fonts.Encoding] | None = None,
+) -> PdfText:
+    """The same, character by character, from PyMuPDF's `extractRAWDICT`. `encodings`: see `tex_fonts.encodings`."""
     text = PdfText()
     mixed: list[range] = []
     for block in raw["blocks"]:
         for line_index in range(len(block.get("lines", ()))):
             start = len(text.words)
-            if _read_line(text, block, line_index, page_pt, symbol_glyphs or {}):
+            if _read_line(text, block, line_index, page_pt, symbol_glyphs or {}, encodings or {}):
                 mixed.append(range(start, len(text.words)))
     _mirror(text.words, mixed)
     return text
 
 
-def _read_line(text: PdfText, block: dict[str, Any], line_index: int, page_pt: Box, symbol_glyphs: Mapping[int, int]) -> bool:
+def _read_line(
+    text: PdfText,
+    block: dict[str, Any],
+    line_index: int,
+    page_pt: Box,
+    symbol_glyphs: Mapping[int, int],
+    encodings: Mapping[str, tex_fonts.Encoding] = MappingProxyType({}),
+) -> bool:
     """Adds the words of a line; True if both directions meet on it."""
     line = block["lines"][line_index]
     word: list[_Char] = []
@@ -249,8 +262,11 @@ def _read_line(text: PdfText, block: dict[str, Any], line_index: int, page_pt: B
     for place, span in enumerate(line["spans"]):
         look = _look(text, span, direction, place in raised_spans)
         is_symbols = is_symbol_font(span["font"])
+        encoding = encodings.get(span["font"], {})
         for char in span["chars"]:
             letter, bbox = char["c"], char["bbox"]
+            if encoding and letter < " ":
+                letter = encoding.get(ord(letter), letter)
             if is_symbols:
                 letter = symbol_of(letter, span["font"], symbol_glyphs)
             if letter.isspace() and not is_mixed:
@@ -282,7 +298,8 @@ def _end_word(text: PdfText, chars: list[_Char], block: int, line: int, page_pt:
     letters, boxes, looks = zip(*chars, strict=True)
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     bbox = (min(lefts), min(tops), max(rights), max(bottoms))
-    _add_word(text, "".join(letters), bbox, [(1, look) for look in looks], block, line, page_pt)
+    counted = [(len(letter), look) for letter, look in zip(letters, looks, strict=True)]
+    _add_word(text, "".join(letters), bbox, counted, block, line, page_pt)
 
 
 def _add_word(
@@ -328,22 +345,6 @@ def _spelled(joined: str, looks: Sequence[tuple[int, _Look]]) -> str:
         spelled += superscripts.raised(part, spelled) if is_raised else part
         start += len(part)
     return spelled
-
-
-def clean_layer_text(text: str) -> str:
-    """Without control characters; a soft hyphen is a hyphen at the end and nothing inside; a lone surrogate becomes U+FFFD."""
-    if text.isascii() and text.isprintable():
-        return text
-    if text.endswith(_SOFT_HYPHEN) and len(text) > 1:
-        text = text[:-1] + "-"
-    text = text.strip(_WIDTHLESS)
-    kept = (char for char in text.replace(_SOFT_HYPHEN, "") if unicodedata.category(char) != "Cc")
-    return "".join("\ufffd" if unicodedata.category(char) == "Cs" else char for char in kept)
-
-
-def is_unmapped(char: str) -> bool:
-    """Without a meaning that Unicode gives it."""
-    return char == "\ufffd" or (not char.isprintable() and unicodedata.category(char) in ("Co", "Cc", "Cs", "Cn"))
 
 
 def _style(flags: int) -> int:

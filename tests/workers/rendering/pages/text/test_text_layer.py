@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box, Word
-from workers.rendering.pages.text.text_layer import clean_layer_text, read_words
+from workers.rendering.pages.text.characters import clean_layer_text
+from workers.rendering.pages.text.text_layer import read_words
 from workers.rendering.pages.text.torn_lines import down_lines, whole_words
 
 PAGE = Box(0, 0, 100, 100)
