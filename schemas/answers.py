@@ -63,6 +63,13 @@ class Formula(Block):
     """LaTeX without delimiters."""
 
 
+class Code(Block):
+    """No model is asked for it: `classic` knows it by its font."""
+
+    code: str
+    """Literal, with its line breaks and indents."""
+
+
 class Caption(Block):
     caption: str
 
@@ -96,7 +103,8 @@ class Chart(Block):
     """The chart's title, or what it shows. Its data is the answer of the task `chart`."""
 
 
-AnyBlock = Title | Heading | Paragraph | ListItem | Formula | Caption | Header | Footer | Footnote | Table | Figure | Chart
+AskedBlock = Title | Heading | Paragraph | ListItem | Formula | Caption | Header | Footer | Footnote | Table | Figure | Chart
+AnyBlock = AskedBlock | Code
 
 
 class OcrAnswer(Frozen):
@@ -140,6 +148,8 @@ BLOCK_TYPES: dict[str, type[Block]] = {
     next(name for name in block.model_fields if name not in Block.model_fields): block for block in get_args(AnyBlock)
 }
 """The block classes by their key, in the order of `AnyBlock`."""
+ASKED_KINDS = [kind for kind, block in BLOCK_TYPES.items() if block in get_args(AskedBlock)]
+"""What a model is asked for. Another list would be another question."""
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
@@ -154,7 +164,7 @@ def answer_schema(task: Task) -> dict[str, Any]:
     and llguidance, without `$ref` and `maxLength`. `box` is asked for figures and charts only, `confidence` never.
     """
     if task == "ocr":
-        blocks = {"type": "array", "items": {"anyOf": [_block_schema(key) for key in BLOCK_TYPES]}}
+        blocks = {"type": "array", "items": {"anyOf": [_block_schema(key) for key in ASKED_KINDS]}}
         return _object({"languages": {"type": "array", "items": _TEXT}, "blocks": blocks})
     return _object({name: _chart_field(name) for name in ChartAnswer.model_fields})
 

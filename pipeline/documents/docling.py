@@ -11,7 +11,7 @@ from pipeline.documents.model import ReadBlock, ReadChart, ReadDocument, ReadPag
 from pipeline.documents.places import in_order
 from schemas.errors import OperatorError
 from schemas.page import Box
-from workers.text.markdown import plain_text
+from workers.text.markdown import block_plain, plain_text
 
 if TYPE_CHECKING:
     from docling_core.types.doc import DoclingDocument, ProvenanceItem, TableData
@@ -60,14 +60,16 @@ def _add_page(made: "DoclingDocument", page: ReadPage, whole: dict[tuple[int, in
 def _add_block(made: "DoclingDocument", page: ReadPage, block: ReadBlock) -> None:
     from docling_core.types.doc import ContentLayer, DocItemLabel
 
-    text = plain_text(block.text)
+    text = block_plain(block.kind, block.text)
     place = _place(page, block.box, text)
     if block.kind == "title":
         made.add_title(text, prov=place)
     elif block.kind == "heading":
         made.add_heading(text, prov=place)
     elif block.kind == "formula":
-        made.add_formula(block.text, prov=place)
+        made.add_formula(text, prov=place)
+    elif block.kind == "code":
+        made.add_code(text, prov=place)
     elif block.kind in ("figure", "chart"):
         picture = made.add_picture(prov=place)
         if text:

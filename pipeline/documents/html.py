@@ -69,7 +69,7 @@ def block_html(block: ReadBlock, picture: str | None = None) -> str:
     if block.kind in ("figure", "chart"):
         image = f'<img src="{html.escape(picture)}" alt="">' if picture else ""
         return f"<figure>{image}<figcaption>{inline_html(block.text)}</figcaption></figure>"
-    if block.kind == "formula":
+    if block.kind in ("formula", "code"):
         return f"<pre>{html.escape(block.text)}</pre>"
     if tag := _LEVELS.get(block.kind):
         return f"<{tag}>{inline_html(block.text.lstrip('# '))}</{tag}>"

@@ -12,7 +12,19 @@ DocumentStatus = Literal["ok", "partial", "failed"]
 ImageKind = Literal["page", "figure", "chart"]
 RunStatus = Literal["running", "finished", "incomplete", "failed"]
 BlockKind = Literal[
-    "title", "heading", "paragraph", "list_item", "formula", "caption", "header", "footer", "footnote", "table", "figure", "chart"
+    "title",
+    "heading",
+    "paragraph",
+    "list_item",
+    "formula",
+    "code",
+    "caption",
+    "header",
+    "footer",
+    "footnote",
+    "table",
+    "figure",
+    "chart",
 ]
 PageIndex = Annotated[int, "Page of the document, from 0."]
 TableIndex = Annotated[int, "Table on the page, from 0, in reading order."]
@@ -158,7 +170,7 @@ class BlockContent:
     """A block's content and place."""
 
     kind: Annotated[
-        BlockKind, "title, heading, paragraph, list_item, formula, caption, header, footer, footnote, table, figure, chart."
+        BlockKind, "title, heading, paragraph, list_item, formula, code, caption, header, footer, footnote, table, figure, chart."
     ]
     text: Annotated[str, "Text of the block, inline Markdown; tables as Markdown tables."]
     html: Annotated[str | None, "Tables as HTML with row and column spans; null otherwise."] = None

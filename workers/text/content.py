@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import cast
 
-from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, OcrAnswer, Table
+from schemas.answers import BLOCK_TYPES, AnswerBox, AnyBlock, Code, OcrAnswer, Table
 from schemas.page import Box, PageImage, RenderedPage
 from schemas.records import BlockContent, BlockKind, Flagged, PageText, PageTrust
 from workers.text.agreement import agreement, tokens_of
@@ -93,6 +93,8 @@ def _block(
             flags["ragged_table"] = None
         if grid.is_span_outside:
             flags["table_span_outside"] = None
+    elif isinstance(block, Code):
+        text = plain = block.code.strip("\n").rstrip()
     else:
         text = plain = str(getattr(block, kind)).strip()
         if kind != "formula" and is_literal:

@@ -60,13 +60,16 @@ def escape_block(kind: BlockKind, text: str) -> str:
 
 
 def block_markdown(kind: BlockKind, text: str) -> str:
-    """A block as it stands in the page's Markdown."""
+    """A block as it stands in the page's Markdown; code is literal there, between fences."""
     if not text.strip():
         return ""
     if kind in ("title", "heading"):
         return ("# " if kind == "title" else "## ") + " ".join(text.lstrip("# ").split())
     if kind == "list_item":
         return text if _MARKED.match(text) else f"- {text}"
+    if kind == "code":
+        fence = max(["``", *re.findall(r"^\s*(`{3,})", text, re.MULTILINE)], key=len) + "`"
+        return f"{fence}\n{text}\n{fence}"
     if kind == "formula":
         return f"$$\n{text.strip().strip('$').strip()}\n$$"
     if kind in ("figure", "chart"):
@@ -88,6 +91,11 @@ def join_markdown(parts: list[tuple[BlockKind, str]]) -> str:
 def plain_text(text: str) -> str:
     """Without inline Markdown, inline HTML and marks of headings; LaTeX stays as it is, its delimiters go."""
     return _inline_text(_HEADING_MARKS.sub("", text))
+
+
+def block_plain(kind: BlockKind, text: str) -> str:
+    """A block's text (`blocks.text`) without Markdown. Formulas stay LaTeX, and code is none."""
+    return text if kind in ("formula", "code") else plain_text(text)
 
 
 def _inline_text(text: str) -> str:

@@ -36,6 +36,7 @@ def test_blocks_become_a_page():
     ("paragraph", " "),
              ("formula", "$$a^2$$"), ("chart", "Sales [m]")]  # fmt: skip
 
+    assert join_markdown([("code", "if x:\n    ```\n    y")]) == "````\nif x:\n    ```\n    y\n````"
     assert join_markdown(parts) == "# A title\n\n## B\n\n- x\n2. y\n\np\n\n$$\na^2\n$$\n\n![Sales (m)]()"
 
 

@@ -9,6 +9,7 @@ from schemas.answers import (
     AnyBlock,
     Caption,
     Chart,
+    Code,
     Figure,
     Footer,
     Footnote,
@@ -100,6 +101,8 @@ def _block(block: TextBlock, boxes: Sequence[Box], confidence: float | None, ima
             return Heading(heading=text, box=box, confidence=confidence)
         case "list_item":
             return ListItem(list_item=text, box=box, confidence=confidence)
+        case "code":
+            return Code(code=text, box=box, confidence=confidence)
         case "caption":
             return Caption(caption=text, box=box, confidence=confidence)
         case "header":

@@ -12,7 +12,7 @@ from workers.engines.classic.reading_order.list_marks import mark_of
 from workers.engines.classic.reading_order.running_text import is_stamp
 
 BlockKind = Literal[
-    "title", "heading", "paragraph", "list_item", "caption", "header", "footer", "footnote", "table", "figure", "chart"
+    "title", "heading", "paragraph", "list_item", "code", "caption", "header", "footer", "footnote", "table", "figure", "chart"
 ]
 
 MARGIN = 0.08

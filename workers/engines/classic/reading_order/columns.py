@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from schemas.page import EDGE_SHARE, NO_EDGES, Box, PageEdges, Region, Word
 from workers.engines.classic.reading_order.block_kinds import MARGIN, BlockKind, Paragraph, kinds_of
 from workers.engines.classic.reading_order.bullets import with_bullets
+from workers.engines.classic.reading_order.code import part_code
 from workers.engines.classic.reading_order.drop_caps import with_drop_caps
 from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.gutters import find_gutter
@@ -88,7 +89,10 @@ def blocks_in_order(
     words of each that does are one block. `edges` is what stands at those of the document's other pages.
     """
     figures, kept = part_figures(without_doubles(words), regions)
+    listings, kept = part_code(kept)
     blocks = _text_blocks(kept, words, width, height, rules, Nearby(edges)) if kept else []
+    for code in listings:
+        blocks.insert(_place_of(code.box, blocks), TextBlock("code", code.text, code.box, code.members))
     for figure in figures:
         place = _place_of(figure.box, blocks)
         blocks.insert(place, TextBlock(figure.kind, figure.text, figure.box, figure.members))
