@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from schemas.answers import BLOCK_TYPES, ChartAnswer, OcrAnswer, answer_schema
+from schemas.answers import ASKED_KINDS, BLOCK_TYPES, ChartAnswer, OcrAnswer, answer_schema
 
 OCR = {
     "languages": ["en", "ar"],
@@ -70,7 +70,8 @@ def test_fields_are_asked_in_the_order_of_the_answer():
 def test_only_figures_and_charts_are_asked_for_a_box():
     blocks = answer_schema("ocr")["properties"]["blocks"]["items"]["anyOf"]
 
-    assert [next(iter(block["properties"])) for block in blocks] == list(BLOCK_TYPES)
+    assert [next(iter(block["properties"])) for block in blocks] == ASKED_KINDS
+    assert set(BLOCK_TYPES) - set(ASKED_KINDS) == {"code"}
     with_box = {next(iter(block["properties"])) for block in blocks if "box" in block["properties"]}
     assert with_box == {"figure", "chart"}
     assert "confidence" not in json.dumps(blocks)

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from schemas.answers import BLOCK_TYPES, ChartAnswer
+from schemas.answers import ASKED_KINDS, ChartAnswer
 from workers.reading.prompts import prompt_for
 
 DIGESTS = {
@@ -21,7 +21,7 @@ def test_a_changed_prompt_has_a_new_version(asked):
 
 
 def test_the_prompts_name_every_key_of_the_answers():
-    for key in BLOCK_TYPES:
+    for key in ASKED_KINDS:
         assert f'"{key}"' in prompt_for("ocr").text
     for field in ChartAnswer.model_fields:
         assert field in prompt_for("chart").text

@@ -164,3 +164,13 @@ def test_literal_text_is_plain_text_as_it_is_and_escaped_in_markdown():
     assert [block.text for block in content.blocks[:2]] == ["\\# of Incidents", "2\\*3\\*4 = 24 and \\_\\_init\\_\\_.py"]
     assert content.blocks[3].html == "<table><tr><td># of x</td><td>a|b</td></tr><tr><td>&lt;b&gt;</td><td>^ </td></tr></table>"
     assert content.blocks[1].box_origin == "text_layer"
+
+
+@pytest.mark.parametrize("is_literal", [True, False])
+def test_code_is_literal_with_its_indents(is_literal):
+    code = "  if a_b < c:\n    *d* = [e](f)"
+
+    content = ocr_content(answer({"code": f"{code}\n"}), page(), is_literal=is_literal)
+
+    assert (content.text_plain, content.text_markdown) == (code, f"```\n{code}\n```")
+    assert [(block.kind, block.text) for block in content.blocks] == [("code", code)]

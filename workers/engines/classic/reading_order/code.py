@@ -1,7 +1,8 @@
 """Program code and what programs print: lines of a typewriter font, kept as they stand, with their indents.
 
 They are taken out before lines, columns and tables are sought, for which the blanks inside of code are gutters. A font is a
-typewriter's where the PDF says so, or where all its characters are of one width. An OCR knows no fonts, and so finds no code.
+typewriter's where the PDF says so, or where all its characters are of one width. An OCR knows no fonts, and so finds no code; the
+text that another OCR has laid under a scan has one width for each word.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence, Set
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from schemas.page import ACROSS, BOLD, MONO, Box
+from schemas.page import ACROSS, BOLD, INVISIBLE, MONO, Box
 from workers.engines.classic.reading_order.pieces import Placed, around
 
 MIN_SET = 12
@@ -57,7 +58,9 @@ class _Line(NamedTuple):
 def part_code(words: Placed) -> tuple[list[CodeBlock], Placed]:
     """The blocks of code of a page, and the words that belong to none of them."""
     fonts = _typewriters(words)
-    typed = {index for index, word in words if word.style & ACROSS and (word.style & MONO or word.font in fonts)}
+    typed = {
+        index for index, word in words if word.style & (ACROSS | INVISIBLE) == ACROSS and (word.style & MONO or word.font in fonts)
+    }
     if not typed:
         return [], words
     lines = list(_lines(words, typed))

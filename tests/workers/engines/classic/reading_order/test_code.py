@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.page import ACROSS, BOLD, MONO, Word
+from schemas.page import ACROSS, BOLD, INVISIBLE, MONO, Word
 from tests.growth import assert_grows_linearly
 from workers.engines.classic.reading_order.code import part_code
 from workers.engines.classic.reading_order.columns import blocks_in_order
@@ -96,8 +96,9 @@ def test_a_page_that_is_typed_as_a_whole_is_code_only_where_it_reads_like_code()
     assert [block.text for block in part_code(list(enumerate(typed(CODE, 100))))[0]] == ["\n".join(CODE)]
 
 
-def test_words_of_an_ocr_are_no_code() -> None:
-    words = [word._replace(style=0) for word in typed(CODE, 200)]
+@pytest.mark.parametrize("style", [0, ACROSS | MONO | INVISIBLE])
+def test_words_of_an_ocr_are_no_code(style: int) -> None:
+    words = [word._replace(style=style) for word in typed(CODE, 200)]
 
     assert part_code(list(enumerate(written(SENTENCES, 100) + words)))[0] == []
 
