@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
-from schemas.answers import ChartAnswer, OcrAnswer
 from schemas.failure import Failure, FailureKind, Task
 from schemas.page import Box, Chunk, PageImage, Region, RenderedChunk, RenderedPage
 from schemas.plan import Recipe
@@ -19,11 +17,11 @@ from schemas.receipt import LAYERS
 from schemas.records import ChunkRecords
 from schemas.settings import ChartsFrom, Images, ReadSettings, RegionSettings, Transport
 from workers.charts.agreement import agreement
-from workers.charts.content import ChartContent, chart_content
 from workers.contained import page_failure, panics_raised
 from workers.engines.engine import Completion, Engine, EngineInfo, OnDevice, Request
 from workers.reading.asking import Outcome, ask
 from workers.reading.busy import Busy
+from workers.reading.checked_answers import checked_chart, checked_text
 from workers.reading.crops import crop_regions
 from workers.reading.drawn import drawn_content
 from workers.reading.handing_on import (
@@ -42,9 +40,7 @@ from workers.reading.request_limit import PushesBack, Requests
 from workers.reading.requests import chart_request, text_request
 from workers.reading.rows import ChunkRows
 from workers.reading.vector_recipe import vector_recipe
-from workers.text.content import OcrContent, ocr_content
-
-Content = TypeVar("Content")
+from workers.text.content import OcrContent
 
 
 def _now() -> datetime:
@@ -228,8 +224,7 @@ class _ChunkReader:
             outcome = Outcome.of_failure(page_failure(error, "read"))
         if self._reader._info.name == LAYERS:
             outcome = replace(outcome, num_asks=0)
-        place = (page, outcome.completion.is_literal, self._reader._settings.running_text)
-        return _Page(*await _checked(outcome, _ocr_content, *place))
+        return _Page(*await checked_text(outcome, page, self._reader._settings.running_text))
 
     def _text_request(self, page: RenderedPage, transport: Transport) -> Request:
         assert page.image is not None
@@ -313,7 +308,7 @@ class _ChunkReader:
                 return self.rows.of_unasked_chart(page, region, image)
             assert image is not None
             outcome = await self._ask(self._chart_request(page, region, image))
-            outcome, content = await _checked(outcome, _chart_content, region, page, drawn is None)
+            outcome, content = await checked_chart(outcome, region, page, by_picture=drawn is None)
             seen = None
             if content is not None and drawn is not None:
                 scales = {"is_log": drawn.y_scale == "log", "is_x_log": drawn.x_scale == "log"}
@@ -344,24 +339,3 @@ def _with_one_reason(pages: Sequence[RenderedPage]) -> Iterator[RenderedPage]:
 
 async def _nothing() -> None:
     return None
-
-
-async def _checked(outcome: Outcome, check: Callable[..., Content], *place: Any) -> tuple[Outcome, Content | None]:
-    """(outcome, content), where `check` makes the content from the answer and its place. If `check` raises, the outcome has no
-    answer and the content is None."""
-    if outcome.parsed is None:
-        return outcome, None
-    try:
-        return outcome, await asyncio.to_thread(check, outcome.parsed.answer, *place)
-    except Exception as error:  # noqa: BLE001 - the border of a page
-        return outcome.without_answer(page_failure(error, "validate", said=outcome.completion.text)), None
-
-
-def _ocr_content(answer: OcrAnswer, page: RenderedPage, is_literal: bool, running_text: bool) -> OcrContent:
-    assert isinstance(answer, OcrAnswer)
-    return ocr_content(answer, page, is_literal=is_literal, running_text=running_text)
-
-
-def _chart_content(answer: ChartAnswer, region: Region, page: RenderedPage, by_picture: bool) -> ChartContent:
-    assert isinstance(answer, ChartAnswer)
-    return chart_content(answer, region, page, by_picture=by_picture)

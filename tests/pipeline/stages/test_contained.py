@@ -40,7 +40,7 @@ from tests.pipeline.made_input import make_pdf
 from tests.pipeline.tables import VOLATILE
 from workers import contained
 from workers.engines.engine import Completion, Request
-from workers.reading import asking, read_pages
+from workers.reading import asking, checked_answers, read_pages
 from workers.reading.rows import ChunkRows
 from workers.rendering.bounds import Bounds
 from workers.rendering.renderer import Renderer
@@ -189,7 +189,7 @@ def of_page(_: object, page: Any, *__: object, **___: object) -> int:
 
 PLACES: dict[str, tuple[str, Callable[[Exception, pytest.MonkeyPatch], None]]] = {
     "judging": ("validate", lambda error, patch: at_page(asking, "_judge", error, of_label, patch)),
-    "checking": ("validate", lambda error, patch: at_page(read_pages, "ocr_content", error, of_page, patch)),
+    "checking": ("validate", lambda error, patch: at_page(checked_answers, "ocr_content", error, of_page, patch)),
     "row making": ("validate", lambda error, patch: at_page(ChunkRows, "of_text", error, of_page, patch)),
     "asking": ("read", lambda error, patch: at_page(read_pages._ChunkReader, "_text_request", error, of_page, patch)),
     "reading": ("read", lambda error, patch: at_page(read_pages._ChunkReader, "_read_page", error, of_page, patch)),

@@ -23,7 +23,7 @@ from tests.workers.made_pages import (
 )
 from tests.workers.reading.made_answers import TRUNCATED
 from workers.engines.engine import Completion
-from workers.reading import read_pages, requests
+from workers.reading import checked_answers, read_pages, requests
 from workers.reading.prompts import prompt_for
 from workers.reading.rows import ChunkRows
 
@@ -125,7 +125,7 @@ async def test_a_bug_at_the_text_costs_no_chart_and_a_bug_at_a_chart_no_text(err
 @pytest.mark.parametrize(
     ("place", "name", "stage"),
     [
-        (read_pages, "chart_content", "validate"),
+        (checked_answers, "chart_content", "validate"),
         (ChunkRows, "of_chart", "read"),
         (requests, "region_text_layer", "read"),
     ],
@@ -164,7 +164,7 @@ async def test_an_answer_that_could_not_be_checked_is_kept_as_evidence(monkeypat
     def breaks(*_: object) -> None:
         raise ValueError("bug")
 
-    monkeypatch.setattr(read_pages, "ocr_content", breaks)
+    monkeypatch.setattr(checked_answers, "ocr_content", breaks)
     records = await read(TellingEngine(), rendered(page()))
 
     assert [(row.status, row.num_output_tokens) for row in records.pages] == [("failed", 7)]
