@@ -13,8 +13,10 @@ from typing import Any
 import torch
 from llguidance import LLExecutor, LLMatcher
 from llguidance.hf import from_tokenizer
-from llguidance.torch import fill_next_token_bitmask_par, fill_next_token_bitmask_par_with_draft_tokens
+from llguidance.numpy import fill_next_token_bitmask_par, fill_next_token_bitmask_par_with_draft_tokens
 from torch import Tensor
+
+# llguidance.torch has the same two functions, but importing it brings in torch's compiler: 2.4 CPU s at each start of a reader.
 
 OPTIONS = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False, "json_allowed_escapes": 'n"\\'}
 
@@ -53,12 +55,12 @@ class Grammars:
 
     def fill(self, mask: Tensor, matchers: Sequence[tuple[LLMatcher, int]]) -> None:
         """Writes what each matcher allows next into its row of `mask`, in parallel and without the GIL."""
-        fill_next_token_bitmask_par(self._executor, list(matchers), mask)
+        fill_next_token_bitmask_par(self._executor, list(matchers), mask.numpy())
 
     def fill_along(self, mask: Tensor, matchers: Sequence[tuple[LLMatcher, int, list[int]]]) -> None:
         """Like `fill`, with a draft for each matcher that is not empty: rows from the given one on are what is allowed before the
         draft, and after each of its tokens. The matchers stay where they are."""
-        fill_next_token_bitmask_par_with_draft_tokens(self._executor, list(matchers), mask)
+        fill_next_token_bitmask_par_with_draft_tokens(self._executor, list(matchers), mask.numpy())
 
 
 def bounded(schema: Any) -> Any:
