@@ -45,7 +45,8 @@ ENDLESS = ("million strokes", "endless string", "flate bomb", "laughing forms")
 
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[Renderer]:
-    with Renderer(SETTINGS, RegionSettings(), []) as renderer:
+    """With CPU time enough for all that ends, whose most is two seconds, on a slow machine too."""
+    with Renderer(SETTINGS.model_copy(update={"cpu_s": 30}), RegionSettings(), []) as renderer:
         yield renderer
 
 
