@@ -89,10 +89,19 @@ async def test_a_blank_page_has_no_blocks(engine):
 
 
 @pytest.mark.slow
-async def test_an_empty_image_has_no_blocks_and_no_confidence(engine):
-    completion = await engine.read(request(drawn([])))
+async def test_an_empty_image_has_no_blocks_and_no_confidence(engine, monkeypatch):
+    """And lines are looked for on it at three quarters of its size."""
+    smaller, sizes = ppocr._for_detection, []
+    monkeypatch.setattr(ppocr, "_for_detection", lambda bgr: sizes.append(smaller(bgr).shape) or smaller(bgr))
+    completion = await engine.read(request(drawn([], width=600, height=500)))
     assert completion.failure is None
     assert (texts(completion), completion.confidence) == ([], None)
+    assert sizes == [(736, 896, 3)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(463, 1013), (50, 900), (552, 700)])
+def test_a_page_that_is_enlarged_for_detection_is_not_made_smaller_before(height, width):
+    assert ppocr._for_detection(np.zeros((height, width, 3), np.uint8)).shape == (height, width, 3)
 
 
 @pytest.mark.slow
