@@ -19,7 +19,7 @@ from schemas.settings import EngineSettings, RegionSettings, RenderSettings
 from tests.bench.inputs.places import SHARED_DATA
 from tests.bench.reading.cer import plain, request_of
 from workers.answers.parse import parse_answer
-from workers.engines.classic.reading_order.line_text import letters_of
+from workers.engines.classic.reading_order.lines.line_text import letters_of
 from workers.engines.registry import make_engine
 from workers.rendering.renderer import Renderer
 from workers.text.content import ocr_content

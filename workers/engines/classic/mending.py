@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 
 from schemas.page import DOWN, UP, Box, Word
 from workers.engines.classic.ppocr import Pixels
-from workers.engines.classic.reading_order.line_text import letters_of
+from workers.engines.classic.reading_order.lines.line_text import letters_of
 from workers.engines.classic.time_limit import check_time
 from workers.text.doubt import doubtful_fonts, has_lost, has_lost_letter, is_lost, is_readable
 

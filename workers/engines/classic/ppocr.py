@@ -19,7 +19,7 @@ import numpy.typing as npt
 from schemas.page import Box
 from workers.engines.classic.lacking_signs.signs import SIGNS, with_lacking_signs
 from workers.engines.classic.models import characters_path, model_paths, session_without_denormals
-from workers.engines.classic.reading_order.line_text import is_cjk
+from workers.engines.classic.reading_order.lines.line_text import is_cjk
 
 Rotation = Literal[0, 90, 180, 270]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from schemas.page import Box
-from workers.engines.classic.reading_order.list_marks import mark_of
+from workers.engines.classic.reading_order.lines.list_marks import mark_of
 from workers.engines.classic.reading_order.running_text import is_stamp
 
 BlockKind = Literal[

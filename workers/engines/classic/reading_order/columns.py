@@ -15,10 +15,10 @@ from workers.engines.classic.reading_order.code import part_code
 from workers.engines.classic.reading_order.drop_caps import with_drop_caps
 from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.gutters import find_gutter
-from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
-from workers.engines.classic.reading_order.line_numbers import line_numbers
-from workers.engines.classic.reading_order.line_text import is_rtl
-from workers.engines.classic.reading_order.list_marks import with_marks
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary, join_lines
+from workers.engines.classic.reading_order.lines.line_numbers import line_numbers
+from workers.engines.classic.reading_order.lines.line_text import is_rtl
+from workers.engines.classic.reading_order.lines.list_marks import with_marks
 from workers.engines.classic.reading_order.paragraphs import keeps_lines, kept_lines, split_rows
 from workers.engines.classic.reading_order.pieces import (
     Piece,

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from schemas.page import Box
-from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
-from workers.engines.classic.reading_order.line_text import ends_with_leader, is_rtl
-from workers.engines.classic.reading_order.list_marks import Mark, mark_of
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary, join_lines
+from workers.engines.classic.reading_order.lines.line_text import ends_with_leader, is_rtl
+from workers.engines.classic.reading_order.lines.list_marks import Mark, mark_of
 from workers.engines.classic.reading_order.pieces import WORD_GAP, Piece, around
 
 TERMINALS = ".!?。．！？:؟۔।…"

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import groupby, pairwise
 
 from schemas.page import ACROSS, BOLD, DOWN, UP, Box, Word
-from workers.engines.classic.reading_order.line_text import has_rtl, is_cjk, is_rtl, join_words
+from workers.engines.classic.reading_order.lines.line_text import has_rtl, is_cjk, is_rtl, join_words
 
 WORD_GAP = 1.8
 """In font sizes: a wider gap inside a line parts cells. Justified text reaches 1."""

@@ -2,7 +2,7 @@ import pytest
 
 from schemas.page import BOLD
 from tests.workers.engines.classic.reading_order.test_columns import column, line, read
-from workers.engines.classic.reading_order.list_marks import mark_of
+from workers.engines.classic.reading_order.lines.list_marks import mark_of
 
 FULL = ["The harbour board publishes a statement of its dues", "every spring and vessels of less than twenty metres"]
 

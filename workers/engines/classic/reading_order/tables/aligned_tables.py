@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.engines.classic.reading_order.line_ends import Vocabulary
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed, around
 from workers.engines.classic.reading_order.tables.found_table import FoundCell, FoundTable, table_of
 from workers.engines.classic.reading_order.tables.row_line import RowLine

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.page import Box
-from workers.engines.classic.reading_order.line_ends import Vocabulary
-from workers.engines.classic.reading_order.line_text import is_rtl
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
+from workers.engines.classic.reading_order.lines.line_text import is_rtl
 from workers.engines.classic.reading_order.tables.table_lines import Line, is_number, is_year, text_of
 from workers.text.tables import ABOVE
 

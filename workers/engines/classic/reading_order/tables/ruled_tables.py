@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from schemas.page import Word
-from workers.engines.classic.reading_order.line_ends import Vocabulary
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Placed
 from workers.engines.classic.reading_order.tables.found_table import FoundCell, FoundTable, filled, table_of
 from workers.engines.classic.reading_order.tables.row_line import RowLine

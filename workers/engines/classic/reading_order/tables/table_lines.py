@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from schemas.page import BOLD, Box, Word
-from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
-from workers.engines.classic.reading_order.line_text import is_rtl, join_words
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary, join_lines
+from workers.engines.classic.reading_order.lines.line_text import is_rtl, join_words
 from workers.engines.classic.reading_order.pieces import Placed, around, around_words
 
 ATOM_GAP = 0.55

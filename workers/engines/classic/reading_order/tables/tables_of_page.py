@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from schemas.page import Box, Word
-from workers.engines.classic.reading_order.line_ends import Vocabulary
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed
 from workers.engines.classic.reading_order.tables.aligned_tables import aligned_tables
 from workers.engines.classic.reading_order.tables.found_table import FoundTable

@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.page import Word
-from workers.engines.classic.reading_order.line_ends import Vocabulary
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.tables.aligned_tables import aligned_tables
 from workers.engines.classic.reading_order.tables.ruling import Rule
 

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.page import Word
 from workers.engines.classic.reading_order.columns import blocks_in_order
-from workers.engines.classic.reading_order.line_numbers import line_numbers
+from workers.engines.classic.reading_order.lines.line_numbers import line_numbers
 
 _PROSE = [
     "The harbour board publishes",

@@ -2,7 +2,7 @@ import textwrap
 
 import pytest
 
-from workers.engines.classic.reading_order.line_ends import Vocabulary, join_lines
+from workers.engines.classic.reading_order.lines.line_ends import Vocabulary, join_lines
 
 ENGLISH = "the dues of the harbour are paid by the night and this is in the report for all of the boats that lie at the quay"
 GERMAN = "der Hafen und die Gebühren werden von der Stadt für das Jahr mit den Lotsen auf dem Kai nicht bezahlt"

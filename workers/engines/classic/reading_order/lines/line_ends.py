@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from workers.engines.classic.reading_order.korean_blanks import KoreanBlanks, is_open
-from workers.engines.classic.reading_order.line_text import is_unspaced
+from workers.engines.classic.reading_order.lines.line_text import is_unspaced
 from workers.text.lexicon import Language, knows, language_of, words_of
 
 _HYPHENS = "-\u2010\u2011"

@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.page import ACROSS, DOWN, UP, Word
-from workers.engines.classic.reading_order.line_text import join_words
+from workers.engines.classic.reading_order.lines.line_text import join_words
 from workers.engines.classic.reading_order.pieces import by_direction
 
 
