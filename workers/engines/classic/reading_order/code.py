@@ -35,6 +35,7 @@ NUM_OPEN = 8
 """Blocks side by side."""
 
 _SIGNS = re.compile(r"[{}<>=#$\\|;*+%^~_\[\]]|\w\(|\w\.\w|::|->|^\s*[>$#%@-]|\(\)|\"")
+_CALL = re.compile(r"[\w.:$]{2,}\(.*\);?")
 _STRONG_SIGNS = re.compile(
     r"[{}]|;\s*$|[=!<>:+*-]=|->|=>|::|\w\(\)|\w_\w|\w\.\w+\("
     r"|^\s*(?://|#|>>>|> |\$ |@\w|def |class |import |from \w+ import|return\b)"
@@ -173,8 +174,9 @@ def _is_code(texts: Sequence[str], *, is_typed: bool) -> bool:
 
 
 def _stands_alone(line: _Line, others: Sequence[Box]) -> bool:
-    """Free above and below, not bold as headings are, and more than a word or an address."""
-    if len(line.words) < 2 or all(word.style & BOLD for _, word in line.words):
+    """Free above and below, not bold as headings are, and more than a word or an address: a call at least."""
+    is_word = len(line.words) < 2 and not _CALL.fullmatch(line.words[0][1].text)
+    if is_word or all(word.style & BOLD for _, word in line.words):
         return False
     free = ALONE_EM * line.size
     return not any(

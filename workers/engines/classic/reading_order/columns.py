@@ -26,6 +26,7 @@ from workers.engines.classic.reading_order.pieces import (
     around,
     by_direction,
     lines_as_given,
+    part_slanted,
     pieces_of,
     turned_left,
     turned_right,
@@ -89,6 +90,7 @@ def blocks_in_order(
     words of each that does are one block. `edges` is what stands at those of the document's other pages.
     """
     figures, kept = part_figures(without_doubles(words), regions)
+    slanted, kept = part_slanted(kept)
     listings, kept = part_code(kept)
     blocks = _text_blocks(kept, words, width, height, rules, Nearby(edges)) if kept else []
     for code in listings:
@@ -96,6 +98,9 @@ def blocks_in_order(
     for figure in figures:
         place = _place_of(figure.box, blocks)
         blocks.insert(place, TextBlock(figure.kind, figure.text, figure.box, figure.members))
+    for line in slanted:
+        text = " ".join(word.text for _, word in line)
+        blocks.append(TextBlock("paragraph", text, around([word.box for _, word in line]), tuple(index for index, _ in line)))
     return blocks
 
 

@@ -13,6 +13,9 @@ from workers.engines.classic.reading_order.lines.line_text import has_rtl, is_cj
 WORD_GAP = 1.8
 """In font sizes: a wider gap inside a line parts cells. Justified text reaches 1."""
 
+SLANTED = 1.5
+"""Of the page's usual font size: smaller slanted text labels axes and columns."""
+
 Placed = list[tuple[int, Word]]
 """Words with their positions in what was given."""
 
@@ -58,6 +61,24 @@ def without_doubles(words: Sequence[Word]) -> Placed:
             cells.setdefault(y, {}).setdefault(x, []).append(word)
             kept.append((index, word))
     return kept
+
+
+def part_slanted(words: Placed) -> tuple[list[Placed], Placed]:
+    """Large lines that run aslant over the page, as watermarks do, and the words that belong to none of them. Their boxes hold much
+    of what they cross, and so would tear its lines and tables apart."""
+    slanted = [(index, word) for index, word in words if word.style & ACROSS and _is_slanted(word)]
+    if not slanted:
+        return [], words
+    large = SLANTED * statistics.median(word.size_px for _, word in words)
+    slanted = [(index, word) for index, word in slanted if word.size_px > large]
+    own = {index for index, _ in slanted}
+    lines = [list(line) for _, line in groupby(slanted, key=lambda item: (item[1].block, item[1].line))]
+    return lines, [item for item in words if item[0] not in own]
+
+
+def _is_slanted(word: Word) -> bool:
+    """Far higher than its font, and not narrow."""
+    return word.bottom - word.top > 2.5 * word.size_px < 2.5 * (word.right - word.left)
 
 
 def lines_as_given(words: Placed) -> Iterator[str]:

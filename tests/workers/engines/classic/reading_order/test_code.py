@@ -66,8 +66,9 @@ def test_braces_of_another_font_belong_to_the_code() -> None:
     assert code[1] == "f <- function(x) {\n  2 * x\n}"
 
 
-def test_one_line_of_code_alone_is_code() -> None:
-    assert read(written(SENTENCES, 100) + typed(["> library(zoo)"], 200) + written(SENTENCES, 260))[1] == ("code", "> library(zoo)")
+@pytest.mark.parametrize("code", ["> library(zoo)", "library(zoo)"])
+def test_one_line_of_code_alone_is_code(code: str) -> None:
+    assert read(written(SENTENCES, 100) + typed([code], 200) + written(SENTENCES, 260))[1] == ("code", code)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,7 @@ def test_one_line_of_code_alone_is_code() -> None:
                      id="cells of a table"),
         pytest.param(typed(["The clerk shall read", "all pages of the bill", "before it is printed"], 300), id="prose in type"),
         pytest.param(typed(["area() and others"], 300, style=MONO | BOLD), id="a heading"),
+        pytest.param(typed(["https://an.address/of/a/page"], 300), id="an address"),
     ],
 )  # fmt: skip
 def test_what_is_only_set_in_type_is_no_code(words: list[Word]) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.page import BOLD, Word
+from schemas.page import ACROSS, BOLD, Word
 from workers.engines.classic.reading_order.columns import blocks_in_order
 
 SIZE = 20.0
@@ -49,6 +49,12 @@ def test_two_columns_are_read_one_after_the_other():
         words += line(left, 80, 300 + 24 * i, number=2 * i) + line(right, 520, 300 + 24 * i, number=2 * i + 1)
     # when, then
     assert read(words) == [("paragraph", " ".join(LEFT)), ("paragraph", " ".join(RIGHT))]
+
+
+def test_a_watermark_tears_nothing_that_it_crosses():
+    watermark = Word("DRAFT", 200, 300, 700, 800, 90, 0, 4 * SIZE, ACROSS)
+    given = [word._replace(style=ACROSS) for word in column(LEFT, 80, 300, pitch=60) + column(["1 2 3"] * 4, 80, 900, number=40)]
+    assert read([*given[:20], watermark, *given[20:]]) == [*read(given), ("paragraph", "DRAFT")]
 
 
 def test_a_title_over_two_columns_comes_first_and_a_line_between_them_parts_them():
