@@ -19,7 +19,7 @@ PREFIX = "pagefold-"
 RAY_PREFIX = "pf-"
 """Short, because the paths of Ray's sockets must fit into 107 bytes."""
 _OWNER, _KEPT = "owner", "kept"
-_SOON_S = 0.3
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 0.0)
 _KEPT_FOR_S = 7 * 24 * 3600.0
 """Seconds after which the next start removes a folder that was kept for a person (`keep`)."""
 
@@ -40,9 +40,10 @@ class Scratch:
     def remove(self) -> None:
         """Removes the folder, or leaves it to the next start if a process (one of Ray's, for a moment) still writes there."""
         with contextlib.suppress(OSError):
-            if not _remove(self.folder):
-                time.sleep(_SOON_S)
-                _remove(self.folder)
+            for pause_s in _PAUSES_S:
+                if _remove(self.folder):
+                    break
+                time.sleep(pause_s)
         self._owner.close()
 
     def keep(self) -> None:

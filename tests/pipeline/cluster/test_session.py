@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from ray.exceptions import OutOfDiskError
 
@@ -20,6 +21,7 @@ from pipeline.reporting.observer import Silent
 from schemas.errors import DiskFull, OperatorError, exit_code
 from schemas.settings import MEBI, RaySettings, Settings
 from tests.pipeline.made_input import make_pdf
+from tests.waiting import wait_until
 from workers.engines.engine import EngineStartError
 from workers.sources.cache import Cache
 
@@ -235,6 +237,7 @@ def test_a_private_ray_is_lean_and_its_folder_is_removed_with_it_and_a_killed_on
         assert ended("well") == "\n\n"  # none of the processes that nobody needs here, and no folder
         assert ended("kill") == ""
         assert [name[:3] for name in os.listdir(base)] == ["pf-"]
+        wait_until(lambda: not any(base in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])))
         said = ended("full")  # frees the killed one's, and its own
         assert said.startswith("a disk of this machine is full (")
         assert said.endswith("make room there\n\n")
