@@ -15,7 +15,7 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 section { border-top: 1px solid #8884; padding-top: 1rem; margin-top: 2rem; }
 section > p.page, header p, figcaption, aside { color: #777; font-size: .85rem; }
-div.scroll { overflow-x: auto; }
+div.scroll, pre { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
 td, th { border: 1px solid #8886; padding: .2rem .5rem; text-align: start; vertical-align: top; }
 img { max-width: 100%; }

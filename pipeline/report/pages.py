@@ -99,7 +99,7 @@ def _anchored(page: ReadPage, name: str, inner: str) -> str:
 
 def _block(block: ReadBlock) -> str:
     if block.kind == "code":
-        return f"<pre>{html.escape(block.text)}</pre>"
+        return f'<pre tabindex="0">{html.escape(block.text)}</pre>'
     text = inline_html(block.text)
     if block.kind in ("title", "heading"):
         return f"<h3>{inline_html(block.text.lstrip('# '))}</h3>"

@@ -34,7 +34,7 @@ MAX_PAIRS = 2_000_000
 NUM_OPEN = 8
 """Blocks side by side."""
 
-_SIGNS = re.compile(r"[{}<>=#$\\|;*+%^~_\[\]]|\w\(|\w\.\w|::|->|^\s*[>$#%@-]|\(\)|\"")
+_SIGNS = re.compile(r"[{}<>=#$\\|;*+%^~_\[\]]|\w\(|\w\.\w|::|->|^\s*[>$#%@-]|\(\)|\"|^[\d\s.,-]+$")
 _CALL = re.compile(r"[\w.:$]{2,}\(.*\);?")
 _STRONG_SIGNS = re.compile(
     r"[{}]|;\s*$|[=!<>:+*-]=|->|=>|::|\w\(\)|\w_\w|\w\.\w+\("
