@@ -122,6 +122,8 @@ def plain(answer: str) -> str:
         for key, value in block.items():
             if key == "table":
                 parts += [cell for row in value for cell in row if cell]
+            elif key == "code":
+                parts.append(" ".join(value.split()))  # one block, where the reference is compared by lines
             elif key not in ("box", "confidence") and isinstance(value, str):
                 parts.append(value)
     return "\n".join(parts)
