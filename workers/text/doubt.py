@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from schemas.page import Word
-from workers.text.lexicon import Language, knows, language_of
+from workers.text.lexicon import Language, knows, language_of, share_known
 from workers.text.trust import COMMON_LETTERS, LATIN_LETTERS, VOWELS, script_of
+from workers.text.typewriter import typewriter_fonts
 
 MIN_ODD = 2
 MIN_ODD_SHARE = 0.015
@@ -17,6 +18,8 @@ MIN_COMMON, MIN_VOWELS = 0.5, 0.22
 MIN_WORDS = 3
 MAX_KNOWN, MIN_OTHERS_KNOWN = 0.35, 0.7
 """Share of a font's words that its language knows, and of the other fonts' words, for the font to be doubtful."""
+MIN_KNOWN_CODE = 0.35
+"""Share of known words in a typewriter font whose text is code."""
 _SIGNS = r"[&\[\]{}|\\^~<>=+*%$#°¢£¥§¤¶]+"
 _ODD = re.compile(rf"[^\W\d_]{{2}}{_SIGNS}[^\W\d_]|[^\W\d_]{_SIGNS}[^\W\d_]{{2}}")  # but x=y
 _ADDRESS = re.compile(r"[/@]|www\.")
@@ -25,13 +28,23 @@ READABLE = frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"})
 
 
 def doubtful_fonts(words: Sequence[Word]) -> set[int]:
-    """`Word.font` of those: letters without a meaning, signs inside words, words that no language has, letters of no language."""
+    """`Word.font` of those: letters without a meaning, signs inside words, words that no language has, letters of no language.
+
+    Code is full of such signs and words. A typewriter font in which many words are known has its letters right, and it has no
+    ligatures that a sign could stand for.
+    """
     by_font: dict[int, list[str]] = defaultdict(list)
     for word in words:
         by_font[word.font].append(word.text)
     language = language_of([word.text for word in words]) if len(by_font) > 1 else None
     known = _known_shares(by_font, language) if language else {}
-    return {font for font, texts in by_font.items() if _is_odd(texts) or _is_gibberish(texts) or _is_unknown(font, known)}
+    found = {font for font, texts in by_font.items() if _is_odd(texts) or _is_gibberish(texts) or _is_unknown(font, known)}
+    return found - {font for font in found & typewriter_fonts(words) if _is_code(by_font[font])} if found else found
+
+
+def _is_code(texts: Sequence[str]) -> bool:
+    share = None if any(map(has_lost_letter, texts)) else share_known("en", texts)
+    return share is not None and share >= MIN_KNOWN_CODE
 
 
 def has_lost_letter(text: str) -> bool:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from schemas.page import ACROSS, DOWN, Word
+from schemas.page import ACROSS, DOWN, MONO, Word
 from workers.engines.classic.mending import _crop, mend
 from workers.text.doubt import doubtful_fonts
 
@@ -119,6 +119,20 @@ def test_a_formulas_signs_are_no_lost_letters():
 )
 def test_a_font_is_doubted_for_what_it_says(text, is_doubtful):
     assert doubtful_fonts([*words_of(GOOD), *words_of(text, font=3)]) == ({3} if is_doubtful else set())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_doubtful"),
+    [
+        ("plot(data$time, data$status) lines[[name]] <- model$fitted[time>0] print(x%in%table)", False),
+        ("psot(dxtx$tzme, dxtx$stxtws) lznes[[nxme]] <- mwdel$fztted[tzme>0] przwt(x%in%txbqe)", True),
+        ("plot(da\ufffda$time) lines[[name]] <- model$fitted[time>0] print(x%in%table)", True),
+    ],
+)
+@pytest.mark.parametrize("style", [ACROSS, ACROSS | MONO])
+def test_code_is_not_doubted_for_its_signs_where_its_words_are_known(text, is_doubtful, style):
+    typed = [word._replace(style=style, right=word.left + 10 * len(word.text)) for word in words_of(text, font=3)]
+    assert doubtful_fonts([*words_of(GOOD), *typed]) == ({3} if is_doubtful else set())
 
 
 def test_a_line_that_runs_down_is_turned_to_be_read():

@@ -1,19 +1,18 @@
 """Program code and what programs print: lines of a typewriter font, kept as they stand, with their indents.
 
-They are taken out before lines, columns and tables are sought, for which the blanks inside of code are gutters. A font is a
-typewriter's where the PDF says so, or where all its characters are of one width. An OCR knows no fonts, and so finds no code; the
-text that another OCR has laid under a scan has one width for each word.
+They are taken out before lines, columns and tables are sought, for which the blanks inside of code are gutters. An OCR knows no
+fonts, and so finds no code.
 """
 
 import re
 import statistics
-from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from schemas.page import ACROSS, BOLD, INVISIBLE, MONO, Box
+from schemas.page import ACROSS, BOLD, INVISIBLE, Box
 from workers.engines.classic.reading_order.pieces import Placed, around
+from workers.text.typewriter import typewriter_fonts
 
 MIN_SET = 12
 """Words in other fonts: a page with fewer may be typed as a whole, and then only what reads like code is code."""
@@ -21,9 +20,6 @@ MIN_SIGNS, MIN_SIGNS_TYPED = 0.4, 0.5
 """Of the lines of a block: those with a sign that prose has not."""
 GAP_EM = 1.7
 """Between two lines of one block; one empty line is about 1.5."""
-MIN_SAMPLES = 5
-MIN_WIDTH, MAX_WIDTH = 0.4, 0.75
-"""Of a typewriter's characters, in font sizes."""
 ASIDE_EM = 6.0
 """Words of another font so near beside a line make it a part of a sentence, or a cell of a table."""
 ALONE_EM = 0.35
@@ -58,10 +54,8 @@ class _Line(NamedTuple):
 
 def part_code(words: Placed) -> tuple[list[CodeBlock], Placed]:
     """The blocks of code of a page, and the words that belong to none of them."""
-    fonts = _typewriters(words)
-    typed = {
-        index for index, word in words if word.style & (ACROSS | INVISIBLE) == ACROSS and (word.style & MONO or word.font in fonts)
-    }
+    fonts = typewriter_fonts([word for _, word in words])
+    typed = {index for index, word in words if word.font in fonts and word.style & (ACROSS | INVISIBLE) == ACROSS}
     if not typed:
         return [], words
     lines = list(_lines(words, typed))
@@ -83,22 +77,6 @@ def part_code(words: Placed) -> tuple[list[CodeBlock], Placed]:
     ]
     taken = {index for block in blocks for line in block for index, _ in line.words}
     return [_code_block(block) for block in blocks], [item for item in words if item[0] not in taken]
-
-
-def _typewriters(words: Placed) -> set[int]:
-    """Fonts in which words of narrow and of wide letters are as wide as their number of characters says."""
-    widths: dict[int, list[float]] = defaultdict(list)
-    for _, word in words:
-        if (num_chars := len(word.text)) > 2 and word.text.isascii() and word.size_px and not word.text.isdecimal():
-            widths[word.font].append((word.right - word.left) / (num_chars * word.size_px))
-    found: set[int] = set()
-    for font, ratios in widths.items():
-        if len(ratios) < MIN_SAMPLES:
-            continue
-        middle = statistics.median(ratios)
-        if MIN_WIDTH < middle < MAX_WIDTH and sum(abs(ratio - middle) < 0.02 * middle for ratio in ratios) >= 0.9 * len(ratios):
-            found.add(font)
-    return found
 
 
 def _lines(words: Placed, typed: Set[int]) -> Iterator[_Line]:
