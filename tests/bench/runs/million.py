@@ -32,6 +32,7 @@ from tests.servers.static_s3 import static_s3
 
 LATENCY_S = 0.03
 NUM_CPUS = 16
+MIN_SOURCES = 20_000
 MAX_MB, MAX_CPU_S, MAX_RESUME_S, MAX_GROWTH = 1500, 60, 120, 10
 """Of the driver before the first page; of a resumed run on the clock; of the whole over a tenth of it."""
 
@@ -152,6 +153,8 @@ def main() -> int:
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, arguments.folder)))
         return 0
+    if arguments.sources < MIN_SOURCES:
+        parser.error(f"--sources is {MIN_SOURCES} at least: of fewer, a tenth is one shard, and half of it no unfinished plan")
     few, many = cost(arguments.sources // 10), cost(arguments.sources)
     wrong = []
     for what, one in many.items():
