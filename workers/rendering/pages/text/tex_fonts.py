@@ -23,8 +23,9 @@ MAX_SHARE = 0.1
 """Of a font's characters; where more are controls, nothing is known of its encoding."""
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
-_LIGATURE_OT1 = re.compile(r"[\x0b\x0c]|(?<=[a-z])[\x0d-\x0f](?=[a-z])")
-_LIGATURE_T1 = re.compile(r"[\x1b-\x1f](?=[a-z])|(?<=[a-z])[\x1b-\x1f]|[\x10-\x12]")
+_LIGATURE_OT1 = re.compile(r"(?<=[a-z])[\x0b\x0c\x0e\x0f](?=[a-z])")
+"""Inside of a word; a carriage return there may be a line's end that some producers write."""
+_LIGATURE_T1 = re.compile(r"[\x1b-\x1f](?=[a-z])|(?<=[a-z])[\x1b-\x1f]|\x10(?=[A-Za-z])|(?<=[A-Za-z.,])\x11")
 _WORD = re.compile(r"[a-z]{4,}")
 
 Encoding = Mapping[int, str]

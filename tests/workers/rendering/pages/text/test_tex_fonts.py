@@ -24,6 +24,7 @@ def lines(text: str, font: str = "F25") -> list[dict[str, Any]]:
         pytest.param(f"{PROSE} \x10last value\x11", T1, id="quotes of Cork"),
         pytest.param(f"{PROSE} strati\x0ced e\x0bect", OT1, id="the first encoding"),
         pytest.param(f"{PROSE} e\x0ecient", OT1, id="the first encoding, inside of a word"),
+        pytest.param(f"{PROSE} first\rsecond \x0bthird", None, id="ends of lines"),
         pytest.param("x = \x0b + \x0c y z", None, id="a font of formulas"),
         pytest.param(f"{PROSE} \x01\x02\x03\x04\x05\x06\x07", None, id="another encoding"),
         pytest.param(f"{PROSE} \x1c" + "\x1ca" * 40, None, id="mostly controls"),
@@ -35,7 +36,7 @@ def test_the_encoding_is_known_by_its_ligatures(text: str, expected: dict[int, s
 
 
 def test_each_font_has_its_own() -> None:
-    assert encodings([*lines(f"{PROSE} \x1crst"), *lines(f"{PROSE} \x0crst", "F7"), *lines("\x0c \x0b", "F9")]) == {
+    assert encodings([*lines(f"{PROSE} \x1crst"), *lines(f"{PROSE} su\x0ccient \x0crst", "F7"), *lines("\x0c \x0b", "F9")]) == {
         "F25": T1,
         "F7": OT1,
     }
