@@ -22,12 +22,13 @@ from workers.usable_cpus import usable_cpus
 if TYPE_CHECKING:
     from pipeline.ways.here import Worker
 
-MAX_SOURCES = 2000
-MAX_BYTES = 2 * 1024**3
-"""Most work for one process on a machine of many cores. Ray's start costs 13 CPU seconds more, and its readers share no lock."""
+MAX_SOURCES = 1000
+MAX_BYTES = 256 * 1024**2
+"""Most work for one process on a machine of many cores: some 2,000 pages. Ray starts 3.6 s later, and its readers share no lock: on 8
+cores both end together after 800 pages, and on 16 cores Ray takes half the time from 1,900 on (`python -m tests.bench ways`)."""
 FEW_CORES = 4
-"""Cores that one process keeps busy, whatever there is to read. A page costs 52 CPU ms in all, of which 14 need the interpreter's
-lock; on Ray it costs twice as much (`python -m tests.bench ways`)."""
+"""Cores that one process keeps busy, whatever there is to read. A page costs 27 CPU ms in all, of which 9 are spent in the process
+that has one interpreter lock; on Ray it costs 32 (`python -m tests.bench ways`)."""
 
 
 OnWay = Literal["ray", "local"]

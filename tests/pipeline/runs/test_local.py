@@ -133,7 +133,7 @@ ROOT = Path(__file__).parents[3]
     ("changes", "num_sources", "way", "why"),
     [
         ({}, FEW, "local", "1 source, 10 B: at most"),
-        ({}, MAX_SOURCES + 1, "ray", "2001 sources"),
+        ({}, MAX_SOURCES + 1, "ray", f"{MAX_SOURCES + 1} sources"),
         ({"run": {"on": "ray"}}, FEW, "ray", "run.on asks"),
         ({"run": {"on": "local"}}, MAX_SOURCES + 1, "local", "run.on asks"),
         ({"ray": {"address": "auto"}}, FEW, "ray", "a Ray cluster is named"),
