@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MAX_SOURCES = 1000
 MAX_BYTES = 256 * 1024**2
-"""Most work for one process on a machine of many cores: some 2,000 pages. Ray starts 3.6 s later, and its readers share no lock: on 8
-cores both end together after 800 pages, and on 16 cores Ray takes half the time from 1,900 on (`python -m tests.bench ways`)."""
+"""Most work for one process on a machine of many cores: some 2,000 pages. Ray starts 3.6 s later, and its readers share no lock: on
+8 cores both end together after 800 pages, and on 16 cores Ray takes half the time from 1,900 on (`python -m tests.bench ways`)."""
 FEW_CORES = 4
 """Cores that one process keeps busy, whatever there is to read. A page costs 27 CPU ms in all, of which 9 are spent in the process
 that has one interpreter lock; on Ray it costs 32 (`python -m tests.bench ways`)."""
