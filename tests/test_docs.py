@@ -120,6 +120,12 @@ def test_benchmarks_and_campaigns_that_are_named_are_there():
     assert [file for file in files if not (file / "__main__.py").is_file() and not file.with_suffix(".py").is_file()] == []
 
 
+def test_every_benchmark_answers_help():
+    """By its source, for importing all of them takes a minute. `counted_run` is `pagefold` itself, which answers."""
+    parses = re.compile(r"ArgumentParser\(.*\.parse_args\(", re.DOTALL)
+    assert [name for name, path in benchmarks().items() if not parses.search(path.read_text("utf-8"))] == ["counted_run"]
+
+
 def test_the_settings_files_in_the_docs_are_accepted(tmp_path, monkeypatch):
     for setting in all_settings():
         monkeypatch.delenv(setting.env, raising=False)

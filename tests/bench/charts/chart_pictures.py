@@ -3,6 +3,7 @@
 Of shared data, by what they show. Every chart has to be asked about; of the others the fewer the better.
 """
 
+import argparse
 import statistics
 import sys
 import time
@@ -28,6 +29,7 @@ KINDS = {
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if not SHARED_DATA.is_dir():
         sys.exit(f"{SHARED_DATA} is not there: nothing is measured.")
     print("| pictures of | n | asked | CPU ms |\n|---|---:|---:|---:|")

@@ -6,10 +6,10 @@ each way to encode a picture would cost instead.
 The first page of each file is drawn and read once before, so that no start is counted.
 """
 
+import argparse
 import asyncio
 import io
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,8 +51,10 @@ class Cost:
     pages: list[RenderedPage] = field(default_factory=list)
 
 
-def main(paths: Sequence[str]) -> None:
-    files = [Path(path) for path in paths] or sorted(EXAMPLES.glob("*.pdf"))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="*", help="PDFs; the examples by default")
+    files = parser.parse_args().files or sorted(EXAMPLES.glob("*.pdf"))
     costs = {images: asyncio.run(measured(files, images)) for images in get_args(Images)}
     alone = costs["none"]
     print(f"{alone.num_pages} pages of {len(files)} files; CPU ms a page")
@@ -151,4 +153,4 @@ def _psnr(image: Image.Image, body: bytes) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

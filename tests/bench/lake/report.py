@@ -4,10 +4,10 @@
 are made by hand, so that nothing is read.
 """
 
+import argparse
 import hashlib
 import resource
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -51,7 +51,10 @@ def made_lake(root: Path, num_pages: int) -> str:
     return str(write_lake(root / "lake", rows))
 
 
-def main(num_pages: int) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", type=int, nargs="?", default=1_000, help="of the lake; 1,000 by default")
+    num_pages = parser.parse_args().pages
     root = Path(tempfile.mkdtemp(prefix="pagefold-bench-"))
     try:
         lake = made_lake(root, num_pages)
@@ -82,4 +85,4 @@ def _cpu_s() -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000)
+    main()

@@ -5,8 +5,8 @@
 CPU is the least of five rounds. The bytes are those of the committed file of `words`.
 """
 
+import argparse
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +30,10 @@ from workers.rendering.renderer import Renderer
 ROUNDS = 5
 
 
-def main(paths: Sequence[str]) -> None:
-    chunks = drawn([Path(path) for path in paths] or sorted(EXAMPLES.glob("*.pdf")))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="*", help="PDFs; the examples by default")
+    chunks = drawn(parser.parse_args().files or sorted(EXAMPLES.glob("*.pdf")))
     num_pages = sum(len(chunk.pages) for chunk in chunks)
     (read_s, staged_s, _), (read_with_s, staged_with_s, records) = asyncio.run(measured(chunks))
     words = [word for each in records for word in each.words]
@@ -85,4 +87,4 @@ async def measured(chunks: Sequence[RenderedChunk]) -> list[tuple[float, float, 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -7,6 +7,7 @@ the eye and hyphens at line ends are left out on purpose. Exits 1 where one is l
     python -m tests.bench characters [FOLDER]
 """
 
+import argparse
 import asyncio
 import sys
 from collections import Counter
@@ -49,11 +50,11 @@ def characters(text: str) -> Counter[str]:
     return Counter(char for char in text if not char.isspace())
 
 
-async def main() -> int:
+async def main(folder: Path) -> int:
     engine = make_engine(EngineSettings())
     await engine.start()
     num_pages = num_changed = num_lost = 0
-    for label, page in trusted_pages(Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED_DATA):
+    for label, page in trusted_pages(folder):
         completion = await engine.read(request_of(page))
         if completion.failure is not None or page.text_layer is None:
             continue
@@ -71,4 +72,6 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=SHARED_DATA, help="of PDFs; the shared data by default")
+    sys.exit(asyncio.run(main(parser.parse_args().folder)))

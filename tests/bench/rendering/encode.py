@@ -3,10 +3,12 @@
 python -m tests.bench encode FILE.pdf [FILE.pdf …]      (two pages of each; `workers.engines.server.encode` has the decision)
 """
 
+import argparse
 import io
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pymupdf
@@ -42,10 +44,12 @@ CANDIDATES: dict[str, Callable[[PageImage], bytes]] = {
 }
 
 
-def main(paths: list[str]) -> None:
-    pages = [page for path in paths for page in _pages(path)]
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", help="PDFs")
+    pages = [page for path in parser.parse_args().files for page in _pages(path)]
     if not pages:
-        sys.exit("name at least one PDF with a page")
+        sys.exit("none of these PDFs has a page")
     print(f"{len(pages)} pages at {DPI} dpi, per page:\n{'':30}{'CPU ms':>8}{'kB':>8}{'PSNR dB':>9}")
     for name, candidate in CANDIDATES.items():
         start = time.process_time()
@@ -60,7 +64,7 @@ def main(paths: list[str]) -> None:
     print(f"{'ours: jpeg as a data URL':30}{1000 * (time.process_time() - start) / len(pages):8.1f}")
 
 
-def _pages(path: str) -> list[PageImage]:
+def _pages(path: Path) -> list[PageImage]:
     with pymupdf.open(path) as document:
         pixmaps = [document[index].get_pixmap(dpi=DPI, alpha=False) for index in range(min(PAGES_PER_FILE, len(document)))]
         return [PageImage.from_rgb(pixmap.width, pixmap.height, pixmap.samples) for pixmap in pixmaps]
@@ -74,4 +78,4 @@ def _psnr(page: PageImage, body: bytes) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

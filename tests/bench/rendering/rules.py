@@ -5,6 +5,7 @@
 Pages are the first of every second PDF in the folder (default: the ICDAR-2013 tables of the shared data).
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,9 +41,14 @@ def first_pages(folder: Path) -> Iterator[tuple[Path, RenderedPage]]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=SHARED_DATA / "a_icdar2013_tables")
+    folder = parser.parse_args().folder
+    if not folder.is_dir():
+        sys.exit(f"{folder} is not there: nothing is measured.")
     rules_s = drawing_s = 0.0
     num_pages = 0
-    for path, page in first_pages(Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED_DATA / "a_icdar2013_tables"):
+    for path, page in first_pages(folder):
         assert page.image
         assert page.text_layer
         image, words = page.image, page.text_layer.words

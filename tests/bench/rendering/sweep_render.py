@@ -3,6 +3,7 @@
 Counts by (expected, outcome), then each disagreement. Exits 1 when there is one.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -90,7 +91,11 @@ def render(renderer: Renderer, path: Path, max_pages: int) -> tuple[str, str]:
 
 
 def main() -> int:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED_DATA
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=SHARED_DATA, help="has manifest.jsonl; the shared data by default")
+    folder = parser.parse_args().folder
+    if not (folder / "manifest.jsonl").is_file():
+        sys.exit(f"{folder} has no manifest.jsonl: nothing is drawn.")
     outcomes = []
     for each in sweep(inputs(folder), folder):
         outcomes.append(each)

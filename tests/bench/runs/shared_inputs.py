@@ -4,6 +4,7 @@ Prints expected against what `documents` and `failures` say, then each disagreem
 is missing from `documents`.
 """
 
+import argparse
 import sys
 import tempfile
 from collections import Counter
@@ -34,9 +35,14 @@ def outcome(status: str, num_pages: int, num_blank: int, kinds: set[str]) -> str
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", nargs="?", help="where its tables go; a temporary folder by default")
+    given = parser.parse_args().out
+    if not SHARED_DATA.is_dir():
+        sys.exit(f"{SHARED_DATA} is not there: nothing is read.")
     rows = inputs(SHARED_DATA)
     with tempfile.TemporaryDirectory() as folder:
-        drop, out = Path(folder, "drop"), sys.argv[1] if len(sys.argv) > 1 else str(Path(folder, "out"))
+        drop, out = Path(folder, "drop"), given or str(Path(folder, "out"))
         for row in rows:  # links, because the folder also holds ground truth and licences
             link = drop / row["path"]
             link.parent.mkdir(parents=True, exist_ok=True)
