@@ -43,7 +43,7 @@ class SourceState:
     """What all commits so far say about one source at one version."""
 
     __slots__ = (
-        *("uri", "etag", "size_bytes", "last_modified", "num_pages", "attempt", "document_id"),
+        *("uri", "etag", "size_bytes", "last_modified", "num_pages", "attempt", "first_attempt", "document_id"),
         *("of_bytes", "of_source", "older", "is_listed"),
     )
 
@@ -51,6 +51,8 @@ class SourceState:
         self.uri, self.etag, self.size_bytes, self.last_modified = uri, etag, size_bytes, last_modified
         self.attempt = -1
         """The highest attempt so far, under any recipe. The next attempt gets the next number, so that keys never repeat."""
+        self.first_attempt = 0
+        """The attempt that was the first under the newest recipe: tries after a failure are counted from it."""
         self.document_id: str | None = None
         self.num_pages: int | None = None
         self.of_bytes: Answers | None = None
@@ -173,6 +175,8 @@ class Ledger:
             answers.first = answers.first or state
         if committed["pages"] is None:
             whole = answers.whole | {(recipe_ids[task], page_range) for task in committed["tasks"]}
+            if answers.whole and whole != answers.whole:
+                state.first_attempt = committed["attempt"]
             answers.whole = self._wholes.setdefault(whole, whole)
         failures = committed["failures"]
         if answers.failures or failures:

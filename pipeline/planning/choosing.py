@@ -122,7 +122,8 @@ class _Chooser:
     def _due_again(self, state: SourceState) -> list[SourceFailure]:
         """The failures to try again: transient ones a few times, bugs (internal_error) once for each version of pagefold, and
         scripts that the engine did not read once for each change of what it has to read by."""
-        transient = state.transient_failures() if state.attempt + 1 < self._settings.max_transient_attempts else []
+        num_attempts = state.attempt + 1 - state.first_attempt
+        transient = state.transient_failures() if num_attempts < self._settings.max_transient_attempts else []
         versions = {FailureKind.internal_error: this_version()}
         if (ocr := self._recipes.get("ocr")) is not None and ocr.reads_by:
             versions[FailureKind.unsupported_script] = ocr.reads_by

@@ -126,6 +126,19 @@ def test_transient_failures_are_retried_on_their_pages_a_few_times() -> None:
         assert [item.pages for item in got] == expected
 
 
+def test_readings_under_other_recipes_before_are_no_tries_of_a_transient_failure() -> None:
+    recipes = [{**RECIPES, "ocr": make_recipe("ocr", str(number))} for number in range(5)]
+    commits = [manifest(committed(make_source("a"), attempt=number), recipes=recipes[number]) for number in range(4)]
+    failure = failed(FailureKind.throttled, "ocr", 2)
+
+    for num_tries, expected in [(1, [[2]]), (3, [[2]]), (4, [])]:
+        tries = [committed(make_source("a"), attempt=4, failures=[failure])]
+        tries += [committed(make_source("a"), attempt=4 + again, pages=[2], failures=[failure]) for again in range(1, num_tries)]
+        ledger = Ledger([*commits, *(manifest(each, recipes=recipes[4]) for each in tries)])
+        got, _ = choose([make_source("a")], ledger, recipes=recipes[4])
+        assert [item.pages for item in got] == expected
+
+
 @pytest.mark.parametrize(
     ("version", "attempt", "pages"),
     [("0.0.1", 0, [[2]]), (None, 0, [[2]]), ("0.0.1", 99, [[2]]), (this_version(), 0, [])],
