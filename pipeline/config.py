@@ -195,7 +195,9 @@ def _read_toml(file: Path | None, directory: Path) -> dict[str, Any]:
 
 def _unknown(what: str, name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6) or _same_ending(name, known)
-    return f"unknown {what}" + (f"; did you mean {close[0]}?" if close else "; `pagefold plan` and schemas/README.md list all.")
+    return f"unknown {what}" + (
+        f"; did you mean {close[0]}?" if close else "; `pagefold plan IN OUT --json` and schemas/README.md list all."
+    )
 
 
 def _same_ending(name: str, known: list[str]) -> list[str]:

@@ -79,12 +79,13 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     memory = available_memory_bytes()
     if memory is not None:
         enough = memory >= MEMORY_MIN_BYTES + settings.ray.object_store_bytes
-        yield Finding("memory", "ok" if enough else "warn", f"{size(memory)} available")
+        why = "" if enough else f"; {size(MEMORY_MIN_BYTES)} and ray.object_store_bytes wanted"
+        yield Finding("memory", "ok" if enough else "warn", f"{size(memory)} available{why}")
     for name, folder in (("disk", tempfile.gettempdir()), ("shared memory", SHARED_MEMORY)):
         if os.path.isdir(folder):
             free = shutil.disk_usage(folder).free
             wanted = settings.ray.object_store_bytes if name == "shared memory" else DISK_MIN_BYTES
-            why = "" if free >= wanted else f"; {size(wanted)} wanted (ray.object_store_bytes)" if name != "disk" else ""
+            why = "" if free >= wanted else f"; {size(wanted)} wanted{'' if name == 'disk' else ' (ray.object_store_bytes)'}"
             yield Finding(name, "ok" if free >= wanted else "warn", f"{size(free)} free in {folder}{why}")
 
 

@@ -5,6 +5,7 @@ Views are those of `views.sql`, which has no dialect.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,7 +73,15 @@ def preferred_recipes(location: str) -> tuple[str, ...]:
 
 def check_dialect(dialect: str) -> None:
     if dialect not in DIALECTS:
-        raise OperatorError(f"there is no dialect {dialect!r}; there are {', '.join(DIALECTS)}.")
+        raise OperatorError(f"there is no dialect {dialect!r}; there are {', '.join(DIALECTS)}, and dbt for its sources.")
+
+
+def check_since(since: str) -> str:
+    """The date as Athena's projection has it. Raises OperatorError if it is none: Athena would find no rows and not say why."""
+    try:
+        return date.fromisoformat(since).isoformat()
+    except ValueError:
+        raise OperatorError(f"--since {since} is no date, such as {SINCE}.") from None
 
 
 def _tables(dialect: str, root: str, since: str, present: set[str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pipeline.commands.flags import (
     resolved,
 )
 from pipeline.commands.output import console, dump_json
-from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE
+from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE, OperatorError
 
 
 def status(
@@ -61,13 +61,21 @@ def sql(
     dialect: Annotated[str, typer.Option("--dialect", help="duckdb, athena or spark; dbt: a sources.yml.")] = "duckdb",
     name: Annotated[str | None, typer.Option("--query", help="Print this ready question instead; `list` names them.")] = None,
     param: ParamFlag = None,
-    since: Annotated[str | None, typer.Option("--since", help="First ingest_date that Athena looks for.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="First ingest_date that Athena looks for; 2026-01-01 by default.")
+    ] = None,
 ) -> None:
     """Print the tables and views of OUT as SQL for another engine, or a ready question."""
-    from pipeline.analytics.dialects import SINCE, check_dialect, preferred_recipes, present_tables, render_sql
+    if since is not None and (dialect != "athena" or name is not None):
+        raise OperatorError("--since is for the tables of Athena: it takes --dialect athena, and no --query.")
+    if param and name is None:
+        raise OperatorError("--param gives a value to a ready question: it takes --query.")
+    from pipeline.analytics.dialects import SINCE, check_dialect, check_since, preferred_recipes, present_tables, render_sql
     from pipeline.analytics.questions import find_question, questions
 
-    if dialect == "dbt" and name is None:
+    if dialect == "dbt":
+        if name is not None:
+            raise OperatorError("--dialect dbt prints the tables and views as its sources: it takes no --query.")
         from pipeline.analytics.dbt_sources import render_sources
 
         sys.stdout.write(render_sources(output))
@@ -78,9 +86,9 @@ def sql(
     elif name is not None:
         text = find_question(name).sql(dialect, values_of(param))
     else:
-        text = render_sql(
-            output, dialect, since=since or SINCE, tables=present_tables(output, dialect), preferred=preferred_recipes(output)
-        )
+        first = check_since(since or SINCE)
+        tables = present_tables(output, dialect)
+        text = render_sql(output, dialect, since=first, tables=tables, preferred=preferred_recipes(output))
     sys.stdout.write(text)
 
 
@@ -109,7 +117,7 @@ def doctor(
     input: Annotated[str | None, typer.Argument(metavar="[IN]", help="Also check that this input can be read.")] = None,
     output: Annotated[str | None, typer.Argument(metavar="[OUT]", help="Also check that this output can be written.")] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Also start Ray and run a task.")] = False,
-    no_trial: Annotated[bool, typer.Option("--no-trial", help="Ask the endpoint for no trial page.")] = False,
+    no_trial: Annotated[bool, typer.Option("--no-trial", help="Do not ask the endpoint to read a trial page.")] = False,
     engine: EngineFlag = None,
     model: ModelFlag = None,
     base_url: BaseUrlFlag = None,

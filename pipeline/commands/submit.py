@@ -67,7 +67,7 @@ def submit(
         raise OperatorError("run.on = local works on one machine, and `submit` sends a run to a Ray cluster: leave it out.")
     address = address or os.environ.get("RAY_API_SERVER_ADDRESS")
     if address is None:
-        raise OperatorError("Where is the cluster? --address http://head:8265 (or RAY_API_SERVER_ADDRESS) says.")
+        raise OperatorError("No cluster is named: give --address http://head:8265, or set RAY_API_SERVER_ADDRESS.")
     missing = [name for name in env or () if name not in os.environ]
     if missing:
         raise OperatorError(f"The environment variable {missing[0]} is not set here.")

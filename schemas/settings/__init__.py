@@ -71,7 +71,7 @@ __all__ = [
 
 
 class Settings(Section):
-    """All settings. `pagefold plan` prints them resolved."""
+    """All settings. `pagefold plan --json` prints them resolved."""
 
     input: InputSettings = InputSettings()
     fetch: FetchSettings = FetchSettings()

@@ -1,5 +1,6 @@
 """What is read: input, fetching, drawing, asking."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +14,7 @@ Transport = Literal["json", "markdown"]
 
 class InputSettings(Section):
     limit: int | None = Field(None, ge=1, description="Read at most this many sources; for trying things out.")
-    pages: str | None = Field(
-        None, pattern=r"^\d+(-\d*)?(,\d+(-\d*)?)*$", description="Pages to read, counted from 1: `1-3,7,10-`. All by default."
-    )
+    pages: str | None = Field(None, description="Pages to read, counted from 1: `1-3,7,10-`. All by default.")
     include: list[str] = Field(
         [],
         description="Globs on the name below the input: what fits none is not read. `*` stays inside a folder, `**` crosses them, "
@@ -44,6 +43,8 @@ class InputSettings(Section):
     @field_validator("pages")
     @classmethod
     def _count_from_1(cls, pages: str | None) -> str | None:
+        if pages is not None and not re.fullmatch(r"[0-9]+(-[0-9]*)?(,[0-9]+(-[0-9]*)?)*", pages):
+            raise ValueError(f"{pages!r} is no choice of pages, such as 1-3,7,10-")
         for part in pages.split(",") if pages else ():
             first, _, last = part.partition("-")
             if int(first) < 1 or (last and int(last) < 1):

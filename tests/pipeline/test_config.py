@@ -119,7 +119,7 @@ def test_null_unsets_a_setting(tmp_path):
     [
         ({"assignments": ["render.dpimax=3"]}, r"unknown setting 'render.dpimax'; did you mean render.dpi_max\?"),
         ({"assignments": ["dpi_max=3"]}, r"did you mean render.dpi_max\?"),
-        ({"assignments": ["zzz=3"]}, "unknown setting 'zzz'; `pagefold plan`"),
+        ({"assignments": ["zzz=3"]}, "unknown setting 'zzz'; `pagefold plan IN OUT --json`"),
         ({"assignments": ["render.dpi_max"]}, "NAME=VALUE"),
         ({"assignments": ["render.dpi_max=many"]}, "^render.dpi_max: input should be a valid integer"),
         ({"assignments": ["render.dpi_max=6000"]}, "^render.dpi_max: input should be less than or equal to 600"),

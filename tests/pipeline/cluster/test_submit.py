@@ -294,7 +294,7 @@ def test_ctrl_c_leaves_the_job_at_work(head, api, monkeypatch, capfd):
 
 @pytest.mark.parametrize(
     ("args", "sentence"),
-    [([], "Where is the cluster?"), (["--address", "http://h", "--env", "NOT_SET_HERE"], "NOT_SET_HERE is not set here")],
+    [([], "No cluster is named"), (["--address", "http://h", "--env", "NOT_SET_HERE"], "NOT_SET_HERE is not set here")],
 )
 def test_what_is_missing_is_one_sentence(monkeypatch, capfd, args, sentence):
     code, _, err = run_cli(monkeypatch, capfd, *args)
