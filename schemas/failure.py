@@ -60,24 +60,35 @@ KINDS: dict[FailureKind, KindInfo] = {
         "the object changed between listing and reading", "nothing: the next run reads what is there", True
     ),
     FailureKind.access_denied: KindInfo("the store refused to hand the object out", "grant s3:GetObject, then `pagefold retry`"),
-    FailureKind.throttled: KindInfo("the store or the engine kept asking us to slow down", "lower the concurrency", True),
+    FailureKind.throttled: KindInfo(
+        "the store or the engine kept asking us to slow down",
+        "lower `engine.max_requests`, or `ray.probe_workers` for the store",
+        True,
+    ),
     FailureKind.fetch_failed: KindInfo(
         "the object could not be read in full (network, 5xx, truncated body)", "look at the store", True
     ),
     FailureKind.empty: KindInfo("the object has no bytes", "ask whoever wrote it"),
-    FailureKind.too_large_object: KindInfo("the object is larger than `fetch.max_object_bytes`", "raise the limit"),
+    FailureKind.too_large_object: KindInfo(
+        "the object is larger than `fetch.max_object_bytes`", "raise that limit, then `pagefold retry`"
+    ),
     FailureKind.unsupported_type: KindInfo("the bytes are neither a PDF nor an image we decode", "convert it, or leave it out"),
     FailureKind.encrypted: KindInfo("no password opens the PDF", "add one to PAGEFOLD_INPUT__PASSWORDS, then `pagefold retry`"),
     FailureKind.corrupt: KindInfo("the file cannot be opened, not even by repair", "ask whoever wrote it"),
     FailureKind.no_pages: KindInfo("the file opens but has no page", "ask whoever wrote it"),
-    FailureKind.too_many_pages: KindInfo("pages beyond `render.max_pages` were left unread", "raise the limit"),
+    FailureKind.too_many_pages: KindInfo(
+        "pages beyond `render.max_pages` were left unread",
+        "raise that limit, then `pagefold retry`, which reads the whole document",
+    ),
     FailureKind.unreadable: KindInfo("the renderer refused this page", "ask whoever wrote it"),
-    FailureKind.too_large: KindInfo("the page or image has more pixels than we decode", "raise `render.max_decoded_pixels`"),
+    FailureKind.too_large: KindInfo(
+        "the page or image has more pixels than we decode", "raise `render.max_decoded_pixels`, then `pagefold retry`"
+    ),
     FailureKind.render_timeout: KindInfo(
-        "rendering this page took longer than its limit", "raise `render.wall_s` and `render.cpu_s`"
+        "rendering this page took longer than its limit", "raise `render.wall_s` and `render.cpu_s`, then `pagefold retry`"
     ),
     FailureKind.render_out_of_memory: KindInfo(
-        "rendering this page took more memory than its limit", "raise `render.memory_bytes`"
+        "rendering this page took more memory than its limit", "raise `render.memory_bytes`, then `pagefold retry`"
     ),
     FailureKind.render_crashed: KindInfo("the renderer died on this page", "report the file to MuPDF"),
     FailureKind.over_budget: KindInfo(
@@ -93,11 +104,21 @@ KINDS: dict[FailureKind, KindInfo] = {
         "install what the message names (tesseract with the language's data), and the next run reads it; or use the engine "
         "`server` or `ovis`",
     ),
-    FailureKind.refused: KindInfo("the model declined to answer", "another model"),
-    FailureKind.truncated: KindInfo("the answer hit its length limit; what was read is kept", "raise `read.max_output_tokens`"),
-    FailureKind.repeated: KindInfo("the answer fell into a loop and stayed there", "another model or resolution"),
-    FailureKind.bad_json: KindInfo("the answer is not JSON, even after asking again", "see failures.raw_text"),
-    FailureKind.bad_answer: KindInfo("the answer is empty, or JSON of another shape than asked", "see failures.raw_text"),
+    FailureKind.refused: KindInfo("the model declined to answer", "`pagefold retry` with another model"),
+    FailureKind.truncated: KindInfo(
+        "the answer hit its length limit; what was read is kept",
+        "`pagefold retry` with a larger `read.max_output_tokens` (a `run` with it reads all pages again)",
+    ),
+    FailureKind.repeated: KindInfo(
+        "the answer fell into a loop and stayed there", "`pagefold retry` with another model or resolution"
+    ),
+    FailureKind.bad_json: KindInfo(
+        "the answer is not JSON, even after asking again", "see failures.raw_text; `pagefold retry`, with another model for example"
+    ),
+    FailureKind.bad_answer: KindInfo(
+        "the answer is empty, or JSON of another shape than asked",
+        "see failures.raw_text; `pagefold retry`, with another model for example",
+    ),
     FailureKind.internal_error: KindInfo(
         "a bug in pagefold or in a library met this page; its traceback is in the log",
         "report it; a newer version reads it again by itself, `pagefold retry` does so at once",

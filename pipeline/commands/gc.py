@@ -21,7 +21,9 @@ def gc(
             help="Also table files that optimize replaced, or that no manifest commits; needs the right to delete.",
         ),
     ] = False,
-    min_age_s: Annotated[float, typer.Option("--min-age-s", min=0, help="Leave alone what was written since, seconds.")] = 3600,
+    min_age_s: Annotated[
+        float, typer.Option("--min-age-s", min=0, help="Leave alone what is younger than so many seconds.")
+    ] = 3600,
     config: ConfigFlag = None,
     set_: SetFlag = None,
     unsafe_single_writer: UnsafeFlag = False,
@@ -117,7 +119,7 @@ def backfill(
     unsafe_single_writer: UnsafeFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fill the tables of cells of an OUT that an older version wrote, from what was read then. Nothing is read anew."""
+    """Fill `tables` and `table_cells` of an OUT that an older version wrote, from what was read then. Nothing is read anew."""
     settings = resolved_for_output(config, set_, unsafe_single_writer=unsafe_single_writer)
     from pipeline.lake.garbage import check_output
     from pipeline.lake.opening import open_output

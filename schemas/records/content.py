@@ -50,7 +50,7 @@ class Lineage:
     document_id: Annotated[str | None, "sha256 of the bytes; null when they could not be fetched."]
     plan_id: Annotated[str, "The plan that produced the row; later plans sort higher."]
     run_id: Annotated[str, "The run that staged the row; joins `runs`."]
-    attempt: Annotated[int, "0, then one more for each retry of the same page or region under the same recipe."]
+    attempt: Annotated[int, "0, then one more each time that a later plan reads of this source again, under whichever recipe."]
 
 
 @dataclass(frozen=True, kw_only=True)

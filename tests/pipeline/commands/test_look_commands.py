@@ -27,7 +27,8 @@ def lake(tmp_path: Path) -> str:
 
 
 @pytest.mark.slow
-def test_failures_are_listed_with_what_to_do_and_harmless_to_the_terminal(pagefold, lake):
+def test_failures_are_listed_with_what_to_do_and_harmless_to_the_terminal(pagefold, lake, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # no sentence is wrapped
     code, out, _ = pagefold("failures", lake)
     assert code == 0
     for part in ("bad_json", "see failures.raw_text", "odd [bold]name.pdf", "no [31mJSON", "try again by themselves"):
