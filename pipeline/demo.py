@@ -41,7 +41,7 @@ _TEXT_CELLS = 60
 def demo_settings() -> Settings:
     """Settings with the engine `classic` and a private Ray with a small object store, even if the environment names a cluster.
 
-    It runs on Ray Data although `auto` would not, because that is how much is read.
+    It runs on Ray Data although `auto` would not, to show how large amounts are read.
     """
     os.environ.pop("RAY_ADDRESS", None)
     return resolve({"engine.name": "classic", "run.on": "ray", "ray.object_store_bytes": 160 * MEBI})

@@ -9,6 +9,11 @@ from typer.main import get_command
 
 from pipeline.cli import app
 from pipeline.config import all_settings, resolve
+from pipeline.lake import paths
+from pipeline.lake.lease import LEASE
+from pipeline.lake.preferences import PREFERRED
+from schemas.failure import KINDS
+from schemas.tables import COLUMNS
 from tests.bench.__main__ import ALL, benchmarks, module_of
 from tests.refresh_readme import GENERATED, PAGES, ROOT, WHERE, demo_output, pasted_demo, refreshed, replaced, steady
 from workers.engines.profiles.profile import parse_profile
@@ -65,6 +70,54 @@ def test_every_package_stands_on_the_map_of_its_folder():
         (rooms,) = re.findall(r"^## The rooms\n\n```text\n(.*?)```", TEXTS[f"{folder}/README.md"], re.DOTALL | re.MULTILINE)
         packages = [path.parent for path in (ROOT / folder).rglob("__init__.py") if path.parent != ROOT / folder]
         assert [package.name for package in packages if not re.search(rf" {package.name}/", rooms)] == []
+
+
+def test_every_file_of_schemas_stands_on_its_map():
+    (rooms,) = re.findall(r"^## The rooms\n\n```text\n(.*?)```", TEXTS["schemas/README.md"], re.DOTALL | re.MULTILINE)
+    files = {path.name for path in (ROOT / "schemas").glob("*.py")} - {"__init__.py"}
+    assert [name for name in sorted(files) if not re.search(rf" {name}\b", rooms)] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "schemas/README.md"])
+def test_every_table_stands_in_the_tree_of_a_lake(page):
+    (tree,) = re.findall(r"^```text\nlake/\n(.*?)```", TEXTS[page], re.DOTALL | re.MULTILINE)
+    assert [table for table in COLUMNS if f" {table}/" not in tree] == []
+    inside = [paths.PLANS, paths.STAGING, paths.BEGINS, paths.MANIFESTS, paths.SNAPSHOTS, paths.REWRITES, LEASE, PREFERRED]
+    if page == "schemas/README.md":
+        assert [name for name in inside if f" {name.removeprefix('_pagefold/')}" not in tree] == []
+
+
+def test_every_table_with_flags_is_named_where_the_flags_are_explained():
+    _, _, flags = TEXTS["schemas/README.md"].partition("\n## Flags\n")
+    tables = [table for table, columns in COLUMNS.items() if any(column.name == "flags" for column in columns)]
+    assert [table for table in tables if f"`{table}.flags`" not in flags.partition("<!--")[0]] == []
+
+
+def test_what_pages_and_failures_call_a_setting_is_one():
+    known = {setting.name for setting in all_settings()}
+    sections = {name.rpartition(".")[0] for name in known}
+    heads = "|".join(sorted({name.partition(".")[0] for name in known}))
+    texts = TEXT + " ".join(info.what_to_do + info.meaning for info in KINDS.values())
+    named = set(re.findall(rf"(?:`|--set )((?:{heads})\.[a-z_.]+[a-z])\b", texts))
+    files = {name for name in named if name.endswith((".py", ".json", ".yaml", ".log"))}
+    assert len(named) > 100
+    assert named - files - known - sections == {"ray.util.metrics"}
+
+
+def test_kinds_that_wait_for_a_setting_say_that_retry_reads_them():
+    waiting = {kind: info.what_to_do for kind, info in KINDS.items() if "raise" in info.what_to_do and not info.is_transient}
+    assert len(waiting) > 4
+    assert [kind for kind, text in waiting.items() if "`pagefold retry`" not in text] == []
+
+
+@pytest.mark.parametrize("command", ["watch", "submit"])
+def test_the_flags_of_run_that_another_command_lacks_are_named(command):
+    def flags(name: str) -> set[str]:
+        of = get_command(app).commands[name]  # type: ignore[attr-defined]
+        return {option for parameter in of.params for option in parameter.opts if option.startswith("--")}
+
+    (named,) = re.findall(rf"`{command}` takes the flags of `run` but ([^.]*)", TEXTS["pipeline/README.md"])
+    assert set(re.findall(r"--[a-z-]+", named)) == flags("run") - flags(command)
 
 
 def test_every_long_flag_of_every_command_stands_in_the_docs():

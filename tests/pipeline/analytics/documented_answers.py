@@ -27,7 +27,7 @@ COMMANDS = {
     ),
     "A page with its boxes": "ask out page_blocks --param name=a.pdf --param page=1",
     "Two models on the same pages, by words and cells": "ask out compared_pages --param first=2B --param second=9B",
-    "What has changed since a run": "ask out since_run --param run=run_id --format markdown",
+    "What has changed since a run": "ask out since_run --param run=r1 --format markdown",
 }
 
 

@@ -35,11 +35,11 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
     chart_of_smaller = {"page_index": 0, "region_index": 0, "recipe_id": "c0"}
     return {
         "documents": [
-            row("documents", **key("v1", 1), **WHOLE, name="a.pdf"),
-            row("documents", **key("v2", 2), **WHOLE | {"num_pages_read": 1}, name="a.pdf"),
-            row("documents", **key("v2", 3), **WHOLE, name="a.pdf", tasks=["ocr", "chart"]),
-            row("documents", **key("v2", 4), **WHOLE | {"num_pages_read": 1}, name="a.pdf"),
-            row("documents", **key("w1", 1, "s3://b/in/b.pdf"), **WHOLE, name="b.pdf"),
+            row("documents", **key("v1", 1), **WHOLE, name="a.pdf", run_id="r1"),
+            row("documents", **key("v2", 2), **WHOLE | {"num_pages_read": 1}, name="a.pdf", run_id="r1"),
+            row("documents", **key("v2", 3), **WHOLE, name="a.pdf", run_id="r1", tasks=["ocr", "chart"]),
+            row("documents", **key("v2", 4), **WHOLE | {"num_pages_read": 1}, name="a.pdf", run_id="r2"),
+            row("documents", **key("w1", 1, "s3://b/in/b.pdf"), **WHOLE, name="b.pdf", run_id="r1"),
         ],
         "pages": [
             row("pages", **key("v1", 1), page_index=0, status="ok", text_plain="old version", recipe_id="o1"),
@@ -64,7 +64,16 @@ def made_rows() -> dict[str, list[dict[str, Any]]]:
             row("pages", **key("w1", 1, "s3://b/in/b.pdf"), page_index=1, status="ok", recipe_id="o1", confidence=0.5),
         ],
         "blocks": [
-            row("blocks", **key("v2", 3), page_index=0, recipe_id="o1", block_index=0, text=GREETING, **box(0, 0, 80, 20)),
+            row(
+                "blocks",
+                **key("v2", 3),
+                page_index=0,
+                recipe_id="o1",
+                block_index=0,
+                kind="paragraph",
+                text=GREETING,
+                **box(0, 0, 80, 20),
+            ),
             row(
                 "blocks",
                 **key("v2", 3),

@@ -228,8 +228,8 @@ ANSWERS: dict[str, list[Asked]] = {
         Asked(("first_recipe_id",), [], {"second": "o0"}),
     ],
     "since_run": [
-        Asked(("name", "what"), [("b.pdf", "deleted"), *[("a.pdf", "read")] * 4, ("b.pdf", "read")]),
-        Asked(("name", "what"), [("b.pdf", "deleted")], {"run": "run_id"}),
+        Asked(("name", "what"), [("b.pdf", "deleted"), *[("a.pdf", "read")] * 3, ("b.pdf", "read"), ("a.pdf", "read")]),
+        Asked(("name", "what", "run_id"), [("b.pdf", "deleted", ""), ("a.pdf", "read", "r2")], {"run": "r1"}),
     ],
 }
 
