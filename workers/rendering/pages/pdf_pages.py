@@ -62,7 +62,9 @@ class PdfDocument:
                 raise PageError(FailureKind.unsupported_type, "not a PDF inside")
             is_locked = bool(self._pdf.needs_pass)
             if is_locked and not any(self._pdf.authenticate(each) for each in spellings(passwords)):
-                raise PageError(FailureKind.encrypted, f"none of {len(passwords)} passwords opens it")
+                none = f"none of the {len(passwords)} passwords in input.passwords opens it"
+                message = none if passwords else "it wants a password, and input.passwords has none"
+                raise PageError(FailureKind.encrypted, message)
             num_pages = self._pdf.page_count
         except PageError:
             raise

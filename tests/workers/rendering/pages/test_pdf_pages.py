@@ -223,7 +223,10 @@ def test_passwords_are_tried_in_turn(render_made: Callable[..., list[RenderedPag
     if expected == "encrypted":
         with pytest.raises(PageError) as caught:
             run()
-        assert caught.value.kind is FailureKind.encrypted
+        assert (caught.value.kind, caught.value.message) == (
+            FailureKind.encrypted,
+            "none of the 3 passwords in input.passwords opens it",
+        )
     else:
         (page,) = run()
         assert page.text_layer is not None
