@@ -10,6 +10,7 @@ With `--all`, those over shared inputs are skipped, and say so, where there are 
 import ast
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -106,6 +107,7 @@ def run_all() -> int:
 def main(arguments: list[str]) -> NoReturn:
     """Ends this process: a benchmark that is named takes it over, and where there is none of that name, the exit code is 2."""
     if not arguments:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` takes what it wants
         list_them()
         sys.exit()
     if arguments == ["--all"]:
