@@ -139,6 +139,25 @@ def test_no_part_speaks_of_commands_or_flags_that_are_not():
     assert named - commands == set()
 
 
+def test_flags_beside_a_command_are_its_own():
+    of_commands = {
+        name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        for name, command in get_command(app).commands.items()  # type: ignore[attr-defined]
+    }
+    named = re.findall(rf"pagefold ({'|'.join(of_commands)})\b([^`#\n]*)", TEXT)
+    beside = {(name, flag) for name, rest in named for flag in re.findall(r"(?<!\S)--[a-z-]+", rest)}
+    assert len(beside) > 40
+    assert [(name, flag) for name, flag in sorted(beside) if flag not in of_commands[name]] == []
+
+
+def test_flags_beside_a_benchmark_or_a_campaign_are_its_own():
+    files = benchmarks() | {path.stem: path for path in (ROOT / "tests" / "faults").glob("*.py")}
+    named = re.findall(r"tests\.(?:bench|faults)[ .]([a-z_]+)([^`|)\n]*)", TEXT)
+    beside = {(name, flag) for name, rest in named for flag in re.findall(r"(?<!\S)--[a-z0-9-]+", rest)}
+    assert len(beside) > 10
+    assert [(name, flag) for name, flag in sorted(beside) if f'"{flag}"' not in files[name].read_text("utf-8")] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_into_the_repository_lead_somewhere(page):
     folder = PAGES[page].parent
