@@ -65,6 +65,16 @@ def test_every_folder_s_page_begins_with_a_map_and_the_first_page_leads_to_it():
     assert [page for page in folders if page not in links("README.md")] == []
 
 
+def test_every_part_of_a_folder_s_page_is_listed_at_its_top():
+    for page in [page for page in PAGES if page != "README.md"]:
+        top, _, _ = TEXTS[page].partition("On this page:")[2].partition("\n\n")
+        titles = re.findall(r"^## (.*)$", re.sub(r"^```.*?^```", "", TEXTS[page], flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+        listed = re.findall(r"\]\(#([^)]*)\)", top)
+        assert listed == [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles if title != "The rooms"], (
+            page
+        )
+
+
 def test_every_package_stands_on_the_map_of_its_folder():
     for folder in ("pipeline", "workers"):
         (rooms,) = re.findall(r"^## The rooms\n\n```text\n(.*?)```", TEXTS[f"{folder}/README.md"], re.DOTALL | re.MULTILINE)
