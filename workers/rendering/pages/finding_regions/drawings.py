@@ -1,28 +1,21 @@
-"""Which vector drawings of a page may be charts: marks, clusters of marks, and what in them speaks for a chart.
+"""The marks of a page's vector drawings: what is drawn, in the shapes that matter for finding charts.
 
 Boxes are in points: of the *unrotated* page, as MuPDF's line art device gives them, until the caller turns them. Work is
 bounded whatever the page holds. About MAX_MARKS marks are kept, evenly thinned beyond. At most MAX_ITEMS segments of a path are
-looked at. Clusters are found on a grid of at most MAX_CELLS a side.
+looked at.
 """
 
 import math
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
-
-import numpy as np
 
 from schemas.page import Box
 from workers.rendering.pages.mupdf import pymupdf
 
 MAX_MARKS = 8_000  # a dense scatter plot has 5,000; of a map's 100,000 every sixteenth shows where it is
 MAX_ITEMS = 400
-CELL_PT = 4.0
-MAX_CELLS = 1000
 THIN_PT = 2.0
-MARKER_PT = 12.0
 WHITE = 0.97
 MAX_CLIPS = 100
 MIN_STEPS = 4
@@ -178,70 +171,6 @@ def _hull(points: Sequence[Sequence[float]]) -> Box:
     return Box(min(xs), min(ys), max(xs), max(ys))
 
 
-def clusters(marks: Sequence[Mark], page_box: Box) -> list[tuple[Box, list[Mark]]]:
-    """Marks that lie together (closer than about three cells, or with overlapping boxes), and the box around them."""
-    cell = max(CELL_PT, page_box.width / MAX_CELLS, page_box.height / MAX_CELLS)
-    columns, rows = (math.ceil(side / cell) + 2 for side in (page_box.width, page_box.height))
-    grid = np.zeros((rows, columns), dtype=bool)
-    for mark in marks:
-        left, top, right, bottom = _cells(mark.box, page_box, cell)
-        grid[top : bottom + 1, left : right + 1] = True  # boxes with an inside too: what lies in a frame belongs to it
-    grown = grid.copy()
-    grown[1:] |= grid[:-1]
-    grown[:-1] |= grid[1:]
-    across = grown.copy()
-    grown[:, 1:] |= across[:, :-1]
-    grown[:, :-1] |= across[:, 1:]
-    parts = _Parts(grown)
-    groups: dict[int, list[Mark]] = {}
-    for mark in marks:
-        left, top, _, _ = _cells(mark.box, page_box, cell)
-        groups.setdefault(parts.part_at(top, left), []).append(mark)
-    found = [(around_marks(group), group) for group in groups.values()]
-    return _merge_overlapping(found)
-
-
-def _cells(box: Box, page_box: Box, cell: float) -> tuple[int, int, int, int]:
-    return (
-        int((box.left - page_box.left) / cell),
-        int((box.top - page_box.top) / cell),
-        int((box.right - page_box.left) / cell),
-        int((box.bottom - page_box.top) / cell),
-    )
-
-
-class _Parts:
-    """Connected parts (edge neighbours) of a grid of marked cells: runs of a row, joined with those they touch in the row above."""
-
-    def __init__(self, grid: np.ndarray[Any, Any]) -> None:
-        rows, columns = grid.shape
-        self._stride = columns + 1
-        walled = np.zeros((rows, self._stride), dtype=np.int8)  # a column of nothing ends each row's last run
-        walled[:, :columns] = grid
-        steps = np.diff(walled.ravel(), prepend=np.int8(0))
-        self._starts: list[int] = np.flatnonzero(steps == 1).tolist()
-        ends: list[int] = np.flatnonzero(steps == -1).tolist()
-        self._parents = list(range(len(ends)))
-        above = 0
-        for index, start in enumerate(self._starts):
-            while ends[above] + self._stride <= start:
-                above += 1
-            touching = above
-            while self._starts[touching] + self._stride < ends[index]:
-                self._parents[self._root(touching)] = self._root(index)
-                touching += 1
-
-    def part_at(self, row: int, column: int) -> int:
-        """Of a marked cell."""
-        return self._root(bisect_right(self._starts, row * self._stride + column) - 1)
-
-    def _root(self, run: int) -> int:
-        parents = self._parents
-        while parents[run] != run:
-            parents[run] = run = parents[parents[run]]
-        return run
-
-
 def around_marks(marks: Sequence[Mark]) -> Box:
     return Box(
         min(mark.box.left for mark in marks),
@@ -249,91 +178,3 @@ def around_marks(marks: Sequence[Mark]) -> Box:
         max(mark.box.right for mark in marks),
         max(mark.box.bottom for mark in marks),
     )
-
-
-def _merge_overlapping(found: list[tuple[Box, list[Mark]]]) -> list[tuple[Box, list[Mark]]]:
-    """Clusters whose boxes overlap are one: an axis and its corner hold the points between them."""
-    done: list[tuple[Box, list[Mark]]] = []
-    for box, marks in sorted(found, key=lambda cluster: -cluster[0].area)[:2000]:  # the rest are dots
-        gathered = list(marks)
-        while touching := [other for other in done if _overlap(box, other[0])]:
-            for other in touching:
-                done.remove(other)
-                box, gathered = box.union(other[0]), gathered + other[1]
-        done.append((box, gathered))
-    return done
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    """Also for boxes without area (rules)."""
-    shared = one.intersection(other)
-    return shared.width >= 0 and shared.height >= 0
-
-
-class Evidence(NamedTuple):
-    """What in a cluster speaks for a chart."""
-
-    has_bars: bool
-    has_line: bool
-    has_pie: bool
-    has_markers: bool
-    has_heatmap: bool
-
-    @property
-    def any(self) -> bool:
-        return self.has_bars or self.has_line or self.has_pie or self.has_markers or self.has_heatmap
-
-
-def evidence(box: Box, marks: Sequence[Mark], num_words_in: Callable[[Box], int]) -> Evidence:
-    """`num_words_in`: words of the text layer whose centre lies in a box; a rectangle around text is no bar."""
-    side = max(box.width, box.height)
-    inked = [mark for mark in marks if mark.shape == "box" and mark.is_inked]
-    bars = [mark for mark in inked if not num_words_in(mark.box)]
-    labelled = [mark.box for mark in inked if num_words_in(mark.box) <= 1]  # a value printed in its bar; or a cell of a table
-    rules = [mark.box for mark in marks if mark.shape == "rule"]
-    sticks = [rule for rule in rules if rule.height > 2 * THIN_PT]
-    lines = [mark for mark in marks if mark.shape in ("slanted", "curve") and min(mark.box.width, mark.box.height) > MARKER_PT / 2]
-    open_lines = [mark for mark in lines if mark.fill is None or num_words_in(mark.box) <= 3]
-    blobs = [mark for mark in open_lines if mark.fill is not None and min(mark.box.width, mark.box.height) >= 18]
-    small = [mark.box for mark in marks if mark.shape != "rule" and max(mark.box.width, mark.box.height) <= MARKER_PT]
-    return Evidence(
-        has_bars=_are_bars([mark.box for mark in bars], 3, 2, by_width=True)
-        or _are_bars(labelled, 3, 3)
-        or (2 * len(sticks) > len(rules) and _are_bars(sticks, 6, 5)),
-        has_line=any(mark.box.width >= 0.25 * box.width and mark.length_pt >= 0.25 * side for mark in open_lines)
-        or sum(mark.length_pt for mark in open_lines if mark.fill is None) >= 0.5 * side,
-        has_pie=len(blobs) >= 2 and len({mark.fill for mark in blobs}) >= 2,
-        has_markers=len(small) >= 6 and _spread(small),
-        has_heatmap=_are_cells(bars, 12, 4) or _are_cells([mark for mark in inked if num_words_in(mark.box) <= 1], 6, 5),
-    )
-
-
-def _are_bars(boxes: Sequence[Box], num_needed: int, num_lengths: int, *, by_width: bool = False) -> bool:
-    """Boxes that share a base line (or, stacked, a width), and differ in length; upright or lying."""
-    for start, end, low, high in ((1, 3, 0, 2), (0, 2, 1, 3)):
-        groups: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for box in boxes:
-            length = round((box[end] - box[start]) / 2)
-            groups["end", round(box[end])].append(length)
-            groups["start", round(box[start])].append(length)
-            if by_width:
-                groups["width", round(box[high] - box[low])].append(length)
-        for lengths in groups.values():
-            if len(lengths) >= num_needed and len(set(lengths)) >= num_lengths:
-                return True
-    return False
-
-
-def _are_cells(bars: Sequence[Mark], num_needed: int, num_colours: int) -> bool:
-    """Many boxes of one size in several colours."""
-    sizes = Counter((round(mark.box.width), round(mark.box.height)) for mark in bars)
-    if not sizes:
-        return False
-    size, count = sizes.most_common(1)[0]
-    fills = {mark.fill for mark in bars if (round(mark.box.width), round(mark.box.height)) == size}
-    return count >= num_needed and len(fills) >= num_colours and min(size) >= MARKER_PT
-
-
-def _spread(boxes: Sequence[Box]) -> bool:
-    """Not all in one row or column, as bullets and check boxes are."""
-    return len({round(box.left / 3) for box in boxes}) >= 5 and len({round(box.top / 3) for box in boxes}) >= 5

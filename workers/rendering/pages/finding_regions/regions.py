@@ -14,7 +14,9 @@ import numpy as np
 
 from schemas.page import Box, Word
 from schemas.settings import RegionSettings
-from workers.rendering.pages.finding_regions.drawings import Mark, around_marks, clusters, evidence, page_marks
+from workers.rendering.pages.finding_regions.clusters import clusters
+from workers.rendering.pages.finding_regions.drawings import Mark, around_marks, page_marks
+from workers.rendering.pages.finding_regions.evidence import evidence
 from workers.rendering.pages.finding_regions.groups import joined_clusters, with_legends
 from workers.rendering.pages.finding_regions.page_lines import Line, PageWords, around, contains_centre
 from workers.rendering.pages.finding_regions.panels import panels

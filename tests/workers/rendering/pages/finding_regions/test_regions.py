@@ -15,6 +15,7 @@ from schemas.settings import RegionSettings, RenderSettings
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
 from workers.rendering.pages.finding_regions import drawings
+from workers.rendering.pages.finding_regions.clusters import clusters
 from workers.rendering.pages.finding_regions.page_lines import is_number, label_lines
 from workers.rendering.pages.finding_regions.regions import FoundRegion, PageView, find_regions
 from workers.rendering.pages.pdf_pages import ShownPage
@@ -381,7 +382,7 @@ def test_clusters_join_what_is_near_and_part_what_is_far() -> None:
     def box(left: float) -> drawings.Mark:
         return drawings.Mark(Box(left, 100, left + 20, 120), "box", (0.0,))
 
-    near_and_far = drawings.clusters([box(100), box(126), box(200)], Box(0, 0, 600, 800))
+    near_and_far = clusters([box(100), box(126), box(200)], Box(0, 0, 600, 800))
 
     assert sorted((round(around.left), len(marks)) for around, marks in near_and_far) == [(100, 2), (200, 1)]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workers.rendering.pages.finding_regions.drawings import _Parts
+from workers.rendering.pages.finding_regions.clusters import _Parts
 
 
 def flooded(grid: np.ndarray) -> np.ndarray:
