@@ -19,7 +19,7 @@ from schemas.page import Box
 from schemas.settings import RegionSettings, RenderSettings
 from tests.bench.inputs.places import SHARED_CHARTS
 from workers.rendering.pages.finding_regions.regions import find_regions
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 
 MOST_PROSE = 12
 MOST_AREA = 2.0

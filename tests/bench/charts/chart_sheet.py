@@ -23,7 +23,7 @@ from tests.bench.charts.regions import CHARTS as LABELLED
 from tests.bench.inputs.places import SHARED_DATA
 from workers.charts.points import ChartReader
 from workers.rendering.pages.finding_regions.regions import find_regions
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 from workers.rendering.pages.vector_charts.reader import Reading
 
 MOST_PAGES = 25

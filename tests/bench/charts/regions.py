@@ -21,7 +21,7 @@ from tests.bench.inputs.places import SHARED_DATA
 from tests.examples import texts
 from tests.examples.charts import bar_chart, line_chart, pie_chart, scatter_chart
 from workers.rendering.pages.finding_regions.regions import find_regions
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 
 PAGES_PER_DOCUMENT = 25  # of longer documents, evenly spread
 EU, US = "a_icdar2013_tables/competition-dataset-eu/eu-", "a_icdar2013_tables/competition-dataset-us/us-"

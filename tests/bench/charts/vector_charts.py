@@ -30,7 +30,7 @@ from workers.charts.points import ChartReader
 from workers.labels.numbers import parse_number
 from workers.labels.times import parse_time
 from workers.rendering.pages.finding_regions.regions import find_regions
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 from workers.rendering.pages.vector_charts.reader import Reading
 
 WITHIN = 0.01

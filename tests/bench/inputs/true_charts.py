@@ -17,7 +17,7 @@ from schemas.answers import ChartAnswer
 from schemas.page import Box, PageImage, Region, RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
 from workers.rendering.pages.finding_regions.regions import FoundRegion, find_regions
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 
 KINDS = {"bar": "bar", "barh": "bar", "line": "line", "area": "area", "pie": "pie", "scatter": "scatter", "dual": "combo",
          "facet": "bar", "step": "line", "heatmap": "heatmap", "hist": "histogram"}  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.page import EDGE_LINES
 from schemas.settings import RegionSettings, RenderSettings
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 from workers.rendering.pages.text.edge_lines import edge_lines
 from workers.rendering.renderer import Renderer
 from workers.sources.local_files import look_at

@@ -15,6 +15,8 @@ finally:
     for _name in _kept_out:  # who asks for one by name later gets it
         del sys.modules[_name]
 
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
 pymupdf.TOOLS.unset_quad_corrections(True)
 """Boxes of characters as MuPDF has them. `pymupdf4llm` switches this at its import: the boxes are the same with and without it."""
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from schemas.failure import FailureKind, PageError
 from schemas.page import ACROSS, BOLD, MAX_CHARS, MAX_WORDS, MONO, RenderedPage, Word
 from workers.rendering.pages.passwords import saslprep, spellings
-from workers.rendering.pages.pdf_pages import _bounded
+from workers.rendering.pages.shown_page import _bounded
 from workers.rendering.pages.text.text_layer import PdfText
 from workers.rendering.renderer import Renderer
 

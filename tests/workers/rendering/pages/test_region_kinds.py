@@ -10,7 +10,7 @@ from schemas.page import Box
 from schemas.settings import RegionSettings, RenderSettings
 from workers.rendering.pages.finding_regions import drawings
 from workers.rendering.pages.finding_regions.regions import find_regions
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 
 PROSE = (
     "The harbour master wrote down the height of the water twice a day for two hundred years, and in 1871 a float gauge took over. "

@@ -18,7 +18,7 @@ from workers.rendering.pages.finding_regions import drawings
 from workers.rendering.pages.finding_regions.clusters import clusters
 from workers.rendering.pages.finding_regions.page_lines import is_number, label_lines
 from workers.rendering.pages.finding_regions.regions import FoundRegion, PageView, find_regions
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 
 SETTINGS = RegionSettings()
 CHART = pymupdf.Rect(100, 200, 440, 420)

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.settings import RenderSettings
 from tests.examples.charts import bar_chart
-from workers.rendering.pages.pdf_pages import ShownPage
+from workers.rendering.pages.shown_page import ShownPage
 from workers.rendering.pages.vector_charts.reader import Reading
 
 
