@@ -20,7 +20,8 @@ from workers.rendering.pages.placed_images import placed_images
 from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
 from workers.rendering.pages.text.forms import tick_boxes, with_ticks
 from workers.rendering.pages.text.glyphs import dingbat_glyphs
-from workers.rendering.pages.text.text_layer import PdfText, all_scaled, read_text
+from workers.rendering.pages.text.pdf_text import PdfText, all_scaled
+from workers.rendering.pages.text.text_layer import read_text
 from workers.rendering.pages.text.unseen import drawing_order, with_clipped, without_unseen
 from workers.rendering.pages.vector_charts.ink import Ink
 from workers.rendering.pages.vector_charts.page import read_areas

@@ -12,7 +12,7 @@ from schemas.failure import FailureKind, PageError
 from schemas.page import ACROSS, BOLD, MAX_CHARS, MAX_WORDS, MONO, RenderedPage, Word
 from workers.rendering.pages.passwords import saslprep, spellings
 from workers.rendering.pages.shown_page import _bounded
-from workers.rendering.pages.text.text_layer import PdfText
+from workers.rendering.pages.text.pdf_text import PdfText
 from workers.rendering.renderer import Renderer
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from schemas.page import ACROSS, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
-from workers.rendering.pages.text.text_layer import PdfText
+from workers.rendering.pages.text.pdf_text import PdfText
 
 MAX_FIELDS = 2_000
 """Of a page."""

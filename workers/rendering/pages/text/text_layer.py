@@ -1,66 +1,22 @@
-"""The text a PDF page carries of itself, word by word, in points."""
+"""Reads the text that a PDF page carries of itself, word by word: by MuPDF's words where they will do, else by its characters."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from operator import le
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from schemas.page import ACROSS, BOLD, DOWN, FAR_PX, INVISIBLE, ITALIC, MONO, UP, Box, TextLayer, Word
+from schemas.page import ACROSS, BOLD, DOWN, INVISIBLE, ITALIC, MONO, UP, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.text import rtl_lines, superscripts, tex_fonts
 from workers.rendering.pages.text.characters import clean_layer_text, is_unmapped
 from workers.rendering.pages.text.glyphs import is_symbol_font, symbol_of, with_symbols
+from workers.rendering.pages.text.pdf_text import PdfText
 from workers.rendering.pages.text.torn_lines import down_lines, whole_words
 
 _FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
 _ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
-
-
-@dataclass
-class PdfText:
-    """Words in points of the page as shown (rotation applied), and what counting them gave."""
-
-    words: list[Word] = field(default_factory=list)
-    num_chars: int = 0
-    num_unmapped: int = 0
-    num_hidden: int = 0
-    size_chars: Counter[float] = field(default_factory=Counter)
-    """Font size in points, to 0.1 -> visible characters on the page."""
-    fonts: dict[str, int] = field(default_factory=dict)
-    """Name -> its number in `Word.font`."""
-    unseen: list[Word] = field(default_factory=list)
-    """Words that nobody sees on the page as drawn; not among `words`, and counted nowhere."""
-
-    def layer(self, x: float, y: float) -> TextLayer | None:
-        """In pixels, `x` and `y` being pixels per point; None when the page has no text."""
-        if not self.num_chars and not self.unseen:
-            return None
-        return TextLayer(
-            words=all_scaled(self.words, x, y),
-            num_chars=self.num_chars,
-            num_unmapped=self.num_unmapped,
-            num_hidden=self.num_hidden,
-            unseen=all_scaled(self.unseen, x, y),
-        )
-
-    def number_of(self, font: str) -> int:
-        return self.fonts.setdefault(font, len(self.fonts))
-
-
-def all_scaled(words: Sequence[Word], x: float, y: float) -> list[Word]:
-    """In pixels, to a hundredth; `x` and `y` are pixels per point. At once: one by one it costs half of what reading them does."""
-    sides = np.array([(left, top, right, bottom, size) for _, left, top, right, bottom, _, _, size, _, _ in words], dtype=float)
-    rounded = (sides.reshape(-1, 5) * (x, y, x, y, y)).round(2).clip(-FAR_PX, FAR_PX).tolist()
-    return [
-        Word(word.text, left, top, right, bottom, word.block, word.line, size, word.style, word.font)
-        for word, (left, top, right, bottom, size) in zip(words, rounded, strict=True)
-    ]
 
 
 class _Look(NamedTuple):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from schemas.page import DOWN, INVISIBLE, MAX_CHARS, MAX_WORDS, UP, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.text.characters import clean_layer_text, is_unmapped
-from workers.rendering.pages.text.text_layer import PdfText
+from workers.rendering.pages.text.pdf_text import PdfText
 
 MAX_RANGE = 4
 """Of 255: grey levels that differ by no more are one colour to an eye."""

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.page import ACROSS, Box, Word
 from workers.rendering.pages.text.forms import TickBox, tick_boxes, with_ticks
-from workers.rendering.pages.text.text_layer import PdfText
+from workers.rendering.pages.text.pdf_text import PdfText
 
 PAGE = Box(0, 0, 200, 200)
 
