@@ -60,11 +60,12 @@ def _program_places() -> list[str]:
     return [
         *dict.fromkeys(path for path in paths if path != str(ours) and os.path.commonpath([path, home]) != path),
         *(str(ours / package) for package in ("workers", "schemas")),
-        *dict.fromkeys([sys.prefix, sys.base_prefix, *libraries, *_SYSTEM_PLACES]),
+        *dict.fromkeys([sys.prefix, sys.base_prefix, *libraries, *SYSTEM_PLACES]),
     ]
 
 
-_SYSTEM_PLACES = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc/self")
+SYSTEM_PLACES = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc/self")
+"""Where programs and libraries lie, and what they read of the system."""
 
 
 def die_with_parent(parent_pid: int) -> bool:
@@ -85,10 +86,10 @@ def confine(memory_bytes: int) -> None:
     """
     import resource
 
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, 0)
+    lower_limit(resource.RLIMIT_CORE, 0)
+    lower_limit(resource.RLIMIT_FSIZE, 0)
     if IS_LINUX:
-        _lower(resource.RLIMIT_AS, address_space_bytes(os.getpid()) + memory_bytes)
+        lower_limit(resource.RLIMIT_AS, address_space_bytes(os.getpid()) + memory_bytes)
         _prctl(_PR_SET_DUMPABLE, 0)
         if _prctl(_PR_SET_NO_NEW_PRIVS, 1):
             allow_listed_syscalls()
@@ -177,7 +178,8 @@ def _try_everything() -> list[Capability]:
     ]
 
 
-def _lower(limit: int, value: int) -> None:
+def lower_limit(limit: int, value: int) -> None:
+    """Sets one of `resource`'s limits for good, as low as `value`."""
     import resource
 
     hard = resource.getrlimit(limit)[1]

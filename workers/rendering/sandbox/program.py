@@ -12,22 +12,13 @@ import sys
 from collections.abc import Sequence
 
 from workers.rendering.sandbox.landlock import EXECUTE, read_only_below
-from workers.rendering.sandbox.limits import die_with_parent
-
-_PLACES = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/sys/devices/system/cpu", "/proc/self")
+from workers.rendering.sandbox.limits import SYSTEM_PLACES, die_with_parent, lower_limit
 
 
 def command(program: str, arguments: Sequence[str], *, memory_bytes: int, cpu_s: int, places: Sequence[str]) -> list[str]:
     """What to start; `places` are the files and folders that it may read beside /usr and the like."""
     limits = [str(memory_bytes), str(cpu_s), str(os.getpid())]
     return [sys.executable, "-P", "-m", "workers.rendering.sandbox.program", *limits, *places, "--", program, *arguments]
-
-
-def _limit(what: int, value: int) -> None:
-    hard = resource.getrlimit(what)[1]
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    with contextlib.suppress(ValueError, OSError):  # macOS has no limit of the address space
-        resource.setrlimit(what, (value, value))
 
 
 if __name__ == "__main__":
@@ -38,6 +29,7 @@ if __name__ == "__main__":
     for what, value in (
         (resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
-        _limit(what, value)
-    read_only_below([*_PLACES, *sys.argv[4:end]], also=EXECUTE)
+        with contextlib.suppress(ValueError, OSError):  # macOS has no limit of the address space
+            lower_limit(what, value)
+    read_only_below([*SYSTEM_PLACES, *sys.argv[4:end]], also=EXECUTE)
     os.execv(program[0], program)
