@@ -70,15 +70,13 @@ def read_chart(drawing: Drawing, ink: InkCheck | None = None) -> Reading:
 def _read(drawing: Drawing, ink: InkCheck | None) -> Reading:
     drawing = drawing._replace(labels=parted(drawing.labels))
     found_axes = find_axes(drawing.labels, drawing.shapes, "y"), find_axes(drawing.labels, drawing.shapes, "x")
-    last = Refused("no_axes")
-    for axes, plot in _frames(drawing, *found_axes):
+    if likeliest := next(_frames(drawing, *found_axes), None):
+        axes, plot = likeliest
         return _read_plot(drawing, axes, plot, found_axes, ink)
-    if any(found_axes):
-        last = Refused("no_plot")
     pie = sectors_of(drawing.shapes)
-    if pie is not None and not (found_axes[0] and found_axes[1]):
+    if pie is not None and not all(found_axes):
         return _read_sectors(drawing, *pie, ink)
-    raise last
+    raise Refused("no_plot" if any(found_axes) else "no_axes")
 
 
 def _read_sectors(drawing: Drawing, circle: Circle, sectors: Sequence[Shape], ink: InkCheck | None) -> Reading:

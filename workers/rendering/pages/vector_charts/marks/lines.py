@@ -73,9 +73,8 @@ def _read_parts(
     """Lines with their markers; markers without a line only where there are no lines."""
     markers, rest = split_markers([*marks.rects, *marks.polygons, *marks.curves, *marks.lines, *marks.rules])
     markers = [marker for marker in markers if _is_in(marker.centre, plot)]
-    pieces = [shape for shape in rest if shape.kind in ("line", "rule", "curve") and shape.fill is None]
-    unknown = [shape for shape in rest if shape not in pieces]
-    if unknown:
+    pieces = [shape for shape in rest if _is_piece(shape)]
+    if unknown := [shape for shape in rest if not _is_piece(shape)]:
         raise Refused("unknown_marks", f"{len(unknown)} {unknown[0].kind}")
     if len(markers) + sum(len(piece.points) for piece in pieces) > MAX_POINTS:
         raise Refused("too_much", "points")
@@ -87,6 +86,11 @@ def _read_parts(
     if any(groups.values()):
         raise Refused("mixed_marks", f"{sum(map(len, groups.values()))} markers on no line")
     return series, groups
+
+
+def _is_piece(shape: Shape) -> bool:
+    """Of a line."""
+    return shape.kind in ("line", "rule", "curve") and shape.fill is None
 
 
 def _is_in(point: Point, plot: Box) -> bool:
@@ -165,10 +169,7 @@ def _with_markers(line: Series, groups: dict[tuple[Colour | None, str], list[Mar
         if line.style.marker == "smooth":
             raise Refused("smooth_line")
         return line
-    group = groups[best]
-    others = [key for key, each in groups.items() if each and key != best and is_alike(key[0], best[0])]
-    if not is_alike(best[0], line.style.colour) and not others and best[0] is not None and len(group) < len(line.points):
-        pass  # markers of another colour, white with an outline for one
+    group = groups[best]  # of the line's colour, or of another if no such group lies on it: white with an outline for one
     groups[best] = []
     if line.style.marker == "smooth":
         return line._replace(points=sorted(marker.centre for marker in group))

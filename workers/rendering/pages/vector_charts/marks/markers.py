@@ -26,7 +26,7 @@ def split_markers(shapes: Sequence[Shape]) -> tuple[list[Marker], list[Shape]]:
     markers: list[Marker] = []
     parts: list[list[Shape]] = []
     by_place: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for order, shape in enumerate(small):
+    for shape in small:
         x, y = shape.centre
         place = round(x), round(y)
         near = [
@@ -41,7 +41,6 @@ def split_markers(shapes: Sequence[Shape]) -> tuple[list[Marker], list[Shape]]:
         else:
             by_place[place].append(len(parts))
             parts.append([shape])
-        del order
     for group in parts:
         whole = next((shape for shape in group if shape.fill is not None), group[0])
         if len(group) == 1 and whole.kind in ("rule", "line") and len(whole.points) == 2:
