@@ -94,13 +94,13 @@ def mask_of(plot: Plot, colour: Pixels, legend: Sequence[tuple[int, int, int, in
 
 
 def is_followed(mask: Mask, left: float, right: float) -> bool:
-    """Does the colour go on from one end to the other?"""
+    """True if the colour goes on from one end to the other."""
     columns = mask[:, max(0, round(left)) : max(0, round(right)) + 1].any(axis=0)
     return bool(columns.size >= 10 and columns.mean() >= COVERED)
 
 
 def is_stepped(mask: Mask, left: float, right: float) -> bool:
-    """Does the line lie level and jump, as a step line does? Its corners may stand beside the labels."""
+    """True if the line lies level and jumps, as a step line does. Its corners may stand beside the labels."""
     part = mask[:, max(0, round(left)) : max(0, round(right)) + 1]
     tops = part.argmax(axis=0)[part.any(axis=0)]
     if tops.size < 10:
@@ -110,14 +110,14 @@ def is_stepped(mask: Mask, left: float, right: float) -> bool:
 
 
 def stands_at(mask: Mask, row: float, column: float, tolerance: float) -> bool | None:
-    """Is the colour at this place? None where the column does not show it at all."""
+    """True if the colour is at this place; None if the column does not show it at all."""
     reach = max(2, round(0.007 * mask.shape[1]))  # a steep line passes a little aside
     rows = np.flatnonzero(mask[:, max(0, round(column) - reach) : round(column) + reach + 1].any(axis=1))
     return bool(np.abs(rows - row).min() <= tolerance) if rows.size else None
 
 
 def is_legend(legend: Sequence[tuple[int, int, int, int]], row: float, column: float, tolerance: float) -> bool:
-    """Stands the place where the legend, or a label beside the line's end, is left out?"""
+    """True if the place lies where the legend, or a label beside the line's end, is left out."""
     return any(
         first - tolerance <= row <= last + tolerance and left - tolerance <= column <= right + tolerance
         for first, last, left, right in legend
@@ -125,7 +125,7 @@ def is_legend(legend: Sequence[tuple[int, int, int, int]], row: float, column: f
 
 
 def is_bare(plot: Plot, row: float, column: float, tolerance: float) -> bool:
-    """Is there nothing but the ground, and at most a grid line's grey, around the place?"""
+    """True if nothing is around the place but the ground, and at most a grid line's grey."""
     reach = round(tolerance)
     top, left = max(0, round(row) - reach), max(0, round(column) - reach)
     part = plot.pixels[top : round(row) + reach + 1, left : round(column) + reach + 1]

@@ -140,8 +140,9 @@ class ChartReader:
         )
 
     def _is_estimated(self, text: str | None, found: Quantity) -> bool | None:
-        """With nothing printed, all is read off the axis (a value may look like a tick); so is `~2.4`, unless `>50` is what the
-        text layer has. Else the text layer knows."""
+        """True if the value was read off the axis: if the chart prints none (a value may look like a tick), and if its text begins
+        with `~` or the like (`>50` may be printed). False if the chart prints all. Else the text layer decides; None if there is
+        none."""
         if self._answer.printed == "none" or (found.is_approximate and (text or "").lstrip()[:1] in "~≈≃∼≅"):
             return True
         if self._answer.printed == "all":

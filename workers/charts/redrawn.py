@@ -102,7 +102,7 @@ def _lines(looked: Looked) -> Redrawn | None:
 
 
 def _bends_between(looked: Looked, mask: Mask, points: Sequence[tuple[PointContent, float, float]]) -> bool:
-    """Does the line leave the straight way between two points that stand farther apart than the others?"""
+    """True if the line leaves the straight way between two points that stand farther apart than the others."""
     points = sorted(points, key=lambda each: each[2])
     gaps = [other[2] - one[2] for one, other in pairwise(points)]
     usual = float(np.median(gaps))

@@ -156,12 +156,12 @@ def _elsewhere(looked: Looked, offs: Sequence[tuple[PointContent, float]]) -> li
 
 
 def _is_shifted(looked: Looked, offs: Sequence[float]) -> bool:
-    """Do all marks stand off by the same way? Then the place of the scale is wrong, as of bars that are drawn as blocks."""
+    """True if all marks are off by the same distance: then the place of the scale is wrong, as with bars drawn as blocks."""
     return bool(offs) and min(abs(off) for off in offs) > looked.plot.tolerance and np.ptp(offs) <= looked.plot.tolerance
 
 
 def _has_more_bars(plot: Plot, places: Sequence[float], step: float, known: Sequence[Bar]) -> bool:
-    """Does a bar in a colour of the others stand in a slot along the axis that has no label of the answer's?"""
+    """True if a bar in a colour of the others stands in a slot of the axis for which the answer has no label."""
     colours = np.array([bar.colour for bar in known])
     first = min(places) - step
     num_slots = round((max(places) - first) / step) + 2

@@ -127,7 +127,7 @@ class Bounds:
         _require(frame.kind != PAGE or len(frame.buffers) == 3, "a page without its pixels")
         try:
             for buffer in frame.buffers[1:]:
-                if buffer and not buffer.startswith(_JPEG):  # whether it stands in its place is asked once it is parsed
+                if buffer and not buffer.startswith(_JPEG):  # its place is checked once the JSON is parsed
                     check_pixels(buffer, 3 * num_pixels)
         except ValueError as error:
             raise OutOfBounds(str(error)) from None

@@ -42,7 +42,7 @@ def find_loop(text: str) -> Loop | None:
 
 
 def _num_letters(unit: str) -> int:
-    """In one round, the keys of the answer's JSON left out. As what a third round adds, since the cut may run through a key."""
+    """Letters of one round, without the keys of the answer's JSON: what a third adds to two, since a round may end in a key."""
     two, three = (sum(map(str.isalpha, _KEY.sub("", unit * rounds))) for rounds in (2, 3))
     return three - two
 

@@ -1,7 +1,8 @@
-"""May a picture of its own be a chart? Photographs have no plain ground, and on sheets of text nothing is larger than a letter.
+"""Whether a picture of its own may be a chart: photographs have no plain ground, and on sheets of text nothing is larger than a
+letter.
 
-Unsure is asked. Of shared data (`python -m tests.bench chart_pictures`) all 64 pictures of charts are, 3 of 8 receipts, 7 of 52
-sheets and lines of text, none of 4 photographs, and all of 12 tables.
+A picture that may be either is asked about. Of shared data (`python -m tests.bench chart_pictures`) all 64 pictures of charts are,
+3 of 8 receipts, 7 of 52 sheets and lines of text, none of 4 photographs, and all of 12 tables.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ from schemas.page import PageImage
 SIDE_PX = 480
 """Longer side of what is looked at: an axis of one pixel is seen, and letters are small."""
 GROUND_SHARE = 0.22
-"""Of a chart its ground covers so much and more."""
+"""The ground of a chart covers at least this share of it."""
 INK = 20
 """Levels of 255 by which ink differs from the ground; grid lines differ by no more."""
 LONG = 0.17

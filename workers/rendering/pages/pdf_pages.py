@@ -18,7 +18,7 @@ from workers.rendering.pages.text.edge_lines import edge_lines
 from workers.rendering.pages.vector_charts.reader import Reading
 
 PAGES_AHEAD = 2
-"""As far as a page looks at those behind it."""
+"""So many of the pages after it a page is compared with."""
 
 
 class PdfDocument:
@@ -128,7 +128,7 @@ class PdfDocument:
             return False
 
     def find_regions(self, page: RenderedPage) -> list[Region]:
-        """Charts a scan shows come from the answer's boxes later; here only what the PDF's own structure shows."""
+        """The regions that the PDF's own structure shows. Charts on a scan come later, from the boxes of the answer."""
         shown = self._shown
         if not self._region_settings.enabled or shown is None or page.is_scan or page.is_blank:
             return []

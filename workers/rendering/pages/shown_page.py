@@ -83,8 +83,8 @@ class ShownPage:
             return PdfText(), []
 
     def part_unseen(self) -> None:
-        """Words that the page as drawn does not show go apart; ticks of its form come in. A fault in looking leaves the text as it
-        is."""
+        """Moves the words that the page as drawn does not show to `unseen`, and adds the ticks of its form. If this fails, the text
+        stays as it is."""
         try:
             pictures = [image.box_pt for image in self.images if not image.is_speck]
             order = partial(drawing_order, self._list)

@@ -73,7 +73,7 @@ def _is_drawn(cluster: Cluster) -> bool:
 
 
 def _has_prose(one: Box, other: Box, text: PageWords) -> bool:
-    """Lies running text in the box around both, or more of any text than charts have?"""
+    """True if running text lies in the box around both, or more text than charts have."""
     whole = one.union(other)
     return text.share_of(whole) > 0.22 or any(line.is_prose and whole.intersection(line.box).area > 0 for line in text.lines)
 

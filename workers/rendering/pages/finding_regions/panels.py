@@ -86,7 +86,7 @@ def _is_panel(one: Box, other: Box, is_across: bool) -> bool:
 
 
 def _has_labels(panel: Box, other: Box, lines: Sequence[Line], is_across: bool) -> bool:
-    """Do at least three labels stand in line along the panel's own side, none of them beyond the other panel?
+    """True if at least three labels stand in line along the panel's own side, none of them beyond the other panel.
 
     Of panels side by side these are the labels of an upright axis, left or right of the panel; of panels one upon the other those
     below or above it, of which two are enough.

@@ -96,7 +96,7 @@ def _away(line: Line, core: Box, box: Box) -> float:
 
 
 def _trespasses(wider: Box, index: int, boxes: Sequence[Box]) -> bool:
-    """Does the box take more of another one than it did?"""
+    """True if the box takes more of another one than it did."""
     return any(
         wider.intersection(other).area > max(0.03 * other.area, 1.05 * boxes[index].intersection(other).area)
         for place, other in enumerate(boxes)

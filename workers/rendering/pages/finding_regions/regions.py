@@ -31,7 +31,7 @@ GLYPH_PX = 20.0
 """Height the smallest text of a drawn chart shall get. As `RenderSettings.glyph_px`: tick labels are what a chart is read by."""
 DPI_MIN, DPI_MAX = 96.0, 300.0
 IMAGE_DPI_MAX = 600.0
-"""Beyond, pixels are a scanner's boast; the renderer caps the area anyway."""
+"""More pixels show no more; the renderer limits the area as well."""
 PAGE_SHARE = 0.85
 """An image or cluster of more than this share of the page is its background, or its scan."""
 TEXT_SHARE = 0.3

@@ -41,7 +41,8 @@ class PdfText:
 
 
 def all_scaled(words: Sequence[Word], x: float, y: float) -> list[Word]:
-    """In pixels, to a hundredth; `x` and `y` are pixels per point. At once: one by one it costs half of what reading them does."""
+    """In pixels, to a hundredth; `x` and `y` are pixels per point. One array holds them all, because scaling words one by one costs
+    half of what reading them does."""
     sides = np.array([(left, top, right, bottom, size) for _, left, top, right, bottom, _, _, size, _, _ in words], dtype=float)
     rounded = (sides.reshape(-1, 5) * (x, y, x, y, y)).round(2).clip(-FAR_PX, FAR_PX).tolist()
     return [

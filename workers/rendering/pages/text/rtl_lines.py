@@ -1,7 +1,7 @@
 """Lines of Hebrew and Arabic with numbers, Latin words and brackets in them: which characters are a word, in the order of reading.
 
-PDFs draw such lines in any order, with blanks anywhere. MuPDF gives each run of one direction in its own order; where a run stands
-on the line, only its place says.
+PDFs draw such lines in any order, with blanks anywhere. MuPDF gives each run of one direction in its own order; only its place says
+where a run stands on the line.
 """
 
 import re

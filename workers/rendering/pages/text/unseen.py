@@ -90,7 +90,7 @@ def with_clipped(text: PdfText, page: pymupdf.Page, shown: pymupdf.TextPage, pag
 
 
 def _clipped_words(page: pymupdf.Page, shown: pymupdf.TextPage, page_pt: Box) -> list[Word]:
-    """Words of the page's content that a clip keeps off it altogether: MuPDF's display list, which `shown` is of, has none of them.
+    """Words of the page's content that a clip keeps off it altogether. `shown` comes from MuPDF's display list, which lacks them.
 
     In points of the page as shown. Reading the content once more costs 0.7 ms a page, a fortieth of what rendering it does.
     """

@@ -1,4 +1,4 @@
-"""Is all that is seen in the plot explained by what is known to be drawn there?
+"""Whether all that is seen in a plot is explained by what is known to be drawn there.
 
 Patterns, gradients and pictures are no paths. The page's own pixels show them: what is neither ground nor near a known shape or a
 word, and fills that are not the colour that they say.
