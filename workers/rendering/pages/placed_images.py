@@ -29,7 +29,19 @@ def _placed(block: pymupdf.mupdf.FzStextBlock) -> PlacedImage | None:
     across_pt, down_pt = math.hypot(placing.a, placing.b), math.hypot(placing.c, placing.d)
     if not (math.isfinite(across_pt * down_pt) and across_pt > 0 and down_pt > 0 and all(map(math.isfinite, box))):
         return None
-    width, height = image.w(), image.h()
+    width, height = _size(image)
     colours = pymupdf.mupdf.FzColorspace(pymupdf.mupdf.ll_fz_keep_colorspace(image.m_internal.colorspace))
-    dpi = 72 * max(width / across_pt, height / down_pt)
-    return PlacedImage(box, dpi, pymupdf.mupdf.fz_colorspace_n(colours) == 1, min(width, height) < 2)
+    return PlacedImage(
+        box,
+        dpi=72 * max(width / across_pt, height / down_pt),
+        is_gray=pymupdf.mupdf.fz_colorspace_n(colours) == 1,
+        is_speck=min(width, height) < 2,
+        is_shade=(width, height) == (across_pt, down_pt) and not pymupdf.mupdf.ll_fz_compressed_image_buffer(image.m_internal),
+    )
+
+
+def _size(image: pymupdf.mupdf.FzImage) -> tuple[int, int]:
+    """Of the image, or of its mask where that is finer: a scan in layers has its letters' edges there."""
+    mask = image.m_internal.mask
+    sizes = [(image.w(), image.h()), *([(mask.w, mask.h)] if mask else [])]
+    return max(sizes, key=math.prod)

@@ -1,7 +1,8 @@
 """How many pixels a page or a region gets: native resolution first, then what the model takes as it is."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from schemas.page import Box
@@ -11,6 +12,8 @@ MAX_ASPECT = 200
 """Ovis2.5's smart_resize squashes what is longer than 200 times its width."""
 SCAN_COVER = 0.85
 """Share of a page that images cover together before it is one scan (a scan is often cut into strips)."""
+FINEST_COVER = 0.5
+"""Share of a scan that images of one resolution and finer cover together, so that a small sharp logo does not decide."""
 SCAN_VISIBLE_CHARS = 100
 """A scan may carry a stamped line ("Downloaded from …"), not a text of its own."""
 UNKNOWN_TEXT_PT = 8.0
@@ -32,6 +35,8 @@ class PlacedImage(NamedTuple):
     is_gray: bool
     is_speck: bool = False
     """A pixel or a line of pixels: a colour laid over an area, no picture."""
+    is_shade: bool = False
+    """A gradient, which MuPDF hands over as an image of one pixel a point: drawn like a vector, sharp at any resolution."""
 
 
 class Native(NamedTuple):
@@ -76,16 +81,27 @@ def native_resolution(
 ) -> Native:
     """The resolution a page has of itself, before any limit on its area.
 
-    `size_chars`: font size in points -> visible characters. A scan: the resolution of its image, whatever it is. Else the DPI
+    `size_chars`: font size in points -> visible characters. A scan: the resolution of its images, whatever it is. Else the DPI
     that gives the smallest common font `glyph_px` pixels, not below that of a large image on the page, in dpi_min..dpi_max.
     """
-    covers = [(image, image.box_pt.intersection(page_pt).area / page_pt.area) for image in images]
+    pictures = [image for image in images if not (image.is_speck or image.is_shade)]
+    covers = [(image.dpi, image.box_pt.intersection(page_pt).area / page_pt.area) for image in pictures]
     if sum(size_chars.values()) <= SCAN_VISIBLE_CHARS and sum(cover for _, cover in covers) >= SCAN_COVER:
-        # weighted by area, so that a small sharp logo does not decide for the scan beneath it
-        return Native(weighted_percentile({image.dpi: cover for image, cover in covers}, 0.5), True)
+        return Native(_dpi_of_scan(covers), True)
     dpi = 72 * settings.glyph_px / smallest_common_size_pt(size_chars)
-    dpi = max([dpi, *(image.dpi for image, cover in covers if cover >= LARGE_IMAGE_COVER)])
+    dpi = max([dpi, *(image_dpi for image_dpi, cover in covers if cover >= LARGE_IMAGE_COVER)])
     return Native(min(max(dpi, settings.dpi_min), settings.dpi_max), False)
+
+
+def _dpi_of_scan(covers: Iterable[tuple[float, float]]) -> float:
+    """The finest resolution at which, with all finer ones, images cover half of the page.
+
+    `covers`: (dpi, share of the page) of each image. Strips of one scan count together. A scan in layers has a coarse one of its
+    paper and a fine one of its letters, and both cover the page: the letters decide.
+    """
+    finest_first = sorted(covers, reverse=True)
+    covered = accumulate(cover for _, cover in finest_first)
+    return next(dpi for (dpi, _), so_far in zip(finest_first, covered, strict=True) if so_far >= FINEST_COVER)
 
 
 def smallest_common_size_pt(size_chars: Mapping[float, int]) -> float:

@@ -109,6 +109,27 @@ def test_a_small_sharp_logo_does_not_decide_for_the_scan_beneath_it() -> None:
     assert native_resolution(A4, images, {}, RenderSettings()).dpi == 200.0
 
 
+def test_of_a_scan_in_strips_no_stamp_larger_than_a_strip_decides() -> None:
+    strips = [PlacedImage(Box(0, top, 595, top + 21.05), 300.0, True) for top in (21.05 * i for i in range(40))]
+    stamp = PlacedImage(Box(400, 50, 560, 250), 72.0, False)
+
+    assert native_resolution(A4, [*strips, stamp], {}, RenderSettings()) == (300.0, True)
+
+
+@pytest.mark.parametrize("layers", [(100.0, 600.0), (600.0, 100.0, 50.0)])
+def test_of_a_scan_in_layers_the_letters_decide(layers: tuple[float, ...]) -> None:
+    images = [PlacedImage(A4, dpi, False) for dpi in layers]
+
+    assert native_resolution(A4, images, {}, RenderSettings()) == (600.0, True)
+
+
+@pytest.mark.parametrize("kind", ["is_speck", "is_shade"])
+def test_a_colour_laid_over_the_page_makes_no_scan(kind: str) -> None:
+    ground = PlacedImage(A4, 72.0, False)._replace(**{kind: True})
+
+    assert native_resolution(A4, [ground], {10.0: 50}, RenderSettings()) == (144.0, False)
+
+
 def test_a_scanned_table_on_a_text_page_raises_the_pages_resolution() -> None:
     table = PlacedImage(Box(0, 0, 595, 400), 250.0, True)
 
