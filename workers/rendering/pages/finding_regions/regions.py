@@ -24,6 +24,7 @@ from workers.rendering.pages.finding_regions.region_labels import captions_of, w
 from workers.rendering.pages.finding_regions.rulers import rulers
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.resolution import PlacedImage
+from workers.rendering.pages.turned_pages import display_matrix, unturned_box
 
 SWATCH_PT = 24.0
 """Colour samples of a legend are no larger."""
@@ -214,8 +215,7 @@ def _drawing_candidates(
     page: pymupdf.Page, page_box: Box, text: PageWords, settings: RegionSettings
 ) -> tuple[list[Candidate], list[Box]]:
     """Clusters of drawings that may be charts, legends included; and the boxes of the other clusters with text in them."""
-    unrotated = Box(*(page.rect * page.derotation_matrix).normalize())
-    marks = _displayed(page_marks(page, unrotated).kept, page)
+    marks = _displayed(page_marks(page, unturned_box(page)).kept, page)
     if not marks:
         return [], []
     kinds = _Charts(page_box, text, settings.min_side_pt)
@@ -289,5 +289,5 @@ def _displayed(marks: Sequence[Mark], page: pymupdf.Page) -> Sequence[Mark]:
     """From MuPDF's unrotated page to the page as displayed: drawings come unrotated (checked in MuPDF 1.28)."""
     if page.rotation == 0:
         return marks
-    matrix = page.rotation_matrix
+    matrix = display_matrix(page)
     return [mark._replace(box=Box(*(pymupdf.Rect(*mark.box) * matrix).normalize())) for mark in marks]

@@ -18,6 +18,7 @@ from schemas.page import DOWN, INVISIBLE, MAX_CHARS, MAX_WORDS, UP, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.text.characters import clean_layer_text, is_unmapped
 from workers.rendering.pages.text.pdf_text import PdfText
+from workers.rendering.pages.turned_pages import display_matrix
 
 MAX_RANGE = 4
 """Of 255: grey levels that differ by no more are one colour to an eye."""
@@ -100,9 +101,10 @@ def _clipped_words(page: pymupdf.Page, shown: pymupdf.TextPage, page_pt: Box) ->
         return []
     left = Counter(word[4] for word in content.extractWORDS())
     left.subtract(word[4] for word in shown.extractWORDS())
+    matrix = display_matrix(page)
     found = []
     for *corners, text, block, line, _ in content.extractWORDS():
-        box = Box(*(pymupdf.Rect(corners) * page.rotation_matrix))
+        box = Box(*(pymupdf.Rect(corners) * matrix))
         if left[text] > 0 and any(map(str.isalnum, text)) and box.intersection(page_pt).area > 0:
             left[text] -= 1
             spelled = clean_layer_text(text)

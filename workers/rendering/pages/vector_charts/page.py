@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from schemas.page import MAX_SIDE_PT, Box
 from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.turned_pages import display_matrix
 from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.ink import Ink
 from workers.rendering.pages.vector_charts.labels import labels_of
@@ -18,7 +19,7 @@ def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequenc
     whole = areas_pt[0]
     for area in areas_pt[1:]:
         whole = whole.union(area)
-    collector = ShapeCollector(whole, tuple(page.rotation_matrix))
+    collector = ShapeCollector(whole, tuple(display_matrix(page)))
     page.get_cdrawings(extended=True, callback=collector.add)
     if collector.is_too_much:
         return [Reading(None, "too_much") for _ in areas_pt]
