@@ -120,12 +120,10 @@ def marks_of(path: Mapping[str, Any], page_box: Box) -> Iterator[Mark]:
     if curved_pt and not slanted_pt and fill is not None and straight_pt >= ROUND_SHARE * 2 * (box.width + box.height):
         yield from _box_mark(box, fill, page_box, colour)  # a box with round corners
     elif curved_pt or slanted_pt:
-        clipped = box.intersection(page_box)
-        if clipped.right > clipped.left or clipped.bottom > clipped.top:
-            shape: Shape = "curve" if curved_pt > slanted_pt else "slanted"
-            yield Mark(clipped, shape, fill, curved_pt + slanted_pt, colour)
+        shape: Shape = "curve" if curved_pt > slanted_pt else "slanted"
+        yield from _line_mark(box, shape, fill, curved_pt + slanted_pt, page_box, colour)
     elif fill is None and _is_staircase(steps):
-        yield Mark(box.intersection(page_box), "slanted", None, straight_pt, colour)
+        yield from _line_mark(box, "slanted", None, straight_pt, page_box, colour)
     elif fill is not None and rules:
         yield from _box_mark(box, fill, page_box, colour)
     else:
@@ -151,6 +149,15 @@ def _is_staircase(steps: Sequence[tuple[Sequence[float], Sequence[float]]]) -> b
     is_joined = all(math.dist(one[1], other[0]) < 0.1 for one, other in pairwise(steps))
     is_onward = all(one[1][0] <= other[0][0] + 0.1 for one, other in pairwise(treads))
     return is_joined and is_onward and len(treads) >= MIN_STEPS and len({round(start[1]) for start, _ in treads}) >= 3
+
+
+def _line_mark(
+    box: Box, shape: Shape, fill: tuple[float, ...] | None, length_pt: float, page_box: Box, colour: tuple[float, ...] | None
+) -> Iterator[Mark]:
+    """A polyline or a curve; nothing when off the page."""
+    box = box.intersection(page_box)
+    if box.width >= 0 and box.height >= 0 and box.width + box.height > 0:
+        yield Mark(box, shape, fill, length_pt, colour)
 
 
 def _box_mark(box: Box, fill: tuple[float, ...] | None, page_box: Box, colour: tuple[float, ...] | None) -> Iterator[Mark]:
