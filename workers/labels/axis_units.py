@@ -21,22 +21,27 @@ _UNITS = frozenset((
     "km/h", "m/s", "ppm", "ppb", "people", "persons", "units", "人", "円", "元", "원", "件", "台",
 ))  # fmt: skip
 _SMALL_WORDS = {"in", "of", "en", "em", "de", "d'", "单位", "単位", "단위"}
-_ZEROS = re.compile(r"(?:[x×*] ?)?(?:1(?:[., ']?000)+|'?(?:000)+s?)(?![\d.,])")
+_PER = re.compile(r"(?<!\w)(?:per|pro|par|por|pour|je|на)\s|每|/(?= ?\d)", re.IGNORECASE)
+_PER_BEHIND = re.compile(r"(?:当たり|当り|あたり|対|당)$")
+"""What follows, or stands before, says of how many a value is a share: `per 100,000`, `10万人当たり`. It multiplies nothing."""
+_ZEROS = re.compile(r"(?<![\d.,])(?:[x×*] ?)?(?:10{0,2}(?:[., ']?000)+|'?(?:000)+s?)(?![\d.,])")
 _TEN = re.compile(r"(?:[x×*] ?)?10(?:\^\{?(\d{1,2})\}?|([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))(?!\d)")
 _CJK_SCALE = re.compile(rf"[{CJK.letters}]+(?=\S{{0,4}}$)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _MONEY = re.compile(r"([€$£¥₹])(k|m|M|bn|b|B|Md|T)|(k|m|M|Mio\.?|Mrd\.?|bn|Md)([€$£¥₹])")
 MAX_POWER = 18
+MAX_CHARS = 200
+"""Longer texts are no units."""
 
 
 def axis_unit(unit: str | None, label: str | None) -> AxisUnit:
     """Unit and multiplier of an axis, from its unit as answered, else from its label's bracket or `…, in thousands`.
 
-    `$ million` is 10^6 $; `Mio. €` is 10^6 €; `in thousands` is 10^3 without a unit; `kWh` stays kWh. In a label only known units,
-    currencies, percent and multipliers count, so that `(estimated)` is no unit.
+    `$ million` is 10^6 $; `Mio. €` is 10^6 €; `in thousands` is 10^3 without a unit; `kWh` stays kWh; `deaths per million` is a
+    unit as it stands. In a label only known units, currencies, percent and multipliers count, so that `(estimated)` is no unit.
     """
-    if unit and unit.strip():
-        return _read(unit.strip().strip("()[]"))
+    if unit and (unit := unit.strip()):
+        return _read(unit.strip("()[]")) if len(unit) <= MAX_CHARS else AxisUnit(unit)
     for pattern in (_IN_BRACKETS, _AFTER_IN):
         if label and (match := pattern.search(label.strip())):
             found = _read(match.group(1).strip())
@@ -46,7 +51,11 @@ def axis_unit(unit: str | None, label: str | None) -> AxisUnit:
 
 def _read(text: str) -> AxisUnit:
     """The multiplier of the first word or figure that has one. The rest is the unit."""
-    scale, rest = _figure(text)
+    if _PER_BEHIND.search(text):
+        return AxisUnit(text)
+    per = _PER.search(text)
+    share = text[per.start() :] if per else ""
+    scale, rest = _figure(text[: per.start()] if per else text)
     left: list[str] = []
     words = re.split(r"[\s:：]+", rest)
     for word in words:
@@ -54,7 +63,10 @@ def _read(text: str) -> AxisUnit:
         scale = found if scale is None else scale
         if kept and kept.casefold().strip(".,") not in _SMALL_WORDS:
             left.append(kept)
-    return AxisUnit(" ".join(left).strip(" .,") or None, scale or 1.0)
+    unit = " ".join(left)
+    if share:
+        unit += " " * (rest[-1:].isspace() and bool(left)) + share
+    return AxisUnit(unit.strip(" .,") or None, scale or 1.0)
 
 
 def _figure(text: str) -> tuple[float | None, str]:
