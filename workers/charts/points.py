@@ -8,7 +8,7 @@ from schemas.answers import ChartAnswer
 from schemas.page import Word
 from schemas.records import PointContent
 from workers.labels.axis_units import AxisUnit, axis_unit
-from workers.labels.numbers import decimal_convention, parse_number, plain_digits, times
+from workers.labels.numbers import decimal_convention, parse_number, plain_digits
 from workers.labels.quantities import Quantity, read_quantity
 from workers.labels.times import parse_time
 
@@ -43,6 +43,7 @@ class ChartReader:
             "y": axis_unit(answer.unit, answer.y),
             "y2": axis_unit(answer.y2_unit, answer.y2),
         }
+        self._x_unit = axis_unit(answer.x_unit, answer.x)
         self._y2 = self._y2_series()
 
     @property
@@ -119,14 +120,14 @@ class ChartReader:
             flags.append("not_a_number")
             self._flag("not_a_number")
         x_kind = self._answer.x_kind or ("number" if self._answer.chart in _POINT_KINDS else None)
-        x_number = parse_number(cell.x_text, decimal=self._decimal) if cell.x_text and x_kind == "number" else None
+        x_number = read_quantity(cell.x_text, self._x_unit, decimal=self._decimal) if cell.x_text and x_kind == "number" else None
         size = parse_number(cell.size_text, decimal=self._decimal) if cell.size_text else None
         return PointContent(
             point_index=index,
             series_index=cell.series_index,
             series=self.series[cell.series_index],
             x_text=cell.x_text,
-            x_value=times(x_number.value, axis_unit(self._answer.x_unit, self._answer.x).scale) if x_number else None,
+            x_value=x_number and x_number.value,
             x_time=parse_time(cell.x_text) if cell.x_text and x_kind == "time" else None,
             y_text=cell.y_text,
             value=found and found.value,

@@ -142,6 +142,12 @@ def test_a_time_axis_has_dates_and_a_number_axis_numbers():
     assert (category[0].x_time, category[0].x_value, category[0].x_text) == (None, None, "2021")
 
 
+def test_the_multiplier_of_the_x_axis_does_not_apply_to_a_number_with_its_own():
+    points = read(x_kind="number", x_unit="in thousands", rows=[["2", "1"], ["2k", "1"], ["3 million", "1"]]).points
+
+    assert [point.x_value for point in points] == [2000, 2000, 3_000_000]
+
+
 def test_scatter_has_points_and_bubbles_have_sizes():
     content = read(chart="bubble", series=["A", "B"], points=[[["1", "2", "30"], ["3", "4"]], [["5", "6", "7", "8"]]])
 
