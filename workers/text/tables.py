@@ -170,4 +170,4 @@ class _HtmlRows(HTMLParser):
 
 
 def _span(text: str | None) -> int:
-    return min(int(text), MAX_SPAN) if text and text.isascii() and text.isdigit() and int(text[:6]) > 0 else 1
+    return min(max(int(text[:6]), 1), MAX_SPAN) if text and text.isascii() and text.isdigit() else 1  # Python refuses long digits

@@ -24,6 +24,13 @@ def test_continued_cells_become_spans(rows, html):
     assert (grid.is_ragged, grid.is_span_outside) == (False, False)
 
 
+@pytest.mark.parametrize(("span", "columns"), [("2", 2), ("0", 1), ("9" * 5000, 64), ("-1", 1), ("٣", 1)])
+def test_a_span_is_a_number_that_a_table_may_have(span, columns):
+    (row,) = rows_of_table_text(f'<table><tr><td colspan="{span}">a</td></tr></table>')
+
+    assert row == ["a", *[None] * (columns - 1)]
+
+
 @pytest.mark.parametrize(
     "rows",
     [
