@@ -62,7 +62,12 @@ def table_cells(source: str, *, is_literal: bool) -> TableCells:
     headers = _headers(places, num_header_rows)
     units = {column: axis_unit(None, text) for column, text in headers.items()}
     decimal = decimal_convention(place.text for place in places)
-    labels = {place.row: place.text for place in reversed(places) if place.column == 0 and place.text}
+    labels = {
+        row: place.text
+        for place in reversed(places)
+        if place.column == 0 and place.text
+        for row in range(place.row, place.row + place.row_span)
+    }
     cells = []
     for place in places:
         is_header = place.is_header or place.row < num_header_rows

@@ -35,6 +35,17 @@ def test_positions_and_spans():
     assert [c.is_header for c in table.cells] == [True] * 4 + [False] * 3
 
 
+def test_a_first_cell_names_all_rows_that_it_spans():
+    table = cells_of([["Year", "Region", "t"], ["2023", "North", "1"], ["^", "South", "2"], ["2024", "North", "3"]])
+
+    assert [(c.text, c.row_label) for c in table.cells if c.column_index == 1] == [
+        ("Region", "Year"),
+        ("North", "2023"),
+        ("South", "2023"),
+        ("North", "2024"),
+    ]
+
+
 def test_values_are_in_the_unit_and_multiplier_of_their_header():
     table = cells_of([["Year", "Revenue (USD million)", "Share"], ["2022", "1,234.5", "12 %"], ["2023", "(80)", "n/a"]])
 
