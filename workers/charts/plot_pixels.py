@@ -5,6 +5,7 @@ Pictures are turned so that values grow upwards: a lying bar chart is looked at 
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -156,7 +157,7 @@ def label_places(texts: Iterable[str | None], words: Sequence[Word], frame: Fram
 
 def occurrences(compact: str, words: Sequence[Word]) -> list[Box]:
     """Boxes around the words that say it, in a row of the text."""
-    tokens = ["".join(tokens_of(word.text)) for word in words]
+    tokens = [_compact(word.text) for word in words]
     found = []
     for first, token in enumerate(tokens):
         if not token or not compact.startswith(token):
@@ -170,6 +171,12 @@ def occurrences(compact: str, words: Sequence[Word]) -> list[Box]:
             if not compact.startswith(said):
                 break
     return found
+
+
+@lru_cache(maxsize=8192)
+def _compact(word: str) -> str:
+    """The same words are looked through for each of a chart's labels."""
+    return "".join(tokens_of(word))
 
 
 def step_of(places: Iterable[float]) -> float:

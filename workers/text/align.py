@@ -1,5 +1,6 @@
 """Finds the box of a block on the page by the words of the PDF's text layer, so that boxes take no output tokens."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -13,6 +14,10 @@ MIN_SHARE = 0.6
 MAX_OCCURRENCES = 32
 """Words and pairs of words that occur more often do not vote on the place where a block begins."""
 MAX_VOTERS = 200
+SHORT = 3
+"""A block of so few tokens has nothing but its words, however often they occur."""
+MAX_NEAR = 200
+"""Of a word that occurs more than twice as often, so many places before and behind the last block vote."""
 SLACK = 8
 """Extra tokens that the layer may have for a block, besides a quarter of the block's own number."""
 
@@ -81,13 +86,19 @@ class Aligner:
         step = max(1, len(tokens) // MAX_VOTERS)
         for offset in range(0, len(tokens), step):
             for key in {(tokens[offset],), tuple(tokens[offset : offset + 2])}:
-                places = self._places.get(key, ())
-                if len(places) <= MAX_OCCURRENCES or len(tokens) <= 3:
-                    votes.update(place - offset for place in places if not self._is_used[place])
+                places = self._places.get(key, [])
+                if len(places) <= MAX_OCCURRENCES or len(tokens) <= SHORT:
+                    votes.update(place - offset for place in self._near(places) if not self._is_used[place])
         if not votes:
             return None
         near = {start: sum(votes.get(start + shift, 0) for shift in range(-3, 4)) for start in votes}
         return max(near, key=lambda start: (near[start], votes[start], -abs(start - self._end)))
+
+    def _near(self, places: list[int]) -> list[int]:
+        if len(places) <= 2 * MAX_NEAR:
+            return places
+        middle = bisect_left(places, self._end)
+        return places[max(0, middle - MAX_NEAR) : middle + MAX_NEAR]
 
 
 def _matches(left: list[str], right: list[str]) -> list[tuple[int, int]]:

@@ -31,10 +31,10 @@ _SPECIAL = re.compile(
     re.MULTILINE,
 )
 _LINE_START = re.compile(
-    r"^(?:(?P<mark>>|[-+](?=\s|$)|[-=](?=[-=\s]*$)|:(?=[-:\s]*$))|(?P<number>\d{1,9})(?=[.)](?:\s|$))|(?P<task>\[[ xX])(?=\]))",
+    r"^(?:(?P<mark>>|[-+](?=\s|$)|[-=](?=[-=\s]*?$)|:(?=[-:\s]*?$))|(?P<number>\d{1,9})(?=[.)](?:\s|$))|(?P<task>\[[ xX])(?=\]))",
     re.MULTILINE,
 )
-"""What opens a quotation, an item, a rule, a table or a box to tick."""
+"""What opens a quotation, an item, a rule, a table or a box to tick. It looks to the end of its line and no farther (`*?`)."""
 _ITEM = re.compile(r"(?:[-+*]|\d{1,9}[.)])\s+")
 
 

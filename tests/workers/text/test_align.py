@@ -66,6 +66,18 @@ def test_the_words_of_a_page_align_in_linear_time():
     assert_grows_linearly(work, 150)
 
 
+@pytest.mark.slow
+def test_a_word_that_fills_the_page_is_placed_in_linear_time():
+    def work(size: int) -> None:
+        words = [
+            Word("0", 10 * (n % 50), 20 * (n // 50), 10 * (n % 50) + 9, 20 * (n // 50) + 15, 0, n // 50, 15) for n in range(size)
+        ]
+        aligner = Aligner(words)
+        assert None not in [aligner.place("0") for _ in range(size)]
+
+    assert_grows_linearly(work, 1_000)
+
+
 def test_agreement_ignores_the_order_of_columns_and_punctuation():
     assert agreement(tokens_of("left column. Right, COLUMN"), tokens_of("right column left column")) == 1.0
 

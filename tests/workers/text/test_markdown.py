@@ -80,6 +80,12 @@ def test_unpaired_marks_cost_linear_time(mark):
     assert_grows_linearly(lambda size: plain_text(mark * size), 4_000)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["-", "=", ":", "# ", "- -"])
+def test_lines_that_may_be_rules_are_escaped_in_linear_time(line):
+    assert_grows_linearly(lambda size: escape_block("caption", f"{line}\n" * size + "x"), 10_000)
+
+
 @pytest.mark.parametrize(
     ("literal", "markdown"),
     [
