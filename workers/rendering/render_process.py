@@ -36,7 +36,10 @@ class RenderProcess:
     def __init__(self, module: str, setup: dict[str, object], settings: RenderSettings, folders: Sequence[str]) -> None:
         self._settings = settings
         self._timed_out = False
-        self._process = _SPAWNER.submit(_spawn, sandbox.command(module, folders)).result()
+        try:
+            self._process = _SPAWNER.submit(_spawn, sandbox.command(module, folders)).result()
+        except OSError as error:  # no memory, or no process left
+            raise RenderStartError(f"the render process does not start: {error}") from error
         self.pid = self._process.pid
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -319,6 +319,17 @@ def test_a_child_that_does_not_start_ends_the_run_and_says_why(pdf_of: Callable[
         Missing(RenderSettings(), RegionSettings(), []).probe(pdf_of("one"), None, None)
 
 
+def test_a_child_for_which_there_is_no_process_left_ends_the_run_and_says_why(
+    pdf_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(command: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("workers.rendering.render_process._spawn", refuse)
+    with pytest.raises(RenderStartError, match=os.strerror(errno.EAGAIN)):
+        Renderer(RenderSettings(), RegionSettings(), []).probe(pdf_of("one"), None, None)
+
+
 @linux_only
 def test_every_capability_is_enforced_on_linux() -> None:
     missing = {each.name for each in sandbox.capabilities() if not each.enforced}
