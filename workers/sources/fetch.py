@@ -179,6 +179,8 @@ class Fetcher:
     def _get(self, source: Source, body: "_Body") -> str | None:
         """Appends the missing part of the object. Raises _Broken, and OSError of the local disk."""
         bucket, key = split_uri(source.uri)
+        if body.num_bytes >= source.size_bytes:  # it broke off after its last byte, behind which there is no range to ask for
+            body.restart()
         part = {"Range": f"bytes={body.num_bytes}-"} if body.num_bytes else {}
         response = self._ask("get_object", Bucket=bucket, Key=key, IfMatch=f'"{source.etag}"', **part)
         if part and response["ResponseMetadata"]["HTTPStatusCode"] != 206:

@@ -146,6 +146,24 @@ def test_a_body_that_breaks_off_goes_on_where_it_broke(fetcher: Fetcher, bucket:
     assert s3_faults.num_bytes_sent < len(BODY) * 1.6
 
 
+def test_a_body_that_breaks_off_behind_its_last_byte_is_fetched_again(
+    fetcher: Fetcher, bucket: str, monkeypatch: pytest.MonkeyPatch, no_sleep: None
+) -> None:
+    source, breaks, read = put(bucket), [1], fetch_module._read
+
+    def broken_at_its_end(stream: Any) -> bytes:
+        block = read(stream)
+        if not block and breaks:
+            breaks.pop()
+            raise fetch_module._Broken("no end of the last chunk")
+        return block
+
+    monkeypatch.setattr(fetch_module, "_read", broken_at_its_end)
+    with fetcher.open(source) as fetched:
+        assert fetched.document_id == DIGEST
+    assert not breaks
+
+
 def test_a_store_without_ranges_starts_again(fetcher: Fetcher, bucket: str, s3_faults: Proxy, no_sleep: None) -> None:
     source = put(bucket)
     s3_faults.faults += [Fault("GET", "a.pdf", "truncate", num_bytes=1_500_000), Fault("GET", "a.pdf", "drop_range")]
