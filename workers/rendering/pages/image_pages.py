@@ -88,7 +88,8 @@ class ImageDocument:
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise PageError(FailureKind.too_large, str(error)) from None
         with contextlib.suppress(Exception):  # EXIF lies must not cost the page: then it is read as it lies
-            image = ImageOps.exif_transpose(image)
+            if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else it would be a copy, without a TIFF's tags
+                image = ImageOps.exif_transpose(image)
         size = fit(*image.size, cell_px=settings.cell_px, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
         is_reduced = image.width * image.height > settings.max_pixels * 1.02
         page = resized(flattened(image), size)
@@ -141,6 +142,8 @@ def _orientation(image: Image.Image, flags: list[str]) -> int:
 
 def flattened(image: Image.Image) -> Image.Image:
     """L or RGB, 8 bits, transparency laid on white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scaled_to_8_bits(image)
     if image.mode in ("RGBa", "La"):
         image = image.convert({"RGBa": "RGBA", "La": "LA"}[image.mode])
     if image.mode in ("RGBA", "LA", "PA") or (image.mode != "CMYK" and "transparency" in image.info):
@@ -149,8 +152,6 @@ def flattened(image: Image.Image) -> Image.Image:
             return image.convert("RGB")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scaled_to_8_bits(image)
     if image.mode == "LAB":
         transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
         return ImageCms.applyTransform(image, transform) or image
@@ -158,8 +159,10 @@ def flattened(image: Image.Image) -> Image.Image:
 
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """16 bits by their declared range, unless that leaves the picture nearly black; 32 bits and floats by what is in them."""
-    values = np.asarray(image).astype(np.float32)
+    """16 bits by their declared range, unless that leaves the picture nearly black; 32 bits and floats by what is in them. A level
+    that is transparent is white."""
+    samples = np.asarray(image)
+    values = samples.astype(np.float32)
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
@@ -170,7 +173,10 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     else:
         floor, ceiling = 0.0, float(declared)
     gray = Image.fromarray(((values - floor) * (255 / (ceiling - floor)) + 0.5).clip(0, 255).astype(np.uint8))
-    return ImageOps.invert(gray) if _white_is_zero(image) else gray
+    gray = ImageOps.invert(gray) if _white_is_zero(image) else gray
+    if "transparency" in image.info:
+        gray.paste(255, mask=Image.fromarray(samples == image.info["transparency"]))
+    return gray
 
 
 def _declared_bits(image: Image.Image) -> int | None:

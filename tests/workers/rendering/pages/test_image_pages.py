@@ -45,6 +45,14 @@ def halves(left: Pixel | int, right: Pixel | int, mode: str = "RGB", size: tuple
     return image
 
 
+def png(header: bytes, rows: bytes, transparency: bytes = b"") -> bytes:
+    chunks = [(b"IHDR", header), *([(b"tRNS", transparency)] if transparency else [])]
+    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
 def left_and_right(page: RenderedPage) -> tuple[list[int], list[int]]:
     pixels = pixels_of(page)
     row = pixels.shape[0] // 2
@@ -122,6 +130,32 @@ def test_sixteen_bits_keep_their_declared_range(read: Callable[..., list[Rendere
     (page,) = read(Image.fromarray(values), kind)
 
     assert left_and_right(page) == ([0] * 3, [128] * 3)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [(0, ([255] * 3, [156] * 3)), (40_000, ([0] * 3, [255] * 3)), (7, ([0] * 3, [156] * 3))]
+)
+def test_a_transparent_level_of_sixteen_bits_is_white(
+    read: Callable[..., list[RenderedPage]], level: int, expected: tuple[list[int], list[int]]
+) -> None:
+    values = np.zeros((448, 640), ">u2")
+    values[:, 320:] = 40_000
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+
+    (page,) = read(png(struct.pack(">IIBBBBB", 640, 448, 16, 0, 0, 0, 0), rows, struct.pack(">H", level)))
+
+    assert left_and_right(page) == expected
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_sixteen_bits_may_begin_at_white(read: Callable[..., list[RenderedPage]], orientation: int) -> None:
+    values = np.zeros((448, 640), np.uint16)
+    values[:, 320:] = 65_535
+    stored = np.rot90(values) if orientation == 6 else values
+
+    (page,) = read(Image.fromarray(stored), "TIFF", tiffinfo={262: 0, 274: orientation}, compression="raw")
+
+    assert left_and_right(page) == ([255] * 3, [0] * 3)
 
 
 def test_twelve_bits_in_sixteen_are_not_black(read: Callable[..., list[RenderedPage]]) -> None:
@@ -305,13 +339,9 @@ def test_the_full_image_is_upright_too(read: Callable[..., list[RenderedPage]]) 
 
 def test_a_bomb_is_not_decoded(read: Callable[..., list[RenderedPage]]) -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
-    png = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
 
     with pytest.raises(PageError) as caught:
-        read(png)
+        read(png(header, bytes(100)))
 
     assert caught.value.kind is FailureKind.too_large
 
