@@ -65,6 +65,8 @@ class ImageDocument:
         self._has_full_image = regions.enabled and draws_regions
         try:
             self._image = Image.open(path, formats=[_FORMATS[media_type]])
+            # by its name Pillow 13 maps a TIFF's plain pixels into memory, with the sides of the turned picture
+            self._image.filename = ""
             num_pages = int(getattr(self._image, "n_frames", 1)) if media_type in _WITH_FRAMES else 1
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise PageError(FailureKind.too_large, str(error)) from None

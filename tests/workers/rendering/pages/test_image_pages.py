@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from schemas.failure import FailureKind, PageError
 from schemas.page import RenderedPage
 from schemas.settings import RegionSettings, RenderSettings
+from workers.rendering.pages.image_pages import ImageDocument
 from workers.rendering.renderer import Renderer
 
 pytestmark = pytest.mark.slow
@@ -202,6 +203,29 @@ def test_exif_orientation_is_applied(
     exif[0x0112] = orientation
 
     (page,) = read(upright.transpose(turn) if turn is not None else upright, kind, exif=exif)
+
+    pixels = pixels_of(page)
+    assert pixels.shape == (448, 640, 3)
+    assert pixels[50, 100].max() < 30
+    assert min(pixels[-50, 100].min(), pixels[50, -100].min(), pixels[-50, -100].min()) > 225
+    assert page.rotation == degrees
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize(("orientation", "turn", "degrees"), ORIENTED)
+def test_plain_pixels_of_a_tiff_are_turned(
+    tmp_path: Path, mode: str, orientation: int, turn: Image.Transpose | None, degrees: int
+) -> None:
+    """Without the sandbox, in which nothing can be mapped into memory by Pillow."""
+    upright = Image.new("RGB", (640, 448), "white")
+    ImageDraw.Draw(upright).rectangle((0, 0, 200, 100), fill="black")
+    stored = upright.transpose(turn) if turn is not None else upright
+    stored = Image.fromarray(np.asarray(stored.convert("L")).astype(np.uint16) * 257) if mode == "I;16" else stored.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    stored.save(tmp_path / "t", "TIFF", exif=exif, compression="raw")
+    page = ImageDocument(tmp_path / "t", "image/tiff", RenderSettings(), RegionSettings()).render_page(0)
 
     pixels = pixels_of(page)
     assert pixels.shape == (448, 640, 3)
