@@ -85,7 +85,8 @@ class ImageDocument:
                 image.seek(page_index)
             check_pixels(image.size, settings.max_decoded_pixels)
             orientation = _orientation(image, flags)
-            _draft(image)
+            is_reduced = image.width * image.height > settings.max_pixels * 1.02
+            _draft(image, settings.max_pixels)
             image.load()
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise PageError(FailureKind.too_large, str(error)) from None
@@ -93,7 +94,6 @@ class ImageDocument:
             if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else it would be a copy, without a TIFF's tags
                 image = ImageOps.exif_transpose(image)
         size = fit(*image.size, cell_px=settings.cell_px, min_pixels=settings.min_pixels, max_pixels=settings.max_pixels)
-        is_reduced = image.width * image.height > settings.max_pixels * 1.02
         page = resized(flattened(image), size)
         return RenderedPage(
             page_index=page_index,
@@ -126,11 +126,12 @@ def check_pixels(size: tuple[int, int], most: int) -> None:
         raise PageError(FailureKind.too_large, f"{size[0]} x {size[1]} pixels; the limit is {most}")
 
 
-def _draft(image: Image.Image) -> None:
-    """A JPEG above what we keep of an image is decoded at a half, a quarter or an eighth: its own transform does it for free."""
+def _draft(image: Image.Image, max_pixels: int) -> None:
+    """A JPEG above what we keep of an image is decoded at a half, a quarter or an eighth: its own transform does it for free. It
+    keeps as many pixels as its page may have."""
     area = image.width * image.height
     if area > FULL_IMAGE_PIXELS and isinstance(image, JpegImagePlugin.JpegImageFile):
-        scale = math.sqrt(FULL_IMAGE_PIXELS / 2 / area)
+        scale = math.sqrt(max(FULL_IMAGE_PIXELS / 2, max_pixels) / area)
         image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
 
 

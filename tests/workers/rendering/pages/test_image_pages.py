@@ -352,6 +352,17 @@ def test_a_large_image_is_reduced_and_carries_its_own_pixels(read: Callable[...,
     assert Image.open(io.BytesIO(page.full_image)).size == (4000, 3000)
 
 
+def test_a_photograph_keeps_as_many_pixels_as_its_page_may_have(tmp_path: Path) -> None:
+    halves(0, 255, "L", (6000, 4000)).save(tmp_path / "photo", "JPEG")
+
+    with Renderer(RenderSettings(max_pixels=9_000_000), RegionSettings(), []) as renderer:
+        (page,) = renderer.render(tmp_path / "photo", [0])
+
+    assert page.image is not None
+    assert 0.97 * 9_000_000 < page.image.width_px * page.image.height_px <= 9_000_000
+    assert page.is_reduced
+
+
 def test_the_full_image_is_upright_too(read: Callable[..., list[RenderedPage]]) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
