@@ -137,6 +137,11 @@ def test_the_schedule_never_runs_twice_at_once_and_waits_longer_than_the_job_may
     assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] > MANIFESTS[JOB]["spec"]["activeDeadlineSeconds"]
 
 
+def test_a_head_is_gone_before_the_next_run_has_ended():
+    minutes = int(MANIFESTS[CRON]["spec"]["schedule"].removeprefix("*/").partition(" ")[0])
+    assert MANIFESTS[JOB]["spec"]["ttlSecondsAfterFinished"] < minutes * 60
+
+
 def test_one_watch_at_a_time_has_the_time_to_hand_back() -> None:
     spec = MANIFESTS[WATCH]["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
@@ -194,6 +199,7 @@ def script() -> str:
         pytest.param([" ", "Initializing ", "Running RUNNING", "Complete SUCCEEDED"], 0, id="it finished"),
         pytest.param(["Running RUNNING", "Failed FAILED"], 1, id="the run failed"),
         pytest.param(["Complete FAILED"], 1, id="complete, and yet failed: older KubeRay"),
+        pytest.param(["ValidationFailed "], 1, id="KubeRay refuses the job: it never starts"),
         pytest.param(["error", "Running RUNNING", "error", "Complete SUCCEEDED"], 0, id="the API was away for a moment"),
         pytest.param(["error"] * 40, 1, id="the job was deleted"),
     ],
@@ -204,7 +210,7 @@ def test_the_schedule_ends_as_the_run_ends(tmp_path: Path, answers, code):
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(
         f"""#!/bin/sh
-[ "$1" = create ] && echo rayjob.ray.io/pagefold-x && exit 0
+[ "$1" = create ] && cat > {tmp_path}/created && echo rayjob.ray.io/pagefold-x && exit 0
 answer=$(head -n 1 {tmp_path}/answers)
 sed -i 1d {tmp_path}/answers
 [ "$answer" = error ] && exit 1
@@ -215,14 +221,26 @@ echo "$answer"
     sleep.write_text("#!/bin/sh\n")
     for command in (kubectl, sleep):
         command.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    result = subprocess.run(["sh", "-c", script()], env=environment, capture_output=True, text=True, timeout=240)
+    result = subprocess.run(["sh", "-c", script()], env=environment(tmp_path), capture_output=True, text=True, timeout=240)
     assert result.returncode == code, result.stderr
     assert "created rayjob.ray.io/pagefold-x" in result.stdout
+    created = yaml.safe_load((tmp_path / "created").read_text())
+    assert created["metadata"].pop("ownerReferences") == [
+        {"apiVersion": "batch/v1", "kind": "Job", "name": "pagefold-29", "uid": "1-2-3"}
+    ]
+    assert created == MANIFESTS[JOB]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the CronJob gives the script, and a PATH with the commands in `folder`."""
+    given = {"RAYJOB": str(INFRA / "k8s" / "rayjob.yaml"), "JOB_NAME": "pagefold-29", "JOB_UID": "1-2-3"}
+    (container,) = MANIFESTS[CRON]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert given.keys() == {variable["name"] for variable in container["env"]} - {"HOME"}
+    return given | {"PATH": f"{folder}:/usr/bin:/bin"}
 
 
 def test_a_run_that_cannot_be_created_is_said_at_once(tmp_path: Path):
     (tmp_path / "kubectl").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "kubectl").chmod(0o755)
-    result = subprocess.run(["sh", "-c", script()], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, timeout=240)
+    result = subprocess.run(["sh", "-c", script()], env=environment(tmp_path), capture_output=True, timeout=240)
     assert result.returncode == 1
