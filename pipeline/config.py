@@ -29,8 +29,9 @@ from schemas.settings import EnginesSettings, Settings
 ENV_PREFIX = "PAGEFOLD_"
 DEFAULT_FILE = Path("pagefold.toml")
 
-_KUBERNETES = re.compile(r"PAGEFOLD_(SERVICE_(HOST|PORT)|PORT)(_|$)")
-"""Variables that Kubernetes sets in every pod beside a Service called `pagefold`. They are no settings of ours."""
+_KUBERNETES = re.compile(r"PAGEFOLD_(.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_[0-9]+_.*)=.*|PAGEFOLD_(.*_)?PORT=\w+://.*")
+"""Variables, with their values, that Kubernetes sets in every pod beside a Service called `pagefold`, or `pagefold-endpoint`. They
+are no settings of ours; `PAGEFOLD_METRICS_PORT=9464` is a mistyped one."""
 
 
 class Setting(NamedTuple):
@@ -167,9 +168,11 @@ def _read_environment() -> dict[str, Any]:
     known = {setting.env: setting for setting in all_settings()}
     given = []
     for name, text in sorted(os.environ.items()):
-        if not name.upper().startswith(ENV_PREFIX) or _KUBERNETES.match(name):
+        if not name.upper().startswith(ENV_PREFIX):
             continue
         if (setting := known.get(name.upper())) is None:
+            if _KUBERNETES.fullmatch(f"{name}={text}"):
+                continue
             raise OperatorError(_unknown(f"environment variable {name}", name.upper(), list(known)))
         given.append((setting.name, parse_value(setting, text)))
     return _nested(given)

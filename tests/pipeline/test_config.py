@@ -141,10 +141,26 @@ def test_a_typo_in_the_environment_names_the_near_match(monkeypatch, name):
         resolve()
 
 
-def test_what_kubernetes_sets_for_a_service_of_our_name_is_left_alone(monkeypatch):
-    for name in ("PAGEFOLD_SERVICE_HOST", "PAGEFOLD_SERVICE_PORT_HTTP", "PAGEFOLD_PORT", "PAGEFOLD_PORT_80_TCP_ADDR"):
-        monkeypatch.setenv(name, "tcp://10.0.0.1:80")
+@pytest.mark.parametrize("service", ["PAGEFOLD", "PAGEFOLD_ENDPOINT", "PAGEFOLD_X7K2P_HEAD_SVC"])
+def test_what_kubernetes_sets_for_a_service_whose_name_begins_as_ours_is_left_alone(monkeypatch, service):
+    for name, text in {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "80",
+        "SERVICE_PORT_HTTP": "80",
+        "PORT": "tcp://10.0.0.1:80",
+        "PORT_80_TCP": "tcp://10.0.0.1:80",
+        "PORT_80_TCP_PROTO": "tcp",
+        "PORT_80_TCP_PORT": "80",
+        "PORT_80_TCP_ADDR": "10.0.0.1",
+    }.items():
+        monkeypatch.setenv(f"{service}_{name}", text)
     assert resolve() == Settings()
+
+
+def test_a_mistyped_port_is_none_of_kubernetes(monkeypatch):
+    monkeypatch.setenv("PAGEFOLD_METRICS_PORT", "9464")
+    with pytest.raises(OperatorError, match="did you mean PAGEFOLD_METRICS__PORT"):
+        resolve()
 
 
 @pytest.mark.parametrize(
