@@ -32,7 +32,9 @@ def _table(found: Comparison) -> Table:
 
 
 def _place(pair: Compared) -> str:
-    return str(pair.page_index) if pair.region_index is None else f"{pair.page_index}, chart {pair.region_index}"
+    """Counted from 1, as `show --page` takes it."""
+    page = str(pair.page_index + 1)
+    return page if pair.region_index is None else f"{page}, chart {pair.region_index + 1}"
 
 
 def _share(share: float | None) -> str:

@@ -91,7 +91,8 @@ def test_a_recipe_that_is_not_one_is_refused_with_those_that_there_are(out: str,
 def test_the_command_prints_shares_and_the_pages_that_differ_most(out: str) -> None:
     shown = CliRunner().invoke(app, ["compare", out, "aa", "ab", "--top", "1"]).output
     assert "3 pages were read under both; in 0 nothing differs." in shown
-    assert [line.split() for line in shown.splitlines()[-1:]] == [["a.pdf", "2", "0.0%", "-"]]
+    assert [line.split() for line in shown.splitlines()[-1:]] == [["a.pdf", "3", "0.0%", "-"]]  # as `show --page` counts
+    assert "2, chart 1" in CliRunner().invoke(app, ["compare", out, OF_CHARTS, "dddd"]).output
 
     found = json.loads(CliRunner().invoke(app, ["compare", out, "aa", "ab", "--json"]).output)
     assert (found["first"]["recipe_id"], found["num_compared"], len(found["worst"])) == (SMALL, 3, 3)
