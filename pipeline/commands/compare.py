@@ -48,7 +48,8 @@ def prefer(
     if recipes or newest:
         write_preferred(store, list(dict.fromkeys(named(name, known).recipe_id for name in recipes or ())))
     preferred = read_preferred(store)
-    ranks = {recipe_id: f"{rank + 1}. " for rank, recipe_id in enumerate(preferred)}
+    ranks = {recipe_id: rank for rank, recipe_id in enumerate(preferred, 1)}
     console().print("The newest good answer is the current one" + (", after these recipes:" if preferred else "."))
-    for recipe in sorted(known, key=lambda recipe: (recipe.task, ranks.get(recipe.recipe_id, "9"), recipe.recipe_id)):
-        console().print(Text(f"{ranks.get(recipe.recipe_id, '   ')}{recipe.task} {recipe.who}"))
+    for recipe in sorted(known, key=lambda recipe: (recipe.task, ranks.get(recipe.recipe_id, len(ranks) + 1), recipe.recipe_id)):
+        rank = f"{ranks[recipe.recipe_id]}. " if recipe.recipe_id in ranks else "   "
+        console().print(Text(f"{rank}{recipe.task} {recipe.who}"))

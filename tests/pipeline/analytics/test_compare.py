@@ -147,6 +147,16 @@ def test_the_newest_good_answer_is_current_until_recipes_are_ranked(ranked: str)
     assert rows(ranked, CURRENT) == [(0, LARGE), (1, LARGE), (2, LARGE), (9, SMALL)]
 
 
+def test_a_ranking_is_listed_by_rank(tmp_path: Path) -> None:
+    recipes = [f"{number:016x}" for number in range(12)]
+    pages = [of("pages", recipe, 0, "000001", status="ok") for recipe in recipes]
+    lake = str(write_lake(tmp_path, {"pages": pages, "documents": [row("documents", source_id="a", plan_id="000001")]}))
+
+    shown = CliRunner().invoke(app, ["prefer", lake, *recipes[:10:-1], *recipes[:10]]).output  # all but one, the last first
+
+    assert [line.split()[0] for line in shown.splitlines()[1:]] == [*(f"{rank}." for rank in range(1, 12)), "ocr"]
+
+
 def test_a_preferred_recipe_that_failed_takes_nothing_away(ranked: str) -> None:
     CliRunner().invoke(app, ["prefer", ranked, LARGE])
     assert rows(ranked, CURRENT)[-1] == (9, SMALL)
