@@ -73,8 +73,8 @@ def format_of(path: Path) -> Format:
 
 
 def write_file(rows: Rows, path: Path, kind: Format) -> int:
-    """All rows into `path`, which is replaced once they are all there; the number of rows. Raises OperatorError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Writes all rows into `path`, which is replaced once they are all there, and gives their number. Raises OperatorError."""
+    part = path.parent / f".{path.name}.{os.getpid()}.part"
     try:
         with part.open("wb") if kind is Format.parquet else part.open("w", encoding="utf-8", newline="\n") as file:
             count = write_rows(rows, file, kind)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -153,6 +154,14 @@ def test_a_file_is_replaced_only_once_all_rows_are_there(tmp_path):
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(OperatorError, match=r"x\.csv cannot be written: No such file"):
         write_file(TRICKY.to_reader(), tmp_path / "no" / "x.csv", Format.csv)
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_is_no_file_to_write(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OperatorError, match=r"cannot be written: "):
+        write_file(TRICKY.to_reader(), Path(name), Format.csv)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Tables and lines
