@@ -39,6 +39,7 @@ def export(
     """Write each document of OUT as Markdown, JSON and HTML, its tables and charts as CSV, its figures as PNG, below DIR."""
     from pipeline.documents.export import ALL_FORMATS, Exported, ExportFormat
     from pipeline.documents.export import export as write
+    from schemas.failure import clean_message
 
     asked = [name.strip() for names in format or () for name in names.split(",") if name.strip()]
     if unknown := [name for name in asked if name not in list(ExportFormat)]:
@@ -56,7 +57,7 @@ def export(
     out = console()
     out.print(f"{done.num_written} written to {target}, {done.num_unchanged} unchanged, {done.num_removed} removed.", markup=False)
     for uri, why in list(done.without_pictures.items())[:_MOST_SHOWN]:
-        out.print(f"without pictures: {uri}: {why}", markup=False)
+        out.print(clean_message(f"without pictures: {uri}: {why}"), markup=False)
     if (more := len(done.without_pictures) - _MOST_SHOWN) > 0:
         out.print(f"and {more} more")
 
@@ -117,7 +118,7 @@ def show(
     from pipeline.analytics.duckdb_tables import connect
     from pipeline.documents.pictures import Pictures
     from pipeline.report.boxes import with_boxes
-    from schemas.failure import PageError
+    from schemas.failure import PageError, clean_message
 
     if not found.pages:
         raise OperatorError(f"{found.name} has no page that was read.")
@@ -132,7 +133,7 @@ def show(
     except PageError as error:
         raise OperatorError(f"{found.uri} cannot be drawn again: {error.kind}: {error}") from error
     with_boxes(image, found.pages[0]).save(picture, "PNG")
-    typer.echo(f"{picture}: page {found.pages[0].page_index + 1} of {found.name}")
+    typer.echo(f"{picture}: page {found.pages[0].page_index + 1} of {clean_message(found.name)}")
 
 
 def _open_report(output: str, uri: str, settings: "Settings") -> None:

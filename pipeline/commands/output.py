@@ -139,7 +139,7 @@ def steps_shown(*, quiet: bool) -> Iterator[Callable[[int, int | None, str], Non
     if not sys.stderr.isatty():
 
         def line(num_done: int, num_all: int | None, name: str) -> None:
-            typer.echo(f"{num_done:>6}{'' if num_all is None else f' of {num_all}'}  {name}", err=True)
+            typer.echo(f"{num_done:>6}{'' if num_all is None else f' of {num_all}'}  {_legible(name)}", err=True)
 
         yield line
         return
@@ -152,7 +152,11 @@ def steps_shown(*, quiet: bool) -> Iterator[Callable[[int, int | None, str], Non
         task = progress.add_task("", total=None)
 
         def bar(num_done: int, num_all: int | None, name: str) -> None:
-            legible = "".join(char if char.isprintable() else "?" for char in name)  # a name may command a terminal
-            progress.update(task, completed=num_done, total=num_all, description=escape(legible))
+            progress.update(task, completed=num_done, total=num_all, description=escape(_legible(name)))
 
         yield bar
+
+
+def _legible(name: str) -> str:
+    """A name comes from strangers, and may command a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in name)

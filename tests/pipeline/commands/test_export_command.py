@@ -56,6 +56,20 @@ def test_a_document_is_shown_as_markdown_and_commands_no_terminal(pagefold, tmp_
     assert (code, "cannot be drawn again" in said) == (2, True)
 
 
+def test_a_name_commands_no_terminal(pagefold, tmp_path):
+    rows = made_rows()
+    for each in rows["documents"] + rows["pages"] + rows["blocks"] + rows["charts"]:
+        each["uri"] = each["uri"].replace("in/report.pdf", "in/\x1b[31m.pdf")
+    rows["documents"][0]["name"] = "\x1b[31m.pdf"
+    lake = str(write_lake(tmp_path / "lake", rows))
+
+    code, said, progress = pagefold("export", lake, str(tmp_path / "out"))
+
+    assert (code, "\x1b" in said + progress) == (0, False)
+    assert "without pictures: s3://b/in/ [31m.pdf: " in said
+    assert "  ?[31m.pdf\n" in progress
+
+
 def test_a_page_is_drawn_with_its_boxes(pagefold, drawn_lake, tmp_path):  # noqa: F811
     lake, source = drawn_lake
 
