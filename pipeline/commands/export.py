@@ -132,7 +132,10 @@ def show(
             image = opened.page(found.pages[0].page_index)
     except PageError as error:
         raise OperatorError(f"{found.uri} cannot be drawn again: {error.kind}: {error}") from error
-    with_boxes(image, found.pages[0]).save(picture, "PNG")
+    try:
+        with_boxes(image, found.pages[0]).save(picture, "PNG")
+    except OSError as error:
+        raise OperatorError(f"{picture} cannot be written: {error.strerror or error}.") from error
     typer.echo(f"{picture}: page {found.pages[0].page_index + 1} of {clean_message(found.name)}")
 
 

@@ -76,6 +76,8 @@ def test_a_page_is_drawn_with_its_boxes(pagefold, drawn_lake, tmp_path):  # noqa
     code, said, _ = pagefold("show", lake, str(source), "--page", "2", str(tmp_path / "p.png"))
 
     assert (code, said) == (0, f"{tmp_path}/p.png: page 2 of report.pdf\n")
+    code, _, wrong = pagefold("show", lake, str(source), "--page", "2", str(tmp_path / "no folder" / "p.png"))
+    assert (code, wrong) == (2, f"pagefold: {tmp_path}/no folder/p.png cannot be written: No such file or directory.\n")
     with Image.open(tmp_path / "p.png") as image:
         x, y = image.width / 100, image.height / 200
         assert image.getpixel((round(50 * x), round(98 * y))) == (0xD9, 0x73, 0x1A)  # the chart's upper edge
