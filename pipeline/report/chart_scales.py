@@ -8,6 +8,8 @@ MAX_DECADES = 12
 """Powers of ten with a tick each; of more, every second one and so on."""
 
 LEAST = 1e-300
+_ROOM = 1e-9
+"""Share of a single value, however large, that is added on its sides, where 1 would be lost in rounding."""
 
 
 class Scale(NamedTuple):
@@ -41,8 +43,9 @@ def scale_of(values: Sequence[float], *, has_zero: bool, is_log: bool) -> Scale:
         return Scale(10.0**first, 10.0 ** min(max(last, first + 1), 308), is_log=True)
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    if low == high:
-        low, high = low - 1, high + 1
+    if high - low < LEAST:
+        room = max(1.0, abs(low) * _ROOM)
+        low, high = low - room, high + room
     step = _step(low, high)
     return Scale(math.floor(low / step) * step, math.ceil(high / step) * step)
 

@@ -141,6 +141,17 @@ def test_a_report_is_not_written_into_the_lake(tmp_path):
         next(write_report(str(tmp_path), f"{tmp_path}/", Settings()))
 
 
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e-301, -1e17, 1e17, 1e300, -1.7e308])
+@pytest.mark.parametrize("kind", ["line", "bar", "area", "scatter", "pie"])
+def test_any_value_is_drawn_on_axes_with_numbers(kind, value):
+    def drawn(*values: float) -> str:
+        points = [ReadPoint(point_index=number, x_text=str(number), value=each) for number, each in enumerate(values)]
+        return chart_svg(ReadChart(page_index=0, region_index=0, status="ok", engine="vector", kind=kind, points=points))
+
+    for svg in (drawn(value), drawn(value, value), drawn(0.0, value), drawn(value, value * 1.0000000000000002)):
+        assert not re.search("nan|inf", svg)
+
+
 def test_the_reasons_of_a_review_are_sentences():
     row = {
         "status": "partial",
