@@ -4,15 +4,15 @@ Column names and types come from the schema, never from a file, so files of an o
 Views are those of `views.sql`, which has no dialect.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline.analytics.dictionary import columns_of
 from pipeline.analytics.quick_views import ranked_view_texts
-from pipeline.lake.opening import open_store
+from pipeline.lake.opening import comparable, open_store
 from pipeline.lake.preferences import read_preferred
 from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
@@ -46,8 +46,7 @@ def render_sql(
     check_dialect(dialect)
     if dialect == "athena" and not location.startswith("s3://"):
         raise OperatorError(f"Athena reads s3://bucket/prefix, not {location}.")
-    place = location.rstrip("/") if location.startswith("s3://") else str(Path(location).resolve())
-    root, present = place.replace("'", "''"), set(tables)
+    root, present = comparable(location).replace("'", "''"), set(tables)
     statements = list(_tables(dialect, root, since, present)) + view_statements(dialect, preferred)
     return "\n\n".join(f"{statement};" for statement in statements) + "\n"
 
@@ -57,7 +56,7 @@ def present_tables(location: str, dialect: str) -> list[str]:
     check_dialect(dialect)
     if dialect == "athena":
         return list(COLUMNS)
-    if not location.startswith("s3://") and not Path(location).is_dir():
+    if not location.startswith("s3://") and not os.path.isdir(comparable(location)):
         raise OperatorError(f"There is no folder {location}.")
     store = open_store(location)
     return [table for table in COLUMNS if any(stored.path.endswith(".parquet") for stored in store.list(f"{table}/"))]

@@ -4,6 +4,7 @@ DuckDB's own reader decodes only what a query needs of a file: a fifteenth of th
 extension that it downloads, which a closed network refuses; there pyarrow reads, with boto3's credentials.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,10 @@ def nullable_schema(table: str) -> pa.Schema:
 def open_filesystem(output: str) -> tuple[fs.FileSystem, str]:
     """pyarrow's filesystem with boto3's credentials, region and endpoint, so that one chain serves reading and writing."""
     if not output.startswith("s3://"):
-        local = fs.LocalFileSystem()
-        if local.get_file_info(output).type != fs.FileType.Directory:
+        local, folder = fs.LocalFileSystem(), os.path.expanduser(output)
+        if local.get_file_info(folder).type != fs.FileType.Directory:
             raise OperatorError(f"There is no folder {output}.")
-        return local, output.rstrip("/")
+        return local, folder.rstrip("/")
     bucket, prefix = split_uri(output)
     meta = make_client().meta
     credentials = get_session().get_credentials()

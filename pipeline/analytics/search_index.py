@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tantivy
 
+from pipeline.lake.opening import comparable
 from schemas.errors import OperatorError
 
 _VERSION = "v1"
@@ -50,13 +51,12 @@ class Refreshed(NamedTuple):
 
 def index_folder(output: str) -> Path:
     """In a lake's own folder where one may write there, else in the user's cache."""
-    if not output.startswith("s3://"):
-        output = str(Path(output).resolve())
-        inside = Path(output, "_pagefold")
-        if inside.is_dir() and os.access(inside, os.W_OK):
-            return inside / "search" / _VERSION
+    place = comparable(output)
+    inside = Path(place, "_pagefold")
+    if not output.startswith("s3://") and inside.is_dir() and os.access(inside, os.W_OK):
+        return inside / "search" / _VERSION
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "pagefold" / "search" / sha256(output.rstrip("/").encode()).hexdigest()[:16] / _VERSION
+    return cache / "pagefold" / "search" / sha256(os.fsencode(place)).hexdigest()[:16] / _VERSION
 
 
 def searchable(text: str) -> str:

@@ -24,10 +24,9 @@ from pipeline.documents.model import FORMAT_VERSION, ReadBlock, ReadChart, ReadD
 from pipeline.documents.pictures import Pictures
 from pipeline.documents.places import Item
 from pipeline.documents.reading import Row, content_of, listed, read_listed
-from pipeline.lake.opening import open_store
+from pipeline.lake.opening import open_target
 from pipeline.lake.staging import this_version
 from pipeline.object_store.store import Store
-from schemas.errors import OperatorError
 from schemas.failure import PageError
 from schemas.page import Box
 from schemas.settings import Settings
@@ -87,9 +86,7 @@ def export(
 
     Raises OperatorError, StoreError.
     """
-    if target.rstrip("/") == output.rstrip("/"):
-        raise OperatorError(f"{target} is the lake itself; export into another folder.")
-    store = open_store(target, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
+    store = open_target(target, output, settings)
     state = _read_state(store)
     with closing(connect(output)) as connection, Pictures(settings, connection) as pictures:
         everything, rows = listed(connection), listed(connection, where, limit)

@@ -1,5 +1,6 @@
 """Opens the store that the output's name stands for, and checks that the store keeps its promises before a run uses it."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -9,6 +10,7 @@ from uuid import uuid4
 from pipeline.lake.paths import PROBES
 from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import Conflict, Exists, Store, StoreError
+from schemas.errors import OperatorError
 from schemas.settings import Settings
 
 
@@ -95,3 +97,15 @@ def open_output(output: str, settings: Settings) -> Store:
         max_tries=settings.fetch.max_tries,
         unsafe_single_writer=settings.output.unsafe_single_writer,
     )
+
+
+def open_target(target: str, output: str, settings: Settings) -> Store:
+    """The store for what is written of a lake elsewhere: documents, a report. Raises OperatorError if it is the lake itself."""
+    if comparable(target) == comparable(output):
+        raise OperatorError(f"{target} is the lake itself: name another folder.")
+    return open_output(target, settings)
+
+
+def comparable(place: str) -> str:
+    """A name that is equal for two names of one place, such as `out`, `./out/` and a link to it."""
+    return place.rstrip("/") if "://" in place else os.path.realpath(os.path.expanduser(place))

@@ -2,7 +2,6 @@
 count as deleted. The module also explains an input that lists nothing at all.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 from pipeline.lake.ledger import Ledger
+from pipeline.lake.opening import comparable
 from schemas.errors import OperatorError
 from schemas.settings import InputSettings
 from schemas.source import Source
@@ -148,10 +148,6 @@ def _regex(part: str) -> str:
 
 def refuse_output_in_input(input: str, output: str) -> None:
     """Raises OperatorError if the output lies inside the input, because the next run would read its files."""
-    inner, outer = (_comparable(place) for place in (output, input))
-    if inner == outer or inner.startswith(outer + "/"):
+    inner, outer = comparable(output), comparable(input)
+    if inner == outer or inner.startswith(f"{outer.rstrip('/')}/"):
         raise OperatorError(f"The output {output} lies inside the input {input}: its files would be read as input.")
-
-
-def _comparable(place: str) -> str:
-    return place.rstrip("/") if "://" in place else os.path.realpath(place)

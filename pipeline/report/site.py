@@ -14,13 +14,12 @@ from pipeline.documents.export import folder_names
 from pipeline.documents.model import ReadChart, ReadDocument, ReadPage
 from pipeline.documents.pictures import DocumentPictures, Pictures
 from pipeline.documents.reading import Row, listed, read_listed
-from pipeline.lake.opening import open_store
+from pipeline.lake.opening import open_target
 from pipeline.object_store.store import Store
 from pipeline.report.index import index_body
 from pipeline.report.links import ReportLinks
 from pipeline.report.pages import document_body
 from pipeline.report.style import document as page_of
-from schemas.errors import OperatorError
 from schemas.failure import PageError
 from schemas.page import Box
 from schemas.settings import Settings
@@ -48,9 +47,7 @@ def write_report(
 
     Raises OperatorError, StoreError.
     """
-    if target.rstrip("/") == output.rstrip("/"):
-        raise OperatorError(f"{target} is the lake itself; write the report into another folder.")
-    store = open_store(target, timeout_s=settings.fetch.timeout_s, max_tries=settings.fetch.max_tries)
+    store = open_target(target, output, settings)
     with closing(connect(output)) as connection, Pictures(settings, connection) as pictures:
         rows = listed(connection, where, limit)
         folders = folder_names(rows)

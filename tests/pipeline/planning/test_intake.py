@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.planning.intake import take
+from pipeline.planning.intake import refuse_output_in_input, take
 from schemas.errors import OperatorError
 from schemas.settings import InputSettings
 from tests.servers.s3_proxy import Fault, Proxy
@@ -123,3 +123,21 @@ def test_a_listing_says_what_it_would_have_shown(bucket: str) -> None:
     assert not folder.covers(f"s3://{bucket}/input/x.pdf")
     assert not file.covers(f"s3://{bucket}/in/gone.pdf")
     assert file.covers(f"s3://{bucket}/in/a.pdf")
+
+
+@pytest.mark.parametrize(
+    ("input", "output"), [("/", "/any/out"), ("~/in", "HOME/in/out"), ("HOME", "~/out"), ("s3://b", "s3://b/out/")]
+)
+def test_an_output_inside_of_the_input_is_refused_however_the_two_are_written(
+    monkeypatch, tmp_path, input: str, output: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(OperatorError, match="lies inside the input"):
+        refuse_output_in_input(input.replace("HOME", str(tmp_path)), output.replace("HOME", str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("input", "output"), [("in", "in-out"), ("in/a", "in"), ("s3://b/in", "s3://b/in-out"), ("/", "s3://b/out")]
+)
+def test_an_output_beside_the_input_is_not_refused(input: str, output: str) -> None:
+    refuse_output_in_input(input, output)

@@ -139,6 +139,10 @@ def test_an_empty_lake_has_a_report_that_says_so(tmp_path):
 def test_a_report_is_not_written_into_the_lake(tmp_path):
     with pytest.raises(OperatorError, match="is the lake itself"):
         next(write_report(str(tmp_path), f"{tmp_path}/", Settings()))
+    (tmp_path / "link").symlink_to(tmp_path)
+    for target in (f"{tmp_path}/link", f"{tmp_path}/link/../{tmp_path.name}/."):
+        with pytest.raises(OperatorError, match="is the lake itself"):
+            next(write_report(str(tmp_path), target, Settings()))
 
 
 @pytest.mark.parametrize("value", [0.0, 5e-324, 1e-301, -1e17, 1e17, 1e300, -1.7e308])
