@@ -3,6 +3,7 @@ cost."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pipeline.analytics.duckdb_tables import connect
@@ -146,18 +147,20 @@ class _Reasons:
         ranges = {page_range for recipe_id, page_range in state.whole if recipe_id == new.recipe_id}
         if ranges:
             return f"only pages {', '.join(sorted(map(str, ranges)))} were read"
-        older = [recipe for recipe_id in asked if (recipe := self._recipe(recipe_id)) and recipe.task == task]
+        recipes = [self._recipe(recipe_id) for recipe_id in asked]
+        older = [recipe for recipe in recipes if recipe is not None and recipe.task == task]
         if not older:
-            return f"{task} was never asked for"
+            return "read under a recipe whose plan was removed" if None in recipes else f"{task} was never asked for"
         last = max(older, key=lambda recipe: self._ledger.plan_of_recipe[recipe.recipe_id])
         return "; ".join(differences(last, new))
 
     def _recipe(self, recipe_id: str) -> Recipe | None:
-        """The recipe, from the last plan that asked under it."""
+        """The recipe, from the last plan that asked under it; None if an operator has removed that plan, as for a damaged one."""
         if recipe_id not in self._older:
             plan_id = self._ledger.plan_of_recipe[recipe_id]
-            for recipe in read_plan_head(self._store, plan_id).recipes.values():
-                self._older[recipe.recipe_id] = recipe
+            with suppress(FileNotFoundError):
+                for recipe in read_plan_head(self._store, plan_id).recipes.values():
+                    self._older[recipe.recipe_id] = recipe
         return self._older.setdefault(recipe_id, None)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.lake.ledger import Ledger
+from pipeline.lake.paths import plan_path
 from pipeline.lake.plans import write_plan
 from pipeline.object_store.local_store import LocalStore
 from pipeline.planning.choosing import Counts, plan_retries, plan_sources
@@ -103,6 +104,14 @@ def test_new_sources_are_estimated_by_their_bytes(store: LocalStore) -> None:
 
 
 @pytest.mark.slow
+def test_a_plan_that_was_removed_is_the_reason_of_nothing_and_costs_no_error(store: LocalStore) -> None:
+    store.delete([plan_path("000001")])
+
+    (why,) = foreseen(store, A, recipes={"ocr": make_recipe("ocr", prompt_version="2")})["ocr"].why
+
+    assert why == "read under a recipe whose plan was removed"
+
+
 def test_all_says_so(store: LocalStore) -> None:
     found = foreseen(store, A, B, plan={"redo": "all"})
     assert {task: part.num_pages for task, part in found.items()} == {"ocr": 40, "chart": 40}
