@@ -85,6 +85,18 @@ class ReadTable(Frozen):
                 arrays.append(pa.array([(cell and cell.text) or None for cell in column], pa.string()))
         return pa.Table.from_arrays(arrays, names=self.column_names())
 
+    def goes_on_as(self, other: "ReadTable") -> bool:
+        """True if the other table is the rest of this one. The first table of the page where this one went on need not be, because
+        that page may have been read again since, in other columns."""
+        return (
+            (other.page_index, other.table_index) == (self.continued_on_page, 0)
+            and other.num_columns == self.num_columns
+            and (not other.num_header_rows or other._header() == self._header())
+        )
+
+    def _header(self) -> list[str]:
+        return [cell.text for cell in self.cells if cell.row_index < self.num_header_rows]
+
     def joined(self, other: "ReadTable") -> "ReadTable":
         """With the rows of the table that it goes on as; a header that is printed there again is left out."""
         skipped = other.num_header_rows
@@ -231,7 +243,7 @@ def _joined(pages: list[ReadPage]) -> Iterator[ReadTable]:
     open_table: ReadTable | None = None
     for page in pages:
         for table in page.tables:
-            if open_table is not None and table.table_index == 0 and open_table.continued_on_page == page.page_index:
+            if open_table is not None and open_table.goes_on_as(table):
                 open_table = open_table.joined(table)
                 continue
             if open_table is not None:

@@ -80,6 +80,23 @@ def test_a_table_over_two_pages_is_one(report):
     assert (table.num_rows, table.continued_on_page, table.caption) == (3, None, "Table 1")
 
 
+@pytest.mark.parametrize("header", [["Year"], ["Year", "Profit"]], ids=["fewer columns", "another header"])
+def test_a_page_that_was_read_again_in_other_columns_has_a_table_of_its_own(report, header):
+    first, second = report.pages
+    cells = [
+        ReadCell(row_index=row, column_index=column, row_span=1, column_span=1, is_header=not row, text=text)
+        for row in range(2)
+        for column, text in enumerate(header)
+    ]
+    again = second.tables[0].model_copy(
+        update={"cells": cells, "num_rows": 2, "num_columns": len(header), "num_header_rows": 1, "continued_on_page": None}
+    )
+    document = report.model_copy(update={"pages": [first, second.model_copy(update={"tables": [again]})]})
+
+    assert [table.rows() for table in document.tables] == [[["Year", "Sales"], ["2023", "=1+1"]], [header, header]]
+    assert [table.to_arrow().num_rows for table in document.tables] == [1, 1]
+
+
 def test_a_table_is_a_frame_whose_numbers_are_numbers(report):
     frame = report.tables[0].to_arrow()
 
