@@ -9,6 +9,7 @@ from pipeline.lake.ledger import AskedUnder, Ledger, SourceState, missing_tasks
 from pipeline.lake.staging import this_version
 from pipeline.planning.duplicates import group_by_bytes
 from pipeline.planning.intake import Taken
+from schemas.errors import OperatorError
 from schemas.failure import FailureKind, Task
 from schemas.plan import Recipe, SourceFailure
 from schemas.planned import PlannedSource, Shards, SourceFrame, encoded
@@ -200,11 +201,13 @@ def plan_retries(
 
 
 _FRAME_SOURCES = 256
+_MAX_SHARDS = 100_000
+"""A shard's number has five digits in the names of its files."""
 
 
 def make_shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> Shards:
     """Divides sources into shards, in listing order, by number of sources and bytes. Sources that may have the same bytes stay in
-    one shard, and in one of its frames, even beyond these limits."""
+    one shard, and in one of its frames, even beyond these limits. Raises OperatorError for more shards than a plan can have."""
     lines: list[bytes] = []
     sizes, open_sizes, etags = array("q"), array("q"), array("q")
     for item in planned:  # the objects are not kept: of a million they would take 2 GB
@@ -226,6 +229,11 @@ def make_shards(planned: Iterable[PlannedSource], settings: PlanSettings) -> Sha
         size_bytes = sum(sizes[index] for index in group)
         if not frames or num_sources + len(group) > settings.shard_sources or num_bytes + size_bytes > settings.shard_bytes:
             close_frame()
+            if len(frames) == _MAX_SHARDS:
+                raise OperatorError(
+                    f"A plan has at most {_MAX_SHARDS:,} shards, and this is more to read: raise plan.shard_bytes (and "
+                    "plan.shard_sources, where it is low), or read a part of it first, with --limit."
+                )
             frames.append([])
             num_sources = num_bytes = 0
         elif len(pending) + len(group) > _FRAME_SOURCES:

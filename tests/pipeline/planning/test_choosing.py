@@ -12,6 +12,7 @@ from pipeline.object_store.local_store import LocalStore
 from pipeline.object_store.store import StoreError
 from pipeline.planning.choosing import Counts, make_shards, plan_retries, plan_sources
 from pipeline.planning.intake import Taken
+from schemas.errors import OperatorError
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedSource, Manifest, Recipe, SourceFailure
 from schemas.planned import PlannedSource
@@ -257,6 +258,16 @@ def test_shards_close_by_number_and_by_bytes() -> None:
     shards = make_shards(items, PlanSettings(shard_sources=2, shard_bytes=95))
 
     assert [[item.source.size_bytes for item in shard] for shard in shards] == [[1, 2], [3, 90], [9]]
+
+
+def test_a_plan_of_more_shards_than_their_names_can_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [PlannedSource(source=make_source(str(n), size_bytes=n), tasks=["ocr"]) for n in (1, 2, 3)]
+    settings = PlanSettings(shard_sources=1)
+    monkeypatch.setattr("pipeline.planning.choosing._MAX_SHARDS", 3)
+
+    assert len(make_shards(items, settings)) == 3
+    with pytest.raises(OperatorError, match=r"at most 3 shards, and this is more to read: raise plan\.shard_bytes"):
+        make_shards([*items, PlannedSource(source=make_source("4", size_bytes=4), tasks=["ocr"])], settings)
 
 
 def write(store: LocalStore, last_plan_id: str | None = None, epoch: int = 1) -> None:
