@@ -40,7 +40,7 @@ from pipeline.reporting.summary import Summary, SummaryStatus, waiting_text
 from pipeline.reporting.totals import Counting, Totals, parquet_bytes
 from pipeline.signals import Interrupted, signals_noted, signals_raise
 from pipeline.ways.choice import choose_way, open_way, started_early, way_asked_for
-from schemas.errors import BugEverywhere, DiskFull, EngineDies, StagesEnd
+from schemas.errors import BugEverywhere, DiskFull, EngineDies, OperatorError, StagesEnd
 from schemas.failure import FailureKind, Task
 from schemas.plan import CommittedCounts, Plan, Recipe
 from schemas.planned import Shards
@@ -75,7 +75,10 @@ def retry(
     kinds: Sequence[FailureKind] | None = None,
     observer: Observer | None = None,
 ) -> Summary:
-    """Reads again what failed (`kinds` None: for any reason), under the recipes of `settings`, which may name another engine."""
+    """Reads again what failed (`kinds` None: for any reason), under the recipes of `settings`, which may name another engine.
+
+    Raises as `run` does, and OperatorError if nothing was ever planned in `output`, which may be a typo.
+    """
 
     def choose(ledger: Ledger, recipes: dict[Task, Recipe], settings: Settings) -> Todo:
         return failed_work(ledger, recipes, settings, kinds)
@@ -174,6 +177,8 @@ class _Run:
 
     def _look(self, choose: Choose, settings: Settings | None = None) -> "_Look":
         output = read_lake(self.store)
+        if not self.input and output.last_plan_number is None:
+            raise OperatorError(f"{self.output} holds no plan, so nothing can have failed there: is it the right place?")
         return _Look(output, choose(output.ledger, self.recipes, settings or self.settings))
 
     def _look_again(self, choose: Choose, look: "_Look") -> "_Look":
