@@ -31,7 +31,7 @@ from pipeline.commands.flags import (
     resolved,
 )
 from pipeline.commands.output import ask_before_closing, console, do, dump_json, observed, printing_the_end
-from schemas.errors import EXIT_WORK
+from schemas.errors import EXIT_WORK, OperatorError
 
 if TYPE_CHECKING:
     from pipeline.reporting.observer import Observer
@@ -160,6 +160,8 @@ def demo(
     """Read the example files that come along, on this machine alone, and show what was found."""
     from pipeline.demo import EXAMPLES, demo_settings, print_demo
 
+    if not output.name or output.parts[0] == "s3:":
+        raise OperatorError(f"The demo works on this machine alone: --output is a folder with a name, not {output}.")
     settings = demo_settings()
 
     def work(observer: "Observer") -> "Summary":

@@ -94,6 +94,8 @@ def test_a_bug_where_no_log_can_be_written_is_on_stderr(pagefold, monkeypatch):
         (["sql", "out", "--dialect", "dbt", "--query", "page_blocks"], "it takes no --query"),
         (["sql", "out", "--dialect", "snow"], "there are duckdb, athena, spark, and dbt"),
         (["retry", "missing", "--engine", "scripted", "-q"], "missing holds no plan, so nothing can have failed there"),
+        (["demo", "--output", "."], "--output is a folder with a name, not ."),
+        (["demo", "--output", "s3://bucket/out"], "works on this machine alone"),
         (["nonsense"], "No such command"),
     ],
 )
