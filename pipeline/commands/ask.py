@@ -25,7 +25,7 @@ from pipeline.commands.answers import (
     values_of,
 )
 from pipeline.commands.flags import Output
-from pipeline.commands.output import console, note
+from pipeline.commands.output import console, hint_at_empty, note
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -100,14 +100,6 @@ def ask(
         rows = rows_of(connection, text)
         shape.show(rows)
     hint_at_empty(output, rows.num_rows)
-
-
-def hint_at_empty(output: str, num_found: int) -> None:
-    """Where nothing was found and no document was ever read: a mistyped prefix of a bucket is there, and empty."""
-    from pipeline.lake.opening import open_store
-
-    if not num_found and not any(open_store(output).list("documents/")):
-        sys.stderr.write(f"No document has been read into {output} yet: is it the right place?\n")
 
 
 def is_terminal() -> bool:

@@ -19,7 +19,7 @@ from pipeline.commands.flags import (
     failure_kinds,
     resolved,
 )
-from pipeline.commands.output import console, dump_json
+from pipeline.commands.output import console, dump_json, hint_at_empty
 from schemas.errors import EXIT_FINISHED, EXIT_INCOMPLETE, OperatorError
 
 
@@ -54,6 +54,7 @@ def failures(
         write_rows(rows.to_reader(), sys.stdout, Format.jsonl)
     else:
         print_failures(console(), rows, output)
+    hint_at_empty(output, rows.num_rows)
 
 
 def sql(

@@ -123,6 +123,14 @@ def dump_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
+def hint_at_empty(output: str, num_found: int) -> None:
+    """Where nothing was found and no document was ever read: a mistyped prefix of a bucket is there, and empty."""
+    from pipeline.lake.opening import open_store
+
+    if not num_found and not any(open_store(output).list("documents/")):
+        sys.stderr.write(f"No document has been read into {output} yet: is it the right place?\n")
+
+
 def note(sentence: str) -> None:
     """Progress, for a person alone."""
     if sys.stderr.isatty():

@@ -109,7 +109,11 @@ def test_what_cannot_be_asked_is_one_sentence(lake, arguments, sentence):
     assert sentence in mistake("query", lake, *arguments) + "$"
 
 
-@pytest.mark.parametrize("command", [["query", "OUT", NAMES], ["ask", "OUT", "cost_per_run", "--csv"], ["search", "OUT", "word"]])
+@pytest.mark.parametrize(
+    "command",
+    [["query", "OUT", NAMES], ["ask", "OUT", "cost_per_run", "--csv"], ["search", "OUT", "word"], ["failures", "OUT"]],
+    ids=lambda command: command[0],
+)
 def test_no_answer_from_a_place_without_documents_asks_whether_it_is_the_right_one(lake, tmp_path, command):
     def hint(place: str) -> str:
         result = CliRunner().invoke(app, [place if part == "OUT" else part for part in command])
