@@ -219,6 +219,8 @@ def published(settings: MetricsSettings, engine: EnginesSettings) -> Iterator[Me
     if settings.file is not None and settings.file.exists():
         try:
             metrics.go_on_from(settings.file.read_text("utf-8"))
+        except OSError as error:
+            raise OperatorError(f"metrics.file {settings.file} cannot be read: {error.strerror}.") from None
         except ValueError as error:
             raise OperatorError(
                 f"metrics.file {settings.file} is no file of metrics of this version: remove it ({error})."

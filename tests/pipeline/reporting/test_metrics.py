@@ -191,7 +191,8 @@ def test_a_place_that_cannot_be_published_to_is_the_operator_s(tmp_path: Path) -
         port = taken.getsockname()[1]
         with pytest.raises(OperatorError, match=f"127.0.0.1:{port}"), published(MetricsSettings(port=port), EnginesSettings()):
             pass
-    for file in (tmp_path / "x.txt", tmp_path / "not" / "there.prom"):
+    (tmp_path / "folder.prom").mkdir()
+    for file in (tmp_path / "x.txt", tmp_path / "not" / "there.prom", tmp_path / "folder.prom"):
         with pytest.raises(OperatorError, match=r"\.prom"), published(MetricsSettings(file=file), EnginesSettings()):
             pass
 
