@@ -10,5 +10,5 @@ SELECT
     uri
 FROM page_versions
 WHERE change <> 'same'
-    AND LOWER(name) LIKE LOWER(CONCAT('%', $name, '%'))
+    AND POSITION(LOWER($name) IN LOWER(name)) > 0
 ORDER BY uri, version, page_index

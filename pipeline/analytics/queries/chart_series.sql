@@ -18,6 +18,6 @@ JOIN current_charts AS charts
     AND charts.page_index = points.page_index
     AND charts.region_index = points.region_index
 JOIN current_documents AS documents ON documents.document_id = points.document_id
-WHERE LOWER(charts.title) LIKE LOWER(CONCAT('%', $title, '%'))
-    AND LOWER(documents.name) LIKE LOWER(CONCAT('%', $name, '%'))
+WHERE POSITION(LOWER($title) IN LOWER(charts.title)) > 0
+    AND POSITION(LOWER($name) IN LOWER(documents.name)) > 0
 ORDER BY charts.title, points.series, points.x_time, points.x_value, documents.name, points.page_index, points.point_index

@@ -17,7 +17,7 @@ WITH answers AS (
         JOIN (SELECT DISTINCT source_id, plan_id FROM documents) AS whole
             ON whole.source_id = charts.source_id AND whole.plan_id = charts.plan_id
         WHERE charts.status IN ('ok', 'none', 'partial')
-            AND LOWER(REGEXP_EXTRACT(charts.uri, '[^/]*$', 0)) LIKE LOWER(CONCAT('%', $name, '%'))
+            AND POSITION(LOWER($name) IN LOWER(REGEXP_EXTRACT(charts.uri, '[^/]*$', 0))) > 0
     ) AS ranked
     WHERE place = 1
 ),

@@ -16,7 +16,7 @@ WITH answers AS (
         JOIN (SELECT DISTINCT source_id, plan_id FROM documents) AS whole
             ON whole.source_id = pages.source_id AND whole.plan_id = pages.plan_id
         WHERE pages.status IN ('ok', 'blank', 'partial')
-            AND LOWER(REGEXP_EXTRACT(pages.uri, '[^/]*$', 0)) LIKE LOWER(CONCAT('%', $name, '%'))
+            AND POSITION(LOWER($name) IN LOWER(REGEXP_EXTRACT(pages.uri, '[^/]*$', 0))) > 0
     ) AS ranked
     WHERE place = 1
 ),

@@ -3,6 +3,6 @@
 SELECT pages.text_markdown
 FROM current_pages AS pages
 JOIN current_documents AS documents ON documents.document_id = pages.document_id
-WHERE LOWER(documents.name) LIKE LOWER(CONCAT('%', $name, '%'))
+WHERE POSITION(LOWER($name) IN LOWER(documents.name)) > 0
     AND pages.text_markdown IS NOT NULL
 ORDER BY documents.uri, pages.page_index

@@ -13,6 +13,6 @@ SELECT
     blocks.text
 FROM current_blocks AS blocks
 JOIN current_documents AS documents ON documents.document_id = blocks.document_id
-WHERE LOWER(documents.name) LIKE LOWER(CONCAT('%', $name, '%'))
+WHERE POSITION(LOWER($name) IN LOWER(documents.name)) > 0
     AND blocks.page_index = CAST($page AS BIGINT) - 1
 ORDER BY documents.uri, blocks.block_index

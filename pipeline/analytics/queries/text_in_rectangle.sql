@@ -18,7 +18,7 @@ FROM (
     FROM current_words AS words
     JOIN current_pages AS pages ON pages.source_id = words.source_id AND pages.page_index = words.page_index
     JOIN current_documents AS documents ON documents.document_id = words.document_id
-    WHERE LOWER(documents.name) LIKE LOWER(CONCAT('%', $name, '%'))
+    WHERE POSITION(LOWER($name) IN LOWER(documents.name)) > 0
         AND words.page_index = CAST($page AS BIGINT) - 1
         AND (words.left_px + words.right_px) / 2 BETWEEN CAST($left AS DOUBLE) * pages.width_px AND CAST($right AS DOUBLE) * pages.width_px
         AND (words.top_px + words.bottom_px) / 2 BETWEEN CAST($top AS DOUBLE) * pages.height_px AND CAST($bottom AS DOUBLE) * pages.height_px
@@ -35,7 +35,7 @@ FROM (
     FROM current_blocks AS blocks
     JOIN current_pages AS pages ON pages.source_id = blocks.source_id AND pages.page_index = blocks.page_index
     JOIN current_documents AS documents ON documents.document_id = blocks.document_id
-    WHERE LOWER(documents.name) LIKE LOWER(CONCAT('%', $name, '%'))
+    WHERE POSITION(LOWER($name) IN LOWER(documents.name)) > 0
         AND blocks.page_index = CAST($page AS BIGINT) - 1
         AND (blocks.left_px + blocks.right_px) / 2 BETWEEN CAST($left AS DOUBLE) * pages.width_px AND CAST($right AS DOUBLE) * pages.width_px
         AND (blocks.top_px + blocks.bottom_px) / 2 BETWEEN CAST($top AS DOUBLE) * pages.height_px AND CAST($bottom AS DOUBLE) * pages.height_px

@@ -188,6 +188,7 @@ ANSWERS: dict[str, list[Asked]] = {
     "document_markdown": [
         Asked(("text_markdown",), [("# new version",)], {"name": "A.pdf"}),
         Asked(("text_markdown",), [], {"name": "z.pdf"}),
+        Asked(("text_markdown",), [], {"name": "a_pdf"}),  # no wildcard
     ],
     "page_blocks": [
         Asked(("name", "page_index", "block_index", "right_px"), [("a.pdf", 0, 0, 80.0), ("a.pdf", 0, 1, 90.0)], {"page": "1"}),
@@ -208,6 +209,7 @@ ANSWERS: dict[str, list[Asked]] = {
             {"word": "sales"},
         ),
         Asked(("name",), [], {"word": "2024"}),
+        Asked(("name",), [], {"word": "%"}),
     ],
     "changed_pages": [
         Asked(
