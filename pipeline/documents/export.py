@@ -43,7 +43,7 @@ _OURS = re.compile(
 """Names of files that an export writes in a document's folder."""
 _MAX_NAME_BYTES = 120
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]+')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(rf"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?|{re.escape(STATE)}", re.IGNORECASE)
 
 
 class ExportFormat(StrEnum):
@@ -131,7 +131,9 @@ def _read_state(store: Store) -> dict[str, dict[str, Any]]:
     except (FileNotFoundError, ValueError):
         return {}
     folders = said.get("folders") if isinstance(said, dict) else None
-    return folders if isinstance(folders, dict) else {}
+    if isinstance(folders, dict) and all(isinstance(each, dict) and "signature" in each for each in folders.values()):
+        return folders
+    return {}
 
 
 def _clear(store: Store, folder: str, keep: Collection[str] = ()) -> None:

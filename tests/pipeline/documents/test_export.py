@@ -104,7 +104,7 @@ def test_an_export_that_was_killed_goes_on(lake, tmp_path, monkeypatch):
     assert (done.num_written, done.num_unchanged) == (2, 1)
 
 
-@pytest.mark.parametrize("said", [b"", b"[]", b'{"folders": 3}'])
+@pytest.mark.parametrize("said", [b"", b"[]", b'{"folders": 3}', b'{"folders": {"report.pdf": 3}}', b'{"folders": {"a": {}}}'])
 def test_a_note_that_cannot_be_read_has_all_written_anew(lake, tmp_path, said):
     exported(lake, tmp_path / "out", [ExportFormat.markdown])
     (tmp_path / "out" / STATE).write_bytes(said)
@@ -130,6 +130,7 @@ def test_an_empty_lake_is_exported_to_nothing(tmp_path):
         ("..", "_"),
         ("a/b\\c:d\x00\n.pdf", "a_b_c_d_.pdf"),
         ("CON.pdf", "_CON.pdf"),
+        ("pagefold-export.json", "_pagefold-export.json"),
         (" .hidden. ", "hidden"),
         ("报告.pdf", "报告.pdf"),
         ("\ud800.pdf", "_.pdf"),
