@@ -66,7 +66,7 @@ class Apart(Generic[Result]):
         raise value
 
     def ask_to_stop(self) -> None:
-        """Sends SIGTERM. The first lets the run finish what is in flight, a second stops it at once."""
+        """Sends SIGTERM. The first lets the run commit what it has read in full, a second stops it at once."""
         self._process.terminate()
 
     def kill(self) -> None:

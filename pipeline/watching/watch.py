@@ -68,8 +68,8 @@ class Actions:
 
 
 def watch(input: str, settings: Settings, work: Actions, *, queue: Queue | None = None, max_runs: int | None = None) -> int:
-    """Runs again and again, until a signal or `max_runs`. Gives the exit code. A SIGTERM lets the run at work finish what is in
-    flight.
+    """Runs again and again, until a signal or `max_runs`. Gives the exit code. A SIGTERM lets the run at work commit what it has
+    read in full.
 
     Raises OperatorError (or another error with its exit code) if the first run or the queue is set up wrong. Other failures are
     reported and tried again, `watch.max_failures` times: failures of later runs, and a store that does not answer.

@@ -116,7 +116,7 @@ class RaySettings(Section):
     probe_workers: int | None = Field(
         None, ge=1, description="Probe processes; by default one per four CPUs of the cluster, and as many as render at most."
     )
-    grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to finish what is in flight.")
+    grace_s: float = Field(30, ge=0, description="After SIGTERM or Ctrl-C: seconds to commit what has been read in full.")
 
 
 class WatchSettings(Section):
