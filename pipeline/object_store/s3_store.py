@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -78,16 +78,27 @@ class S3Store:
             raise self._explained(error) from error
 
     def delete(self, paths: Iterable[str]) -> None:
-        keys = [{"Key": self.prefix + path} for path in paths]
+        keys = [self.prefix + path for path in paths]
         for start in range(0, len(keys), _DELETE_BATCH):
-            batch = keys[start : start + _DELETE_BATCH]
+            self._delete(keys[start : start + _DELETE_BATCH])
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        """A store that throttles may refuse single keys of a request that succeeds. botocore does not ask for these again."""
+        for attempt in range(self._max_tries):
+            objects = [{"Key": key} for key in keys]
             try:
-                response = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": batch, "Quiet": True})
+                response = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
             except S3Error as error:
                 raise self._explained(error) from error
-            if errors := response.get("Errors"):
-                kind = StoreUnavailable if errors[0].get("Code") in PASSING_CODES else StoreError
-                raise kind(f"{self.root}: cannot delete {errors[0].get('Key')}: {errors[0].get('Code')}.")
+            refused = {error.get("Key"): error.get("Code") for error in response.get("Errors", ())}
+            if not refused:
+                return
+            is_passing = PASSING_CODES.issuperset(refused.values())
+            if not is_passing or attempt == self._max_tries - 1:
+                key, code = next(item for item in refused.items() if is_passing or item[1] not in PASSING_CODES)
+                raise (StoreUnavailable if is_passing else StoreError)(f"{self.root}: cannot delete {key}: {code}.")
+            keys = [key for key in keys if key in refused] or keys
+            _pause(attempt, most_s=5)
 
     def sweep(self) -> None:
         """Does nothing, because an unfinished PUT leaves nothing behind."""
@@ -109,7 +120,7 @@ class S3Store:
                 return self._put(path, body, **condition)
             except ClientError as error:
                 if status_of(error) == 409 and attempt < _CONFLICT_TRIES - 1:  # two writes met: the store asks to try again
-                    time.sleep(random.uniform(0, min(2, 0.05 * 2**attempt)))
+                    _pause(attempt, most_s=2)
                     continue
                 if status_of(error) == 412 or (status_of(error) == 404 and code_of(error) == "NoSuchKey"):
                     return self._own_write(path, body)
@@ -158,9 +169,14 @@ class S3Store:
             except (BotoCoreError, OSError) as error:
                 if attempt == self._max_tries - 1:
                     raise StoreUnavailable(f"{self.uri(path)}: its body breaks off ({error}).") from error
-                time.sleep(random.uniform(0, min(5, 0.1 * 2**attempt)))
+                _pause(attempt, most_s=5)
         raise AssertionError("unreachable")
 
     def _explained(self, error: BaseException) -> StoreError:
         kind = StoreUnavailable if is_passing(error) else StoreError
         return kind(f"{self.root}: {explain(error, self.bucket)}.")
+
+
+def _pause(attempt: int, *, most_s: float) -> None:
+    """Some time by chance, longer after each attempt, so that those who met do not meet again."""
+    time.sleep(random.uniform(0, min(most_s, 0.1 * 2**attempt)))

@@ -16,6 +16,7 @@ from moto.s3.models import s3_backends
 
 from pipeline.lake.opening import open_store, probe_store
 from pipeline.object_store.local_store import LocalStore
+from pipeline.object_store.s3_store import S3Store
 from pipeline.object_store.store import Conflict, Exists, Store, StoreError, StoreUnavailable
 from schemas.errors import exit_code
 from tests.servers.s3_proxy import Fault, Proxy
@@ -421,3 +422,40 @@ def test_more_than_a_thousand_objects_are_listed_and_deleted(bucket: str) -> Non
     assert listed == sorted(listed)
     store.delete(listed)
     assert list(store.list("")) == []
+
+
+class Refusing:
+    """A client whose request succeeds, and refuses some keys: those of each list, request after request."""
+
+    def __init__(self, *refused: dict[str, str]) -> None:
+        self._refused = list(refused)
+        self.asked: list[list[str]] = []
+
+    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append([item["Key"] for item in Delete["Objects"]])
+        refused = self._refused.pop(0) if self._refused else {}
+        return {"Errors": [{"Key": key, "Code": code} for key, code in refused.items()]} if refused else {}
+
+
+def test_keys_that_a_store_is_too_busy_to_delete_are_asked_for_again(monkeypatch: pytest.MonkeyPatch, no_sleep: None) -> None:
+    client = Refusing({"out/b": "SlowDown", "out/c": "InternalError"}, {"out/c": "SlowDown"})
+    monkeypatch.setattr(S3Store, "_client", client)
+
+    S3Store("s3://b/out").delete(["a", "b", "c"])
+
+    assert client.asked == [["out/a", "out/b", "out/c"], ["out/b", "out/c"], ["out/c"]]
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind", "key", "num_asked"),
+    [(["SlowDown"] * 9, StoreUnavailable, "a", 3), (["SlowDown", "AccessDenied"], StoreError, "b", 1)],
+    ids=["busy for too long", "a key may not be deleted"],
+)
+def test_a_key_that_is_not_deleted_is_a_store_error(monkeypatch, no_sleep, codes, kind, key, num_asked) -> None:
+    client = Refusing(*[{f"out/{name}": code for name, code in zip("ab", codes, strict=False)}] * 9)
+    monkeypatch.setattr(S3Store, "_client", client)
+
+    with pytest.raises(StoreError, match=f"cannot delete out/{key}: {codes['ab'.index(key)]}") as caught:
+        S3Store("s3://b/out", max_tries=3).delete(["a", "b"])
+
+    assert (type(caught.value), len(client.asked)) == (kind, num_asked)
