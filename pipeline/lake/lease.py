@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from secrets import token_hex
 from types import TracebackType
 
@@ -78,7 +79,8 @@ class Lease:
     ) -> "Lease":
         """Takes the lease. `beat` gives the heartbeat that each renewal writes for `pagefold status`; the lease's thread calls it.
 
-        Raises LeaseHeld while another holder's lease is younger than its TTL and its process is not known to be dead.
+        Raises LeaseHeld while another holder's lease is younger than its TTL and its process is not known to be dead. Waits for a
+        TTL if the lease comes from the future, because the store's clock was set back.
         """
         store = store.limited(timeout_s=ttl_s / 6, max_tries=2)  # two tries fit between two renewals
         since_s = steady_s()
@@ -92,7 +94,7 @@ class Lease:
                 if found is None:
                     raise StoreError(f"{store.root}: its lease comes and goes, though nobody deletes leases.") from None
         current, versioned = found
-        if is_held(current, _age_s(versioned)):
+        if is_held(current, _age_s(versioned)) and not _is_left_in_the_future(store, current, versioned):
             raise LeaseHeld(current, _age_s(versioned))
         if not current.is_released:
             fields = {
@@ -195,6 +197,23 @@ def _read(store: Store, *, is_last: bool = False) -> tuple[LeaseBody, Versioned]
             raise StoreError(f"{store.uri(LEASE)} is no lease: remove it once you are sure that no run is at work.") from None
     time.sleep(_READ_AGAIN_S)
     return _read(store, is_last=True)
+
+
+def _is_left_in_the_future(store: Store, body: LeaseBody, versioned: Versioned) -> bool:
+    """True if the lease was written later than the store's clock says now, and nobody renews it within its TTL, as a living holder
+    does. By its age alone it would be held until the clock has caught up."""
+    if versioned.last_modified <= versioned.server_now + timedelta(seconds=_RESOLUTION_S):
+        return False
+    _log.warning(
+        "the lease was written later than the clock says now: watching for %.0f s if run %s renews it", body.ttl_s, body.run_id
+    )
+    until_s = steady_s() + body.ttl_s + _RESOLUTION_S
+    while steady_s() < until_s:
+        time.sleep(body.ttl_s / 20)
+        found = _read(store)
+        if found is None or found[1].etag != versioned.etag:
+            return False
+    return True
 
 
 def _age_s(versioned: Versioned) -> float:

@@ -156,6 +156,37 @@ def test_a_clock_that_is_ten_minutes_off_changes_nothing(store: Store, monkeypat
     acquire(store, "run-2")
 
 
+@pytest.fixture
+def in_the_future(folder: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Lease, list[Callable[[], None]]]]:
+    """A lease that was written an hour before the clock was set back by a day, and what happens in the pauses after that."""
+    lease, passed, happens = acquire(folder, "run-1"), [0.0], list[Callable[[], None]]()
+    later = time.time() + 23 * 3600
+    os.utime(Path(folder.root, LEASE), (later, later))
+
+    def sleep(seconds: float) -> None:
+        passed[0] += seconds
+        if happens:
+            happens.pop()()
+
+    monkeypatch.setattr(lease_module, "steady_s", lambda: passed[0])
+    monkeypatch.setattr(lease_module.time, "sleep", sleep)
+    yield lease, happens
+    assert passed[0] <= 1.1 * TTL_S
+
+
+def test_a_lease_of_the_future_that_nobody_renews_is_taken_over_after_its_ttl(folder: Store, in_the_future) -> None:
+    assert acquire(folder, "run-2").epoch == 2
+
+
+def test_a_lease_of_the_future_that_is_renewed_is_held(folder: Store, in_the_future) -> None:
+    lease, happens = in_the_future
+    lease._renewed_s = 0.0  # by the clock that this test sets
+    happens.append(lease._write)
+
+    with pytest.raises(LeaseHeld):
+        acquire(folder, "run-2")
+
+
 def test_a_renewed_lease_is_young_again(store: Store, pass_time: Callable[[float], None]) -> None:
     lease = acquire(store)
     before = store.get_versioned(LEASE)
