@@ -137,8 +137,7 @@ class SearchIndex:
         """How many pages have all the words, the best of them, and who finds the words in a text."""
         self._index.reload()
         searcher = self._index.searcher()
-        query = self._query(searchable(text))
-        found = searcher.search(query, limit, count=True)
+        query, found = self._searched(searcher, searchable(text), limit)
         hits = []
         for score, address in found.hits:
             source_id, page_index, *_ = searcher.doc(address)["key"][0].split("/")
@@ -146,13 +145,17 @@ class SearchIndex:
         num_pages: int = found.count  # type: ignore[attr-defined]  # its stub lacks it
         return num_pages, hits, Marker(searcher, query, self._schema)
 
-    def _query(self, text: str) -> tantivy.Query:
+    def _searched(self, searcher: tantivy.Searcher, text: str, limit: int) -> tuple[tantivy.Query, tantivy.SearchResult]:
         """By tantivy's language: words that must all be there, "a phrase", -without, a OR b, name:report. What is none of it, a
-        time of day or a lone bracket, is taken word by word."""
+        time of day or a lone bracket, is taken word by word; so is what this index cannot be asked, such as name:*."""
+
+        def found(text: str) -> tuple[tantivy.Query, tantivy.SearchResult]:
+            query = self._index.parse_query(text, ["text"], conjunction_by_default=True)
+            return query, searcher.search(query, limit, count=True)
+
         with suppress(ValueError):
-            return self._index.parse_query(text, ["text"], conjunction_by_default=True)
-        words = " ".join(f'"{word}"' for word in text.replace('"', " ").replace("\\", " ").split())
-        return self._index.parse_query(words, ["text"], conjunction_by_default=True)
+            return found(text)
+        return found(" ".join(f'"{word}"' for word in text.replace('"', " ").replace("\\", " ").split()))
 
     def _state(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):

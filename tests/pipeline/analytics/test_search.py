@@ -83,6 +83,8 @@ def names(lake: str, text: str) -> set[str]:
         ("12:30", {"english.pdf"}),
         ("dues (", {"english.pdf", "other.pdf"}),
         ("c++:", {"other.pdf"}),
+        ("name:*", set()),
+        ("dues text:*", set()),
         ("nowhere", set()),
         ("…", set()),
         ('"', set()),
