@@ -17,7 +17,7 @@ from pipeline.commands import run as working
 from pipeline.commands import submit as submitting
 from pipeline.commands import trial as trying
 from pipeline.commands import watch as watching
-from pipeline.commands.output import Process, flush_stdout
+from pipeline.commands.output import Process, flush_stdout, open_closed_streams
 from pipeline.reporting.endings import fail, fail_by_bug
 from schemas.errors import EXIT_OPERATOR, exit_code, sentence
 
@@ -72,6 +72,7 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main() -> NoReturn:
     """Run the command line and exit: 0 finished, 1 incomplete or no success, 2 operator mistake. Never a bare traceback."""
     Process.is_ours = True
+    open_closed_streams()
     try:
         try:
             app()

@@ -65,6 +65,18 @@ def printing_the_end() -> Iterator[None]:
         _forget_stdout()
 
 
+def open_closed_streams() -> None:
+    """Opens what the caller has closed of stdin, stdout and stderr on /dev/null. Python has None in the place of such a stream, and
+    the next file that is opened would get its descriptor, and with it what other programs print."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", encoding="utf-8"))
+
+
 def flush_stdout() -> None:
     """Flushes stdout and raises OSError if that fails. Python's own flush at exit would end with exit code 120 and no message."""
     try:

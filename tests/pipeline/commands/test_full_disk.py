@@ -88,3 +88,20 @@ def test_a_run_whose_log_meets_a_full_disk_is_finished():
     )
     assert done.returncode == 0, done.stderr
     assert "Finished" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_stream_that_the_caller_has_closed_gets_no_file_of_ours(tmp_path):
+    code = (
+        "import sys\n"
+        "from pipeline import cli, runner\n"
+        "from pipeline.reporting.summary import Summary\n"
+        "def run(*_, **__):\n"
+        "    file = open(sys.argv[-1], 'w')\n"
+        "    assert file.fileno() > 2\n"
+        "    return Summary(run_id='r', status='finished', output='out', num_documents=2, seconds=1.0)\n"
+        "runner.run = run\n"
+        "sys.argv = ['pagefold', 'run', 'in', sys.argv[1]]; cli.main()"
+    )
+    shell = ["sh", "-c", 'exec "$0" -c "$1" "$2" <&- >&- 2>&-', sys.executable, code, str(tmp_path / "out")]
+    assert subprocess.run(shell, timeout=240, check=False).returncode == 0
