@@ -78,6 +78,10 @@ def main() -> NoReturn:
             app()
         finally:
             flush_stdout()
+    except UnicodeEncodeError as error:
+        if error.encoding.startswith("utf"):
+            fail_by_bug(error)
+        fail(f"what is printed has signs that {error.encoding} lacks: set PYTHONIOENCODING=utf-8.", EXIT_OPERATOR)
     except Exception as error:  # noqa: BLE001 - shown in a sentence, and written to a log
         if (code := exit_code(error)) is None:
             fail_by_bug(error)

@@ -105,3 +105,16 @@ def test_a_stream_that_the_caller_has_closed_gets_no_file_of_ours(tmp_path):
     )
     shell = ["sh", "-c", 'exec "$0" -c "$1" "$2" <&- >&- 2>&-', sys.executable, code, str(tmp_path / "out")]
     assert subprocess.run(shell, timeout=240, check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_signs_that_stdout_lacks_are_a_sentence(tmp_path):
+    code = "import sys; from pipeline import cli; sys.argv[0] = 'pagefold'; cli.main()"
+    command = [sys.executable, "-c", code, "query", str(tmp_path), "SELECT chr(233) AS sign"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "pagefold: what is printed has signs that ascii lacks: set PYTHONIOENCODING=utf-8.\n",
+    )
