@@ -1,9 +1,11 @@
 """The output as DuckDB tables and views, in a folder or in S3, also while it is still empty."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from difflib import get_close_matches
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +17,7 @@ from schemas.errors import OperatorError
 from schemas.tables import COLUMNS
 
 VIEWS = tuple(view_texts())
+Result = TypeVar("Result")
 _BATCH_ROWS = 10_000
 _NO_TABLE = re.compile(r"^Catalog Error: Table with name (\w+) does not exist")
 
@@ -42,15 +45,15 @@ def run_query(output: str, sql: str, parameters: Mapping[str, str] | None = None
 class QueryRows:
     """A result as it comes, batch by batch; none of it is kept. Iterating raises OperatorError with DuckDB's own words."""
 
-    def __init__(self, reader: pa.RecordBatchReader) -> None:
-        self._reader = reader
+    def __init__(self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader) -> None:
+        self._connection, self._reader = connection, reader
         self.schema: pa.Schema = reader.schema
         self.num_rows = 0
         """Of those that came so far."""
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         with _in_duckdbs_words():
-            for batch in self._reader:
+            while (batch := _interruptibly(self._connection, lambda: next(self._reader, None))) is not None:
                 self.num_rows += batch.num_rows
                 yield batch
 
@@ -60,9 +63,26 @@ def rows_of(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping
 
     Values are texts, which DuckDB takes for a number or a date where one is compared with it. Raises OperatorError.
     """
-    with _in_duckdbs_words():
+
+    def reader() -> pa.RecordBatchReader:
         result = connection.sql(sql, params=dict(parameters)) if parameters else connection.sql(sql)
-        return QueryRows(pa.table({}).to_reader() if result is None else result.to_arrow_reader(_BATCH_ROWS))
+        return pa.table({}).to_reader() if result is None else result.to_arrow_reader(_BATCH_ROWS)
+
+    with _in_duckdbs_words():
+        return QueryRows(connection, _interruptibly(connection, reader))
+
+
+def _interruptibly(connection: duckdb.DuckDBPyConnection, step: Callable[[], Result]) -> Result:
+    """Gives `step()`, which is done in another thread, because Ctrl-C does not reach a thread that waits for DuckDB."""
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(step)
+        try:
+            return answer.result()
+        except KeyboardInterrupt:
+            while not answer.done():  # a query that has not begun yet ignores it
+                connection.interrupt()
+                wait([answer], timeout=0.1)
+            raise
 
 
 @contextmanager

@@ -1,6 +1,10 @@
 """Tables and views of an output folder or bucket, also of an empty one and of one written by an older version."""
 
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import closing
+from threading import Timer
 
 import boto3
 import pyarrow as pa
@@ -8,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
+from pipeline.analytics.duckdb_tables import VIEWS, connect, rows_of, run_query
 from pipeline.analytics.lake_files import nullable_schema
 from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
@@ -39,6 +43,16 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     boto3.client("s3").create_bucket(Bucket="lake")
     yield "s3://lake"
     server.stop()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_query(tmp_path):
+    endless = "SELECT COUNT(*) FROM range(1000000000) AS a, range(1000000000) AS b WHERE a.range % 7 = b.range % 11"
+    ctrl_c = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    with closing(connect(str(tmp_path), "")) as connection:
+        ctrl_c.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(rows_of(connection, endless))
 
 
 @pytest.mark.slow
