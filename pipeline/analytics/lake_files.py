@@ -32,6 +32,7 @@ DUCKDB_TYPES: dict[pa.DataType, str] = {
     pa.list_(pa.string()): "VARCHAR[]",
     IMAGE: "STRUCT(bytes BLOB, path VARCHAR)",
 }
+_DAY_OF_FILE = "CAST(REGEXP_EXTRACT(filename, '/ingest_date=([^/]*)/[^/]*$', 1) AS DATE)"
 
 
 class LakeFiles:
@@ -90,9 +91,13 @@ class LakeFiles:
         return ", ".join(_quoted(str(Path(self._root, table, name).absolute())) for name in names)
 
     def _local_view(self, connection: duckdb.DuckDBPyConnection, view: str, table: str, names: Sequence[str]) -> str:
-        reader = (
-            f"read_parquet([{self._quoted_paths(table, names)}], union_by_name = true, hive_partitioning = {table in PARTITIONED})"
-        )
+        paths = self._quoted_paths(table, names)
+        # Of a lake in a folder such as `name=x`, DuckDB would take x for the value of every row.
+        has_days = table in PARTITIONED
+        is_hive = has_days and "=" not in str(Path(self._root).absolute())
+        reader = f"read_parquet([{paths}], union_by_name = true, filename = {not is_hive}, hive_partitioning = {is_hive})"
+        if has_days and not is_hive:
+            reader = f"(SELECT *, {_DAY_OF_FILE} AS ingest_date FROM {reader})"
         there = {name: type_ for name, type_, *_ in connection.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()}
         columns = [_column(field.name, DUCKDB_TYPES[field.type], there.get(field.name)) for field in nullable_schema(table)]
         return f"CREATE VIEW {view} AS SELECT {', '.join(columns)} FROM {reader}"

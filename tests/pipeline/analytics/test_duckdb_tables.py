@@ -46,6 +46,13 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.mark.slow
+def test_a_folder_that_is_named_like_a_partition_gives_no_column_its_value(tmp_path):
+    lake = write_lake(tmp_path / "uri=x" / "ingest_date=2020-01-01", ROWS)
+    sql = "SELECT uri, ingest_date::varchar AS day FROM current_documents WHERE ingest_date = '2026-01-02'"
+    assert run_query(str(lake), sql).to_pylist() == [{"uri": "a.pdf", "day": "2026-01-02"}]
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_a_query(tmp_path):
     endless = "SELECT COUNT(*) FROM range(1000000000) AS a, range(1000000000) AS b WHERE a.range % 7 = b.range % 11"
     ctrl_c = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
