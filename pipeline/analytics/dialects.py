@@ -5,6 +5,7 @@ Views are those of `views.sql`, which has no dialect.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
@@ -124,7 +125,8 @@ def _duckdb_view(table: str, root: str, has_files: bool) -> str:
     view = f"CREATE OR REPLACE VIEW {table} AS\nSELECT {empty}\nWHERE false"
     if not has_files:
         return view
-    pattern, hive = (f"{root}/{table}/*/*.parquet", "true") if table in PARTITIONED else (f"{root}/{table}/*.parquet", "false")
+    place = re.sub(r"([*?[])", r"[\1]", root)  # signs of a pattern, which stand for themselves here
+    pattern, hive = (f"{place}/{table}/*/*.parquet", "true") if table in PARTITIONED else (f"{place}/{table}/*.parquet", "false")
     return f"{view}\nUNION ALL BY NAME\nSELECT * FROM read_parquet('{pattern}', union_by_name = true, hive_partitioning = {hive})"
 
 

@@ -104,6 +104,12 @@ def test_the_command_prints_a_script_that_duckdb_runs(lake):
     assert rows_of(connection, "SELECT COUNT(*) AS n FROM current_documents") == [{"n": 2}]
 
 
+@pytest.mark.slow
+def test_the_folder_of_a_script_is_no_pattern(tmp_path):
+    lake = write_lake(tmp_path / "out [8] *?", {"runs": [row("runs", run_id="r1", status="finished")]})
+    assert rows_of(script_in_duckdb(lake), "SELECT run_id FROM runs") == [{"run_id": "r1"}]
+
+
 class ListedFiles(LocalFileSystem):
     """Local files that note in which order tables are listed."""
 
