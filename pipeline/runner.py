@@ -46,6 +46,7 @@ from schemas.plan import CommittedCounts, Plan, Recipe
 from schemas.planned import Shards
 from schemas.records import RunStatus
 from schemas.settings import Redo, Settings
+from workers.sources.listing import storable
 
 if TYPE_CHECKING:
     from pipeline.ways.here import Worker
@@ -266,7 +267,7 @@ class _Run:
             self._with_places(todo),
             self.recipes,
             self.settings.plan,
-            input=self.input,
+            input=storable(self.input),
             epoch=lease.epoch,
             page_range=self.settings.input.pages if self.input else None,
             max_pages=self.settings.render.max_pages,
@@ -326,7 +327,7 @@ class _Run:
             status=status,
             started_at=self.started_at,
             ended_at=None if status == "running" else datetime.now(UTC),
-            input=self.input,
+            input=storable(self.input),
             output=self.output,
             **engine_columns(self.engines),
             host=socket.gethostname(),

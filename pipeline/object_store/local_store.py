@@ -29,6 +29,8 @@ class LocalStore:
         self._unsafe = unsafe_single_writer
         if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise StoreError(f"The output {root} is a file, not a folder.")
+        if any("\ud800" <= char <= "\udfff" for char in self.root):
+            raise StoreError(f"The output {root} has a name that is not UTF-8, which DuckDB does not open: name another folder.")
 
     def limited(self, *, timeout_s: float, max_tries: int) -> "LocalStore":
         return self

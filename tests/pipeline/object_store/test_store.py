@@ -279,6 +279,11 @@ def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
         open_store(str(tmp_path / "out"))
 
 
+def test_an_output_whose_name_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="has a name that is not UTF-8"):
+        open_store(f"{tmp_path}/\udce9")
+
+
 def test_a_folder_in_the_way_of_a_name_is_a_store_error(folder: LocalStore) -> None:
     folder.create("a", b"1")
     with pytest.raises(StoreError):

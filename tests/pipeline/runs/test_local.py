@@ -20,8 +20,9 @@ from schemas.errors import EngineDies, OperatorError
 from schemas.receipt import Receipt
 from schemas.settings import Settings
 from tests.pipeline.made_input import hang_once, make_pdf
-from tests.pipeline.tables import doubled_keys
+from tests.pipeline.tables import doubled_keys, read_rows
 from tests.waiting import wait_until
+from workers.sources.listing import local_path
 
 
 def settings(**changes: Any) -> Settings:
@@ -80,6 +81,20 @@ def test_a_run_that_goes_on_with_a_plan_and_then_makes_another_has_a_process_for
 
     assert (summary.status, len(summary.plan_ids), summary.num_documents) == ("finished", 2, 2)
     assert doubled_keys(out) == []
+
+
+@pytest.mark.slow
+def test_an_input_whose_name_is_no_utf_8_is_read_and_noted(tmp_path: Path) -> None:
+    drop, out = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")), tmp_path / "out"
+    drop.mkdir()
+    make_pdf(drop / "a.pdf", 1)
+
+    assert run(str(drop), str(out), settings()).status == "finished"
+
+    ((input, uri),) = [
+        (ended["input"], source["uri"]) for ended in read_rows(out, "runs") for source in read_rows(out, "documents")
+    ]
+    assert (local_path(input), local_path(uri)) == (str(drop), str(drop / "a.pdf"))
 
 
 @pytest.mark.parametrize("num_bytes", [0, 2, 10], ids=["between", "in a head", "in a body"])
