@@ -94,8 +94,8 @@ def _in_duckdbs_words() -> Iterator[None]:
 
 
 def _said(words: str) -> str:
-    """DuckDB's words without the line that points below another one. DuckDB has only those tables that the SQL names, so what is
-    close to a name that is none of them is not for it to say."""
+    """DuckDB's words without the line that points below another one. Its guesses for a misspelt table are replaced by ours, because
+    it has only the tables that the SQL names."""
     if found := _NO_TABLE.match(words):
         known = [*COLUMNS, *VIEWS]
         close = get_close_matches(found[1].lower(), known, n=1)

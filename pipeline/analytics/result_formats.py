@@ -87,7 +87,7 @@ def write_file(rows: Rows, path: Path, kind: Format) -> int:
 
 
 def write_rows(rows: Rows, stream: IO[Any], kind: Format) -> int:
-    """All rows in that format, whatever is their number; the number of rows. Control characters command no terminal."""
+    """Writes all rows in that format, however many, and gives their number. On a terminal, control characters are replaced."""
     if kind is Format.parquet:
         return _write_parquet(rows, stream)
     if kind in (Format.table, Format.line):

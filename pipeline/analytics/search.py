@@ -73,7 +73,8 @@ def search(output: str, text: str, *, limit: int, on_progress: OnProgress) -> Fo
 
 
 def _refreshed(index: SearchIndex, connection: duckdb.DuckDBPyConnection, fingerprint: str, on_progress: OnProgress) -> Refreshed:
-    """A search beside one that is at the index takes it as it stands, where it was ever made. Raises IndexBusy."""
+    """Brings the index up to date. While another search does that, the index is taken as it stands. Raises IndexBusy if it was
+    never made."""
     if index.is_current(fingerprint):
         return Refreshed(0, 0)
     try:

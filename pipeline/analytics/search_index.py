@@ -96,7 +96,7 @@ class SearchIndex:
         return bool(self._state())
 
     def is_current(self, fingerprint: str) -> bool:
-        """Was it last brought up to date for a lake of that fingerprint?"""
+        """True if it was last brought up to date for a lake of that fingerprint."""
         return self._state().get("fingerprint") == fingerprint
 
     def refresh(

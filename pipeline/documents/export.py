@@ -34,9 +34,9 @@ from schemas.settings import Settings
 STATE = "pagefold-export.json"
 """In the folder that is exported to: what was written of which document."""
 _STATE_S = 5.0
-"""How often it is written: what a killed export had not noted is written again."""
+"""Seconds between two writes of it. A document that a killed export had not noted there is written again."""
 _DOUBTFUL: dict[str, Any] = {"uri": "", "signature": "", "files": []}
-"""Of a folder that is being written or removed: it is taken for no version."""
+"""Stands for a folder that is being written or removed. It has the signature of no document, so the folder is written again."""
 _OURS = re.compile(
     r"document\.(?:md|json|html|docling\.json)|(?:tables|charts|figures)/page-\d+-(?:table|chart|figure)-\d+\.(?:csv|png)"
 )

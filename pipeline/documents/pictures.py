@@ -56,7 +56,7 @@ class DocumentPictures:
 
     @property
     def why_not_drawn(self) -> PageError | None:
-        """Why the source no longer shows what was read, where a picture was wanted of it. What the lake keeps is there still."""
+        """Why no picture could be drawn again from the source; None if it could, or if the lake keeps all that were wanted."""
         return self._source if isinstance(self._source, PageError) else None
 
     def page(self, page_index: int) -> Image.Image:
