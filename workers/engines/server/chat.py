@@ -28,6 +28,13 @@ _UNAVAILABLE_WORDS = (
 _MOST = 2**53
 """Larger figures in a reply are ignored."""
 
+_CUT = frozenset({"length", "model_length", "max_tokens", "max_output_tokens"})
+"""Finish reasons of an answer that hit a limit: OpenAI's, Mistral's for the model's context, and those that gateways pass on from
+Anthropic and Google."""
+_BROKEN_OFF = dict.fromkeys(("error", "abort", "tool_calls", "function_call"), FailureKind.engine_error)
+_BROKEN_OFF["insufficient_system_resource"] = FailureKind.engine_unavailable
+"""Those of an answer that is none. The last is DeepSeek's."""
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -110,7 +117,7 @@ def read_reply(reply: Any) -> Completion:
         choice = reply["choices"][0]
         message = choice["message"]
         text = _text(message.get("content"))
-        finish_reason = choice.get("finish_reason")
+        finish_reason = str(choice.get("finish_reason")).lower()
     except (TypeError, KeyError, IndexError, AttributeError):
         return failed_reply(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
     usage = reply.get("usage") if isinstance(reply.get("usage"), dict) else {}
@@ -118,9 +125,9 @@ def read_reply(reply: Any) -> Completion:
     if finish_reason == "content_filter" or (message.get("refusal") and not text):
         said = str(message.get("refusal") or "the content filter stopped the answer")
         return replace(failed_reply(FailureKind.refused, said, text), num_prompt_tokens=num_prompt, num_output_tokens=num_output)
-    if finish_reason in ("error", "abort", "tool_calls", "function_call"):
-        return failed_reply(FailureKind.engine_error, f"the answer ended with finish_reason {finish_reason}", text)
-    stop_reason: StopReason = "length" if finish_reason == "length" else "stop"
+    if finish_reason in _BROKEN_OFF:
+        return failed_reply(_BROKEN_OFF[finish_reason], f"the answer ended with finish_reason {finish_reason}", text)
+    stop_reason: StopReason = "length" if finish_reason in _CUT else "stop"
     if not text and _error_of(reply) is not reply:
         return failed_reply(FailureKind.engine_error, f"the reply holds no answer: {str(_error_of(reply))[:300]}")
     mean, least = _logprobs(choice.get("logprobs"))

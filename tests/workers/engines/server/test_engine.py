@@ -143,6 +143,22 @@ async def test_an_answer_at_its_length_limit_says_so(fake: FakeOpenAI) -> None:
     assert (completion.stop_reason, completion.failure) == ("length", None)
 
 
+@pytest.mark.parametrize("finish_reason", ["length", "model_length", "max_tokens", "MAX_TOKENS"])
+def test_a_limit_is_one_under_any_name(finish_reason: str) -> None:
+    reply = {"choices": [{"message": {"content": "cut he"}, "finish_reason": finish_reason}]}
+
+    assert read_reply(reply) == Completion(text="cut he", stop_reason="length")
+
+
+def test_a_server_that_ran_out_of_resources_may_answer_later() -> None:
+    reply = {"choices": [{"message": {"content": "cut he"}, "finish_reason": "insufficient_system_resource"}]}
+
+    failure = read_reply(reply).failure
+
+    assert failure is not None
+    assert (failure.kind, failure.raw_text) == ("engine_unavailable", "cut he")
+
+
 def test_odd_figures_count_as_not_given() -> None:
     logprobs = {"content": [{"token": "a", "logprob": float("-inf")}, {"token": "b"}, None, {"token": "c", "logprob": "x"}]}
     choice = {"message": {"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "logprobs": logprobs}
