@@ -195,8 +195,9 @@ class ServerEngine:
         except httpx.TransportError as error:
             raise _Passing(FailureKind.engine_unavailable, self._scrubbed(_named(error))) from error
         reply = _judged(reply)
-        if (reply.status in _RETRIED and not is_quota(reply.body)) or reply.status >= 500:
-            retry_after_s = _retry_after_s(reply.headers.get("Retry-After"))
+        retry_after_s = _retry_after_s(reply.headers.get("Retry-After"))
+        is_over = retry_after_s is None and is_quota(reply.body)  # who names a pause has a rate in mind, whatever else it says
+        if (reply.status in _RETRIED and not is_over) or reply.status >= 500:
             self.num_pushbacks += reply.status in (429, 503)
             if retry_after_s is None and (said := delay_in(reply.body)) is not None:
                 retry_after_s = min(said, RETRY_AFTER_MAX_S)

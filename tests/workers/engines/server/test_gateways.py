@@ -11,6 +11,8 @@ from workers.engines.server.gateways import delay_in, is_quota
         ({"error": {"message": "Rate limit reached. Please try again in 20s.", "code": "rate_limit_exceeded"}}, 20),
         ({"error": {"message": "Please try again in 350ms."}}, 0.35),
         ({"error": {"message": "retry after 2 minutes"}}, 120),
+        ({"error": {"message": "Rate limit reached. Please try again in 1m12.5s. Visit our site."}}, 72.5),
+        ({"error": {"message": "Please try again in 2h3m"}}, 7380),
         ({"error": {"details": [{"@type": "RetryInfo", "retryDelay": "31.5s"}]}}, 31.5),
         ({"error": {"metadata": {"retry_after": 7}}}, 7),
         ({"error": {"metadata": {"retry_after_seconds": 7.5}}}, 7.5),
@@ -31,6 +33,7 @@ def test_how_long_to_wait(body, seconds):
         ({"error": {"message": "Your credit balance is too low"}}, True),
         ({"error": {"message": "Quota exceeded for requests per minute", "details": [{"retryDelay": "12s"}]}}, False),
         ({"error": {"message": "Rate limit reached"}}, False),
+        ({"error": {"message": "Limit 500000. Please try again in 11m25.2s. Need more? See /settings/billing"}}, False),
     ],
 )
 def test_a_quota_is_no_rate(body, expected):

@@ -209,6 +209,15 @@ async def test_a_quota_that_is_used_up_is_asked_once(fake: FakeOpenAI) -> None:
     assert "quota is used up" in completion.failure.message
 
 
+async def test_who_names_a_pause_means_a_rate_whatever_else_is_said(fake: FakeOpenAI) -> None:
+    upgrade = {"error": {"code": "rate_limit_exceeded", "message": "Too fast. To raise the limit see /settings/billing."}}
+    fake.replies.append(Reply(status=429, headers={"Retry-After": "0"}, body=upgrade))
+
+    completion = await read(fake)
+
+    assert (completion.failure, completion.num_tries) == (None, 2)
+
+
 async def test_a_delay_in_the_body_is_waited_for(fake: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr(server_module._Pause, "extend", lambda self, seconds: waited.append(seconds))
