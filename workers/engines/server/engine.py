@@ -99,9 +99,9 @@ class ServerEngine:
                 f"{self._host} refuses the key in {self._settings.server.api_key_env} ({reply.status})"
                 f"{'' if self._key else ': the variable is not set'}."
             )
-        if reply.status >= 400 or reply.trouble:
-            what = reply.trouble or f"it answers {reply.status}"
-            _log.warning("%s was asked for its models: %s; going on", self._host, what)
+        if reply.status != 200 or reply.trouble:
+            what = reply.trouble or f"it answers {reply.status}{_redirected(reply)}"
+            _log.warning("%s was asked for its models: %s; going on", self._host, self._scrubbed(what))
             return
         served = _served(reply)
         if served and self._model not in served:
@@ -213,6 +213,8 @@ class ServerEngine:
             return failed_reply(FailureKind.engine_error, f"the endpoint refuses the key in {variable}: {self._said(reply)}")
         if reply.status in (402, 429):  # a 429 that waiting does not help
             return failed_reply(FailureKind.throttled, f"the endpoint's quota is used up: {self._said(reply)}")
+        if redirected := _redirected(reply):
+            return failed_reply(FailureKind.engine_error, self._scrubbed(f"HTTP {reply.status}{redirected}"))
         if reply.status != 200:
             return failed_reply(FailureKind.engine_error, self._said(reply))
         if reply.trouble:
@@ -317,6 +319,14 @@ def _judged(reply: Reply) -> Reply:
     """The reply with the status that its error names. Gateways answer 200 and put the real server's status into the error."""
     inside = status_inside(reply.body) if reply.status == 200 and not reply.trouble else None
     return reply if inside is None else replace(reply, status=inside, where="an error inside HTTP 200:")
+
+
+def _redirected(reply: Reply) -> str:
+    """Where a redirect leads, as a clause for the operator; "" for any other reply. Redirects are not followed, because they may
+    lead the key and the pages to another host."""
+    if not 300 <= reply.status < 400:
+        return ""
+    return f", a redirect to {reply.headers.get('Location', 'nowhere')}: engine.server.base_url has to name the endpoint itself"
 
 
 def _served(reply: Reply) -> list[str]:

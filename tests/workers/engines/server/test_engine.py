@@ -85,6 +85,11 @@ async def test_a_later_ask_carries_its_penalty_and_temperature(fake: FakeOpenAI)
         (Reply(status=403, body=error("no")), "engine_error", "OPENAI_API_KEY"),
         (Reply(status=404, body={"detail": "Not Found"}), "engine_error", "HTTP 404: Not Found"),
         (Reply(status=302, body={}, headers={"Location": "http://elsewhere.invalid/"}), "engine_error", "HTTP 302"),
+        (
+            Reply(status=308, body={}, headers={"Location": "https://a.invalid/v1?key=k1"}),
+            "engine_error",
+            "https://a.invalid/v1?key=***",
+        ),
     ],
 )
 @pytest.mark.slow
