@@ -80,7 +80,10 @@ async def ask(
     while asked is not None:
         tries.append(judged := await asyncio.to_thread(_judge_contained, asked, await read(asked)))
         num_loops += judged.trouble == "loop"
-        asked = _again(request, judged, len(tries), num_loops, settings, takes_prefix) if len(tries) < settings.max_asks else None
+        if len(tries) == settings.max_asks:
+            break
+        first = replace(request, ask=len(tries), max_output_tokens=asked.max_output_tokens)
+        asked = _again(first, asked, judged, num_loops, settings, takes_prefix)
         asked = replace(asked, draft=judged.completion.text) if asked is not None else None
     best = max(reversed(tries), key=lambda one: one.rank)
     return Outcome(
@@ -165,18 +168,21 @@ def _failure(kind: FailureKind, message: str, completion: Completion) -> Failure
 
 
 def _again(
-    request: Request, last: _Try, num_asks: int, num_loops: int, settings: ReadSettings, takes_prefix: bool
+    first: Request, asked: Request, last: _Try, num_loops: int, settings: ReadSettings, takes_prefix: bool
 ) -> Request | None:
-    """The next request; None if the question is answered, or asking again would change nothing."""
+    """The next request; None if the question is answered, or asking again would change nothing.
+
+    `first`: the first request, with the number of the next ask and the length limit of the last, which never falls again. `asked`:
+    the last request.
+    """
     if last.trouble == "none":
         return None
     if last.trouble == "truncated":  # the limit from the text layer may have been too low; the setting is the upper limit
-        if request.max_output_tokens >= settings.max_output_tokens or num_asks > 1:
-            return None
-        return replace(request, ask=num_asks, max_output_tokens=settings.max_output_tokens)
+        is_longest = asked.max_output_tokens >= settings.max_output_tokens
+        return None if is_longest else replace(asked, ask=first.ask, max_output_tokens=settings.max_output_tokens)
     if last.trouble == "bad":
-        return replace(request, ask=num_asks, temperature=request.temperature + HOTTER[min(num_asks, len(HOTTER)) - 1])
-    return _after_loop(replace(request, ask=num_asks), last.before_loop, num_loops, takes_prefix)
+        return replace(first, temperature=first.temperature + HOTTER[min(first.ask, len(HOTTER)) - 1])
+    return _after_loop(first, last.before_loop, num_loops, takes_prefix)
 
 
 def _after_loop(request: Request, before_loop: str, num_loops: int, takes_prefix: bool) -> Request:

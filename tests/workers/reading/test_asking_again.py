@@ -90,6 +90,20 @@ async def test_the_length_limit_follows_a_trusted_text_layer_and_is_lifted_when_
     assert (records.pages[0].status, records.failures) == ("ok", [])
 
 
+@pytest.mark.parametrize(
+    ("answers", "limits"),
+    [([LOOPING, TRUNCATED, OCR], [572, 572, 8192]), ([TRUNCATED, LOOPING, OCR], [572, 8192, 8192])],
+)
+async def test_a_limit_that_was_too_short_is_lifted_whenever_that_shows_and_stays_so(answers: list[Any], limits: list[int]) -> None:
+    engine = TellingEngine(ocr=answers)
+
+    records = await read(engine, rendered(page(text_layer=layer(*["letters"] * 12))))
+
+    assert [request.max_output_tokens for request in engine.requests] == limits
+    assert [request.ask for request in engine.requests] == [0, 1, 2]
+    assert records.pages[0].status == "ok"
+
+
 async def test_an_untrusted_text_layer_sets_no_limit() -> None:
     engine = TellingEngine()
     hidden = layer(*["letters"] * 12).model_copy(update={"num_hidden": 84})
