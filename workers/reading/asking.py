@@ -39,6 +39,8 @@ class Outcome:
     num_output_tokens: int | None
     engine_s: float
     """Seconds at the engine, summed over asks."""
+    prompt: str = ""
+    """The question's text."""
 
     @classmethod
     def of_failure(cls, failure: Failure) -> "Outcome":
@@ -94,6 +96,7 @@ async def ask(
         num_prompt_tokens=_sum([one.completion.num_prompt_tokens for one in tries]),
         num_output_tokens=_sum([one.completion.num_output_tokens for one in tries]),
         engine_s=sum(one.completion.engine_s or 0.0 for one in tries),
+        prompt=request.prompt.text,
     )
 
 

@@ -1,11 +1,11 @@
 """Makes the rows of one chunk from answers: their content, their place, and how they were asked for."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import groupby
-from typing import Any, get_args
+from typing import Any
 
-from schemas.answers import OcrAnswer
 from schemas.failure import KINDS, Failure, Task, storable_text
 from schemas.page import Box, Chunk, PageImage, Region, RenderedPage
 from schemas.plan import Recipe
@@ -21,17 +21,17 @@ from schemas.records import (
     Reading,
     WordRecord,
 )
-from schemas.settings import Transport
 from workers.charts.agreement import Agreement
 from workers.charts.content import ChartContent
 from workers.reading.asking import Outcome
 from workers.reading.pictures import Picture
-from workers.reading.prompts import prompt_for
 from workers.reading.words import kept_words
 from workers.text.content import OcrContent
 
 PROMPT_ECHO_CHARS = 60
 """Length from which a line of the prompt that appears in an answer comes from the prompt and not from the page."""
+_QUOTES_AND_ENDS = re.compile(r'["\n]')
+"""What cuts a prompt: JSON writes both otherwise."""
 
 
 class ChunkRows:
@@ -271,10 +271,8 @@ def _echoes_prompt(outcome: Outcome) -> bool:
     """True if the answer repeats a line of the prompt: such a model may not have read the page."""
     if outcome.completion.text_origin != "model" or outcome.parsed is None:
         return False
-    task: Task = "ocr" if isinstance(outcome.parsed.answer, OcrAnswer) else "chart"
-    asked = "\n".join(prompt_for(task, transport).text for transport in get_args(Transport))
-    lines = [line for line in asked.splitlines() if len(line) >= PROMPT_ECHO_CHARS and '"' not in line]
-    return any(line in outcome.completion.text for line in lines)
+    parts = map(str.strip, _QUOTES_AND_ENDS.split(outcome.prompt))
+    return any(len(part) >= PROMPT_ECHO_CHARS and part in outcome.completion.text for part in parts)
 
 
 def _reading(recipe: Recipe) -> Reading:

@@ -18,6 +18,7 @@ from tests.workers.made_pages import (
 )
 from tests.workers.reading.made_answers import LOOPING, TRUNCATED
 from workers.engines.engine import Completion
+from workers.engines.profiles.profile import shipped
 from workers.reading.prompts import prompt_for
 
 
@@ -163,6 +164,16 @@ async def test_a_repeated_prompt_is_flagged() -> None:
     echo = json.dumps({"languages": [], "blocks": [{"paragraph": prompt_for("ocr").text.splitlines()[-1]}]})
 
     records = await read(TellingEngine(ocr=[echo]), rendered(page()))
+
+    assert "prompt_echo" in records.pages[0].flags
+
+
+async def test_a_repeated_prompt_of_a_profile_is_flagged() -> None:
+    profile = shipped()["ovisocr2"]
+    assert profile.ocr is not None
+    echo = "# Fees\n\n" + profile.ocr.prompt.partition('"')[0]
+
+    records = await read(TellingEngine(ocr=[echo]), rendered(page(), tasks=["ocr"]), tasks=["ocr"], profile=profile)
 
     assert "prompt_echo" in records.pages[0].flags
 
