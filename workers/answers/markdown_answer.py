@@ -16,7 +16,7 @@ from markdown_it.token import Token
 from schemas.answers import OcrAnswer
 from schemas.failure import FailureKind, PageError
 from workers.answers.boxes import Boxes
-from workers.answers.parse import MAX_CHARS, Parsed
+from workers.answers.parse import MAX_CHARS, Parsed, without_thinking
 from workers.answers.reshape import clean_text
 from workers.text.languages import languages_of
 from workers.text.tables import rows_of_table_text
@@ -60,10 +60,9 @@ def parse_markdown(text: str, *, is_complete: bool, boxes: Boxes | None = None) 
     """
     if len(text) > MAX_CHARS:
         raise PageError(FailureKind.bad_answer, f"the answer has {len(text)} characters")
-    thought, end, after = text.partition("</think>")
-    if not end and text.lstrip().startswith("<think>"):
+    if text.lstrip().startswith("<think>") and "</think>" not in text:
         raise PageError(FailureKind.bad_answer, "the answer ends before its thoughts do")
-    source, was_wrapped = _unwrapped(_TOO_DEEP.sub("> ", clean_text(after if end else thought)))
+    source, was_wrapped = _unwrapped(_TOO_DEEP.sub("> ", clean_text(without_thinking(text))))
     blocks = list(markdown_blocks(source, boxes))
     flags = {"markdown_wrapped"} if was_wrapped else set()
     if not is_complete:

@@ -18,6 +18,7 @@ MAX_STARTS = 8
 
 _START = re.compile(r"""[{\[](?=\s*["'{\[}\]])|\{(?=\s*\Z)""")
 _BRACKET = re.compile(r"[{}\[\]]")
+_ANSWER_BEGUN = re.compile(rf"\s*(?:```\w*\s*)?(?:{_START.pattern})")
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,17 @@ def parse_answer(task: Task, text: str, *, is_complete: bool) -> Parsed:
 
 
 def without_thinking(text: str) -> str:
-    """The text after `</think>`; empty if thinking was begun and not ended. An answer that only mentions the tag stays whole."""
-    is_thinking = text.lstrip().startswith("<think>")
+    """The text after `</think>`; empty if thinking was begun and not ended. An answer that only mentions the tag stays whole.
+
+    A server whose template opens the thought leaves out `<think>`. Its `</think>` ends or begins a line, or JSON follows it.
+    """
     before, end, after = text.partition("</think>")
-    if end and (is_thinking or ("{" in after and not _START.match(before.lstrip()))):
+    if text.lstrip().startswith("<think>"):
         return after
-    return "" if is_thinking else text
+    is_at_edge = "\n" in (before.rstrip(" \t\r")[-1:] or "\n", after.lstrip(" \t\r")[:1] or "\n")
+    is_end = bool(end) and (is_at_edge or _START.match(after.lstrip()))
+    is_mention = "<think>" in before or _ANSWER_BEGUN.match(before)
+    return after if is_end and not is_mention else text
 
 
 def _find(task: Task, body: str) -> tuple[Loaded, int]:

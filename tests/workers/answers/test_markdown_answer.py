@@ -82,8 +82,14 @@ def test_an_answer_cut_short_is_kept_as_far_as_it_goes_and_says_so():
 
 def test_thoughts_are_no_part_of_the_page_and_thoughts_alone_are_no_answer():
     assert blocks("<think>\n# hm\n</think>\n\ntext") == [{"paragraph": "text"}]
+    assert blocks("hm\n</think>\n\ntext") == [{"paragraph": "text"}]  # its template has opened the thought
     with pytest.raises(PageError, match="before its thoughts do"):
         parse_markdown("<think>\n# hm", is_complete=False)
+
+
+@pytest.mark.parametrize("text", ["Thoughts stand between <think> and </think>", "Up to a `</think>` it counts as thought."])
+def test_a_page_about_thoughts_is_kept(text):
+    assert blocks(f"Before\n\n{text}\n\nAfter") == [{"paragraph": part} for part in ("Before", text, "After")]
 
 
 def test_the_language_is_what_the_script_alone_tells():

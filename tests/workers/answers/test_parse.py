@@ -77,6 +77,14 @@ def test_a_text_about_thinking_is_no_thinking():
     assert parsed.repairs == ()
 
 
+@pytest.mark.parametrize("opening", ["", "<think> and "])
+def test_a_text_about_thinking_is_none_in_a_fence_either(opening):
+    parsed = ocr(f'```json\n{{"blocks":[{{"paragraph":"Tags: {opening}</think>"}},{{"title":"T"}},{{"paragraph":"p"}}]}}\n```')
+
+    assert parsed.answer.blocks == [Paragraph(paragraph=f"Tags: {opening}</think>"), *BLOCKS]
+    assert parsed.repairs == ("json_wrapped",)
+
+
 @pytest.mark.parametrize(
     "text",
     [
