@@ -19,7 +19,7 @@ from workers.answers.boxes import Boxes
 from workers.answers.parse import MAX_CHARS, Parsed, without_thinking
 from workers.answers.reshape import clean_text
 from workers.text.languages import languages_of
-from workers.text.tables import rows_of_table_text
+from workers.text.tables import captions_of_table_text, rows_of_table_text
 
 MAX_FORMULA_LINES = 80
 """A longer display formula counts as never closed, and its `$$` as text."""
@@ -165,6 +165,8 @@ def _blocks_of(part: _Part, boxes: Boxes | None) -> Iterator[JsonBlock]:
         yield {"formula": part.text.strip()}
     elif part.kind == "table":
         rows = rows_of_table_text(part.text)
+        if rows:
+            yield from ({"caption": caption} for caption in captions_of_table_text(part.text))
         yield {"table": rows} if rows else {"paragraph": part.text.strip()}
     elif part.text.strip():
         yield from _blocks(part.text, boxes)

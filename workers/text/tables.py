@@ -14,6 +14,8 @@ MAX_SPANNED = 5_000
 """Places of one HTML table that spans may fill; later spans count as 1 (a table of 2,000 wide spans would be 16 million places)."""
 
 _SEPARATOR = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*")
+_CAPTION = re.compile(r"<caption\b[^<>]{0,500}>(.{0,5000}?)</caption>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^<>]{0,500}>")
 
 
 class Cell(NamedTuple):
@@ -118,6 +120,12 @@ def rows_of_table_text(text: str) -> Rows | None:
     ]
 
 
+def captions_of_table_text(text: str) -> list[str]:
+    """What an HTML table says in `<caption>`, which is in none of its cells."""
+    found = (html.unescape(_TAG.sub("", caption)).strip() for caption in _CAPTION.findall(text))
+    return [caption for caption in found if caption]
+
+
 class _HtmlRows(HTMLParser):
     """`<tr>`, `<td>` and `<th>` with their spans as rows of None and "^"."""
 
@@ -135,8 +143,9 @@ class _HtmlRows(HTMLParser):
             self._end_cell()
             self.rows.append([])
             self._fill()
-        elif tag in ("td", "th") and self.rows:
+        elif tag in ("td", "th"):
             self._end_cell()
+            self.rows = self.rows or [[]]  # as a browser opens the row that is missing
             given = dict(attrs)
             self._span = _span(given.get("rowspan")), _span(given.get("colspan"))
             self._text = []

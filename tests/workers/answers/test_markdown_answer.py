@@ -38,6 +38,10 @@ def blocks(text, *, is_complete=True):
             "Before <table><tr><td colspan=2>x</td></tr>\n\n<tr><td>1</td><td>2</td></tr></table> after",
             [{"paragraph": "Before"}, {"table": [["x", None], ["1", "2"]]}, {"paragraph": "after"}],
         ),
+        (
+            "<table>\n<caption><b>Table 1</b>: A &amp; B</caption>\n<thead><th>a</th></thead><tr><td>1</td></tr></table>",
+            [{"caption": "Table 1: A & B"}, {"table": [["a"], ["1"]]}],
+        ),
         ("$$\na_1 = b\n- c\n= d\n$$", [{"formula": "a_1 = b\n- c\n= d"}]),
         ("\\[ E = mc^2 \\]", [{"formula": "E = mc^2"}]),
         ("$\\frac{a}{b}$", [{"formula": "\\frac{a}{b}"}]),
