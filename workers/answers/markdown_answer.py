@@ -183,7 +183,7 @@ def _blocks(source: str, boxes: Boxes | None) -> Iterator[JsonBlock]:
         elif token.type == "heading_open":
             text = next(tokens).content.strip()
             if text:
-                yield {"title" if token.tag == "h1" else "heading": text}
+                yield {"title" if token.tag == "h1" else "heading": (marker or "") + text}
             marker = None
         elif token.type == "paragraph_open":
             content = next(tokens).content

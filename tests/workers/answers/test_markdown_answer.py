@@ -18,6 +18,7 @@ def blocks(text, *, is_complete=True):
     ("text", "expected"),
     [
         ("# Annual *report*", [{"title": "Annual *report*"}]),
+        ("1. ## Sales\n2. ## Costs", [{"heading": "1. Sales"}, {"heading": "2. Costs"}]),
         ("## 1. Sales\n### Abroad", [{"heading": "1. Sales"}, {"heading": "Abroad"}]),
         ("two lines\nof one\n\nand another", [{"paragraph": "two lines\nof one"}, {"paragraph": "and another"}]),
         # a rule under a line makes no heading of it
