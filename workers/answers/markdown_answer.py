@@ -33,6 +33,7 @@ _PARSER.disable(["code", "lheading", "reference", "html_block", "inline"])
 _TOO_DEEP = re.compile(r"^(?:>[ \t]?|[-+*][ \t]+){20,}", re.MULTILINE)
 _WRAPPING = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(markdown|md|text)?[ \t]*\n", re.IGNORECASE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_INNER_FENCE = re.compile(r"(?:`{3,}|~{3,})[ \t]*(\w*)")
 _FORMULA_ENDS = {"$$": "$$", "\\[": "\\]"}
 _IMAGES = re.compile(r"(?:!\[[^\]\n]{0,2000}\]\([^)\n]{0,2000}\)\s*)+")
 _ALT = re.compile(r"!\[([^\]\n]{0,2000})\]\(([^)\n]{0,2000})\)")
@@ -88,7 +89,9 @@ def _unwrapped(source: str) -> tuple[str, bool]:
     if not is_closed and opening[2] is None:
         return source, False  # code at the head of a page
     inner = inner if is_closed and closing else "" if is_closed else rest
-    return (inner, True) if not _FENCE.search(inner) else (source, False)
+    first = _INNER_FENCE.search(inner)
+    is_around = first is None or (opening[2] is not None and first[1] != "")  # one with a language opens code, and closes nothing
+    return (inner, True) if is_around else (source, False)
 
 
 class _Part(NamedTuple):

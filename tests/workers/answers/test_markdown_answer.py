@@ -69,6 +69,17 @@ def test_a_fence_around_the_whole_answer_is_taken_off_and_flagged(text):
     assert parsed.repairs == ("markdown_wrapped",)
 
 
+def test_a_fence_around_the_whole_answer_may_hold_others():
+    text = "```markdown\n# A\n\n```python\nx = 1\n```\n\n| a |\n|---|\n| 1 |\n```"
+    parsed = parse_markdown(text, is_complete=True)
+    assert [block.model_dump(exclude_none=True) for block in parsed.answer.blocks] == [
+        {"title": "A"},
+        {"paragraph": "x = 1"},
+        {"table": [["a"], ["1"]]},
+    ]
+    assert parsed.repairs == ("markdown_wrapped",)
+
+
 def test_a_page_that_begins_with_code_keeps_its_fence():
     assert blocks("```\ncode\n```\n\ntext\n\n```\nmore\n```") == [{"paragraph": part} for part in ("code", "text", "more")]
 
