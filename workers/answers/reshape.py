@@ -14,8 +14,7 @@ from workers.answers.lenient_json import NumberText, Pairs
 from workers.text.tables import rows_of_table_text
 
 _BLOCK_NAMES = {
-    "text": "paragraph", "p": "paragraph", "plain_text": "paragraph", "abstract": "paragraph", "code": "paragraph",
-    "quote": "paragraph",
+    "text": "paragraph", "p": "paragraph", "plain_text": "paragraph", "abstract": "paragraph", "quote": "paragraph",
     "h1": "title", "doc_title": "title", "document_title": "title",
     "section_header": "heading", "section_title": "heading", "subtitle": "heading", "subheading": "heading",
     "h2": "heading", "h3": "heading", "h4": "heading", "paragraph_title": "heading",
@@ -42,6 +41,7 @@ _CONTENT = (
     "caption",
     "description",
 )
+_HEADS = ("title", "caption")
 _BOXES = ("box", "bbox", "bounding_box", "bbox_2d")
 _HEADER_ROWS = "num_header_rows"
 _IGNORED = {"confidence", "level", "order", "index", "id", "language", "lang", "page", _HEADER_ROWS, *_BOXES}
@@ -62,6 +62,7 @@ _CHOICES = {
     "false": "none", "yes": "all", "no": "none", "partial": "some",
 }  # fmt: skip
 _NULLS = {"", "null", "none", "n/a", "unknown"}
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass
@@ -82,11 +83,16 @@ def shape_ocr(value: object) -> Shaped:
         shaped.value["languages"] = _strings(root.get("languages") or root.get("language"))
         if len(root) != len(value):
             shaped.flags.add("content_dropped")
-        if "blocks" not in root and not ({_name(key) for key in root} & {*BLOCK_TYPES, *_BLOCK_NAMES}):
-            if shaped.value["languages"]:
-                return shaped  # stopped before the blocks
-            raise PageError(FailureKind.bad_answer, "the answer has no blocks")
         found = root.get("blocks", [value])
+        if "blocks" not in root and not ({_name(key) for key in root} & {*BLOCK_TYPES, *_BLOCK_NAMES}):
+            if shaped.value["languages"] and set(root) <= {"languages", "language"}:
+                return shaped  # stopped before the blocks
+            lists = [key for key, content in root.items() if _is_list_of_objects(content)]
+            if len(lists) != 1:
+                raise PageError(FailureKind.bad_answer, "the answer has no blocks")
+            found = root[lists[0]]
+            if set(root) - {"languages", "language", *lists}:
+                shaped.flags.add("content_dropped")
         blocks = found if isinstance(found, list) and not isinstance(found, Pairs) else [found]
         if "blocks" not in root or blocks is not found:
             shaped.flags.add("shape_repaired")
@@ -99,6 +105,10 @@ def shape_ocr(value: object) -> Shaped:
     if blocks and not shaped.value["blocks"] and "content_dropped" in shaped.flags:
         raise PageError(FailureKind.bad_answer, "none of the answer's blocks can be understood")
     return shaped
+
+
+def _is_list_of_objects(content: object) -> bool:
+    return isinstance(content, list) and not isinstance(content, Pairs) and any(isinstance(item, Pairs) for item in content)
 
 
 def _blocks(value: object, flags: set[str]) -> list[dict[str, Any]]:
@@ -116,10 +126,9 @@ def _blocks(value: object, flags: set[str]) -> list[dict[str, Any]]:
     named = [(_known(key), content) for key, content in value if _known(key)]
     kinds = [content for key, content in value if _name(key) in ("type", "kind", "category", "label") and isinstance(content, str)]
     if kinds and (_name(kinds[0]) in BLOCK_TYPES or _known(kinds[0]) or not named):
-        contents = [content for key, content in value if _name(key) in (*_CONTENT, _name(kinds[0])) and content is not None]
         kind = _known(kinds[0]) or "paragraph"
         flags.add("shape_repaired")
-        named = [(kind, contents[0])] if contents else [(kind, "")] if kind in ("figure", "chart") else []
+        named = _typed(kind, [(_name(key), content) for key, content in value if _name(key) in (*_CONTENT, _name(kinds[0]))], flags)
     elif len(named) != 1 or {key for key, _ in value} - {*BLOCK_TYPES, *_IGNORED}:
         flags.add("shape_repaired")
     if not named:
@@ -134,6 +143,25 @@ def _blocks(value: object, flags: set[str]) -> list[dict[str, Any]]:
             if "table" in block:
                 block[_HEADER_ROWS] = _header_rows(value)
             blocks.append(block)
+    return blocks
+
+
+def _typed(kind: str, given: list[tuple[str, object]], flags: set[str]) -> list[tuple[str, object]]:
+    """The blocks of an object that names its kind, `given` being its contents: one of that kind, and its title and caption beside
+    it. Other contents are most often the same in other words, and are left out."""
+    filled = [(key, content) for key, content in given if content not in (None, "", [])]
+    if not filled:
+        return [(kind, "")] if kind in ("figure", "chart") or any(content is not None for _, content in given) else []
+    main = next((place for place, (key, _) in enumerate(filled) if key not in _HEADS), 0)
+    main = next((place for place, (_, content) in enumerate(filled) if kind == "table" and isinstance(content, list)), main)
+    blocks = []
+    for place, (key, content) in enumerate(filled):
+        if place == main:
+            blocks.append((kind, content))
+        elif key in _HEADS and content != filled[main][1]:
+            blocks.append(("caption" if key == "caption" or kind in ("table", "figure", "chart") else "heading", content))
+        elif content != filled[main][1]:
+            flags.add("content_dropped")
     return blocks
 
 
@@ -225,6 +253,8 @@ def _chart_field(name: str, content: object, flags: set[str]) -> object:
     if name in ("rows", "points"):
         return _chart_rows(content, flags, depth=2 if name == "rows" else 3)
     if name in ("series", "y2_series"):
+        if isinstance(content, list) and any(isinstance(item, Pairs) and len(item) > 1 for item in content):
+            flags.add("content_dropped")  # a series with values of its own
         return [clean_text(text) for text in _strings(content)]
     text = _optional(content, flags)
     if not choices or text is None or text in choices:
@@ -295,7 +325,9 @@ def _box(value: Pairs, flags: set[str]) -> list[str] | None:
     found = next((content for key, content in value if _name(key) in _BOXES and content is not None), None)
     if found is None:
         return None
-    if isinstance(found, list) and len(found) == 4 and all(isinstance(item, NumberText) for item in found):
+    if isinstance(found, list) and len(found) == 4 and all(isinstance(item, str) and _NUMBER.fullmatch(item) for item in found):
+        if not all(isinstance(item, NumberText) for item in found):
+            flags.add("shape_repaired")
         return [str(item) for item in found] if all(len(item) < 40 and abs(float(item)) < 1e6 for item in found) else None
     flags.add("shape_repaired")
     return None

@@ -5,6 +5,7 @@ import pytest
 
 from schemas.answers import (
     AnyBlock,
+    Caption,
     ChartAnswer,
     Figure,
     Formula,
@@ -108,7 +109,9 @@ def test_what_is_no_json_is_bad_json(text):
     assert caught.value.kind == FailureKind.bad_json
 
 
-@pytest.mark.parametrize("text", ['{"error":"no"}', '{"blocks":[{"foo":1}]}', '{"blocks":[1,2]}', "{}"])
+@pytest.mark.parametrize(
+    "text", ['{"error":"no"}', '{"languages":["en"],"said":"no"}', '{"blocks":[{"foo":1}]}', '{"blocks":[1,2]}', "{}"]
+)
 def test_json_of_another_shape_is_a_bad_answer(text):
     with pytest.raises(PageError) as caught:
         ocr(text)
@@ -143,6 +146,10 @@ def test_a_chart_of_another_shape_is_a_bad_answer(text):
         ({"table": "| a | b |\n|---|---|\n| 1 | 2 |"}, [Table(table=[["a", "b"], ["1", "2"]])]),
         ({"table": "<table><tr><td rowspan=2>a<td>b</tr><tr><td>c</tr></table>"}, [Table(table=[["a", "b"], ["^", "c"]])]),
         ({"table": "no table"}, [Paragraph(paragraph="no table")]),
+        ({"type": "text", "title": "a", "content": "b"}, [Heading(heading="a"), Paragraph(paragraph="b")]),
+        ({"type": "table", "title": "T", "rows": [["a"]]}, [Caption(caption="T"), Table(table=[["a"]])]),
+        ({"type": "figure", "caption": "Fig. 1", "description": "a dog"}, [Caption(caption="Fig. 1"), Figure(figure="a dog")]),
+        ({"figure": "a dog", "box": ["0.1", "0.2", "0.3", "0.4"]}, [Figure(figure="a dog", box=(0.1, 0.2, 0.3, 0.4))]),
         (
             {"type": "figure", "bbox": [0.1, 0.2, 0.3, 0.4], "description": "a dog"},
             [Figure(figure="a dog", box=(0.1, 0.2, 0.3, 0.4))],
@@ -156,7 +163,15 @@ def test_the_same_content_in_another_shape_is_rearranged(block, expected):
     assert parsed.repairs == ("shape_repaired",)
 
 
-@pytest.mark.parametrize("text", ['[{"title":"T"},{"paragraph":"p"}]', '{"blocks":{"title":"T"}}', '{"title":"T"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"languages":["en"],"content":[{"title":"T"}]}',
+        '[{"title":"T"},{"paragraph":"p"}]',
+        '{"blocks":{"title":"T"}}',
+        '{"title":"T"}',
+    ],
+)
 def test_blocks_without_their_frame_are_framed(text):
     parsed = ocr(text)
 
@@ -175,6 +190,20 @@ def test_a_block_that_cannot_be_understood_is_left_out_and_said():
     parsed = ocr('{"languages":[],"blocks":[{"paragraph":"a"},{"foo":3}]}')
 
     assert parsed.answer.blocks == [Paragraph(paragraph="a")]
+    assert "content_dropped" in parsed.repairs
+
+
+def test_content_in_other_words_is_left_out_and_said():
+    parsed = ocr('{"blocks":[{"type":"formula","latex":"x^2","text":"x squared"}]}')
+
+    assert parsed.answer.blocks == [Formula(formula="x^2")]
+    assert parsed.repairs == ("content_dropped", "shape_repaired")
+
+
+def test_values_that_a_chart_keeps_with_its_series_are_left_out_and_said():
+    parsed = chart('{"chart":"bar","series":[{"name":"A","values":["1","2"]}]}')
+
+    assert parsed.answer.series == ["A"]
     assert "content_dropped" in parsed.repairs
 
 
