@@ -109,7 +109,8 @@ def _is_table(pieces: Sequence[Piece]) -> bool:
     for line in _lines(pieces):
         for name, number in pairwise(line):
             if _NUMBER.fullmatch(number.text) and sum(map(str.isalpha, name.text)) > 1:
-                rows.append((round(name.box.left / name.size_px), round(number.box.right / number.size_px)))
+                sizes = max(name.size_px, 1.0), max(number.size_px, 1.0)
+                rows.append((round(name.box.left / sizes[0]), round(number.box.right / sizes[1])))
     most = max((sum(abs(a - left) + abs(b - right) <= 1 for left, right in rows) for a, b in rows[:40]), default=0)
     return most >= MIN_TABLE_ROWS
 

@@ -74,3 +74,9 @@ def test_what_is_no_part_of_the_pdfs_drawing_takes_no_words(origin):
 
 def test_a_page_of_nothing_but_a_picture_is_a_figure():
     assert read([], [PICTURE]) == [("figure", "")]
+
+
+def test_names_of_no_size_beside_numbers_cost_no_page():
+    names = [word._replace(size_px=0.0) for i in range(5) for word in line("Wind", 150, 520 + 40 * i, number=20 + i)]
+    numbers = [word for i in range(5) for word in line("40", 300, 520 + 40 * i, number=30 + i)]
+    assert {text for _, text in read(names + numbers, [PICTURE])}
