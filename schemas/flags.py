@@ -35,6 +35,7 @@ FLAGS: dict[str, str] = {
     "read_by_tesseract": "Tesseract read the page, for PP-OCR lacks the letters of its script or language",
     "ink_unread": "most ink of the page is in no line that was read: a picture, or a script that the engine does not see",
     "signs_missing": "signs that PP-OCR lacks („ ‚ ¡) are missing in the text: their mates stand alone",
+    "letters_misread": "letters that PP-OCR takes for others (ɛ for ε or e, ɔ for ə or o) are wrong in the text",
     "read_rotated_90": "the page was turned by 90 degrees to be read",
     "read_rotated_180": "the page was turned by 180 degrees to be read",
     "read_rotated_270": "the page was turned by 270 degrees to be read",

@@ -16,6 +16,7 @@ from schemas.failure import Failure, FailureKind
 from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
 from workers.engines.classic.answering import MIN_UNCOVERED_SHARE, answered, blocks_of, from_layer, has_unexplained_ink, pixels_of
+from workers.engines.classic.lacking_signs.lookalikes import are_misread
 from workers.engines.classic.lacking_signs.signs import are_missing
 from workers.engines.classic.legible import MIN_BANDS, Legible, legible
 from workers.engines.classic.letters import language_lacking
@@ -131,8 +132,9 @@ class ClassicEngine:
             flags.append("low_confidence_lines_dropped")
         if found.num_foreign:
             flags.append("other_script_lines_dropped")
-        if not read_by and are_missing("\n".join(line.text for line in found.lines)):
-            flags.append("signs_missing")
+        if not read_by:
+            text = "\n".join(line.text for line in found.lines)
+            flags += ["signs_missing"] * are_missing(text) + ["letters_misread"] * are_misread(text)
         if page.rotation:
             flags.append(f"read_rotated_{page.rotation}")
         as_words = _tight_words(found.lines) if read_by else _as_words(found.lines, upright=True)

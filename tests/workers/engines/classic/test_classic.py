@@ -473,6 +473,17 @@ async def test_a_scan_has_the_signs_that_the_dictionary_lacks(engine):
 
 
 @pytest.mark.slow
+async def test_a_scan_in_akan_says_that_its_letters_are_wrong(engine):
+    lines = [
+        "Wɔawo adesamma nyinaa sɛ nnipa a wɔwɔ ahofadi.",
+        "Wɔn nyinaa wɔ nidi ne kyɛfa koro. Wɔwɔ adwene",
+        "ne ahonim, na ɛsɛ sɛ wobu wɔn ho wɔn ho sɛ anuanom.",
+    ]
+    completion = await engine.read(request(drawn_as_html(lines)))
+    assert (completion.failure, completion.flags) == (None, ("letters_misread",))
+
+
+@pytest.mark.slow
 async def test_a_scan_in_vietnamese_is_refused_where_its_letters_are_lacking(engine):
     completion = await engine.read(request(drawn_as_html(VIETNAMESE)))
     assert completion.failure is not None
