@@ -23,7 +23,7 @@ from schemas.answers import (
 )
 from schemas.page import NO_EDGES, Box, PageImage, Word
 from workers.engines.classic.ppocr import Pixels
-from workers.engines.classic.reading_order.columns import TextBlock, blocks_in_order
+from workers.engines.classic.reading_order.blocks import TextBlock, blocks_in_order
 from workers.engines.classic.reading_order.pieces import around
 from workers.engines.classic.rules import find_rules
 from workers.engines.engine import Completion, Request

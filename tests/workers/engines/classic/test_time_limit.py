@@ -6,7 +6,7 @@ from schemas.failure import FailureKind
 from schemas.page import PageImage, TextLayer, Word
 from schemas.settings import EngineSettings
 from workers.engines.classic import make
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
 from workers.engines.engine import Prompt, Request
 

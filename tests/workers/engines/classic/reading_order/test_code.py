@@ -4,8 +4,8 @@ import pytest
 
 from schemas.page import ACROSS, BOLD, INVISIBLE, MONO, Word
 from tests.growth import assert_grows_linearly
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 from workers.engines.classic.reading_order.code import part_code
-from workers.engines.classic.reading_order.columns import blocks_in_order
 
 SIZE, PITCH = 20.0, 24.0
 CODE = ["def area(width, height):", "    if width < 0:", "        raise ValueError(width)", "    return width * height"]

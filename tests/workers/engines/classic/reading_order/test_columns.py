@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.page import ACROSS, BOLD, Word
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 
 SIZE = 20.0
 

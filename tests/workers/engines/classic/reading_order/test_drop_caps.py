@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.page import ACROSS, Word
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 
 PROSE = "the harbour wall was built in the year of the storm and the fleet moved in behind it"
 

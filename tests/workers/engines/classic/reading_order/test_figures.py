@@ -2,7 +2,7 @@ import pytest
 
 from schemas.page import Box, Region, Word
 from tests.workers.engines.classic.reading_order.test_columns import LEFT, RIGHT, column, line
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 
 CORE = Box(100, 500, 500, 800)
 CHART = Region(region_index=0, bbox_px=Box(60, 450, 540, 850), core_px=CORE, origin="drawing")

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from schemas.page import Word
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@ import pytest
 from schemas.page import NO_EDGES, Box, EdgeLine, PageEdges, Word
 from tests.workers.engines.classic.reading_order.test_columns import LEFT, RIGHT, column, line
 from workers.engines.classic.reading_order.block_kinds import Paragraph, kinds_of
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 from workers.engines.classic.reading_order.running_text import key_of
 
 BODY = column(LEFT, 80, 300, number=5)

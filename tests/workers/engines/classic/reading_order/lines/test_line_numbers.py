@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from schemas.page import Word
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 from workers.engines.classic.reading_order.lines.line_numbers import line_numbers
 
 _PROSE = [

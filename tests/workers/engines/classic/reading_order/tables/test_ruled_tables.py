@@ -1,7 +1,7 @@
 import pytest
 
 from schemas.page import BOLD, Word
-from workers.engines.classic.reading_order.columns import blocks_in_order
+from workers.engines.classic.reading_order.blocks import blocks_in_order
 from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.tables.ruled_grids import GridCell, ruled_grids
 from workers.engines.classic.reading_order.tables.ruled_tables import ruled_table
