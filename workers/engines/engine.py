@@ -89,7 +89,7 @@ class Completion:
     """True if the answer holds the page's text literally; False if it is Markdown."""
     flags: tuple[str, ...] = field(default=())
     failure: Failure | None = None
-    """With the stop reason `stop`, `text` is kept beside it: the best there is, and not all that is right."""
+    """With the stop reason `stop`, `text` is kept beside it: the best text there is, which is not right throughout."""
     is_declined: bool = False
     """True if the engine leaves the question to another. `failure` is set then, and is nobody's."""
     num_tries: int = 1

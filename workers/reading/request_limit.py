@@ -1,8 +1,8 @@
 """How many requests are at an engine at once: a fixed number, or one that follows what the endpoint can do.
 
 The limit doubles while that makes the endpoint faster, then grows by a quarter, and stays where more requests only wait longer. It
-falls when the endpoint pushes back: 429, 503, no answer in time. What it can do by now is the limit over the mean time of a request
-(Little's law), of the round of requests after the first.
+falls when the endpoint pushes back: 429, 503, no answer in time. The endpoint's speed is the limit divided by the mean time of a
+request (Little's law); requests of the first round under a limit are left out.
 """
 
 import asyncio

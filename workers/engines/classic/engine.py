@@ -9,9 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from schemas.answers import (
-    OcrAnswer,
-)
+from schemas.answers import OcrAnswer
 from schemas.failure import Failure, FailureKind
 from schemas.page import Box, PageImage, Word
 from schemas.settings import EngineSettings
@@ -26,6 +24,7 @@ from workers.engines.classic.other_scripts import OtherScripts, ScriptReading, U
 from workers.engines.classic.ppocr import READ_SCORE, OcrLine, OcrPage, Pixels, PpOcr
 from workers.engines.classic.tesseract import find_tesseract
 from workers.engines.classic.time_limit import OutOfTimeError, check_time, time_limit
+from workers.engines.classic.turning import turned_pixels
 from workers.engines.engine import Completion, EngineStartError, Request
 from workers.text.trust import Trust, judge, uncovered_ink
 
@@ -138,7 +137,7 @@ class ClassicEngine:
         if page.rotation:
             flags.append(f"read_rotated_{page.rotation}")
         as_words = _tight_words(found.lines) if read_by else _as_words(found.lines, upright=True)
-        upright = np.rot90(pixels, -page.rotation // 90)
+        upright = turned_pixels(pixels, page.rotation)
         blocks = blocks_of(as_words, upright, None, is_scan=True)
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
         return answered(blocks, boxes, scores, image, Completion(text_origin="ocr", read_by=read_by, flags=tuple(flags)), language)
@@ -200,7 +199,7 @@ def _as_words(lines: Sequence[OcrLine], *, upright: bool) -> list[Word]:
 
 
 def _tight_words(lines: Sequence[OcrLine]) -> list[Word]:
-    """The same of lines whose boxes end where their letters do."""
+    """One word a line, for lines whose boxes end where their letters do."""
     return [
         Word(line.text, *line.upright, block=-1 - index, line=0, size_px=0.9 * min(line.upright.width, line.upright.height))
         for index, line in enumerate(lines)

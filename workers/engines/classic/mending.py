@@ -67,7 +67,8 @@ class _Font:
 
 
 def mend(words: Sequence[Word], pixels: Pixels, read_lines: ReadLines) -> Mended:
-    """`words` of a trusted layer, in the pixels of the page; in their order, but a line that is read anew may be one word."""
+    """The words of a trusted layer, in their order and in pixels of the page, with what the pixels show otherwise. A line that is
+    read anew may become one word."""
     doubtful = doubtful_fonts(words)
     if not doubtful:
         return Mended(list(words), 0, sum(has_lost(word.text) for word in words))

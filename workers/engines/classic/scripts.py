@@ -62,7 +62,8 @@ def script_named(name: str) -> str | None:
 
 
 def languages_for(script: str, installed: Collection[str]) -> list[str]:
-    """What of the installed reads the script: its languages, and the data for the script as a whole, for Belarusian."""
+    """What of the installed reads the script: its languages, then the data for the whole script, which reads languages without data
+    of their own."""
     return [language for language in LANGUAGES.get(script, ()) if language in installed] + script_data(script, installed)
 
 

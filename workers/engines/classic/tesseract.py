@@ -169,7 +169,7 @@ class _Word(NamedTuple):
 
 
 def lines_of(tsv: str) -> list[OcrLine]:
-    """Its table as lines, cut at gaps that are wider than between words."""
+    """The lines of Tesseract's table, cut at gaps that are wider than between words."""
     heights: dict[tuple[int, int, int], Box] = {}
     words = []
     for row in tsv.splitlines()[1:]:

@@ -52,7 +52,7 @@ def _printed(text: str) -> str:
 
 
 def head_of(rows: Rows) -> int:
-    """Rows above the first with a number beside its label; 0 where that is the first."""
+    """Number of rows above the first that has numbers beside its label; of a table without numbers 1, if its first row is full."""
     for index, row in enumerate(rows):
         texts = [text for text in row[1:] if text and text != ABOVE]
         if texts and sum(is_number(text) and not is_year(text) for text in texts) >= 0.5 * len(texts):

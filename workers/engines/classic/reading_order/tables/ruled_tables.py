@@ -205,7 +205,7 @@ def _rows_split(cells: list[FoundCell]) -> list[FoundCell]:
 
 
 def _groups(cells: Sequence[FoundCell]) -> list[float]:
-    """Twice the lower end of each row that the lines of these cells make; one where they are the lines of one row."""
+    """For each row that the lines of these cells make, twice its lower end; fewer than two where all lines are of one row."""
     several = [cell for cell in cells if len(cell.lines) > 1]
     if not several or len(cells) < 2:
         return []
