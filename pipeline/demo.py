@@ -13,7 +13,7 @@ from rich.text import Text
 from pipeline.analytics.duckdb_tables import connect
 from pipeline.analytics.result_formats import as_text
 from pipeline.config import resolve
-from pipeline.reporting.figures import duration
+from pipeline.reporting.figures import counted, duration
 from pipeline.reporting.summary import Summary
 from schemas.failure import KINDS, FailureKind, clean_message
 from schemas.settings import MEBI, Settings
@@ -53,7 +53,8 @@ def print_demo(console: Console, output: str, summary: Summary) -> None:
     if summary.status == "nothing_to_do":
         console.print("Nothing to do: all examples are read. This is what is in the tables:")
     else:
-        console.print(f"{summary.num_documents} documents, {summary.num_pages_read} pages in {duration(summary.seconds)}.")
+        read = f"{counted(summary.num_documents, 'document')}, {counted(summary.num_pages_read, 'page')}"
+        console.print(f"{read} in {duration(summary.seconds)}.")
     _heading(console, "Documents", _DOCUMENTS)
     _print(console, ["name", "status", "pages", "chart candidates", "failures"], connection.sql(_DOCUMENTS).fetchall())
     _heading(console, "The first words of each, and where they are from", _WORDS)

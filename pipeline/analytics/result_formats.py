@@ -22,6 +22,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.reporting.figures import counted
 from schemas.errors import OperatorError
 from schemas.failure import clean_message, storable_text
 
@@ -279,7 +280,7 @@ def print_rows(console: Console, rows: Rows, kind: Format = Format.table, *, row
     if count > len(shown):
         console.print(f"{len(shown)} of {count} rows; --format csv, jsonl and others, and --out FILE have them all.")
     else:
-        console.print(f"{count} row{'' if count == 1 else 's'}")
+        console.print(counted(count, "row"))
     return count
 
 

@@ -24,6 +24,7 @@ from pipeline.analytics.search_index import (
     SearchIndex,
     index_folder,
 )
+from pipeline.reporting.figures import counted
 from schemas.failure import clean_message
 
 _LAKE = "current_pages current_blocks"
@@ -164,7 +165,7 @@ def print_places(console: Console, found: Found, link: Callable[[Place], str] | 
         console.print(_snippet(place.snippet, marks), soft_wrap=True)
         console.print()
     shown = f"; the first {len(found.places)} are shown" if found.num_pages > len(found.places) else ""
-    console.print(f"{found.num_pages} page{'' if found.num_pages == 1 else 's'}{shown}")
+    console.print(f"{counted(found.num_pages, 'page')}{shown}")
 
 
 def source_link(place: Place) -> str:

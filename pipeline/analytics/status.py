@@ -23,7 +23,7 @@ from pipeline.lake.shard_progress import read_progress
 from pipeline.lake.snapshots import read_commits
 from pipeline.lake.tables.missing_files import MissingFiles, find_missing
 from pipeline.object_store.store import Store
-from pipeline.reporting.figures import duration, pace, size
+from pipeline.reporting.figures import counted, duration, pace, size
 from pipeline.reporting.terminal import failures_table
 from schemas.failure import FailureKind, clean_message
 from schemas.lease import Heartbeat
@@ -173,8 +173,8 @@ def _progress_line(beat: Heartbeat, age_s: float) -> Text:
     silent_s = beat.silent_s + age_s
     parts = [
         f"{beat.num_documents_done}/{beat.num_documents} documents",
-        f"{beat.num_pages} pages",
-        f"{beat.num_failures} failures",
+        counted(beat.num_pages, "page"),
+        counted(beat.num_failures, "failure"),
     ]
     parts += [f"{pace(beat.pages_per_s)} pages/s"] if beat.pages_per_s is not None else []
     parts += [f"about {duration(max(0.0, beat.left_s - age_s))} left"] if beat.left_s is not None else []

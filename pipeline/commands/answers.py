@@ -59,10 +59,11 @@ class Shape:
     def show(self, rows: "Rows") -> None:
         """On stdout, or in the file."""
         from pipeline.analytics.result_formats import Format, print_rows, write_file, write_rows
+        from pipeline.reporting.figures import counted
 
         if self.path is not None:
             count = write_file(rows, self.path, self.format)
-            sys.stderr.write(f"{count} row{'' if count == 1 else 's'} in {self.path}\n")
+            sys.stderr.write(f"{counted(count, 'row')} in {self.path}\n")
         elif self.format in (Format.table, Format.line):
             print_rows(console(), rows, self.format)
         elif self.format is not Format.parquet:

@@ -134,12 +134,14 @@ def _json_line(woken: "Woken") -> str:
 
 
 def _line(woken: "Woken") -> str:
-    from pipeline.reporting.figures import duration
+    from pipeline.reporting.figures import counted, duration
     from schemas.failure import clean_message
 
-    why = {"start": "start", "events": f"{woken.num_messages} events", "time": "time is up", "again": "tried again"}[woken.reason]
+    events = counted(woken.num_messages, "event")
+    why = {"start": "start", "events": events, "time": "time is up", "again": "tried again"}[woken.reason]
     line = f"{woken.at:%Y-%m-%d %H:%M:%S} {why}: {woken.status.replace('_', ' ')}"
     if (summary := woken.summary) is not None and woken.status != "nothing_to_do":
-        line += f", {summary.num_documents} documents, {summary.num_pages_read} pages, {summary.num_failures} failures"
+        line += f", {counted(summary.num_documents, 'document')}, {counted(summary.num_pages_read, 'page')}"
+        line += f", {counted(summary.num_failures, 'failure')}"
         line += f" in {duration(summary.seconds)}"
     return line + (f" ({clean_message(woken.message)})" if woken.message else "") + "\n"

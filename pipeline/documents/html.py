@@ -8,6 +8,7 @@ from markdown_it import MarkdownIt
 from pipeline.documents.markdown import Picture, no_picture, table_html
 from pipeline.documents.model import ReadBlock, ReadChart, ReadDocument, ReadTable
 from pipeline.documents.places import in_order
+from pipeline.reporting.figures import counted
 
 POLICY = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 STYLE = """
@@ -36,7 +37,8 @@ def document_html(document: ReadDocument, picture: Picture = no_picture) -> str:
 
 
 def _body(document: ReadDocument, picture: Picture) -> Iterator[str]:
-    about = " · ".join(filter(None, (document.uri, f"{document.num_pages} pages" if document.num_pages else None, document.status)))
+    pages = counted(document.num_pages, "page") if document.num_pages else None
+    about = " · ".join(filter(None, (document.uri, pages, document.status)))
     yield f"<header><p>{html.escape(about)}</p></header>"
     whole = {(table.page_index, table.table_index): table for table in document.tables}
     yield from (f"<aside>{html.escape(failure.kind)}: {html.escape(failure.message)}</aside>" for failure in document.failures)

@@ -9,6 +9,7 @@ from pipeline.documents.model import ReadBlock, ReadChart, ReadDocument, ReadPag
 from pipeline.documents.places import in_order
 from pipeline.report.charts import chart_svg
 from pipeline.report.style import scrolling
+from pipeline.reporting.figures import counted
 from schemas.page import Box
 
 PictureOf = Callable[[int], str | None]
@@ -28,7 +29,7 @@ def document_body(document: ReadDocument, pages: list[ReadPage], picture: Pictur
 
 
 def _count(document: ReadDocument) -> str | None:
-    return f"{document.num_pages} pages" if document.num_pages else None
+    return counted(document.num_pages, "page") if document.num_pages else None
 
 
 def _page(page: ReadPage, picture: PictureOf, crop: CropOf) -> str:

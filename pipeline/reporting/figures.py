@@ -1,4 +1,4 @@
-"""Durations, rates and sizes as texts for people."""
+"""Durations, rates, counts and sizes as texts for people."""
 
 
 def duration(seconds: float) -> str:
@@ -11,8 +11,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 page`, `12 pages`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def pace(per_s: float) -> str:
-    """Two significant digits: `0.042`, `0.30`, `4.2`, `120`."""
+    """Two significant digits: `0.042`, `0.3`, `4.2`, `120`."""
     return f"{per_s:.0f}" if per_s >= 10 else f"{per_s:.1f}" if per_s >= 1 else f"{per_s:.2g}"
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.reporting.figures import size
+from pipeline.reporting.figures import counted, size
 from pipeline.reporting.summary import LayerChoice, PlanReport, TaskForecast, waiting_text
 from schemas.failure import clean_message
 
@@ -38,7 +38,7 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
     ]:
         if count or name == "new":
             table.add_row(name, str(count), meaning)
-    table.add_row("to read", size(report.num_bytes), f"in {report.num_shards} shards")
+    table.add_row("to read", size(report.num_bytes), f"in {counted(report.num_shards, 'shard')}")
     if report.num_image_bytes is not None:
         table.add_row("pictures", f"about {size(report.num_image_bytes)}", "that output.images keeps of it, in the table `images`")
     for task, recipe in report.recipes.items():
@@ -60,7 +60,8 @@ def print_plan(console: Console, report: PlanReport, changed: Mapping[str, Any])
         console.print(Text(f"Mind: {sentence}.", "yellow"))
     if report.unfinished_plan_id:
         what = "is closed, and its sources are planned anew" if report.abandons_unfinished else "is finished first"
-        console.print(Text(f"Plan {report.unfinished_plan_id} with {report.num_unfinished_sources} sources left {what}."))
+        left = counted(report.num_unfinished_sources, "source")
+        console.print(Text(f"Plan {report.unfinished_plan_id} with {left} left {what}."))
     settings = ", ".join(f"{name}={value}" for name, value in changed.items()) or "all at their defaults"
     console.print(Text(f"Settings: {clean_message(settings)} (--json has all)"))
 

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from pipeline.reporting.figures import duration, pace
+from pipeline.reporting.figures import counted, duration, pace
 from pipeline.reporting.observer import ShardCommit, Silent, StageLoad
 from schemas.failure import FailureKind, clean_message
 from schemas.lease import Heartbeat
@@ -98,7 +98,7 @@ class Progress(Silent):
 
     def line(self) -> str:
         """The progress in one line, for a log."""
-        parts = [f"{self.num_documents_done}/{self.num_documents} documents", f"{self.num_pages} pages"]
+        parts = [f"{self.num_documents_done}/{self.num_documents} documents", counted(self.num_pages, "page")]
         if (rate := self.pages_per_s) is not None:
             parts.append(f"{pace(rate)} pages/s")
         if self.failures:

@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.reporting.figures import duration, pace
+from pipeline.reporting.figures import counted, duration, pace
 from pipeline.reporting.observer import Observer, Silent
 from pipeline.reporting.progress import Progress
 from pipeline.reporting.summary import Summary
@@ -47,7 +47,7 @@ class _Screen:
         lines: list[Text | Table] = [head]
         if progress.num_documents:
             row = Table.grid(padding=(0, 2))
-            pages = f"{progress.num_pages} pages"
+            pages = counted(progress.num_pages, "page")
             rate = "" if progress.pages_per_s is None else f"{pace(progress.pages_per_s)} pages/s"
             left = "" if progress.left_s is None else f"about {duration(progress.left_s)} left"
             bar = ProgressBar(progress.num_documents, progress.num_documents_done, width=30)
@@ -193,8 +193,8 @@ def print_summary(console: Console, summary: Summary, *, log: Path | None = None
     rate = "" if summary.pages_per_s is None else f"; {pace(summary.pages_per_s)} pages/s, start-up included"
     rows.add_row("pages", f"{summary.num_pages_read}" + (f" ({pages}{rate})" if pages else ""))
     if summary.num_pages_waiting:
-        rows.add_row("staged", f"{summary.num_pages_waiting} pages more, of documents that are not whole yet")
-    rows.add_row("charts", f"{summary.num_charts}, with {summary.num_chart_points} data points")
+        rows.add_row("staged", f"{counted(summary.num_pages_waiting, 'page')} more, of documents that are not whole yet")
+    rows.add_row("charts", f"{summary.num_charts}, with {counted(summary.num_chart_points, 'data point')}")
     if summary.num_output_tokens:
         rows.add_row("tokens", f"{summary.num_prompt_tokens} prompt, {summary.num_output_tokens} output")
     if summary.num_requests is not None:

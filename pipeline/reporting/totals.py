@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.lake.tables.unread_pages import counted_once
+from pipeline.reporting.figures import counted
 from pipeline.reporting.observer import Observer, Several, ShardCommit
 from pipeline.reporting.summary import Summary
 from schemas.failure import FailureKind
@@ -71,7 +72,10 @@ class Totals:
         num_failed, num_read = pages.get("failed", 0) + num_unopened, sum(pages.values()) + num_unopened
         if not num_failed:
             return None
-        unseen = f" ({num_unopened} documents that could not be opened count as a page each)" if num_unopened else ""
+        unseen = ""
+        if num_unopened:
+            count = "counts" if num_unopened == 1 else "count"
+            unseen = f" ({counted(num_unopened, 'document')} that could not be opened {count} as a page each)"
         if num_failed == num_read:
             return f"all {num_read} pages failed{unseen}" if num_read > 1 else "the only page failed"
         share = num_failed / num_read

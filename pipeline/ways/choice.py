@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from pipeline.cluster.session import cluster_address, keep_to_loopback
 from pipeline.object_store.store import Store
 from pipeline.planning.engines import task_engines
-from pipeline.reporting.figures import size
+from pipeline.reporting.figures import counted, size
 from pipeline.reporting.observer import Observer
 from pipeline.stages.context import Context
 from pipeline.ways.way import Way
@@ -43,7 +43,7 @@ def choose_way(settings: Settings, num_sources: int, num_bytes: int) -> Choice:
     """The way for reading so many sources."""
     if (choice := way_asked_for(settings)) is not None:
         return choice
-    work = f"{num_sources} {'source' if num_sources == 1 else 'sources'}, {size(num_bytes)}"
+    work = f"{counted(num_sources, 'source')}, {size(num_bytes)}"
     if (num_cores := usable_cpus()) <= FEW_CORES:
         return Choice("local", f"{work}: one process keeps the {num_cores} cores of this machine busy")
     if num_sources > MAX_SOURCES or num_bytes > MAX_BYTES:

@@ -30,7 +30,7 @@ def test_a_watch_takes_flags_and_tells_a_line_for_each_run(pagefold, monkeypatch
     code, out, err = pagefold("watch", "s3://b/in", "s3://b/out", "--queue", url, "--every", "7", "--max-runs", "4")
     assert (code, seen) == (1, [(url, 7.0, False, 4)])
     assert out.splitlines() == [
-        "2026-01-02 03:04:05 3 events: finished, 2 documents, 4 pages, 1 failures in 2.0 s",
+        "2026-01-02 03:04:05 3 events: finished, 2 documents, 4 pages, 1 failure in 2.0 s",
         "2026-01-02 03:04:05 time is up: nothing to do",
         "2026-01-02 03:04:05 tried again: failed (no [31mnetwork)",
     ]

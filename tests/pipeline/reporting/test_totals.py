@@ -33,7 +33,7 @@ UNOPENED = counts(0, 0, 1)
         pytest.param(
             [UNOPENED, counts(1, 0)],
             0.4,
-            "1 of 2 pages failed (1 documents that could not be opened count as a page each): 50.0%, and run.fail_above is 40.0%",
+            "1 of 2 pages failed (1 document that could not be opened counts as a page each): 50.0%, and run.fail_above is 40.0%",
             id="half of them",
         ),
         pytest.param([counts(0, 0)], None, None, id="a duplicate, or charts alone"),
