@@ -3,7 +3,7 @@
     python -m tests.bench born_digital --pages 150
 
 Twice: for text alone, and for text and charts. In one process (`--on local`), where the start is left out by the difference of two
-sizes, the pages once and three times. PyMuPDF works right after each. Says where the rest goes, by the role of each process.
+sizes, the pages once and nine times. PyMuPDF works right after each. Says where the rest goes, by the role of each process.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from workers.engines.classic.layers import read_layer
 from workers.engines.engine import Request
 from workers.rendering.renderer import Renderer
 
-TURNS = 3
+TURNS = 9
+"""Each render process takes half a second of CPU to start; over few pages one more or less is a third of the figure."""
 
 
 def born_digital(num_pages: int) -> list[Path]:
