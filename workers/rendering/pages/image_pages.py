@@ -3,6 +3,7 @@
 import contextlib
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +51,14 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 BLANK_TOLERANCE = 4
 """Levels of 255 between the darkest and the lightest pixel of a blank page: what JPEG leaves on plain paper. Faint grey text
 (250 on 255) differs by more, and so does a single dot."""
+_NEW_SUBFILE_TYPE, _NO_PAGE = 254, 1 | 4
+"""A tag of TIFF, and its bits for a reduced picture and a mask. Source: TIFF 6.0, section 8."""
 _TRANSPOSED_DEGREES = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 
 
 class ImageDocument:
-    """An image file. A TIFF, a GIF or a WebP has a page for each frame; of an APNG, an AVIF or a HEIC the first picture is read."""
+    """An image file. A TIFF, a GIF or a WebP has a page for each frame, but for a TIFF's thumbnails and masks; of an APNG, an AVIF
+    or a HEIC the first picture is read."""
 
     def __init__(
         self, path: Path, media_type: str, settings: RenderSettings, regions: RegionSettings, *, draws_regions: bool = True
@@ -67,22 +71,23 @@ class ImageDocument:
             self._image = Image.open(path, formats=[_FORMATS[media_type]])
             # by its name Pillow 13 maps a TIFF's plain pixels into memory, with the sides of the turned picture
             self._image.filename = ""
-            num_pages = int(getattr(self._image, "n_frames", 1)) if media_type in _WITH_FRAMES else 1
+            self._frames = _page_frames(self._image) if media_type in _WITH_FRAMES else [0]
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise PageError(FailureKind.too_large, str(error)) from None
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 (plugins raise whatever their parsing met: struct.error, KeyError, ...)
             raise PageError(FailureKind.corrupt, f"{type(error).__name__}: {error}") from None
-        self.document = Document(media_type=media_type, num_pages=num_pages)
+        self.document = Document(media_type=media_type, num_pages=len(self._frames))
 
     def render_page(self, page_index: int) -> RenderedPage:
         image: Image.Image = self._image
         settings = self._settings
         flags: list[str] = []
         try:
-            if page_index or image.tell():
-                image.seek(page_index)
+            frame = self._frames[page_index]
+            if frame or image.tell():
+                image.seek(frame)
             check_pixels(image.size, settings.max_decoded_pixels)
             orientation = _orientation(image, flags)
             is_reduced = image.width * image.height > settings.max_pixels * 1.02
@@ -119,6 +124,22 @@ class ImageDocument:
 
     def close(self) -> None:
         self._image.close()
+
+
+def _page_frames(image: Image.Image) -> Sequence[int]:
+    """The frames that are pages: all, without those of a TIFF that say they are a smaller picture of another, or its mask."""
+    frames = range(int(getattr(image, "n_frames", 1)))
+    if len(frames) < 2 or not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return frames
+    return [frame for frame in frames if not _subfile_type(image, frame) & _NO_PAGE] or frames
+
+
+def _subfile_type(image: TiffImagePlugin.TiffImageFile, frame: int) -> int:
+    try:
+        image.seek(frame)
+        return int(image.tag_v2.get(_NEW_SUBFILE_TYPE, 0))
+    except Exception:  # noqa: BLE001 (a frame that cannot be read is a page that cannot)
+        return 0
 
 
 def check_pixels(size: tuple[int, int], most: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, TiffImagePlugin
 
 from schemas.failure import FailureKind, PageError
 from schemas.page import RenderedPage
@@ -248,6 +248,26 @@ def test_a_tiff_has_a_page_for_each_frame(read: Callable[..., list[RenderedPage]
 
     assert [int(pixels_of(page)[0, 0, 0]) for page in pages] == [10, 120, 240]
     assert [page.page_index for page in pages] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "pages"),
+    [([1, 0, 2], [1, 2]), ([0, 1, 1], [0]), ([2, 2, 4], [0, 1]), ([1, 1, 1], [0, 1, 2])],
+    ids=["a thumbnail first", "smaller copies", "a mask", "nothing else"],
+)
+def test_thumbnails_and_masks_of_a_tiff_are_no_pages(
+    read: Callable[..., list[RenderedPage]], kinds: list[int], pages: list[int]
+) -> None:
+    out = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(out, new=True) as file:
+        for place, kind in enumerate(kinds):
+            Image.new("L", (640, 448), 50 * (place + 1)).save(file, "TIFF", tiffinfo={254: kind})
+            file.newFrame()
+
+    found = read(out.getvalue())
+
+    assert [int(pixels_of(page)[0, 0, 0]) for page in found] == [50 * (place + 1) for place in pages]
+    assert [page.page_index for page in found] == list(range(len(pages)))
 
 
 def test_tiff_pages_can_be_read_in_any_order(renderer: Renderer, tmp_path: Path) -> None:
