@@ -165,14 +165,16 @@ def _orientation(image: Image.Image, flags: list[str]) -> int:
 
 
 def flattened(image: Image.Image) -> Image.Image:
-    """L or RGB, 8 bits, transparency laid on white."""
+    """L or RGB, 8 bits, transparency laid on white. Programs write bitmaps (BMP) with an alpha of 0 everywhere and mean none."""
+    is_bitmap = image.format == "BMP"
     if image.mode.startswith("I") or image.mode == "F":
         return _scaled_to_8_bits(image)
     if image.mode in ("RGBa", "La"):
         image = image.convert({"RGBa": "RGBA", "La": "LA"}[image.mode])
     if image.mode in ("RGBA", "LA", "PA") or (image.mode != "CMYK" and "transparency" in image.info):
         image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() == (255, 255):
+        alphas = image.getchannel("A").getextrema()
+        if alphas == (255, 255) or (is_bitmap and alphas == (0, 0)):
             return image.convert("RGB")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")

@@ -106,6 +106,19 @@ def test_a_transparent_palette_entry_is_white(read: Callable[..., list[RenderedP
     assert left_and_right(page) == ([255] * 3, [200, 0, 0])
 
 
+@pytest.mark.parametrize(("alphas", "expected"), [((0, 0), ([9] * 3, [200] * 3)), ((0, 255), ([255] * 3, [200] * 3))])
+def test_a_bitmap_whose_alpha_is_zero_everywhere_is_not_transparent(
+    read: Callable[..., list[RenderedPage]], alphas: tuple[int, int], expected: tuple[list[int], list[int]]
+) -> None:
+    left, right = (bytes([level] * 3 + [alpha]) * 320 for level, alpha in zip((9, 200), alphas, strict=True))
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII4I4s", 124, 640, 448, 1, 32, 3, 640 * 448 * 4, 0, 0, 0, 0, *masks, b"BGRs").ljust(124, b"\0")
+
+    (page,) = read(struct.pack("<2sIII", b"BM", 138 + 640 * 448 * 4, 0, 138) + header + (left + right) * 448)
+
+    assert left_and_right(page) == expected
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_ink_is_dark_and_paper_is_light(read: Callable[..., list[RenderedPage]], kind: str) -> None:
     (page,) = read(halves((0, 0, 0, 255), (0, 0, 0, 0), "CMYK"), kind)
