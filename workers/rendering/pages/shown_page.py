@@ -29,7 +29,7 @@ from workers.rendering.pages.vector_charts.reader import Reading
 
 _TEXT_FLAGS = 0
 """Ligatures are expanded; glyphs without a Unicode meaning stay U+FFFD (the default invents their glyph number as text). No
-images: `extractDICT` would encode every one of them as a file."""
+images: `extractDICT` would encode every one of them as a file. No clip, which cuts letters off words."""
 
 
 class Drawn(NamedTuple):
@@ -64,10 +64,11 @@ class ShownPage:
         try:
             # from the display list: `Page.get_textpage` reads a rotated page as if it were not
             stext = self._list.get_textpage(_TEXT_FLAGS | pymupdf.TEXT_PRESERVE_IMAGES)
-            placed = list(placed_images(stext))
-            if placed:  # a page without images is read once
+            images: list[PlacedImage] = []
+            if any(True for _ in placed_images(stext)):  # a page without images is read once
+                clipped = self._list.get_textpage(pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_CLIP)
+                images = [image for image in placed_images(clipped) if image is not None]
                 stext = self._list.get_textpage(_TEXT_FLAGS)
-            images = [image for image in placed if image is not None]
             # all characters, for those outside the page are counted too
             media = stext.m_internal.mediabox
             media.x0 = media.y0 = -MAX_SIDE_PT

@@ -33,8 +33,8 @@ def new_page() -> pymupdf.Page:
     [
         ((400, 200), None, 100, False),
         ((1, 1), None, 0.5, True),
-        ((400, 200), (2400, 1200), 600, False),  # a scan's ink, and where it is
-        ((1, 1), (2400, 1200), 600, False),  # letters of one colour
+        ((400, 200), (1200, 600), 300, False),  # a scan's ink, and where it is
+        ((1, 1), (1200, 600), 300, False),  # letters of one colour
         ((400, 200), (40, 20), 100, False),
     ],
 )
@@ -71,3 +71,17 @@ def test_a_gradient_is_a_shade_and_an_image_of_as_many_pixels_is_not() -> None:
 
     assert (shade.is_shade, image.is_shade) == (True, False)
     assert shade.dpi == image.dpi == pytest.approx(72)
+
+
+def test_a_picture_that_is_cropped_is_as_large_as_what_is_seen_of_it() -> None:
+    page = new_page()
+    page.insert_image((-288, -144, 576, 288), stream=png(1200, 600), keep_proportion=False)
+    (content,) = page.get_contents()
+    page.parent.update_stream(content, b"q 100 44 80 60 re W n " + page.parent.xref_stream(content) + b" Q")
+
+    shown = ShownPage(page.parent.reload_page(page), RenderSettings())
+
+    (image,) = shown.images
+    assert image.box_pt == pytest.approx((100, 40, 180, 100))
+    assert image.dpi == pytest.approx(100)
+    assert not shown.native.is_scan
