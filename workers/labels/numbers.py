@@ -58,6 +58,7 @@ _APPROXIMATE = re.compile(
 )
 _CLOSING = re.compile(r"[*†‡§]+$|(?<=\d)[.,]-+$")
 """Marks of footnotes; `1'200.–` and `5,-`."""
+_SIGN_BEHIND = re.compile(r"(?<=\d[.,]\d\d)-(?=$| ?[%€$£¥₹]$| [A-Z]{3}$)")
 _DIGITS = r"(?:\d(?:[\d.,'٬٫_]|[ ](?=\d{3}(?!\d)))*+|[.,٫]\d++)"
 _CJK_GROUPS = re.compile(rf"(?:\d[\d.,]*+ ?[{CJK.letters}]+ ?)++(?:\d[\d,]*+)?")
 _CJK_GROUP = re.compile(rf"(\d[\d.,]*+) ?([{CJK.letters}]*)")
@@ -174,9 +175,12 @@ def _plain_char(char: str) -> str:
 
 
 def _without_sign(body: str) -> tuple[str, bool]:
-    """(text without its sign, whether it is negative). In accounting (3.4) is −3.4."""
+    """(text without its sign, whether it is negative). In accounting (3.4) is −3.4, and so is 3.40-: behind two decimals a minus is
+    no dash."""
     is_negative = False
-    if body.startswith("(") and body.endswith(")"):
+    if behind := _SIGN_BEHIND.search(body):
+        body, is_negative = body[: behind.start()] + body[behind.end() :], True
+    elif body.startswith("(") and body.endswith(")"):
         body, is_negative = body[1:-1].strip(), True
     elif body.startswith("(") and body.endswith(")%"):
         body, is_negative = body[1:-2].strip() + "%", True
