@@ -1,5 +1,6 @@
 """Lists the input: a local folder, one file, or `s3://bucket/prefix`. The listing is the source of truth."""
 
+import contextlib
 import logging
 import os
 import stat
@@ -93,8 +94,9 @@ class Listing:
             raise kind(f"Cannot list {self._input}: {explain(error, bucket)}.") from error
 
     def _take_time(self, response: dict[str, Any]) -> None:
-        if date := response["ResponseMetadata"]["HTTPHeaders"].get("date"):
-            self.now = parsedate_to_datetime(date)
+        with contextlib.suppress(ValueError):  # a store's own form of dates: then this machine's clock has to do
+            date = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
+            self.now = date if date.tzinfo else date.replace(tzinfo=UTC)
 
     def _local(self) -> Iterator[Source]:
         root = os.path.abspath(os.path.expanduser(self._input))

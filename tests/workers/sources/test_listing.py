@@ -30,6 +30,24 @@ ODD_NAMES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Tue, 01 Dec 2026 06:00:00 GMT", datetime(2026, 12, 1, 6, tzinfo=UTC)),
+        ("Tue, 01 Dec 2026 06:00:00 -0000", datetime(2026, 12, 1, 6, tzinfo=UTC)),
+        ("2026-12-01T06:00:00Z", None),
+        ("", None),
+    ],
+)
+def test_the_stores_time_is_its_date_where_it_has_one(date: str, expected: datetime | None) -> None:
+    listing = list_sources("s3://bucket")
+    own = listing.now
+
+    listing._take_time({"ResponseMetadata": {"HTTPHeaders": {"date": date}}})
+
+    assert listing.now == (expected or own)
+
+
 def uris(input: str) -> list[str]:
     return [source.uri for source in list_sources(input)]
 
