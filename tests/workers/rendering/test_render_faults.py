@@ -337,6 +337,17 @@ def test_every_capability_is_enforced_on_linux() -> None:
     assert missing == (set() if landlock.is_available() else {"no other file read"})
 
 
+@pytest.mark.parametrize("error", [subprocess.TimeoutExpired("python", 60), OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))])
+def test_a_sandbox_that_cannot_be_tried_is_none_and_says_why(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", run)
+    (found,) = sandbox.capabilities()
+
+    assert (found.enforced, found.detail) == (False, f"a render process does not start: {error}")
+
+
 def test_a_file_that_is_deleted_while_it_is_drawn_is_gone_and_costs_its_own_pages(
     renderer: Renderer, pdf_of: Callable[..., Path]
 ) -> None:

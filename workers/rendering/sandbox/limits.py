@@ -22,6 +22,7 @@ from workers.rendering.sandbox.seccomp import allow_listed_syscalls
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 38, 4
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
+_TRIAL_S = 60
 IS_LINUX = sys.platform == "linux"
 
 
@@ -119,14 +120,17 @@ def address_space_bytes(pid: int) -> int:
 
 def capabilities() -> list[Capability]:
     """The limits that hold for a render process on this machine, found by trying in one."""
-    tried = subprocess.run(
-        command("workers.rendering.sandbox.limits", ["/tmp"]),
-        env=environment(os.environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    try:
+        tried = subprocess.run(
+            command("workers.rendering.sandbox.limits", ["/tmp"]),
+            env=environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TRIAL_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [Capability("sandbox", False, f"a render process does not start: {error}")]
     try:
         found = [Capability(*entry) for entry in json.loads(tried.stdout)]
     except ValueError:
