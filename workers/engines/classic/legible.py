@@ -8,6 +8,7 @@ Declaration and on scans, receipts and photographs:
   where the script is known, but for one page of scrawled notes, and at most 0.3 where it is not. Ukrainian alone scores 0.89: its
   letters are left out, so that a whole line becomes "," with 0.07 characters per line height. Korean signs with some Latin reach
   0.46.
+- Of Cyrillic, Georgian and Devanagari nothing may come out but the blanks between words, with a score of 0.5 to 0.9.
 - Arabic is not even found by the detector: a page of it yields one line or none. So bands of ink are counted, rows of dark pixels
   parted by white ones, and a page of many bands of which hardly any was read is refused, too.
 - Greek scores 0.81, for accented letters are left out; lines that come out mostly Greek count as not read.
@@ -55,7 +56,8 @@ def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> 
     area = read_area + sum(line.upright.area for line in lines if not _is_read(line) and _is_long(line))
     share = read_area / area if area else 1.0
     foreign = [line for line in lines if _is_foreign(line)]
-    kept = [line for line in lines if line.confidence >= min_confidence and not _is_foreign(line)]
+    with_text = [line for line in lines if line.text and not _is_foreign(line)]
+    kept = [line for line in with_text if line.confidence >= min_confidence]
     is_foreign = share < MIN_READ_SHARE and area > MIN_TEXT_AREA * pixels.shape[0] * pixels.shape[1]
     if not is_foreign and _mean_score(kept) < SURE_SCORE:
         is_foreign = bool(gibberish(word for line in kept for word in line.text.split()))
@@ -67,7 +69,7 @@ def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> 
         num_read = sum(any(top < below and bottom > above for top, bottom in levels) for above, below in bands)
         if len(bands) >= MIN_BANDS and num_read < MIN_READ_BANDS * len(bands):
             is_foreign, share = True, num_read / len(bands)
-    return Legible(kept, len(lines) - len(kept) - len(foreign), len(foreign), is_foreign, share)
+    return Legible(kept, len(with_text) - len(kept), len(foreign), is_foreign, share)
 
 
 def _are_words_unread(lines: Sequence[OcrLine], pixels: Pixels) -> bool:

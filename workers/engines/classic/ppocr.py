@@ -111,7 +111,8 @@ class PpOcr:
     def read(self, rgb: Pixels) -> OcrPage:
         """`rgb` is (height_px, width_px, 3). No lines where no text is found; every line found is given, however low its score.
 
-        Of a page of which a sample of lines cannot be read, only the sample: it is in another script.
+        A line of which the model gives nothing but the blanks between words, as of Cyrillic, has no text and the score 0. Of a page
+        of which a sample of lines cannot be read, only the sample is given: it is in another script.
         """
         height, width = rgb.shape[:2]
         quads, crops = self._detect(np.ascontiguousarray(rgb[:, :, ::-1]))
@@ -121,7 +122,11 @@ class PpOcr:
         read = np.flatnonzero([text is not None for text in texts])
         upright_width, upright_height = (height, width) if rotation in (90, 270) else (width, height)
         upright = _leveled(_turned(quads, rotation, width, height))
-        lines = [OcrLine(text, float(scores[i]), upright[i], _box(quads[i])) for i in read if (text := _composed(texts[i] or ""))]
+        lines = [
+            OcrLine(text := _composed(texts[i] or ""), float(scores[i]) if text else 0.0, upright[i], _box(quads[i]))
+            for i in read
+            if texts[i]
+        ]
         return OcrPage(lines, upright_width, upright_height, rotation)
 
     def read_lines(self, crops: list[Pixels]) -> list[tuple[str, float]]:

@@ -203,6 +203,14 @@ def test_lines_of_a_script_that_is_not_known_make_a_page_foreign(text, confidenc
     assert found.is_foreign
 
 
+@pytest.mark.parametrize(("num_blank", "is_foreign"), [(3, False), (12, True)])
+def test_lines_of_which_only_the_blanks_are_known_are_of_another_script(num_blank, is_foreign):
+    latin = [line_of("A line that is read well enough", 0.98, top=60 * i) for i in range(6)]
+    blank = [line_of("", 0.0, top=60 * (6 + i)) for i in range(num_blank)]
+    found = legible(latin + blank, WHITE, 0.5)
+    assert (len(found.lines), found.num_faint, found.num_foreign, found.is_foreign) == (6, 0, num_blank, is_foreign)
+
+
 def test_faint_lines_are_left_out_of_a_page_that_is_read():
     found = legible([line_of("A line that is read well enough", 0.98), line_of("7uor", 0.3, width=80)], WHITE, 0.5)
     assert ([line.text for line in found.lines], found.num_faint, found.is_foreign) == (
@@ -470,6 +478,18 @@ async def test_a_scan_has_the_signs_that_the_dictionary_lacks(engine):
     lines = ["Er sagte: „Das ist gut“ und ging.", "No lo sé. ¡Ven aquí ahora mismo!"]
     completion = await engine.read(request(drawn_as_html(lines)))
     assert (" ".join(texts(completion)).replace('"', "“"), completion.flags) == (" ".join(lines), ())
+
+
+@pytest.mark.slow
+async def test_lines_in_another_script_are_said_to_be_left_out(engine):
+    lines = [
+        "All human beings are born free and equal in dignity.",
+        "Nobody shall be held in slavery.",
+        "Everyone has a right to life.",
+    ]
+    russian = "Все люди рождаются свободными и равными"
+    completion = await engine.read(request(drawn_as_html([*lines, russian])))
+    assert (" ".join(texts(completion)), completion.flags) == (" ".join(lines), ("other_script_lines_dropped",))
 
 
 @pytest.mark.slow
