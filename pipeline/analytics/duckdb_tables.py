@@ -26,12 +26,18 @@ def connect(output: str, sql: str | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the tables and views of `output`, of which `sql` names the wanted ones. Nothing is copied: queries
     read the Parquet files that were there when it was made.
 
-    Raises OperatorError, StoreError: no such folder or bucket.
+    Raises OperatorError, StoreError: no such folder or bucket. Raises OperatorError, too, for a file that is no Parquet.
     """
     lake = LakeFiles(output)
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true")
-    quick_views.create(connection, lake, named_in(sql) if sql is not None else {*COLUMNS, *VIEWS})
+    try:
+        quick_views.create(connection, lake, named_in(sql) if sql is not None else {*COLUMNS, *VIEWS})
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        words = str(error).partition("\n")[0]
+        raise OperatorError(
+            f"a table's file cannot be read ({words}): restore it. What else can be done, `pagefold plan IN OUT` says."
+        ) from error
     return connection
 
 

@@ -53,6 +53,15 @@ def test_a_folder_that_is_named_like_a_partition_gives_no_column_its_value(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("num_bytes", [0, 100])
+def test_a_file_that_breaks_off_is_named(tmp_path, num_bytes):
+    (file,) = write_lake(tmp_path, ROWS).rglob("pages/**/*.parquet")
+    file.write_bytes(file.read_bytes()[:num_bytes])
+    with pytest.raises(OperatorError, match=rf"^a table's file cannot be read \(.*{file.name}.*\): restore it"):
+        connect(str(tmp_path))
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_a_query(tmp_path):
     endless = "SELECT COUNT(*) FROM range(1000000000) AS a, range(1000000000) AS b WHERE a.range % 7 = b.range % 11"
     ctrl_c = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
