@@ -1,23 +1,24 @@
 """Tables and views of an output folder or bucket, also of an empty one and of one written by an older version."""
 
-import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
-from threading import Timer
 
 import boto3
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.analytics.duckdb_tables import VIEWS, connect, rows_of, run_query
+from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
 from pipeline.analytics.lake_files import nullable_schema
 from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
 from schemas.tables import COLUMNS, arrow_schema
 from tests.pipeline.written_lake import row, write_lake
+from tests.waiting import wait_until
 
 PAGE = {"source_id": "s1", "plan_id": "000001", "status": "ok", "recipe_id": "o1"}
 ROWS = {
@@ -61,14 +62,28 @@ def test_a_file_that_breaks_off_is_named(tmp_path, num_bytes):
         connect(str(tmp_path))
 
 
+ENDLESS = """
+from pipeline.analytics.duckdb_tables import connect, rows_of
+connection = connect(".", "")
+print("ready", flush=True)
+list(rows_of(connection, "SELECT sum(range % 7) FROM range(100000000000000)"))
+"""
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_a_query(tmp_path):
-    endless = "SELECT COUNT(*) FROM range(1000000000) AS a, range(1000000000) AS b WHERE a.range % 7 = b.range % 11"
-    ctrl_c = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    with closing(connect(str(tmp_path), "")) as connection:
-        ctrl_c.start()
-        with pytest.raises(KeyboardInterrupt):
-            list(rows_of(connection, endless))
+    command = [sys.executable, "-c", ENDLESS]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            times = psutil.Process(process.pid).cpu_times
+            before = sum(times()[:2])
+            wait_until(lambda: sum(times()[:2]) > before + 0.1)  # it is at work
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=240)
+        finally:
+            process.kill()
+    assert said.rstrip().endswith("KeyboardInterrupt")
 
 
 @pytest.mark.slow
