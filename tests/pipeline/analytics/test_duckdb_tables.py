@@ -63,7 +63,9 @@ def test_a_file_that_breaks_off_is_named(tmp_path, num_bytes):
 
 
 ENDLESS = """
+import signal
 from pipeline.analytics.duckdb_tables import connect, rows_of
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored below a process that ignores it
 connection = connect(".", "")
 print("ready", flush=True)
 list(rows_of(connection, "SELECT sum(range % 7) FROM range(100000000000000)"))
