@@ -3,14 +3,13 @@
 import heapq
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
 
 import duckdb
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from schemas.errors import OperatorError
 from schemas.records import PointContent
 from workers.charts.agreement import agreement as points_agreement
@@ -136,7 +135,7 @@ def compare(output: str, first: str, second: str, *, most: int = 10) -> Comparis
 
     Raises OperatorError: no such recipe, or two of different tasks.
     """
-    with closing(connect(output, _KNOWN + _PAGES + _POINTS)) as connection:
+    with connected(output, _KNOWN + _PAGES + _POINTS) as connection:
         known = [KnownRecipe(*row) for row in connection.execute(_KNOWN).fetchall()]
         one, other = (named(name, known) for name in (first, second))
         if one.task != other.task:
@@ -150,7 +149,7 @@ def compare(output: str, first: str, second: str, *, most: int = 10) -> Comparis
 
 def known_recipes(output: str) -> list[KnownRecipe]:
     """Those that have answers in the tables."""
-    with closing(connect(output, _KNOWN)) as connection:
+    with connected(output, _KNOWN) as connection:
         return [KnownRecipe(*row) for row in connection.execute(_KNOWN).fetchall()]
 
 

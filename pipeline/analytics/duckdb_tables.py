@@ -31,19 +31,35 @@ def connect(output: str, sql: str | None = None) -> duckdb.DuckDBPyConnection:
     lake = LakeFiles(output)
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true")
-    try:
+    with _damage_told():
         quick_views.create(connection, lake, named_in(sql) if sql is not None else {*COLUMNS, *VIEWS})
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+    return connection
+
+
+@contextmanager
+def connected(output: str, sql: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """`connect`, closed at the end. A file that proves damaged while it is read is an OperatorError as well."""
+    with closing(connect(output, sql)) as connection, _damage_told():
+        yield connection
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        # What DuckDB's Parquet reader finds has the bare class; a mistake in our SQL has one of its own.
+        if type(error) is not duckdb.Error and not isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
+            raise
         words = str(error).partition("\n")[0]
         raise OperatorError(
             f"a table's file cannot be read ({words}): restore it. What else can be done, `pagefold plan IN OUT` says."
         ) from error
-    return connection
 
 
 def run_query(output: str, sql: str, parameters: Mapping[str, str] | None = None) -> pa.Table:
     """The result of one SQL text, in memory. Raises OperatorError with DuckDB's own words."""
-    with closing(connect(output, sql)) as connection:
+    with connected(output, sql) as connection:
         rows = rows_of(connection, sql, parameters)
         return pa.Table.from_batches(rows, rows.schema)
 

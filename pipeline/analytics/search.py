@@ -1,7 +1,6 @@
 """Pages by the words on them: what `pagefold search` finds, and how it is shown."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from pipeline.analytics.lake_files import LakeFiles
 from pipeline.analytics.search_index import (
     Hit,
@@ -65,7 +64,7 @@ def search(output: str, text: str, *, limit: int, on_progress: OnProgress) -> Fo
     lake = LakeFiles(output)
     fingerprint = sha256("\n".join([*lake.of("documents"), *lake.of("pages"), *lake.preferred]).encode()).hexdigest()
     index = SearchIndex(index_folder(output))
-    with closing(connect(output, _LAKE)) as connection:
+    with connected(output, _LAKE) as connection:
         refreshed = _refreshed(index, connection, fingerprint, on_progress)
         num_pages, hits, marker = index.search(text, limit)
         texts, blocks = _texts(connection, hits), _blocks(connection, hits)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from pipeline.analytics.result_formats import as_text
 from pipeline.lake.garbage import Sweep, check_output
 from pipeline.lake.lease import is_held, read_lease
@@ -113,16 +113,17 @@ def _named_files(store: Store) -> dict[str, int]:
 
 
 def _status_of_tables(output: str) -> dict[str, Any]:
-    connection = connect(output, "runs current_documents open_failures")
-    runs = connection.sql(
-        "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
-        f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
-    )
-    return {
-        "documents": dict(connection.sql("SELECT status, count(*) FROM current_documents GROUP BY 1 ORDER BY 1").fetchall()),
-        "open_failures": dict(connection.sql("SELECT kind, count(*) FROM open_failures GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()),
-        "runs": runs.to_arrow_table().to_pylist(),
-    }
+    with connected(output, "runs current_documents open_failures") as connection:
+        runs = connection.sql(
+            "SELECT run_id, status, started_at, seconds, num_documents, num_pages, num_failures, pages_per_s, engine, "
+            f"cost, currency, message FROM runs ORDER BY started_at DESC LIMIT {NUM_RUNS}"
+        )
+        kinds = connection.sql("SELECT kind, count(*) FROM open_failures GROUP BY 1 ORDER BY 2 DESC, 1")
+        return {
+            "documents": dict(connection.sql("SELECT status, count(*) FROM current_documents GROUP BY 1 ORDER BY 1").fetchall()),
+            "open_failures": dict(kinds.fetchall()),
+            "runs": runs.to_arrow_table().to_pylist(),
+        }
 
 
 def print_status(console: Console, status: OutputStatus) -> None:
@@ -189,15 +190,12 @@ def _progress_line(beat: Heartbeat, age_s: float) -> Text:
 def open_failures(output: str, kinds: Sequence[FailureKind] | None) -> pa.Table:
     """Open failures, by kind, document and page; of these kinds only, and not of what was deleted."""
     chosen = "" if kinds is None else f"AND kind IN ({', '.join(repr(kind.value) for kind in kinds)})"
-    return (
-        connect(output, "open_failures current_sources")
-        .sql(
+    with connected(output, "open_failures current_sources") as connection:
+        return connection.sql(
             "SELECT kind, uri, page_index, region_index, task, stage, message, is_transient, attempt, failed_at, source_id "
             "FROM open_failures WHERE source_id NOT IN (SELECT source_id FROM current_sources WHERE deleted_at IS NOT NULL) "
             f"{chosen} ORDER BY kind, uri, page_index NULLS FIRST, region_index NULLS FIRST"
-        )
-        .to_arrow_table()
-    )
+        ).to_arrow_table()
 
 
 def print_failures(console: Console, rows: pa.Table, output: str) -> None:

@@ -1,7 +1,6 @@
 """Commands that take documents out of the lake."""
 
 import re
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,7 +114,7 @@ def show(
     if picture is None:
         typer.echo(_CONTROL.sub("\ufffd", document_markdown(found)), nl=False)
         return
-    from pipeline.analytics.duckdb_tables import connect
+    from pipeline.analytics.duckdb_tables import connected
     from pipeline.documents.pictures import Pictures
     from pipeline.report.boxes import with_boxes
     from schemas.failure import PageError, clean_message
@@ -125,7 +124,7 @@ def show(
     settings = resolved_for_output(config, set_)
     try:
         with (
-            closing(connect(output)) as connection,
+            connected(output) as connection,
             Pictures(settings, connection) as pictures,
             pictures.open(found) as opened,
         ):

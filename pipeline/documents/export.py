@@ -8,14 +8,13 @@ import re
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import duckdb
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from pipeline.analytics.result_formats import spreadsheet_safe
 from pipeline.documents.docling import docling_document
 from pipeline.documents.html import document_html
@@ -88,7 +87,7 @@ def export(
     """
     store = open_target(target, output, settings)
     state = _read_state(store)
-    with closing(connect(output)) as connection, Pictures(settings, connection) as pictures:
+    with connected(output) as connection, Pictures(settings, connection) as pictures:
         everything, rows = listed(connection), listed(connection, where, limit)
         folders = folder_names(everything)
         signatures = _signatures(connection, rows, formats)

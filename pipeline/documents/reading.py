@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any, TypeVar
 
 import duckdb
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from pipeline.documents.html import document_html
 from pipeline.documents.markdown import document_markdown
 from pipeline.documents.model import ReadBlock, ReadCell, ReadChart, ReadDocument, ReadFailure, ReadPage, ReadPoint, ReadTable
@@ -47,7 +46,7 @@ class LakeDocument(ReadDocument):
 
 def document(output: str, name: str) -> LakeDocument:
     """The document of this name, or of this uri, or whose uri ends so. Raises OperatorError where there is none, or several."""
-    with closing(connect(output)) as connection:
+    with connected(output) as connection:
         rows = _find(connection, name)
         return next(read_listed(connection, rows))
 
@@ -57,7 +56,7 @@ def read_documents(output: str, where: str | None = None, limit: int | None = No
 
     Raises OperatorError with DuckDB's own words.
     """
-    with closing(connect(output)) as connection:
+    with connected(output) as connection:
         yield from read_listed(connection, listed(connection, where, limit))
 
 

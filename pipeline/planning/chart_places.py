@@ -3,7 +3,7 @@ find them, whichever engine has read it."""
 
 from collections import defaultdict
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from schemas.page import Box
 from schemas.planned import PlannedSource, Shards
 from workers.reading.handing_on import gives_places
@@ -52,7 +52,8 @@ def with_places(output: str, shards: Shards) -> Shards:
     wanted = {item.document_id for shard in shards for item in shard if _wants(item)}
     if not wanted:
         return shards
-    rows = connect(output, _SQL).execute(_SQL, {"document_ids": sorted(filter(None, wanted))}).fetchall()
+    with connected(output, _SQL) as connection:
+        rows = connection.execute(_SQL, {"document_ids": sorted(filter(None, wanted))}).fetchall()
     found: dict[str | None, _Places] = defaultdict(_Places)
     for document_id, page_index, *answer, engine, prompt_version, width_px, height_px, _, left, top, right, bottom in rows:
         if gives_places(engine, prompt_version):

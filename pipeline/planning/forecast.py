@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from pipeline.lake.ledger import Ledger
 from pipeline.lake.plans import read_plan_head
 from pipeline.object_store.store import Store
@@ -104,7 +104,8 @@ def image_bytes(output: str, ledger: Ledger, amounts: Sequence[TaskForecast], im
         return None
     (figures, pages), found = _IMAGE_BYTES, (None, None)
     if any(path.startswith("images/") for path in ledger.files):
-        found = connect(output, _IMAGES).execute(_IMAGES).fetchall()[0]
+        with connected(output, _IMAGES) as connection:
+            found = connection.execute(_IMAGES).fetchall()[0]
     each = (found[0] or figures) + ((found[1] or pages) if images == "pages" else 0)
     return round(each * max((part.num_pages for part in amounts), default=0))
 
@@ -235,9 +236,9 @@ GPU-seconds, or without GPUs by seconds at the engines."""
 def _spent(output: str, task: Task, recipe: Recipe) -> dict[str, Any]:
     """Tokens, gpu_s and cost per page. A task's share of a run's GPU time and cost is its share of the seconds at the engine."""
     asked = {"engine": recipe.engine, "model": recipe.model}
-    connection = connect(output, _SPENT[task] + _RUNS[task])
-    num_pages, num_tokens, read_s = connection.execute(_SPENT[task], asked).fetchall()[0]
-    run_read_s, gpu_s, cost, currency = connection.execute(_RUNS[task], asked).fetchall()[0]
+    with connected(output, _SPENT[task] + _RUNS[task]) as connection:
+        num_pages, num_tokens, read_s = connection.execute(_SPENT[task], asked).fetchall()[0]
+        run_read_s, gpu_s, cost, currency = connection.execute(_RUNS[task], asked).fetchall()[0]
     if not num_pages:
         return {}
     share = (read_s or 0) / num_pages / run_read_s if run_read_s else None

@@ -2,13 +2,12 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import NamedTuple
 
 import duckdb
 from PIL import Image
 
-from pipeline.analytics.duckdb_tables import connect
+from pipeline.analytics.duckdb_tables import connected
 from pipeline.analytics.questions import find_question
 from pipeline.documents.export import folder_names
 from pipeline.documents.model import ReadChart, ReadDocument, ReadPage
@@ -48,7 +47,7 @@ def write_report(
     Raises OperatorError, StoreError.
     """
     store = open_target(target, output, settings)
-    with closing(connect(output)) as connection, Pictures(settings, connection) as pictures:
+    with connected(output) as connection, Pictures(settings, connection) as pictures:
         rows = listed(connection, where, limit)
         folders = folder_names(rows)
         shown: dict[str, list[tuple[int, str]]] = {}

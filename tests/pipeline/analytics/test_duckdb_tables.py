@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 
 import boto3
+import duckdb
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.analytics.duckdb_tables import VIEWS, connect, run_query
+from pipeline.analytics.duckdb_tables import VIEWS, connect, connected, run_query
 from pipeline.analytics.lake_files import nullable_schema
 from pipeline.object_store.store import StoreError
 from schemas.errors import OperatorError
@@ -60,6 +61,23 @@ def test_a_file_that_breaks_off_is_named(tmp_path, num_bytes):
     file.write_bytes(file.read_bytes()[:num_bytes])
     with pytest.raises(OperatorError, match=rf"^a table's file cannot be read \(.*{file.name}.*\): restore it"):
         connect(str(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["pages", "footer"])
+def test_a_file_that_is_damaged_inside_is_no_bug(tmp_path, where):
+    (file,) = write_lake(tmp_path, ROWS).rglob("pages/**/*.parquet")
+    body = file.read_bytes()
+    num_footer_bytes = int.from_bytes(body[-8:-4], "little")
+    start = 4 if where == "pages" else len(body) - 8 - num_footer_bytes
+    file.write_bytes(body[:start] + 20 * b"\x0f" + body[start + 20 :])
+    with pytest.raises(OperatorError, match=r"^a table's file cannot be read"), connected(str(tmp_path)) as connection:
+        connection.sql("SELECT * FROM pages").fetchall()
+
+
+def test_a_mistake_in_sql_of_ours_stays_one(tmp_path):
+    with pytest.raises(duckdb.BinderException), connected(str(tmp_path)) as connection:
+        connection.sql("SELECT nothing FROM pages")
 
 
 ENDLESS = """

@@ -129,7 +129,7 @@ def test_runs_without_an_end_were_killed_but_for_the_one_at_work(out: Path) -> N
 
 
 def test_a_monitor_asks_without_reading_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "connect", None)
+    monkeypatch.setattr(inspection, "connected", None)
     store = LocalStore(str(tmp_path))
     store.create(plan_path("000001"), make_plan([[planned("a.pdf"), planned("b.pdf")]]).model_dump_json().encode())
     leave_lease(tmp_path)
