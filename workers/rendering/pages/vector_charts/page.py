@@ -1,9 +1,10 @@
 """From an open PDF page to the drawings of its regions, and what they say."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from schemas.page import MAX_SIDE_PT, Box
-from workers.rendering.pages.mupdf import pymupdf
+from workers.rendering.pages.mupdf import pymupdf, raise_if_out_of_memory
 from workers.rendering.pages.turned_pages import display_matrix
 from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.ink import Ink
@@ -28,16 +29,20 @@ def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequenc
     media.x0 = media.y0 = -MAX_SIDE_PT
     media.x1 = media.y1 = MAX_SIDE_PT
     raw = pymupdf.TextPage(text).extractRAWDICT()
-    readings = []
-    for area in areas_pt:
-        shapes = [shape for shape in collector.shapes if _meets(shape.box, area)]
-        try:
-            labels = labels_of(raw, area)
-        except Refused as refused:
-            readings.append(Reading(None, refused.reason, refused.detail))
-            continue
-        readings.append(read_chart(Drawing(area, shapes, labels, collector.num_lost), ink))
-    return readings
+    return [_read(area, collector, raw, ink) for area in areas_pt]
+
+
+def _read(area: Box, collector: ShapeCollector, raw: dict[str, Any], ink: Ink | None) -> Reading:
+    shapes = [shape for shape in collector.shapes if _meets(shape.box, area)]
+    try:
+        return read_chart(Drawing(area, shapes, labels_of(raw, area), collector.num_lost), ink)
+    except Refused as refused:
+        return Reading(None, refused.reason, refused.detail)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a fault in one must not cost the page's others)
+        raise_if_out_of_memory(error)
+        return Reading(None, "odd_drawing", f"{type(error).__name__}: {error}")
 
 
 def _meets(box: Box, area: Box) -> bool:

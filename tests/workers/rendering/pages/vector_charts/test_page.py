@@ -3,10 +3,13 @@
 import pymupdf
 import pytest
 
+from schemas.page import Box
 from schemas.settings import RenderSettings
 from tests.examples.charts import bar_chart
 from workers.rendering.pages.shown_page import ShownPage
-from workers.rendering.pages.vector_charts.reader import Reading
+from workers.rendering.pages.vector_charts import page as page_module
+from workers.rendering.pages.vector_charts.ink import Ink
+from workers.rendering.pages.vector_charts.reader import Drawing, Reading
 
 
 def page_of(content: str) -> pymupdf.Page:
@@ -68,3 +71,20 @@ def test_a_picture_over_the_plot_is_ink_that_no_path_explains() -> None:
     found = reading(pymupdf.open("pdf", document.tobytes())[0])
 
     assert (found.answer, found.reason) == (None, "unexplained_ink")
+
+
+def test_a_fault_in_one_chart_costs_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = ShownPage(charted()[0], RenderSettings())
+    left, whole = Box(0, 0, 60, 300), shown.page_pt
+    read_chart = page_module.read_chart
+
+    def faulty(drawing: Drawing, ink: Ink | None) -> Reading:
+        return Reading(None, detail=str(1 / 0)) if drawing.area == left else read_chart(drawing, ink)
+
+    monkeypatch.setattr(page_module, "read_chart", faulty)
+
+    odd, read = shown.vector_readings([left, whole])
+
+    assert (odd.answer, odd.reason) == (None, "odd_drawing")
+    assert "ZeroDivisionError" in odd.detail
+    assert read.answer is not None
