@@ -16,6 +16,9 @@ MAX_SPANNED = 5_000
 _SEPARATOR = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*")
 _CAPTION = re.compile(r"<caption\b[^<>]{0,500}>(.{0,5000}?)</caption>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]{0,500}>")
+_COMMENT = re.compile(r"<!--.{0,1000}?-->", re.DOTALL)
+_NO_TAG = re.compile(r"<(?!/?[A-Za-z][^<>]*>)")
+"""A sign that opens no tag. HTMLParser looks for the end of each to the end of the text, or takes a cell's words for attributes."""
 
 
 class Cell(NamedTuple):
@@ -106,7 +109,7 @@ def rows_of_table_text(text: str) -> Rows | None:
     """Rows of a table given as HTML or as a Markdown pipe table; None where it is neither."""
     if "<tr" in text.lower():
         reader = _HtmlRows()
-        reader.feed(text)
+        reader.feed(_NO_TAG.sub("&lt;", _COMMENT.sub("", text)))
         reader.close()
         reader.handle_endtag("table")  # a last cell left open
         return reader.rows or None

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.growth import assert_grows_linearly
 from workers.text.tables import grid_of, rows_of_table_text, to_html, to_markdown
 
 
@@ -69,12 +70,19 @@ def test_markdown_has_a_spanned_text_once_and_escapes_pipes():
             [["a", None, "b"], ["^", None, "c"], ["d", "e", "f"]],
         ),
         ("<tr><td colspan=-3>a<td rowspan=999999999>b", [["a", "b"]]),
+        ("<tr><td>p<q and r<td>s < 0.5</td><!-- <td> a note --><td>t<sub>1</sub></tr>", [["p<q and r", "s < 0.5", "t1"]]),
         ("| a | b |", None),
         ("just text", None),
     ],
 )
 def test_tables_written_as_text_become_rows(text, rows):
     assert rows_of_table_text(text) == rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", ["<td a=", "<!--", "<!-->", "<td a='", "<td a=\"'", "</td ", "<![", "<?", "<"])
+def test_tags_that_never_end_cost_no_more_each(sign):
+    assert_grows_linearly(lambda size: rows_of_table_text("<tr><td>" + size * sign), 8000)
 
 
 def test_rows_of_the_head_are_marked_in_html():
