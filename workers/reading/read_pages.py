@@ -312,7 +312,7 @@ class _ChunkReader:
             seen = None
             if content is not None and drawn is not None:
                 scales = {"is_log": drawn.y_scale == "log", "is_x_log": drawn.x_scale == "log"}
-                seen = agreement(content.points, drawn.points, **scales)
+                seen = await asyncio.to_thread(agreement, content.points, drawn.points, **scales)
             said = self.rows.of_chart(page, region, image, outcome, content, flags, seen)
             return said if drawn is None else ChunkRecords.joined([said, self.rows.of_drawn_chart(page, region, image, drawn)])
         except Exception as error:  # noqa: BLE001 - the border of a page
