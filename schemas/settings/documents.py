@@ -26,8 +26,6 @@ class InputSettings(Section):
     )
     marker: str | None = Field(
         None,
-        min_length=1,
-        pattern=r"^[^/]+$",
         description="Read a folder, and those below it, only once it holds a file of this name, such as `_SUCCESS` or "
         "`*.manifest`. The marker itself is never read.",
     )
@@ -39,6 +37,13 @@ class InputSettings(Section):
         description="Passwords to try on encrypted PDFs, in order: one, or several as a JSON list. Never written anywhere; best "
         "set in the environment.",
     )
+
+    @field_validator("marker")
+    @classmethod
+    def _name_without_folder(cls, marker: str | None) -> str | None:
+        if marker is not None and (not marker or "/" in marker):
+            raise ValueError(f"{marker!r} is no name of a file in the folder itself, such as _SUCCESS")
+        return marker
 
     @field_validator("pages")
     @classmethod

@@ -1,5 +1,6 @@
 """How a run goes: plan, output, Ray, events, prices, logs."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -140,7 +141,7 @@ class WatchSettings(Section):
 
 
 class PriceSettings(Section):
-    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Currency of the prices below, and of `runs.cost`.")
+    currency: str = Field("USD", description="Currency of the prices below, and of `runs.cost`: three capital letters.")
     per_hour: float | None = Field(None, ge=0, description="Of all machines but their GPUs, for each hour that a run lasts.")
     per_gpu_hour: float | None = Field(None, ge=0, description="Of one GPU, for each hour that a reader process holds it.")
     per_million_prompt_tokens: float | None = Field(None, ge=0, description="Of an endpoint's prompt tokens.")
@@ -151,6 +152,13 @@ class PriceSettings(Section):
         description="Of prompt tokens about charts, where another engine than that of text reads them; 0 for one of yours.",
     )
     chart_per_million_output_tokens: float | None = Field(None, ge=0, description="Of output tokens about charts, likewise.")
+
+    @field_validator("currency")
+    @classmethod
+    def _code(cls, currency: str) -> str:
+        if not re.fullmatch("[A-Z]{3}", currency):
+            raise ValueError(f"{currency!r} is no code of three capital letters, such as EUR")
+        return currency
 
 
 class LogSettings(Section):

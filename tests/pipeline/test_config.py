@@ -124,6 +124,12 @@ def test_null_unsets_a_setting(tmp_path):
         ({"assignments": ["render.dpi_max=many"]}, "^render.dpi_max: input should be a valid integer"),
         ({"assignments": ["render.dpi_max=6000"]}, "^render.dpi_max: input should be less than or equal to 600"),
         ({"assignments": ["engine.max_actors=1", "engine.min_actors=2"]}, "^engine: max_actors is below min_actors"),
+        ({"assignments": ["price.currency=euro"]}, "^price.currency: 'euro' is no code of three capital letters, such as EUR"),
+        (
+            {"assignments": ["input.marker=done/_SUCCESS"]},
+            "^input.marker: 'done/_SUCCESS' is no name of a file",
+        ),
+        ({"assignments": ["input.marker="]}, "^input.marker: '' is no name"),
         ({"assignments": ["read.tasks=[ocr"]}, "read.tasks wants a list"),
         ({"file": Path("missing.toml")}, "there is no settings file missing.toml"),
     ],
