@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -66,9 +65,9 @@ def query(
         open_shell(output, is_web=ui)
     shape = Shape(format, out, raw=raw, csv=csv, csv_raw=csv_raw, json=json, parquet=parquet)
     text, values = _sql_text(sql, file), values_of(param)
-    from pipeline.analytics.duckdb_tables import connect, rows_of
+    from pipeline.analytics.duckdb_tables import connected, rows_of
 
-    with closing(connect(output, text)) as connection:
+    with connected(output, text) as connection:
         rows = rows_of(connection, text, values)
         shape.show(rows)
     hint_at_empty(output, rows.num_rows)
@@ -90,13 +89,15 @@ def ask(
     from pipeline.analytics.questions import find_question, print_questions
 
     if question is None:
+        if param:
+            raise OperatorError("--param is a parameter of a question, and none is named.")
         print_questions(console(), output)
         return
     shape = Shape(format, out, raw=raw, csv=csv, csv_raw=csv_raw, json=json, parquet=parquet)
     text = find_question(question).sql("duckdb", values_of(param))
-    from pipeline.analytics.duckdb_tables import connect, rows_of
+    from pipeline.analytics.duckdb_tables import connected, rows_of
 
-    with closing(connect(output, text)) as connection:
+    with connected(output, text) as connection:
         rows = rows_of(connection, text)
         shape.show(rows)
     hint_at_empty(output, rows.num_rows)

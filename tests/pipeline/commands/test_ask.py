@@ -133,6 +133,7 @@ def test_a_question_is_asked_with_its_parameters(lake):
     assert [(row["name"], row["page_index"]) for row in map(json.loads, rows)] == [("a.pdf", 1), ("b.pdf", 1)]
     assert "has no parameter 'page'" in mistake("ask", lake, "pages_to_review", "-p", "page=1")
     assert "is a number, such as 0.8, not 'high'" in mistake("ask", lake, "pages_to_review", "-p", "confidence=high")
+    assert "--param is a parameter of a question, and none is named" in mistake("ask", lake, "-p", "confidence=0.8")
 
 
 def test_the_list_of_questions_has_their_parameters(lake):
