@@ -11,6 +11,7 @@ process, which is not in the tree. Settings are the defaults, but for those prin
 
 import argparse
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -226,9 +227,16 @@ def _beside_the_flow(folder: Path, drop: Path, plan: Plan, size: int) -> dict[st
     costs["a run with everything staged (wall)"] = resumed.seconds
     costs["  its driver (CPU)"] = resumed.tree.cpu_by_role()["driver"]
     costs["  its compaction (CPU)"] = resumed.tree.cpu_by_role().get("compaction", 0.0)
-    again = run(str(drop), str(output), folder)
-    costs["a run with nothing to do (CPU)"] = again.tree.cpu_by_role()["driver"]
+    before_s = _cpu_of_ended_s()
+    run(str(drop), str(output), folder)
+    costs["a run with nothing to do (CPU)"] = _cpu_of_ended_s() - before_s  # it may be over before it is sampled
     return costs
+
+
+def _cpu_of_ended_s() -> float:
+    """Of the processes that were started here and have ended, with those that they waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _link_staged(done: Path, output: Path, prefix: str, num_sources: int) -> None:
