@@ -95,10 +95,12 @@ def run_all() -> int:
             print(f"skipped: it reads shared inputs beside the repository, and there are none ({SHARED_DATA})")
             continue
         started = time.monotonic()
-        command = [sys.executable, "-m", module_of(name), *arguments]
-        if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode:
+        command = [sys.executable, "-X", "faulthandler", "-m", module_of(name), *arguments]
+        code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+        if code:
             failed.append(name)
-        print(f"-- {time.monotonic() - started:.0f} s", flush=True)
+        how = f"; ended by {signal.Signals(-code).name}" if code < 0 else f"; exit code {code}" if code else ""
+        print(f"-- {time.monotonic() - started:.0f} s{how}", flush=True)
     if failed:
         print(f"\nfailed: {', '.join(failed)}")
     return 1 if failed else 0
