@@ -23,7 +23,7 @@ SQL = """
 select d.uri, d.status, d.num_pages_read, d.num_pages_blank, f.kinds
 from current_documents d left join (
     select source_id, string_agg(distinct kind, ',' order by kind) as kinds from open_failures group by source_id
-) f using (source_id)
+) f on f.source_id = coalesce(d.duplicate_of, d.source_id)  -- what has the same bytes fails alike, and is said once
 """
 
 
