@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from schemas.errors import exit_code
+from workers.import_path import import_path
 
 Result = TypeVar("Result")
 
@@ -40,7 +41,7 @@ class Apart(Generic[Result]):
                 [sys.executable, "-P", "-c", f"from pipeline.watching.child_process import serve; serve({theirs})"],
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(import_path())},
                 start_new_session=True,
             )
         finally:

@@ -28,6 +28,7 @@ from schemas.errors import DiskFull, EngineDies, StagesEnd, exit_code, is_disk_f
 from schemas.receipt import Receipt
 from schemas.settings import Settings
 from workers.contained import sentence
+from workers.import_path import import_path
 from workers.usable_cpus import usable_cpus
 
 _log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class Worker:
                 [sys.executable, "-P", "-c", f"import gc; gc.disable(); from pipeline.ways.child import serve; serve({theirs})"],
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(import_path())},
                 start_new_session=True,  # so that Ctrl-C on a terminal reaches the driver alone
             )
         finally:

@@ -18,10 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from workers.import_path import import_path
 from workers.rendering.sandbox.seccomp import allow_listed_syscalls
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 38, 4
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
+_KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "VIRTUAL_ENV", "SYSTEMROOT")
+_SEARCHED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Lists of folders."""
 _TRIAL_S = 60
 IS_LINUX = sys.platform == "linux"
 
@@ -35,14 +38,23 @@ class Capability(NamedTuple):
 def environment(parent: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child: the places of programs and modules from its parent's, without keys, home and proxies."""
     kept = {name: parent[name] for name in _KEPT_VARIABLES if name in parent}
-    return kept | {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # lets the child import what the parent can
+    searched = {name: _absolute(parent[name]) for name in _SEARCHED if name in parent}
+    return {
+        **kept,
+        **searched,
+        "PYTHONPATH": os.pathsep.join(import_path()),  # lets the child import what the parent can
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
         "MALLOC_ARENA_MAX": "1",  # each arena reserves 64 MiB of the address space that RLIMIT_AS counts
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+
+
+def _absolute(folders: str) -> str:
+    """Without those that mean the folder we were started in, which may be a drop folder with a library in it. OpenCV leaves such a
+    one in LD_LIBRARY_PATH: an empty name."""
+    return os.pathsep.join(folder for folder in folders.split(os.pathsep) if os.path.isabs(folder))
 
 
 def command(module: str, folders: Sequence[str]) -> list[str]:
@@ -56,7 +68,7 @@ def _program_places() -> list[str]:
     is left out."""
     ours = Path(__file__).resolve().parents[3]
     home = os.path.realpath(os.path.expanduser("~"))
-    paths = [os.path.realpath(path) for path in sys.path if path]
+    paths = [os.path.realpath(path) for path in import_path()]
     libraries = [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path]
     return [
         *dict.fromkeys(path for path in paths if path != str(ours) and os.path.commonpath([path, home]) != path),
