@@ -101,7 +101,7 @@ def shown(path: Path, page_index: int = 0) -> tuple[ShownPage, RenderedPage]:
     regions = [drawn.region(index, found, settings) for index, found in enumerate(find_regions(drawn.view(), settings))]
     page = RenderedPage(
         page_index=page_index,
-        image=PageImage.from_rgb(*drawn.size, drawn.drawn.pixels),
+        image=PageImage.from_rgb(*drawn.size, drawn.drawn),
         text_layer=drawn.text.layer(drawn.x, drawn.y),
         regions=regions,
     )

@@ -78,7 +78,7 @@ class PdfDocument:
         shown = self._shown = self._ahead.pop(page_index, None) or self._load(page_index)
         pymupdf.TOOLS.reset_mupdf_warnings()
         size = shown.size
-        pixels = shown.drawn.pixels
+        pixels = shown.drawn
         shown.part_unseen()
         layer = shown.text.layer(shown.x, shown.y)
         flags = list(shown.flags)

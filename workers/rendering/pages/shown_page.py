@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,14 @@ _TEXT_FLAGS = 0
 images: `extractDICT` would encode every one of them as a file. No clip, which cuts letters off words."""
 
 
-class Drawn(NamedTuple):
-    """Pixels where MuPDF put them: a copy of each page would cost a tenth of drawing it."""
+class _Samples:
+    """A pixmap's pixels where MuPDF put them: a copy of each page would cost a tenth of drawing it. Views that numpy makes of this keep
+    the pixels' memory; PyMuPDF's own do not."""
 
-    pixels: memoryview | bytes
-    owner: Any
-    """Keeps the view's memory alive."""
+    def __init__(self, pixmap: pymupdf.Pixmap) -> None:
+        self._pixmap = pixmap
+        shape = (len(pixmap.samples_mv),)
+        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": shape, "data": (pixmap.samples_ptr, True)}
 
 
 class ShownPage:
@@ -102,23 +104,23 @@ class ShownPage:
             self.flags.append("hidden_text")
 
     def _pixels(self) -> npt.NDArray[np.uint8]:
-        return np.frombuffer(self.drawn.pixels, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
+        return np.frombuffer(self.drawn, np.uint8).reshape(self.size.height_px, self.size.width_px, 3)
 
-    def draw(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> Drawn:
+    def draw(self, size: Size, part_pt: Box, *, is_gray: bool = False) -> memoryview | bytes:
         """`part_pt` drawn straight at `size`: MuPDF scales by two factors, so that nothing is resampled afterwards."""
         x, y = size.width_px / part_pt.width, size.height_px / part_pt.height
         matrix = pymupdf.Matrix(x, 0, 0, y, -part_pt.left * x, -part_pt.top * y)
         colors = pymupdf.csGRAY if is_gray else pymupdf.csRGB
         drawn = self._list.get_pixmap(matrix=matrix, colorspace=colors, alpha=False, clip=pymupdf.Rect(part_pt))
         if (drawn.width, drawn.height) == size:
-            return Drawn(drawn.samples_mv, drawn)
+            return np.asarray(_Samples(drawn)).data
         # float32 rounding on huge pages gives a pixel more or less
         exact = Image.new("L" if is_gray else "RGB", size, "white")
         exact.paste(as_image(Size(drawn.width, drawn.height), drawn.samples_mv))
-        return Drawn(exact.tobytes(), None)
+        return exact.tobytes()
 
     @cached_property
-    def drawn(self) -> Drawn:
+    def drawn(self) -> memoryview | bytes:
         """The page at `size`, RGB."""
         return self.draw(self.size, self.page_pt)
 
@@ -141,7 +143,7 @@ class ShownPage:
         scale = min(1.0, math.sqrt(FULL_IMAGE_PIXELS / (width_px * height_px)))
         size = Size(max(1, int(width_px * scale)), max(1, int(height_px * scale)))
         drawn = self.draw(size, self.page_pt, is_gray=all(image.is_gray for image in self.images))
-        return full_image(as_image(size, drawn.pixels))
+        return full_image(as_image(size, drawn))
 
     def _in_pixels(self, part_pt: Box) -> Box:
         return Box(*(round(side, 2) for side in part_pt.scaled(self.x, self.y)))
@@ -157,13 +159,13 @@ class ShownPage:
             min_pixels=settings.min_pixels,
             max_pixels=settings.max_pixels,
         )
-        drawn = self.draw(size, part) if size else None  # its pixels last as long as it does
+        drawn = self.draw(size, part) if size else None
         return Region(
             region_index=index,
             bbox_px=self._in_pixels(part),
             core_px=self._in_pixels(core) if core.area else None,
             origin=found.origin,
-            image=PageImage.from_rgb(*size, drawn.pixels) if size and drawn else None,
+            image=PageImage.from_rgb(*size, drawn) if size and drawn else None,
             dpi=size.width_px / part.width * 72 if size else None,
             words=all_scaled([word for word in self.text.words if _is_in(word, part)], self.x, self.y),
         )

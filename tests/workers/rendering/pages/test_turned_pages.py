@@ -35,7 +35,7 @@ def found_and_read(page: pymupdf.Page) -> tuple[Box, Box, ChartAnswer | None]:
     """The region, the coloured ink in points, and what the drawing says."""
     shown = ShownPage(page, RenderSettings())
     (region,) = find_regions(shown.view(), RegionSettings())
-    pixels = np.frombuffer(shown.drawn.pixels, np.uint8).reshape(shown.size.height_px, shown.size.width_px, 3).astype(int)
+    pixels = np.frombuffer(shown.drawn, np.uint8).reshape(shown.size.height_px, shown.size.width_px, 3).astype(int)
     rows, columns = np.nonzero(np.ptp(pixels, axis=2) > 60)
     ink = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1).scaled(1 / shown.x, 1 / shown.y)
     (reading,) = shown.vector_readings([region.rect_pt])
