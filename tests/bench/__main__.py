@@ -47,6 +47,7 @@ ALL: list[tuple[str, list[str], bool]] = [
     ("tests.faults.world", [], False),
     ("tests.faults.world", ["--on", "local"], False),
     ("tests.faults.churn", ["--polls", "20"], False),
+    ("tests.faults.churn", ["--polls", "20", "--on", "local", "--longest-s", "2"], False),
 ]
 """Name of a benchmark, or module of a campaign; arguments; does it need shared inputs."""
 

