@@ -33,8 +33,10 @@ images: `extractDICT` would encode every one of them as a file. No clip, which c
 
 
 class _Samples:
-    """A pixmap's pixels where MuPDF put them: a copy of each page would cost a tenth of drawing it. Views that numpy makes of this keep
-    the pixels' memory; PyMuPDF's own do not."""
+    """A pixmap's pixels where MuPDF put them: a copy of each page would cost a tenth of drawing it.
+
+    Views that numpy makes of this keep the pixels' memory; PyMuPDF's own do not.
+    """
 
     def __init__(self, pixmap: pymupdf.Pixmap) -> None:
         self._pixmap = pixmap
