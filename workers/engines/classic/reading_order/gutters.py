@@ -10,6 +10,8 @@ from workers.engines.classic.time_limit import check_time
 
 GUTTER = 0.8
 """In font sizes: the least width of a gutter between columns. LaTeX's own is 1."""
+OVERHANG = 3
+"""In font sizes: so far may a line reach into a gutter."""
 MAX_TRIALS = 64
 """Edges that are looked at closely, those that least text crosses first."""
 
@@ -50,7 +52,19 @@ def find_gutter(pieces: Sequence[Piece]) -> Gutter | None:
             continue
         if _are_columns(sides.where(sides.right <= x), sides.where(sides.left >= x), size):
             best = score, Gutter(x, conflict)
-    return None if best is None else best[1]
+    return None if best is None else _past_overhangs(best[1], sides, height, size)
+
+
+def _past_overhangs(gutter: Gutter, sides: _Sides, height: Numbers, size: float) -> Gutter:
+    """The gutter right of the lines that reach a little into it and end before the next column begins: they span nothing."""
+    start = _quantiles(np.sort(sides.left), np.array([(sides.left < gutter.x).sum()]), 0.03)[0]
+    crossing = sides.right[(sides.left < gutter.x) & (sides.right > gutter.x) & (sides.right < start)]
+    if not len(crossing) or crossing.max() - gutter.x > OVERHANG * size:
+        return gutter
+    x = (float(crossing.max()) + float(start)) / 2
+    conflict = _conflict(sides, height, x)
+    are_columns = _are_columns(sides.where(sides.right <= x), sides.where(sides.left >= x), size)
+    return Gutter(x, conflict) if conflict <= gutter.conflict and are_columns else gutter
 
 
 def _edges(sides: _Sides, height: Numbers, size: float) -> list[tuple[float, float]]:

@@ -51,6 +51,14 @@ def test_two_columns_are_read_one_after_the_other():
     assert read(words) == [("paragraph", " ".join(LEFT)), ("paragraph", " ".join(RIGHT))]
 
 
+def test_a_line_that_reaches_a_little_into_the_gutter_parts_nothing():
+    long = "left column line d goes on and on again"
+    left = [*column(LEFT[:3], 80, 300, pitch=30), *line(long, 80, 390, number=3), *column(LEFT[4:], 80, 420, pitch=30, number=4)]
+    right = column(RIGHT, 520, 315, pitch=30, number=20)
+
+    assert read([*left, *right]) == [("paragraph", " ".join([*LEFT[:3], long, *LEFT[4:]])), ("paragraph", " ".join(RIGHT))]
+
+
 def test_a_watermark_tears_nothing_that_it_crosses():
     watermark = Word("DRAFT", 200, 300, 700, 800, 90, 0, 4 * SIZE, ACROSS)
     given = [word._replace(style=ACROSS) for word in column(LEFT, 80, 300, pitch=60) + column(["1 2 3"] * 4, 80, 900, number=40)]
