@@ -2,7 +2,7 @@
 
 import statistics
 
-from workers.engines.classic.reading_order.block_kinds import MARGIN
+from workers.engines.classic.reading_order.block_kinds import HEADING, MARGIN
 from workers.engines.classic.reading_order.gutters import find_gutter
 from workers.engines.classic.reading_order.lines.line_text import is_rtl
 from workers.engines.classic.reading_order.pieces import Piece
@@ -10,6 +10,10 @@ from workers.engines.classic.time_limit import check_time
 
 MAX_CONFLICT = 0.05
 """Of a gutter; above, the page is first parted into strips of one layout each."""
+MAX_HEADS = 50
+"""Large lines that are looked at."""
+ROOM = 5
+"""In font sizes: what stands farther from a heading is not its text; a figure may lie between."""
 
 
 def part_margins(pieces: list[Piece], height: float) -> tuple[list[Piece], list[Piece], list[Piece]]:
@@ -48,8 +52,9 @@ def columns_in_order(pieces: list[Piece], depth: int = 0) -> list[list[Piece]]:
         if gutter.conflict > 0.35:
             return [pieces]
     cut = gutter.x
-    spanning = sorted((p for p in pieces if p.box.left < cut < p.box.right), key=lambda p: p.box.top)
-    beside = [p for p in pieces if not p.box.left < cut < p.box.right]
+    heads = {id(piece) for piece in _heads_of_both(pieces, cut)}
+    spanning = sorted((p for p in pieces if p.box.left < cut < p.box.right or id(p) in heads), key=lambda p: p.box.top)
+    beside = [p for p in pieces if not p.box.left < cut < p.box.right and id(p) not in heads]
     right_first = is_rtl("".join(p.text for p in pieces))
     result: list[list[Piece]] = []
     across: list[Piece] = []  # what spans the gutter, and short lines between that have nothing on its other side
@@ -63,6 +68,28 @@ def columns_in_order(pieces: list[Piece], depth: int = 0) -> list[list[Piece]]:
         for side in reversed(sides) if right_first else sides:
             result += columns_in_order(side, depth + 1)
     return result + ([across] if across else [])
+
+
+def _heads_of_both(pieces: list[Piece], cut: float) -> list[Piece]:
+    """Large lines that cross no gutter, for they are short, and yet stand over the columns on both sides.
+
+    Nothing is beside them. On each side lines follow them closely, and other lines end closely above them on both sides or on none.
+    """
+    size = statistics.median(piece.size_px for piece in pieces)
+    crossing = [piece for piece in pieces if piece.box.left < cut < piece.box.right]
+    large = [piece for piece in pieces if piece.size_px > HEADING * size and not piece.box.left < cut < piece.box.right]
+    found: list[Piece] = []
+    for piece in large if len(large) <= MAX_HEADS else []:
+        others = [p for p in pieces if p is not piece]
+        sides = [p for p in others if p.box.right <= cut], [p for p in others if p.box.left >= cut]
+        end = min((p.box.top for p in crossing if p.box.top > piece.box.top), default=float("inf"))
+        below = [[p.box.top for p in side if piece.box.top <= p.box.top < end] for side in sides]
+        above = [[p.box.bottom for p in side if p.box.top < piece.box.top] for side in sides]
+        gaps = [min(tops) - piece.box.bottom for tops in below if len(tops) > 1]
+        gaps += [piece.box.top - max(bottoms) for bottoms in above if bottoms]
+        if len(gaps) == (4 if any(above) else 2) and all(-0.1 * size <= gap < ROOM * size for gap in gaps):
+            found.append(piece)
+    return found
 
 
 def _parted_at_widest_gap(pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:

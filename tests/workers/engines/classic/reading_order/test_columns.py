@@ -38,6 +38,10 @@ LEFT = [f"left column line {n} goes on and on" for n in "abcdefgh"]
 RIGHT = [f"right column line {n} goes on and on" for n in "abcdefgh"]
 
 
+NAMES = ["first", "second", "third"]
+THREE = [(f"{name} column goes on and on", left) for name, left in zip(NAMES, (80, 390, 700), strict=True)]
+
+
 def test_no_words_no_blocks():
     assert blocks_in_order([], 100, 100) == []
 
@@ -80,6 +84,22 @@ def test_a_title_over_two_columns_comes_first_and_a_line_between_them_parts_them
         " ".join(RIGHT).upper(),
     ]
     assert kinds_and_texts[0][0] == "title"
+
+
+def test_a_short_title_over_one_of_the_columns_comes_before_them_all():
+    columns = [column([f"{name} {text}" for text in "abcdef"], left, 300, number=10 * i) for i, (name, left) in enumerate(THREE)]
+    title = line("Harbour news", 420, 250, size=28, number=90)
+
+    assert [text.split()[0] for _, text in read([*columns[0], *columns[1], *title, *columns[2]])] == ["Harbour", *NAMES]
+
+
+def test_a_headline_over_the_columns_below_it_ends_the_columns_above_it():
+    columns = [column([f"{name} {text}" for text in "abcd"], left, 300, number=10 * i) for i, (name, left) in enumerate(THREE)]
+    below = [[word._replace(top=word.top + 180, bottom=word.bottom + 180) for word in each] for each in columns]
+    title = line("Second story", 80, 430, size=28, number=90)
+    words = [word for each in [*columns, *below] for word in each]
+
+    assert [text.split()[0] for _, text in read([*words, *title])] == [*NAMES, "Second", *NAMES]
 
 
 def test_strips_of_different_layout_are_read_one_by_one():
