@@ -129,7 +129,7 @@ def _margins(
     footer: set[int] = set()
     tops, bottoms = sorted(p.box.top for p in paragraphs), sorted(p.box.bottom for p in paragraphs)
     for index, paragraph in enumerate(paragraphs):
-        if paragraph.num_lines > 2 or len(paragraph.text) > 200 or paragraph.is_table:
+        if paragraph.num_lines > 2 or len(paragraph.text) > 200 or paragraph.is_table or is_caption(paragraph.text):
             continue
         box, text = paragraph.box, paragraph.text
         is_number = bool(_PAGE_NUMBER.match(text))

@@ -31,6 +31,10 @@ def test_numbers_in_running_text_may_differ():
     assert found == [TEXT, ("footer", "Report 2024 Page 7 of 90")]
 
 
+def test_a_caption_at_the_head_of_a_page_is_no_header():
+    assert read(line("Table 1: Dues of the harbour", 80, 40) + BODY) == [("caption", "Table 1: Dues of the harbour"), TEXT]
+
+
 def test_a_margins_line_that_repeats_nowhere_is_text():
     words = line("A sentence that happens to end here", 80, 40) + BODY
     assert read(words)[0][0] == "header"
