@@ -145,10 +145,16 @@ def _is_apart(a: Word, b: Word) -> bool:
 
 
 def _right_to_left(line: Placed) -> Placed:
-    """From right to left, but runs of left-to-right words (names, numbers) within it from left to right."""
+    """From right to left, but runs of left-to-right words (names, and the numbers behind them) within it from left to right."""
     ordered = sorted(line, key=lambda item: -item[1].right)
     runs = [list(run) for _, run in groupby(ordered, key=lambda item: _runs_left_to_right(item[1].text))]
-    return [item for run in runs for item in (reversed(run) if _runs_left_to_right(run[0][1].text) else run)]
+    return [item for run in runs for item in (_left_to_right(run) if _runs_left_to_right(run[0][1].text) else run)]
+
+
+def _left_to_right(run: Placed) -> Placed:
+    """`run` comes from the right. What stands left of its last name, numbers alone, goes on to the left."""
+    end = max((place for place, (_, word) in enumerate(run) if any(map(str.isalpha, word.text))), default=-1) + 1
+    return [*reversed(run[:end]), *run[end:]]
 
 
 def _runs_left_to_right(text: str) -> bool:

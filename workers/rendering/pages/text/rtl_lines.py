@@ -7,6 +7,7 @@ where a run stands on the line.
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 
 Bbox = tuple[float, float, float, float]
 
@@ -27,26 +28,62 @@ def is_mixed(text: str) -> bool:
     return has_rtl(text) and any(_kind(char) in ("left", "sign") for char in text)
 
 
-def word_groups(chars: Sequence[str], boxes: Sequence[Bbox]) -> list[list[int]]:
-    """Places of the characters of each word, words from right to left, the characters of each in the order of reading."""
-    runs = sorted(_runs(chars), key=lambda run: -_middle(boxes[run[0]], boxes[run[-1]]))
+def is_from_right(text: str) -> bool:
+    """Most of its letters are of scripts that run from right to left."""
+    return 2 * len(_RTL.findall(text)) > sum(map(str.isalpha, text))
+
+
+def word_groups(chars: Sequence[str], boxes: Sequence[Bbox], *, from_right: bool = True) -> list[list[int]]:
+    """Places of the characters of each word, in the order of reading. `from_right`: the sentence is of a script that runs so, else
+    it has names of such a script in it."""
+    runs = sorted(_runs(chars, boxes), key=lambda run: _middle(boxes[run[0]], boxes[run[-1]]), reverse=from_right)
     groups: list[list[int]] = [[]]
-    before: list[int] = []
-    for run in runs:
-        if chars[run[0]].isspace():
+    for run in _with_phrases(_with_gaps(runs, boxes), chars, from_right=from_right):
+        if not run or chars[run[0]].isspace():
             groups.append([])
-        else:
-            if before and not chars[before[0]].isspace() and _is_gap(_around(boxes, before), _around(boxes, run)):
+            continue
+        letter = run[0]
+        for place in run:
+            is_mark = unicodedata.category(chars[place])[0] == "M"  # drawn anywhere near its letter
+            if not is_mark and _is_gap(boxes[letter], boxes[place], _GAP_INSIDE):
                 groups.append([])
-            letter = run[0]
-            for place in run:
-                is_mark = unicodedata.category(chars[place])[0] == "M"  # drawn anywhere near its letter
-                if not is_mark and _is_gap(boxes[letter], boxes[place], _GAP_INSIDE):
-                    groups.append([])
-                groups[-1].append(place)
-                letter = letter if is_mark else place
-        before = run
+            groups[-1].append(place)
+            letter = letter if is_mark else place
     return [group for group in groups if group]
+
+
+def _with_gaps(runs: list[list[int]], boxes: Sequence[Bbox]) -> list[list[int]]:
+    """The runs, with an empty one for each gap between two."""
+    spaced = runs[:1]
+    for before, run in pairwise(runs):
+        spaced += [[], run] if _is_gap(_around(boxes, before), _around(boxes, run)) else [run]
+    return spaced
+
+
+def _with_phrases(runs: list[list[int]], chars: Sequence[str], *, from_right: bool) -> list[list[int]]:
+    """The runs with each phrase of the other direction in its own order: Hebrew names in an English sentence; in a Hebrew one Latin
+    words, and the numbers behind them."""
+    ordered: list[list[int]] = []
+    phrase: list[list[int]] = []
+    for run in runs:
+        kinds = {_kind(chars[place]) for place in run}
+        if ("right" in kinds) == from_right and (from_right or any(chars[place].isalpha() for place in run)):
+            ordered += [*_turned(phrase, chars, from_right=from_right), run]
+            phrase = []
+        else:
+            phrase.append(run)
+    return ordered + _turned(phrase, chars, from_right=from_right)
+
+
+def _turned(phrase: list[list[int]], chars: Sequence[str], *, from_right: bool) -> list[list[int]]:
+    """From its first run to the last that has letters, the other way round. Numbers alone stand in the order of the sentence."""
+    own = [any(chars[place].isalpha() for place in run) for run in phrase]
+    if True not in own:
+        return phrase
+    has_digits = [from_right and any(chars[place].isdigit() for place in run) for run in phrase]
+    start = next(place for place in range(len(phrase)) if own[place] or has_digits[place])
+    end = len(own) - own[::-1].index(True)
+    return phrase[:start] + phrase[start:end][::-1] + phrase[end:]
 
 
 def are_mirrored(lines: Sequence[str]) -> bool:
@@ -63,15 +100,20 @@ def mirrored(text: str) -> str:
     return text.translate(_MIRRORED)
 
 
-def _runs(chars: Sequence[str]) -> list[list[int]]:
+def _runs(chars: Sequence[str], boxes: Sequence[Bbox]) -> list[list[int]]:
     """Places of characters that follow each other in one direction. Signs that belong to a number are part of it; other signs and
-    blanks are runs of their own."""
+    blanks are runs of their own. Beside Arabic letters neither a hyphen nor a unit belongs to a number: they follow it to the left.
+    Source: Unicode Standard Annex 9, rules W2 to W6."""
     kinds = [_kind(char) for char in chars]
+    is_arabic = any(unicodedata.bidirectional(char) in ("AL", "AN") for char in chars)
     for place, char in enumerate(chars):
         if char in _BESIDE_NUMBERS and kinds[place] == "sign":
+            near = [chars[other] for other in (place - 1, place + 1) if 0 <= other < len(chars)]
             is_between = 0 < place < len(chars) - 1 and kinds[place - 1] == kinds[place + 1] == "left"
-            is_unit = char in "%°$€₪£" and any(0 <= near < len(chars) and chars[near].isdigit() for near in (place - 1, place + 1))
-            if is_between or is_unit:
+            is_unit = char in "%°$€₪£" and any(map(str.isdigit, near))
+            if is_arabic and all(map(str.isdigit, near)) and char in "+-%°$€₪£#":
+                continue
+            if is_between or (is_unit and not is_arabic):
                 kinds[place] = "left"
     runs: list[list[int]] = []
     for place, kind in enumerate(kinds):
@@ -79,7 +121,13 @@ def _runs(chars: Sequence[str]) -> list[list[int]]:
             runs[-1].append(place)
         else:
             runs.append([place])
-    return runs
+    return [_from_left(run, chars, boxes) for run in runs]
+
+
+def _from_left(run: list[int], chars: Sequence[str], boxes: Sequence[Bbox]) -> list[int]:
+    """Digits of Arabic, which MuPDF gives as it does letters, in the order of their places."""
+    has_digits = any(unicodedata.bidirectional(chars[place]) == "AN" for place in run)
+    return sorted(run, key=lambda place: boxes[place][0]) if has_digits else run
 
 
 def _kind(char: str) -> str:

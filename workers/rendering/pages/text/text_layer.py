@@ -192,10 +192,11 @@ def read_words(
     """The same, character by character, from PyMuPDF's `extractRAWDICT`. `encodings`: see `tex_fonts.encodings`."""
     text = PdfText()
     mixed: list[range] = []
+    from_right = rtl_lines.is_from_right("".join(map(_text_of, _lines(raw))))
     for block in raw["blocks"]:
         for line_index in range(len(block.get("lines", ()))):
             start = len(text.words)
-            if _read_line(text, block, line_index, page_pt, symbol_glyphs or {}, encodings or {}):
+            if _read_line(text, block, line_index, page_pt, symbol_glyphs or {}, encodings or {}, from_right=from_right):
                 mixed.append(range(start, len(text.words)))
     _mirror(text.words, mixed)
     return text
@@ -208,8 +209,10 @@ def _read_line(
     page_pt: Box,
     symbol_glyphs: Mapping[int, int],
     encodings: Mapping[str, tex_fonts.Encoding] = MappingProxyType({}),
+    *,
+    from_right: bool = False,
 ) -> bool:
-    """Adds the words of a line; True if both directions meet on it."""
+    """Adds the words of a line; True if both directions meet on it. `from_right`: the page is of a script that runs so."""
     line = block["lines"][line_index]
     word: list[_Char] = []
     raised_spans = superscripts.raised_spans(line)
@@ -231,15 +234,24 @@ def _read_line(
                     word = []
             elif math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
                 word.append(_Char(letter, bbox, look))
-    groups = rtl_lines.word_groups([char.text for char in word], [char.bbox for char in word]) if is_mixed and word else []
-    for part in [[word[place] for place in group] for group in groups] or [word]:
+    if is_mixed and word:
+        chars, boxes = [char.text for char in word], [char.bbox for char in word]
+        from_right = from_right or rtl_lines.is_from_right("".join(chars))
+        parts = [[word[place] for place in group] for group in rtl_lines.word_groups(chars, boxes, from_right=from_right)]
+    else:
+        parts = [word]
+    for part in parts:
         if part:
-            _end_word(text, part, block["number"], line_index, page_pt)
+            _end_word(text, part, block["number"], line_index, page_pt, is_mixed=is_mixed)
     return is_mixed
 
 
 def _is_mixed(line: dict[str, Any]) -> bool:
-    return rtl_lines.is_mixed("".join(char["c"] for span in line["spans"] for char in span["chars"]))
+    return rtl_lines.is_mixed(_text_of(line))
+
+
+def _text_of(line: dict[str, Any]) -> str:
+    return "".join(char["c"] for span in line["spans"] for char in span["chars"])
 
 
 def _mirror(words: list[Word], lines: Sequence[range]) -> None:
@@ -250,8 +262,11 @@ def _mirror(words: list[Word], lines: Sequence[range]) -> None:
                 words[place] = words[place]._replace(text=rtl_lines.mirrored(words[place].text))
 
 
-def _end_word(text: PdfText, chars: list[_Char], block: int, line: int, page_pt: Box) -> None:
+def _end_word(text: PdfText, chars: list[_Char], block: int, line: int, page_pt: Box, *, is_mixed: bool = False) -> None:
+    """`is_mixed`: of a line on which both directions meet, where a quotation mark may stand at the other end of its quotation."""
     letters, boxes, looks = zip(*chars, strict=True)
+    if is_mixed:
+        boxes = tuple(char.bbox for char in chars if char.text.isalnum()) or boxes
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     bbox = (min(lefts), min(tops), max(rights), max(bottoms))
     counted = [(len(letter), look) for letter, look in zip(letters, looks, strict=True)]

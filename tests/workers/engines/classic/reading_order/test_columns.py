@@ -138,6 +138,11 @@ def test_left_to_right_names_inside_a_right_to_left_line_stay_left_to_right():
     assert read(words)[0][1] == "حطي هوز New York ابجد"
 
 
+def test_numbers_alone_inside_a_right_to_left_line_go_on_to_the_left():
+    words = line("ابجد 480.00 6 هوز حطي", 100, 300)
+    assert read(words)[0][1] == "حطي هوز 6 480.00 ابجد"
+
+
 def test_right_to_left_columns_start_on_the_right():
     arabic = ["السلام عليكم ورحمة الله وبركاته جميعا"] * 8
     hebrew = ["שלום לכולם וברוכים הבאים אל העמוד הזה"] * 8

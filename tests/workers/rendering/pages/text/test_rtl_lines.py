@@ -53,3 +53,35 @@ def test_brackets_that_are_as_they_look_are_turned() -> None:
 )
 def test_lines_of_one_direction_stay_as_they_are(text: str, expected: bool) -> None:
     assert is_mixed(text) == expected
+
+
+def test_digits_of_arabic_that_mupdf_gives_as_letters_are_read_from_the_left() -> None:
+    # given "غرامة ٤٨٠ درهما" as it looks
+    visual = "امهرد ٤٨٠ ةمارغ"
+    drawn = list(reversed(range(len(visual))))
+
+    assert read(visual, drawn) == ["غرامة", "٤٨٠", "درهما"]
+
+
+@pytest.mark.parametrize(("visual", "number"), [("5551234-03", "03-5551234"), ("%15", "15%"), ("14/3/2024", "14/3/2024")])
+def test_beside_arabic_a_hyphen_parts_numbers_and_a_unit_stands_left_of_its_number(visual: str, number: str) -> None:
+    line = f"{visual} مقر"
+    drawn = [*range(len(visual)), len(visual), *reversed(range(len(visual) + 1, len(line)))]
+
+    assert read(line, drawn) == ["رقم", number]
+
+
+def test_a_latin_name_in_quotation_marks_stays_whole_in_a_hebrew_sentence() -> None:
+    # given 'הסירה "Sea Holly" כאן' as it looks: its first mark is the right one
+    visual = 'ןאכ "Sea Holly" הריסה'
+    drawn = [2, 1, 0, *range(3, 16), *reversed(range(16, len(visual)))]
+
+    assert read(visual, drawn) == ["הסירה", '"Sea', 'Holly"', "כאן"]
+
+
+def test_a_hebrew_name_in_an_english_sentence_leaves_its_order() -> None:
+    visual = "The word םולש means peace"
+    boxes = shown(visual)
+    groups = word_groups(visual, list(boxes.values()), from_right=False)
+
+    assert ["".join(visual[place] for place in group) for group in groups] == ["The", "word", "םולש", "means", "peace"]
