@@ -13,7 +13,7 @@ from workers.rendering.pages.text import rtl_lines, superscripts, tex_fonts
 from workers.rendering.pages.text.characters import clean_layer_text, is_unmapped
 from workers.rendering.pages.text.glyphs import is_symbol_font, symbol_of, with_symbols
 from workers.rendering.pages.text.pdf_text import PdfText
-from workers.rendering.pages.text.torn_lines import down_lines, whole_words
+from workers.rendering.pages.text.torn_lines import columns_of_glyphs, down_lines, whole_words
 
 _FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
 _ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
@@ -52,7 +52,7 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     text = None if by_character else join_words(page.extractWORDS(), spans, page_pt, raw, glyphs)
     if text is None:
         text = read_words(raw or page.extractRAWDICT(), page_pt, glyphs, encodings)
-    text.words = superscripts.joined(whole_words(down_lines(text.words)))
+    text.words = superscripts.joined(whole_words(columns_of_glyphs(down_lines(text.words))))
     return text
 
 

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 
-from schemas.page import DOWN, Word
+from schemas.page import ACROSS, DOWN, Word
 
+_CJK = re.compile("[\u3001-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff60]")
 _INDIC = re.compile("[\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff]")
 
 
@@ -26,6 +27,37 @@ def down_lines(words: list[Word]) -> list[Word]:
         else:
             joined.append(word)
     return joined
+
+
+def columns_of_glyphs(words: list[Word]) -> list[Word]:
+    """Vertical text whose glyphs a program has placed one by one, upright, as browsers do: each is a line of MuPDF's. A page of
+    which most characters stand so, glyph under glyph, runs down."""
+    columns: list[list[int]] = []
+    for place, word in enumerate(words):
+        if not word.style & ACROSS or len(word.text) > 2 or not (_CJK.match(word.text) or word.text.isdecimal()):
+            continue
+        last = words[columns[-1][-1]] if columns else None
+        if last is not None and columns[-1][-1] == place - 1 and _is_below(last, word):
+            columns[-1].append(place)
+        else:
+            columns.append([place])
+    columns = [column for column in columns if any(_CJK.match(words[place].text) for place in column)]
+    stacked = [place for column in columns if len(column) > 2 for place in column]
+    if 2 * sum(len(words[place].text) for place in stacked) <= sum(len(word.text) for word in words):
+        return words
+    turned = list(words)
+    for column in columns:
+        first = words[column[0]]
+        for place in column:
+            style = words[place].style & ~ACROSS | DOWN
+            turned[place] = words[place]._replace(style=style, block=first.block, line=first.line)
+    return turned
+
+
+def _is_below(above: Word, word: Word) -> bool:
+    size = max(above.size_px, word.size_px)
+    middles = (above.left + above.right) / 2, (word.left + word.right) / 2
+    return above.line != word.line and abs(middles[0] - middles[1]) < 0.3 * size and 0.7 * size < word.top - above.top < 1.6 * size
 
 
 def whole_words(words: list[Word]) -> list[Word]:

@@ -55,7 +55,7 @@ def without_unseen(
     words = text.words
     if not words:
         return text
-    boxes = np.array([word[1:5] for word in words], dtype=float)
+    boxes = np.array([_reach(word) for word in words], dtype=float)
     bands = _bands(words, boxes)
     is_flat = _flat(pixels, bands * (x, y, x, y))
     is_inkless = np.array([bool(word.style & INVISIBLE) for word in words])
@@ -155,6 +155,12 @@ def _is_scan(
     return bool(
         2 * lengths[is_inkless].sum() > lengths.sum() and sum(picture.area for picture in pictures) > MIN_PICTURE * page_area
     )
+
+
+def _reach(word: Word) -> Sequence[float]:
+    """Where ink may be: a sign of a line that runs down stands beside its place if its font has it for lines across alone."""
+    by = word.size_px if word.style & DOWN and not any(map(str.isalnum, word.text)) else 0.0
+    return (word.left - by, word.top - by, word.right + by, word.bottom + by) if by else word[1:5]
 
 
 def _bands(words: Sequence[Word], boxes: Boxes) -> Boxes:

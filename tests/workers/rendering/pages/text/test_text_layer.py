@@ -5,7 +5,7 @@ import pytest
 from schemas.page import ACROSS, DOWN, INVISIBLE, UP, Box, Word
 from workers.rendering.pages.text.characters import clean_layer_text
 from workers.rendering.pages.text.text_layer import read_words
-from workers.rendering.pages.text.torn_lines import down_lines, whole_words
+from workers.rendering.pages.text.torn_lines import columns_of_glyphs, down_lines, whole_words
 
 PAGE = Box(0, 0, 100, 100)
 NAN = float("nan")
@@ -167,6 +167,22 @@ def test_glyphs_of_a_column_share_their_line() -> None:
     ]
 
     assert [(word.block, word.line) for word in down_lines(glyphs)] == [(0, 0)] * 3 + [(1, 0)] * 3
+
+
+def test_upright_glyphs_placed_under_each_other_are_a_column_and_a_table_of_signs_is_none() -> None:
+    column = [
+        Word(text, left, 12.0 * line, left + 10, 12.0 * line + 10, block, line, 10.0, ACROSS)
+        for block, left in ((0, 40.0), (1, 20.0))
+        for line, text in enumerate(("港", "に", "12", "隻"))
+    ]
+    weekdays = [
+        word._replace(text=text)
+        for place in range(4)
+        for word, text in ((column[place], "月火水木"[place]), (column[4 + place], "harbour"))
+    ]
+
+    assert [(word.style, word.block, word.line) for word in columns_of_glyphs(column)] == [(DOWN, 0, 0)] * 4 + [(DOWN, 1, 0)] * 4
+    assert columns_of_glyphs(weekdays) == weekdays
 
 
 def test_lines_that_run_down_beside_each_other_stay_two() -> None:

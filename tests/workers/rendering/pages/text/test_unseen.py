@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.page import Box, Word
+from schemas.page import ACROSS, DOWN, Box, Word
 from tests.workers import made_text
-from workers.rendering.pages.text.unseen import Drawn, _covered, _stacked
+from workers.rendering.pages.text.pdf_text import PdfText
+from workers.rendering.pages.text.unseen import Drawn, _covered, _stacked, without_unseen
 from workers.rendering.renderer import Renderer
 
 pytestmark = pytest.mark.slow
@@ -58,3 +59,14 @@ def test_a_page_of_words_in_one_place_is_looked_at_in_no_time() -> None:
     words = [word(f"w{number}", 0, 0) for number in range(10_000)]
 
     assert len(_stacked(words)) > 0
+
+
+@pytest.mark.parametrize(("style", "is_kept"), [(DOWN, True), (ACROSS, False)])
+def test_a_sign_in_a_column_may_be_drawn_beside_its_place(style: int, is_kept: bool) -> None:
+    pixels = np.full((60, 30, 3), 255, np.uint8)
+    pixels[22:24, 14:16] = 0  # ink above the sign's place
+    sign = Word("。", 10, 25, 20, 35, 0, 0, 10.0, style)
+
+    text = without_unseen(PdfText(words=[sign]), pixels, 1.0, 1.0, [], list)
+
+    assert (text.words == [sign]) is is_kept
