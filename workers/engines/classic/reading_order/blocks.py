@@ -18,6 +18,7 @@ from workers.engines.classic.reading_order.figures import part_figures
 from workers.engines.classic.reading_order.lines.line_ends import Vocabulary, join_lines
 from workers.engines.classic.reading_order.lines.line_numbers import line_numbers
 from workers.engines.classic.reading_order.lines.list_marks import with_marks
+from workers.engines.classic.reading_order.lines.stretched_lines import with_stretched_lines
 from workers.engines.classic.reading_order.paragraphs import kept_lines
 from workers.engines.classic.reading_order.pieces import (
     Piece,
@@ -146,7 +147,7 @@ def _read(words: Placed, height: float, vocabulary: Vocabulary, rules: Rules, ne
     tables = tables_of_page(words, rules, vocabulary, height)
     if (rest := _words_without(words, tables)) is not given:
         pieces = pieces_of(rest)
-    pieces = with_marks(with_drop_caps(with_bullets(pieces)))
+    pieces = with_marks(with_drop_caps(with_bullets(with_stretched_lines(pieces))))
     head, body, foot = part_margins([*pieces, *(row for table in tables for row in table_rows(table, words))], height)
     paragraphs = [
         part for column in (head, *columns_in_order(body), foot) for part in parts_of_column(column, vocabulary, rules, height)
