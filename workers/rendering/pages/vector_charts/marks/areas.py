@@ -18,6 +18,8 @@ from workers.rendering.pages.vector_charts.x_texts import scale_texts
 
 SAME_PT = 0.8
 TOUCH_PT = 1.6
+STEP_PT = 0.02
+"""An edge that rises without going on is a step."""
 
 
 class _Area(NamedTuple):
@@ -98,6 +100,8 @@ def _area(polygon: Shape) -> _Area:
     upper = [(left, top_left), *upper, (right, top_right)]
     lower = [(left, bottom_left), *lower, (right, bottom_right)]
     upper, lower = _monotone(upper), _monotone(lower)
+    if sum(b[0] - a[0] < STEP_PT < abs(b[1] - a[1]) for a, b in pairwise(upper)) > 1:
+        raise Refused("step_line", "upright parts of an area")
     style = Style(polygon.fill if polygon.fill is not None else polygon.stroke)
     return _Area(style, upper, lower)
 
