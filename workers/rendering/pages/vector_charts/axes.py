@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from workers.rendering.pages.vector_charts.labels import Label
-from workers.rendering.pages.vector_charts.marks.shapes import Shape
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape
 from workers.rendering.pages.vector_charts.scales import FIT_PT, Scale, fit_dates, fit_numbers, is_number, parse_date
 
 MIN_TICKS, MAX_TICKS = 3, 80
@@ -127,7 +127,7 @@ def anchors(label: Label, direction: Direction) -> tuple[float, ...]:
 
 def tick_sets(shapes: Sequence[Shape], direction: Direction) -> list[TickSet]:
     """Rules across the axis, by where they start and end."""
-    groups: dict[tuple[int, int, int], list[tuple[float, float, float]]] = {}
+    groups: dict[tuple[int, int, int, Colour | None], list[tuple[float, float, float]]] = {}
     for shape in shapes:
         box = shape.box
         across, along = (box.height, box.width) if direction == "x" else (box.width, box.height)
@@ -135,7 +135,7 @@ def tick_sets(shapes: Sequence[Shape], direction: Direction) -> list[TickSet]:
             continue
         low, high = (box.top, box.bottom) if direction == "x" else (box.left, box.right)
         position = shape.centre[0 if direction == "x" else 1]
-        groups.setdefault((round(low), round(high), round(4 * shape.width)), []).append((position, low, high))
+        groups.setdefault((round(low), round(high), round(4 * shape.width), shape.colour), []).append((position, low, high))
     sets = [
         TickSet(tuple(_distinct([position for position, _, _ in group])), group[0][1], group[0][2])
         for group in groups.values()
@@ -203,7 +203,8 @@ def _snapped(labels: Sequence[Label], sets: Sequence[TickSet], direction: Direct
                 tick if abs(own - offset) <= 0.15 * size + 0.6 or abs(own) < 0.45 * spacing else here + offset
                 for tick, own, here in zip(nearest, offsets, at, strict=True)
             ]
-            if len(set(positions)) < len(positions):
+            num_met = sum(abs(own - offset) <= 0.15 * size + 0.6 for own in offsets)
+            if len(set(positions)) < len(positions) or 2 * num_met < len(labels):
                 continue
             rank = abs(offset) + (0.0 if len(ticks.positions) <= len(labels) + 2 else 0.5)
             if (best is None or rank < best[0]) and (scale := _scale(labels, positions, FIT_PT)):

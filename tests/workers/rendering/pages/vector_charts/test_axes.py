@@ -1,0 +1,38 @@
+"""What is a tick, and what a tick says."""
+
+import pytest
+
+from tests.workers.rendering.pages.vector_charts.drawn import (
+    AREA,
+    BLACK,
+    BLUE,
+    PLOT,
+    label,
+    polyline,
+    rule,
+    slot_x,
+    y_at,
+    y_axis,
+)
+from workers.rendering.pages.vector_charts.reader import Drawing, read_chart
+
+NAMES = ["Oak", "Elm", "Fir", "Ash"]
+
+
+@pytest.mark.parametrize("colours", [[BLUE, (200, 40, 40), (40, 140, 60)], [BLACK] * 3])
+def test_samples_of_a_legend_beside_the_axis_are_no_ticks(colours: list[tuple[int, int, int]]) -> None:
+    _, labels = y_axis()  # without ticks
+    shapes = [rule(PLOT.left, PLOT.top, PLOT.left, PLOT.bottom), rule(PLOT.left, PLOT.bottom, PLOT.right, PLOT.bottom)]
+    heights = [[50.0, 20.0, 80.0, 35.0], [55.0, 60.0, 70.0, 75.0], [5.0, 8.0, 12.0, 20.0]]
+    for index, (name, colour, values) in enumerate(zip(["men", "women", "children"], colours, heights, strict=True)):
+        dashes = ["", "4 2", "1 1"][index]
+        y = y_at(60) + 4 + 20 * index
+        shapes.append(rule(PLOT.left + 10, y, PLOT.left + 30, y, colour, dashes))
+        labels.append(label(name, PLOT.left + 36, y, align="left"))
+        shapes.append(polyline([(slot_x(place, 4), y_at(value)) for place, value in enumerate(values)], colour, dashes))
+    labels += [label(name, slot_x(place, 4), PLOT.bottom + 10) for place, name in enumerate(NAMES)]
+
+    reading = read_chart(Drawing(AREA, shapes, labels))
+
+    assert reading.answer is not None, reading.reason
+    assert reading.answer.rows[0] == ["Oak", "50", "55", "5"]
