@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from workers.labels.numbers import Number, Separator, decimal_convention, parse_number
+from workers.labels.numbers import Number, Separator, decimal_convention, parse_number, times
 from workers.labels.powers import raised_power
 from workers.labels.times import parse_time
 
@@ -128,6 +128,7 @@ def is_number(text: str) -> bool:
 
 
 def _number(text: str, decimal: Separator) -> Number | None:
+    """`2G` is two billion on an axis, as D3 writes it; elsewhere the letter may be a unit."""
     if (power := raised_power(text.strip())) is not None:
         return Number(power)
     if len(text) > 24:
@@ -135,6 +136,8 @@ def _number(text: str, decimal: Separator) -> Number | None:
     found = parse_number(text, decimal=decimal)
     if found is None or found.is_approximate or len(found.unit or "") > MAX_UNIT_CHARS:
         return None
+    if found.unit == "G":
+        return Number(times(found.value, 1e9), scale=1e9)
     return found
 
 

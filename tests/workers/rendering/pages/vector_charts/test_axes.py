@@ -7,6 +7,7 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     BLACK,
     BLUE,
     PLOT,
+    bars,
     label,
     polyline,
     rule,
@@ -36,3 +37,12 @@ def test_samples_of_a_legend_beside_the_axis_are_no_ticks(colours: list[tuple[in
 
     assert reading.answer is not None, reading.reason
     assert reading.answer.rows[0] == ["Oak", "50", "55", "5"]
+
+
+def test_a_bare_g_on_an_axis_is_a_billion() -> None:
+    reading = read_chart(
+        bars(NAMES, {"": (BLUE, [50.0, 20.0, 80.0, 35.0])}, texts={0: "0G", 50: "0.5G", 100: "1G"}, has_legend=False)
+    )
+
+    assert reading.answer is not None
+    assert (reading.answer.rows[0], reading.answer.unit) == (["Oak", "500000000"], None)
