@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.page import Box
 from tests.workers.rendering.pages.vector_charts.drawn import AREA, BLACK, BLUE, PLOT, WHITE, label, rect, rule, x_at, y_at, y_axis
 from workers.rendering.pages.vector_charts.marks.shapes import shape_of
 from workers.rendering.pages.vector_charts.reader import Drawing, read_chart
@@ -21,3 +22,20 @@ def test_a_histogram_drawn_as_one_outline_is_no_area(corners: list[tuple[float, 
     shapes.append(shape_of(points, look=(BLUE, None, 0.0, "", 1.0), is_closed=True))
 
     assert read_chart(Drawing(AREA, shapes, labels)).reason == reason
+
+
+def test_corners_a_little_before_and_behind_each_are_one() -> None:
+    shapes, labels = y_axis()
+    width, near = 600.0, 0.6  # a thousandth of the width, as ggplot2 has it
+    shapes.insert(0, rect(PLOT.left, PLOT.top, PLOT.left + width, PLOT.bottom, WHITE, BLACK))
+    tops = [(PLOT.left + width * x / 10, y_at(y)) for x, y in [(0.0, 40.0), (4.0, 70.0), (10.0, 20.0)]]
+    for x in (0, 5, 10):
+        labels.append(label(f"{x}", PLOT.left + width * x / 10, PLOT.bottom + 10))
+    inner = [(x + shift, y) for x, y in tops[1:2] for shift in (-near, 0.0, near)]
+    edge = [tops[0], *inner, tops[-1], (tops[-1][0], y_at(0)), (tops[0][0], y_at(0))]
+    shapes.append(shape_of(edge, look=(BLUE, None, 0.0, "", 1.0), is_closed=True))
+
+    reading = read_chart(Drawing(Box(0, 0, 700, 300), shapes, labels))
+
+    assert reading.answer is not None, reading.reason
+    assert reading.answer.rows == [["0", "40"], ["4", "70"], ["10", "20"]]

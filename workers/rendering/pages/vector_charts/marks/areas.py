@@ -156,10 +156,12 @@ def _ordered(areas: Sequence[_Area], zero: float) -> tuple[list[_Area], bool]:
 
 
 def _xs(areas: Sequence[_Area]) -> list[float]:
-    """ggplot2 has a corner a little before and behind each: the middle one counts."""
+    """ggplot2 has a corner a little before and behind each, by a thousandth of the width: the middle one counts."""
     groups: list[list[float]] = []
-    for x in sorted(point[0] for area in areas for point in area.upper):
-        if groups and x - groups[-1][0] <= SAME_PT:
+    every = sorted(point[0] for area in areas for point in area.upper)
+    near = max(SAME_PT, 0.0024 * (every[-1] - every[0]))
+    for x in every:
+        if groups and x - groups[-1][0] <= near:
             groups[-1].append(x)
         else:
             groups.append([x])
