@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.page import Box
-from workers.rendering.pages.vector_charts.axes import Axis
+from workers.rendering.pages.vector_charts.axes import NEAR_LABEL_EM, Axis
 from workers.rendering.pages.vector_charts.labels import Label
-from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, is_alike, is_neutral
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Point, Shape, is_alike, is_neutral
 
 SLACK_PT = 1.5
 TICK_PT = 12.0
@@ -34,7 +34,9 @@ class Marks(NamedTuple):
         return len(self.rects) + len(self.lines) + len(self.polygons) + len(self.curves) + len(self.rules)
 
 
-def find_plot(axes: Sequence[Axis], shapes: Sequence[Shape], tick_labels: Sequence[Label], area: Box) -> Box | None:
+def find_plot(
+    axes: Sequence[Axis], shapes: Sequence[Shape], tick_labels: Sequence[Label], labels: Sequence[Label], area: Box
+) -> Box | None:
     """The smallest frame or ground that spans all ticks and holds none of their labels; else what grid and axis lines span."""
     spans = {"x": _span(axes, "x", tick_labels), "y": _span(axes, "y", tick_labels)}
     frames = [
@@ -61,8 +63,8 @@ def find_plot(axes: Sequence[Axis], shapes: Sequence[Shape], tick_labels: Sequen
     if frames:
         largest = max(box.area for box in frames)  # a bar may reach past all ticks, too
         frame = min((box for box in frames if box.area > 0.55 * largest), key=lambda box: box.area).intersection(area)
-        return frame if ruled is None or frame.area > 0.55 * ruled.area else ruled
-    return ruled
+        return frame if ruled is None or frame.area > 0.55 * ruled.area else _with_marks(ruled, axes, shapes, tick_labels, labels)
+    return ruled and _with_marks(ruled, axes, shapes, tick_labels, labels)
 
 
 def _span(axes: Sequence[Axis], direction: str, labels: Sequence[Label]) -> tuple[float, float] | None:
@@ -134,6 +136,45 @@ def _with_bars(line: Box, shapes: Sequence[Shape], labels: Sequence[Label]) -> B
     return whole
 
 
+def _with_marks(ruled: Box, axes: Sequence[Axis], shapes: Sequence[Shape], labels: Sequence[Label], texts: Sequence[Label]) -> Box:
+    """A plot without a frame, and the marks that reach beyond its outer ticks, by less than from one tick to the next."""
+    gaps = {axis.direction: (axis.scale.last - axis.scale.first) / (len(axis.labels) - 1) for axis in axes}
+    dx, dy = gaps.get("x", 0.0), gaps.get("y", 0.0)
+    widest = Box(ruled.left - dx, ruled.top - dy, ruled.right + dx, ruled.bottom + dy)
+    inside = [
+        shape for shape in shapes if shape.kind != "rule" and _lies_in(shape.centre, ruled) and not _holds_labels(shape.box, labels)
+    ]
+    looks = {(shape.kind, shape.fill, shape.stroke) for shape in inside}
+    whole = ruled
+    for shape in shapes:
+        box = Box(*shape.centre, *shape.centre) if shape.side <= TICK_PT else shape.box
+        is_near = shape.side <= TICK_PT and not _has_name(shape, texts)
+        if (shape.kind, shape.fill, shape.stroke) not in looks or not (is_near or _meets(shape.box, ruled)):
+            continue
+        if box.intersection(shape.clip or box).intersection(widest) == box:
+            whole = whole.union(box)
+    return ruled if _holds_labels(whole, labels) else whole
+
+
+def _has_name(shape: Shape, labels: Sequence[Label]) -> bool:
+    """As a sample of a legend has, beside it."""
+    left, top, right, bottom = shape.box
+    return any(
+        top - 0.3 * label.size <= label.middle_y <= bottom + 0.3 * label.size
+        and min(abs(label.box.left - right), abs(left - label.box.right)) <= 2.4 * label.size
+        for label in labels
+    )
+
+
+def _meets(box: Box, other: Box) -> bool:
+    part = box.intersection(other)
+    return part.width >= 0 and part.height >= 0
+
+
+def _lies_in(point: Point, box: Box) -> bool:
+    return box.left <= point[0] <= box.right and box.top <= point[1] <= box.bottom
+
+
 def find_marks(
     plot: Box, axes: Sequence[Axis], shapes: Sequence[Shape], labels: Sequence[Label], left_out: Iterable[Shape]
 ) -> Marks:
@@ -156,7 +197,7 @@ def find_marks(
     counts = Counter(map(_look, marks.grid))
     looks = {_look(shape) for shape in marks.grid if is_neutral(shape.colour)}
     looks_across = {look for look, count in counts.items() if count >= 3}
-    cut = [
+    cut = _ticks(marks.rules, axes) + [
         rule
         for rule in marks.rules
         if (_look(rule) in looks and _touches(rule, plot)) or (_look(rule) in looks_across and _is_across(rule, plot))
@@ -164,6 +205,24 @@ def find_marks(
     marks.grid.extend(cut)  # grid lines that end at the legend, and coloured ones between the ticks
     marks.rules[:] = [rule for rule in marks.rules if not any(rule is each for each in cut)]
     return marks
+
+
+def _ticks(rules: Sequence[Shape], axes: Sequence[Axis]) -> list[Shape]:
+    """Short rules between an axis and its labels, at a label or in line with one that is."""
+    found: list[Shape] = []
+    for axis in axes:
+        place = 0 if axis.direction == "x" else 1
+        reach = NEAR_LABEL_EM * axis.labels[0].size
+        rows: dict[tuple[Colour | None, int, int], list[Shape]] = {}
+        for rule in rules:
+            start, end = rule.box[1 - place], rule.box[3 - place]
+            is_short = rule.box[2 + place] - rule.box[place] < end - start <= TICK_PT
+            if is_short and is_neutral(rule.colour) and min(abs(axis.near - start), abs(axis.near - end)) <= reach:
+                rows.setdefault((rule.colour, round(2 * start), round(2 * end)), []).append(rule)
+        for row in rows.values():
+            if any(abs(rule.centre[place] - tick) <= 1 for rule in row for tick in axis.positions):
+                found += row
+    return found
 
 
 def _look(shape: Shape) -> tuple[Colour | None, str, int]:

@@ -108,7 +108,7 @@ def _frames(drawing: Drawing, ys: Sequence[Axis], xs: Sequence[Axis]) -> Iterato
     for y, x in pairs:
         axes = [axis for axis in (y, x) if axis is not None]
         ticks = [label for axis in axes for label in axis.labels]
-        plot = find_plot(axes, drawing.shapes, ticks, drawing.area)
+        plot = find_plot(axes, drawing.shapes, ticks, drawing.labels, drawing.area)
         if plot is not None and _are_beside(plot, y, x):
             yield {"y": y, "x": x}, plot
 
