@@ -1,6 +1,7 @@
 """Reads the text that a PDF page carries of itself, word by word: by MuPDF's words where they will do, else by its characters."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import le
@@ -15,6 +16,10 @@ from workers.rendering.pages.text.glyphs import is_symbol_font, symbol_of, with_
 from workers.rendering.pages.text.pdf_text import PdfText
 from workers.rendering.pages.text.torn_lines import columns_of_glyphs, down_lines, whole_words
 
+_TORN = re.compile(r"(?:^|\s)(?:(?:[^\W\d_]{1,2}\s+){4,}[^\W\d_]|[bcdfghjlmnpqrtx]\s+[a-z]{2})")
+"""Letters set apart look so (`W O R D`, `b est`), if MuPDF takes the gaps between them for blanks."""
+_NARROW = 0.6
+"""Of the narrowest blank of its line: a gap that MuPDF takes for a blank is none if it is narrower."""
 _FILLED, _STROKED, _CLIPPED = 16, 32, 64  # MuPDF's fz_stext_char_flags
 _ITALIC, _MONO, _BOLD = 2, 8, 16  # PyMuPDF's TEXT_FONT_*
 
@@ -39,14 +44,14 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
 
     White space ends a word, and so does a line. Characters without a finite box are dropped; a word outside the page is counted
     (as hidden) and dropped. MuPDF's own words cost a fifth of its characters, but know neither size nor visibility: those come
-    from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, with rarer spaces, and in
-    lines with a font of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where a page has such a font.
+    from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, with rarer spaces, where letters
+    are set apart, and in lines with a font of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where there is such a font.
     """
     spans = page.extractDICT()
     has_symbols = any(map(is_symbol_font, {span["font"] for line in _lines(spans) for span in line["spans"]}))
     written = [span["text"] for line in _lines(spans) for span in line["spans"]]
     encodings = tex_fonts.encodings(_lines(spans)) if tex_fonts.has_controls(written) else {}
-    by_character = bool(encodings) or rtl_lines.has_rtl("".join(written))
+    by_character = bool(encodings) or rtl_lines.has_rtl("".join(written)) or bool(_TORN.search("".join(written)))
     glyphs = symbol_glyphs() if has_symbols else {}
     raw = page.extractRAWDICT() if has_symbols or by_character else None
     text = None if by_character else join_words(page.extractWORDS(), spans, page_pt, raw, glyphs)
@@ -218,6 +223,7 @@ def _read_line(
     raised_spans = superscripts.raised_spans(line)
     direction = _direction(line)
     is_mixed = line["dir"][0] > 0.99 and _is_mixed(line)
+    blank = _narrowest_blank(line)
     for place, span in enumerate(line["spans"]):
         look = _look(text, span, direction, place in raised_spans)
         is_symbols = is_symbol_font(span["font"])
@@ -229,7 +235,7 @@ def _read_line(
             if is_symbols:
                 letter = symbol_of(letter, span["font"], symbol_glyphs)
             if letter.isspace() and not is_mixed:
-                if word:
+                if word and not (char.get("synthetic") and bbox[2] - bbox[0] < _NARROW * blank):
                     _end_word(text, word, block["number"], line_index, page_pt)
                     word = []
             elif math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
@@ -244,6 +250,17 @@ def _read_line(
         if part:
             _end_word(text, part, block["number"], line_index, page_pt, is_mixed=is_mixed)
     return is_mixed
+
+
+def _narrowest_blank(line: dict[str, Any]) -> float:
+    """From letter to letter, of the blanks that the PDF writes on a line that runs across; 0.0 if it writes none."""
+    chars = [char for span in line["spans"] for char in span["chars"]] if line["dir"][0] > 0.99 else []
+    blanks = [
+        after["bbox"][0] - before["bbox"][2]
+        for before, char, after in zip(chars, chars[1:], chars[2:], strict=False)
+        if char["c"] == " " and not char.get("synthetic") and not before["c"].isspace() and not after["c"].isspace()
+    ]
+    return min(blanks, default=0.0)
 
 
 def _is_mixed(line: dict[str, Any]) -> bool:

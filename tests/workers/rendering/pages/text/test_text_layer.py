@@ -45,6 +45,17 @@ def test_white_space_ends_a_word_and_boxes_are_united() -> None:
     assert text.size_chars == {10.0: 3}
 
 
+@pytest.mark.parametrize(("gap", "expected"), [(2, ["best", "of"]), (5, ["b", "est", "of"])])
+def test_a_gap_narrower_than_the_blanks_that_a_line_writes_parts_no_words(gap: float, expected: list[str]) -> None:
+    # given letters set apart, with a blank of 6 between words; MuPDF adds one where it takes a gap for a blank
+    chars = letters("b") + letters("est", 5 + gap) + [(" ", (21 + gap, 10, 25 + gap, 20))] + letters("of", 26 + gap)
+    line = raw(*chars)
+    added = {"c": " ", "bbox": (5, 10, 5 + gap, 20), "synthetic": True}
+    line["blocks"][0]["lines"][0]["spans"][0]["chars"].insert(1, added)
+
+    assert [word.text for word in read_words(line, PAGE).words] == expected
+
+
 @pytest.mark.parametrize("bad", [NAN, float("inf"), float("-inf")])
 def test_a_character_without_a_finite_box_is_dropped(bad: float) -> None:
     text = read_words(raw(("a", (0, 10, bad, 20)), ("b", (5, 9, 10, 20))), PAGE)

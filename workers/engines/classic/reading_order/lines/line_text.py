@@ -129,7 +129,13 @@ def _are_words(run: Sequence[Word], inside: set[int], start: int) -> bool:
             texts.append(word.text)
     longer = [letters for text in texts if len(letters := "".join(filter(str.isalpha, text))) > 2]
     is_cased = all(4 * sum(a.islower() and b.isupper() for a, b in pairwise(text)) <= len(text) for text in longer)
-    return is_cased and not any(list(text) == sorted(set(text)) and len(text) > 3 for text in longer)
+    return is_cased and not any(map(_is_alphabet, longer))
+
+
+def _is_alphabet(text: str) -> bool:
+    """Letters in their order, more of them than a word has ("almost") or with few left out ("ABDE", and not "first")."""
+    is_dense = ord(text[-1]) - ord(text[0]) < 1.5 * len(text)
+    return len(text) > 3 and list(text) == sorted(set(text)) and (is_dense or len(text) > 6)
 
 
 def is_unspaced(before: str, after: str) -> bool:

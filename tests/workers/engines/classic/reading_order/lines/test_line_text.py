@@ -33,6 +33,8 @@ def test_letters_set_apart_are_words(gap: float) -> None:
         (line_of(("A", 0), ("B", 12), ("C", 12), ("D", 12)), "A B C D"),  # answers to choose from, headings of columns
         (line_of(("1", 0), ("2", 3), ("3", 3), ("4", 3), ("5", 3)), "1 2 3 4 5"),
         (line_of(*[(letter, 3) for letter in "ABCDEF"]), "A B C D E F"),
+        (line_of(*[(letter, 3) for letter in "ABDEFH"]), "A B D E F H"),
+        (line_of(*[(letter, 3) for letter in "first"]), "first"),
         (line_of(*[(letter, 3) for letter in "àÀâÂäÄ"]), "à À â Â ä Ä"),
         (line_of(("I", 0), ("a", 3), ("am", 3)), "I a am"),
         (line_of(("x", 0), ("y", 3), ("z", 3)), "x y z"),
