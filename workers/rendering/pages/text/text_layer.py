@@ -45,7 +45,7 @@ def read_text(page: pymupdf.TextPage, page_pt: Box, symbol_glyphs: Callable[[], 
     White space ends a word, and so does a line. Characters without a finite box are dropped; a word outside the page is counted
     (as hidden) and dropped. MuPDF's own words cost a fifth of its characters, but know neither size nor visibility: those come
     from the spans, wherever the two agree on where words end. They do not with Arabic and Hebrew, with rarer spaces, where letters
-    are set apart, and in lines with a font of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where there is such a font.
+    are set apart, and in lines with a font of symbols. `symbol_glyphs`: see `glyphs.symbol_of`, asked for where there is one.
     """
     spans = page.extractDICT()
     has_symbols = any(map(is_symbol_font, {span["font"] for line in _lines(spans) for span in line["spans"]}))
