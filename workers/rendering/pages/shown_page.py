@@ -18,7 +18,7 @@ from workers.rendering.pages.image_pages import full_image
 from workers.rendering.pages.mupdf import pymupdf, raise_if_out_of_memory
 from workers.rendering.pages.placed_images import placed_images
 from workers.rendering.pages.resolution import Native, PlacedImage, Size, fit, native_resolution
-from workers.rendering.pages.text.forms import tick_boxes, with_ticks
+from workers.rendering.pages.text.forms import comb_boxes, tick_boxes, with_combs, with_ticks
 from workers.rendering.pages.text.glyphs import dingbat_glyphs
 from workers.rendering.pages.text.pdf_text import PdfText, all_scaled
 from workers.rendering.pages.text.text_layer import read_text
@@ -96,6 +96,7 @@ class ShownPage:
             self.text = without_unseen(self.text, self._pixels(), self.x, self.y, pictures, order)
             if self._shown_text is not None:
                 self.text = with_clipped(self.text, self.page, self._shown_text, self.page_pt)
+            self.text = with_combs(self.text, comb_boxes(self.page))
             self.text = with_ticks(self.text, tick_boxes(self.page), self.page_pt)
         except MemoryError:
             raise

@@ -3,8 +3,8 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from schemas.page import ACROSS, Box, Word
-from workers.rendering.pages.text.forms import TickBox, tick_boxes, with_ticks
+from schemas.page import ACROSS, DOWN, Box, Word
+from workers.rendering.pages.text.forms import TickBox, comb_boxes, tick_boxes, with_combs, with_ticks
 from workers.rendering.pages.text.pdf_text import PdfText
 
 PAGE = Box(0, 0, 200, 200)
@@ -57,3 +57,30 @@ def test_a_box_off_the_page_is_left_out(tmp_path: Path) -> None:
     text = PdfText(words=[], num_chars=0)
 
     assert with_ticks(text, [TickBox(Box(300, 20, 322, 32), True)], PAGE) is text
+
+
+def test_characters_in_the_cells_of_a_field_are_one_word() -> None:
+    page = pymupdf.open().new_page()
+    field = pymupdf.Widget()
+    field.field_type, field.field_name, field.field_value = pymupdf.PDF_WIDGET_TYPE_TEXT, "code", "A12"
+    field.rect, field.text_maxlen, field.field_flags = pymupdf.Rect(60, 20, 120, 40), 3, pymupdf.PDF_TX_FIELD_IS_COMB
+    page.add_widget(field)
+    cells = [Word(char, left, 24, left + 7, 36, 1, 0, 10.0, ACROSS) for char, left in (("A", 64.0), ("1", 84.0), ("2", 104.0))]
+    label = Word("Code", 10, 24, 40, 36, 0, 0, 10.0, ACROSS)
+
+    boxes = comb_boxes(page)
+
+    assert boxes == [(60, 20, 120, 40)]
+    assert [(word.text, word.box) for word in with_combs(PdfText(words=[label, *cells]), boxes).words] == [
+        ("Code", label.box),
+        ("A12", (64, 24, 111, 36)),
+    ]
+
+
+def test_ticks_run_as_the_text_of_their_page_does() -> None:
+    words = [Word("Resident", 10, 40, 22, 90, 0, 0, 10.0, DOWN)]
+
+    text = with_ticks(PdfText(words=words), [TickBox(Box(8, 20, 24, 32), True)], PAGE)
+
+    assert text.words[1][1:5] == pytest.approx((8.8, 20, 23.2, 32))
+    assert text.words[1].style == DOWN
