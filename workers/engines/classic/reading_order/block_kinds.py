@@ -32,6 +32,8 @@ _SECTION = re.compile(r"^(\d{1,2}(\.\d{1,2}){0,3}\.?|[IVX]{1,4}\.|[A-Z]\.)\s+[A-
 _PAGE_NUMBER = re.compile(r"^\W*(page\s+)?([0-9٠-٩۰-۹०-९]{1,4}|[ivxlc]{1,6})(\s*(/|of)\s*\d{1,4})?\W*$", re.IGNORECASE)
 _BARE_NUMBER = re.compile(r"^[-–—\s]*\d{1,4}[-–—\s]*$")
 _NUMBERED_HEAD = re.compile(r"(?:(?:page )?(\d{1,4})\s+\D.*|.*\D\s+(\d{1,4}))$", re.IGNORECASE | re.DOTALL)
+_COUNTED = re.compile(r"[^\W\d_]{3,} \d{1,3}")
+"""`Question 2`."""
 _CAPTION = re.compile(
     r"^(figure|fig\.|table|tab\.|chart|exhibit|abb\.|abbildung|tabelle|figura|tabla|tableau|图|圖|表|図|그림|표|рис\.|таблица)\s*\d",
     re.IGNORECASE,
@@ -133,7 +135,8 @@ def _margins(
             continue
         box, text = paragraph.box, paragraph.text
         is_number = bool(_PAGE_NUMBER.match(text))
-        if repeats_elsewhere and not (is_number or _has_page_number(text) or is_stamp(text)):
+        is_heading = paragraph.is_bold and paragraph.size_px >= 0.95 * body and bool(_COUNTED.fullmatch(text))
+        if repeats_elsewhere and not (is_number or (_has_page_number(text) and not is_heading) or is_stamp(text)):
             continue
         next_top, last_bottom = bisect_left(tops, box.bottom - 1), bisect_right(bottoms, box.top + 1)
         below = tops[next_top] - box.bottom if next_top < len(tops) else None

@@ -1,6 +1,7 @@
 """Running heads and feet: what stands at the edge of this page and, in the same place, at that of another; numbers aside."""
 
 import re
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,11 @@ MAX_ROWS = 5
 MIN_NEARBY = 2
 """With as many pages around it that have text, what repeats on none of them is no running text, wherever it stands."""
 
+LARGE, FULL = 1.15, 0.95
+"""Of the usual font size: a large line whose numbers differ from page to page is a heading; one as large as the text, behind other
+running heads, is of the page (`Question 2`, `Invoice no. 5501`)."""
+
+_PAGE_OF = re.compile(r"\b(?:page|seite|página|pagina|pág\.|p\.|стр\.)\s*\d|\d\s*(?:/|of|von|de|sur|di|из)\s*\d", re.IGNORECASE)
 _NUMERAL = re.compile(r"[ivxlc]{1,6}")
 _NUMBER = re.compile(r"\d+")
 _STAMP = re.compile(
@@ -51,10 +57,12 @@ class Nearby:
         self._is_first = edges.is_first
         self.is_alone = edges.is_first and not edges.nearby
         self._places: dict[str, list[float]] = {}
+        self._texts: set[str] = set()
         for page in edges.nearby:
             for line in page:
                 if key := key_of(line.text):
                     self._places.setdefault(key, []).append(line.y)
+                    self._texts.add("".join(line.text.split()))
 
     def repeats(self, text: str, y: float) -> bool:
         """`y` is the middle of the text, as a share of the page's height."""
@@ -76,8 +84,10 @@ class Nearby:
         """Of rows from the edge inwards those that repeat; a gap parts the last from the text, as none does a table's head."""
         found: list[Pieces] = []
         num_others = 0
+        usual = statistics.median(p.size_px for p in pieces) if rows else 0.0
         for row in rows:
-            if all(self.repeats(p.text, (p.box.top + p.box.bottom) / 2 / height) for p in row):
+            is_own = down > 0 and max(p.size_px for p in row) > (FULL if found else LARGE) * usual and self._counts(row)
+            if not is_own and all(self.repeats(p.text, (p.box.top + p.box.bottom) / 2 / height) for p in row):
                 found.append(row)
             else:
                 num_others += 1
@@ -87,6 +97,12 @@ class Nearby:
         while found and not self._is_parted(found[-1], taken, pieces, down):
             taken -= {id(p) for p in found.pop()}
         return [] if self._is_first and down > 0 and len(found) >= LETTERHEAD_ROWS else found
+
+    def _counts(self, row: Pieces) -> bool:
+        """Words with numbers that are others on the pages around, and no page's number."""
+        texts = ["".join(p.text[:EDGE_CHARS].split()) for p in row]
+        others = [p for p, text in zip(row, texts, strict=True) if text not in self._texts and key_of(p.text) != "#"]
+        return bool(others) and not any(_PAGE_OF.search(p.text) for p in row)
 
     def _is_parted(self, row: Pieces, taken: set[int], pieces: Pieces, down: int) -> bool:
         size = max(p.size_px for p in row)

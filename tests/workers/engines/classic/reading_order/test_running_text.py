@@ -31,6 +31,21 @@ def test_numbers_in_running_text_may_differ():
     assert found == [TEXT, ("footer", "Report 2024 Page 7 of 90")]
 
 
+@pytest.mark.parametrize(("text", "other"), [("Invoice no. 5501", "Invoice no. 5502"), ("Question 2", "Question 3")])
+def test_a_line_behind_the_head_that_counts_is_of_its_page(text, other):
+    words = line("Examination", 80, 40, size=14) + line(text, 80, 130, number=1) + BODY
+    found = read(words, edges([("Examination", 40), (other, 130)]))
+    assert found[0] == ("header", "Examination")
+    assert found[1][1] == text
+    assert found[1][0] != "header"
+
+
+def test_a_page_number_behind_the_head_stays_one():
+    words = line("Examination", 80, 40, size=14) + line("Page 2 of 4", 80, 90, number=1) + BODY
+    found = read(words, edges([("Examination", 40), ("Page 3 of 4", 90)]))
+    assert found[:2] == [("header", "Examination"), ("header", "Page 2 of 4")]
+
+
 def test_a_caption_at_the_head_of_a_page_is_no_header():
     assert read(line("Table 1: Dues of the harbour", 80, 40) + BODY) == [("caption", "Table 1: Dues of the harbour"), TEXT]
 
