@@ -22,6 +22,8 @@ MAX_SECTORS = 60
 MIN_RIM = 5
 """Corners of a sector that is drawn as a polygon."""
 SAME_RIM_PT = 1.5
+SIDE_PT = 0.3
+"""How far corners may lie off a straight side: ggplot2 draws it in many pieces."""
 
 
 class Circle(NamedTuple):
@@ -57,8 +59,8 @@ def sectors_of(shapes: Sequence[Shape]) -> tuple[Circle, list[Shape]] | None:
 
 
 def _polygon_sectors(shapes: Sequence[Shape]) -> tuple[Circle, list[Shape]] | None:
-    """Sectors whose rims are many short straight strokes, as R draws them: polygons that share one corner, all others equally far
-    from it. The strokes are handed on as arcs."""
+    """Sectors whose rims are many short straight strokes, as R draws them: polygons that share one corner, the others on
+    the rim or on straight sides. The strokes are handed on as arcs."""
     polygons = [shape for shape in shapes if shape.kind == "polygon" and shape.fill is not None and len(shape.points) >= MIN_RIM]
     if not 2 <= len(polygons) <= 4 * MAX_SECTORS:
         return None
@@ -74,16 +76,22 @@ def _polygon_sectors(shapes: Sequence[Shape]) -> tuple[Circle, list[Shape]] | No
 
 
 def _radius(shape: Shape, centre: Point) -> float | None:
-    """Of the rim; None where its corners are not equally far from the centre."""
-    far = [distance for point in shape.points if (distance := math.dist(point, centre)) > 1]
-    if len(far) < MIN_RIM - 1 or len(far) < len(shape.points) - 1:
+    """Of the rim; None unless its corners are equally far from the centre and all others lie on the two straight sides."""
+    start = min(range(len(shape.points)), key=lambda index: math.dist(shape.points[index], centre))
+    points = [*shape.points[start:], *shape.points[:start]]
+    far = [math.dist(point, centre) for point in points]
+    rim = [index for index, distance in enumerate(far) if distance >= (1 - ROUND) * max(far)]
+    if len(rim) < MIN_RIM - 1 or len(rim) != rim[-1] - rim[0] + 1:
         return None
-    return statistics.mean(far) if max(far) - min(far) <= ROUND * max(far) else None
+    sides = [(index, rim[0]) for index in range(rim[0])] + [(index, rim[-1]) for index in range(rim[-1] + 1, len(points))]
+    if any(math.dist(points[index], _place(_angle(points[end], centre), centre, far[index])) > SIDE_PT for index, end in sides):
+        return None
+    return statistics.mean(far[index] for index in rim)
 
 
 def _with_arcs(shape: Shape, centre: Point, radius: float) -> Shape:
     closed = [*shape.points, shape.points[0]]
-    rim = [(a, b) for a, b in pairwise(closed) if min(math.dist(a, centre), math.dist(b, centre)) > 0.5 * radius]
+    rim = [(a, b) for a, b in pairwise(closed) if min(math.dist(a, centre), math.dist(b, centre)) > (1 - ROUND) * radius]
     return shape._replace(arcs=tuple((a, a, b, b) for a, b in rim))
 
 
