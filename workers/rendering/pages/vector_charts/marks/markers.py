@@ -48,8 +48,14 @@ def split_markers(shapes: Sequence[Shape]) -> tuple[list[Marker], list[Shape]]:
             continue
         corners = "round" if whole.kind == "curve" else str(min(len(whole.points), 12))
         form = f"full {corners}" if whole.fill is not None else f"hollow {corners} {len(group)}"
-        markers.append(Marker(whole.centre, max(shape.side for shape in group), whole.colour, form))
+        markers.append(Marker(whole.centre, max(shape.side for shape in group), _seen(whole), form))
     return markers, others
+
+
+def _seen(shape: Shape) -> Colour | None:
+    """The colour that tells series apart: of markers that are white inside, their outline's."""
+    is_white = shape.fill is not None and min(shape.fill) > 240
+    return shape.stroke if is_white and shape.stroke is not None else shape.colour
 
 
 def _is_part(shape: Shape, group: Sequence[Shape]) -> bool:
