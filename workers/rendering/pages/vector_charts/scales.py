@@ -92,7 +92,7 @@ def _likely(texts: Sequence[str]) -> list[Separator]:
     marks = {char for text in texts for char in text if char in ".,"}
     if len(marks) != 1:
         return [".", ","]
-    if any(text.strip() == "0" for text in texts) and all(
+    if any(re.fullmatch(r"\D*\b0\b\D*", text) for text in texts) and all(
         re.search(r"[.,]\d{3}(?!\d)", text) for text in texts if set(text) & marks
     ):
         return ["."] if marks == {","} else [","]

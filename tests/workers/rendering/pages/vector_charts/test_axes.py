@@ -46,3 +46,12 @@ def test_a_bare_g_on_an_axis_is_a_billion() -> None:
 
     assert reading.answer is not None
     assert (reading.answer.rows[0], reading.answer.unit) == (["Oak", "500000000"], None)
+
+
+def test_a_point_before_three_digits_parts_thousands_beside_a_zero_with_its_unit() -> None:
+    texts = {0: "0 €", 50: "10.000 €", 100: "20.000 €"}
+
+    reading = read_chart(bars(NAMES, {"": (BLUE, [50.0, 20.0, 80.0, 35.0])}, texts=texts, has_legend=False))
+
+    assert reading.answer is not None, reading.reason
+    assert [row[1] for row in reading.answer.rows] == ["10000", "4000", "16000", "7000"]
