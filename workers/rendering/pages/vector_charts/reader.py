@@ -26,7 +26,7 @@ from workers.rendering.pages.vector_charts.marks.combos import read_combo
 from workers.rendering.pages.vector_charts.marks.lines import read_lines
 from workers.rendering.pages.vector_charts.marks.markers import MAX_SIDE_PT
 from workers.rendering.pages.vector_charts.marks.pies import Circle, read_pie, sectors_of
-from workers.rendering.pages.vector_charts.marks.shapes import Shape, is_alike, is_neutral
+from workers.rendering.pages.vector_charts.marks.shapes import Shape, axis_parts, is_alike, is_neutral
 from workers.rendering.pages.vector_charts.plot import Marks, find_marks, find_plot
 from workers.rendering.pages.vector_charts.scales import offset_added
 
@@ -68,7 +68,8 @@ def read_chart(drawing: Drawing, ink: InkCheck | None = None) -> Reading:
 
 
 def _read(drawing: Drawing, ink: InkCheck | None) -> Reading:
-    drawing = drawing._replace(labels=parted(drawing.labels))
+    shapes = [part for shape in drawing.shapes for part in axis_parts(shape)]
+    drawing = drawing._replace(shapes=shapes, labels=parted(drawing.labels))
     found_axes = find_axes(drawing.labels, drawing.shapes, "y"), find_axes(drawing.labels, drawing.shapes, "x")
     if likeliest := next(_frames(drawing, *found_axes), None):
         axes, plot = likeliest

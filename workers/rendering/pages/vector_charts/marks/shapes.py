@@ -5,6 +5,7 @@ Points are those of the page as displayed, y growing downwards. Nothing here kno
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from schemas.page import Box
@@ -14,6 +15,7 @@ MAX_SHAPES = 12_000
 MAX_ITEMS = 6_000
 """Segments of one path."""
 FAR_PT = 1e5
+OUTER_TICK_PT = 8.0
 DOT_PT = 0.05
 """A fill that is smaller shows nothing: samples that seaborn draws beside the first bar."""
 
@@ -232,6 +234,17 @@ def _is_upright_rect(points: Sequence[Point], box: Box) -> bool:
         elif at_x is None and at_y is None:
             return False
     return len(seen) == 4
+
+
+def axis_parts(shape: Shape) -> list[Shape]:
+    """The shape; of an axis that is drawn with its outer ticks as one stroke, as D3 does, the three rules."""
+    if shape.kind != "line" or len(shape.points) != 4 or not is_neutral(shape.stroke):
+        return [shape]
+    look = (None, shape.stroke, shape.width, shape.dashes, shape.opacity)
+    parts = [shape_of(pair, look=look, clip=shape.clip) for pair in pairwise(shape.points)]
+    first, middle, last = parts
+    is_axis = all(part.kind == "rule" for part in parts) and max(first.side, last.side) <= OUTER_TICK_PT < 0.3 * middle.side
+    return parts if is_axis else [shape]
 
 
 def hull(points: Sequence[Point]) -> Box:
