@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.page import Box
 from tests.workers.rendering.pages.vector_charts.drawn import (
     AREA,
     BLACK,
@@ -15,7 +16,7 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     y_at,
     y_axis,
 )
-from workers.rendering.pages.vector_charts.marks.shapes import Colour, axis_parts
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, axis_parts, shape_of
 from workers.rendering.pages.vector_charts.reader import Drawing, read_chart
 
 OUTER_TICKS = [(PLOT.left, PLOT.bottom + 6), (PLOT.left, PLOT.bottom), (PLOT.right, PLOT.bottom), (PLOT.right, PLOT.bottom + 6)]
@@ -50,3 +51,26 @@ def test_an_axis_drawn_with_its_outer_ticks_as_one_stroke_is_read_as_an_axis() -
 )
 def test_only_an_axis_is_taken_apart(points: list[tuple[float, float]], colour: Colour, num_parts: int) -> None:
     assert len(axis_parts(polyline(points, colour))) == num_parts
+
+
+def rounded(box: Box, radius: float) -> Shape:
+    """With its two upper corners rounded."""
+    left, top, right, bottom = box
+    near = 0.45 * radius
+    arcs = [
+        ((left, top + radius), (left, top + near), (left + near, top), (left + radius, top)),
+        ((right - radius, top), (right - near, top), (right, top + near), (right, top + radius)),
+    ]
+    points = [(left, bottom), *arcs[0][::3], *arcs[1][::3], (right, bottom)]
+    return shape_of(points, arcs, (BLUE, None, 0.0, "", 1.0), is_closed=True)
+
+
+@pytest.mark.parametrize(("radius", "kind"), [(3.0, "rect"), (6.0, "rect"), (10.0, "curve")])
+def test_a_rectangle_may_have_round_corners(radius: float, kind: str) -> None:
+    assert rounded(Box(100, 100, 120, 200), radius).kind == kind
+
+
+def test_a_quarter_of_a_circle_is_no_rectangle() -> None:
+    arc = ((120.0, 100.0), (120.0, 111.0), (111.0, 120.0), (100.0, 120.0))
+
+    assert shape_of([(100.0, 100.0), arc[0], arc[3]], [arc], (BLUE, None, 0.0, "", 1.0), is_closed=True).kind == "curve"

@@ -16,6 +16,8 @@ MAX_ITEMS = 6_000
 """Segments of one path."""
 FAR_PT = 1e5
 OUTER_TICK_PT = 8.0
+ROUND_SHARE = 0.3
+"""Of a rectangle's shorter side: how far its corners may be rounded."""
 DOT_PT = 0.05
 """A fill that is smaller shows nothing: samples that seaborn draws beside the first bar."""
 
@@ -189,7 +191,7 @@ def shape_of(
     extremes = [*kept, *(point for arc in arcs for point in _extremes(arc))]
     fill, stroke, width, dashes, opacity = look
     return Shape(
-        _kind(kept, bool(arcs), is_closed=is_closed),
+        _kind(kept, arcs, is_closed=is_closed),
         tuple(kept),
         hull(extremes),
         fill,
@@ -203,10 +205,10 @@ def shape_of(
     )
 
 
-def _kind(points: Sequence[Point], has_arcs: bool, *, is_closed: bool) -> Kind:
-    if has_arcs:
-        return "curve"
+def _kind(points: Sequence[Point], arcs: Sequence[tuple[Point, Point, Point, Point]], *, is_closed: bool) -> Kind:
     box = hull(points)
+    if arcs:
+        return "rect" if is_closed and _is_rounded_rect(points, arcs, box) else "curve"
     if len(points) <= 2 or min(box.width, box.height) < 0.05:
         is_upright = min(box.width, box.height) <= 0.01 * max(box.width, box.height) + 0.02
         return "rule" if is_upright and _is_straight(points, box) else "line"
@@ -245,6 +247,22 @@ def axis_parts(shape: Shape) -> list[Shape]:
     first, middle, last = parts
     is_axis = all(part.kind == "rule" for part in parts) and max(first.side, last.side) <= OUTER_TICK_PT < 0.3 * middle.side
     return parts if is_axis else [shape]
+
+
+def _is_rounded_rect(points: Sequence[Point], arcs: Sequence[tuple[Point, Point, Point, Point]], box: Box) -> bool:
+    """Sides on the frame that leave out little of it, and arcs in its corners only."""
+    tolerance = 0.02 + 0.002 * max(box.width, box.height)
+    widest = ROUND_SHARE * min(box.width, box.height)
+    area = 0.5 * abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise([*points, points[0]])))
+    return (
+        area >= 0.8 * box.area > 0.0
+        and all(min(abs(x - box.left), abs(x - box.right), abs(y - box.top), abs(y - box.bottom)) <= tolerance for x, y in points)
+        and all(
+            min(abs(x - box.left), abs(x - box.right)) <= widest and min(abs(y - box.top), abs(y - box.bottom)) <= widest
+            for arc in arcs
+            for x, y in arc
+        )
+    )
 
 
 def hull(points: Sequence[Point]) -> Box:
