@@ -15,6 +15,7 @@ MAX_LABELS = 600
 GAP_EM = 0.9
 """A wider gap parts two labels; where no space is written, less does."""
 UNWRITTEN_GAP_EM = 0.5
+MONOSPACED_GAP_EM = 0.75
 BACK_EM = 0.4
 """Where a glyph begins before the last one ends, another text begins: tick labels that overlap."""
 RAISED_EM = 0.2
@@ -96,13 +97,14 @@ def _runs(glyphs: Sequence[_Glyph], direction: Sequence[float]) -> Iterator[list
     run: list[_Glyph] = []
     end = 0.0
     is_spaced = False
+    unwritten = MONOSPACED_GAP_EM if _is_monospaced(glyphs) else UNWRITTEN_GAP_EM
     for glyph in glyphs:
         if glyph.text.isspace():
             is_spaced = is_spaced or glyph.is_written
             continue
         start, stop = _extent(glyph.box, direction)
         gap = start - end
-        limit = (GAP_EM if is_spaced else UNWRITTEN_GAP_EM) * glyph.size
+        limit = (GAP_EM if is_spaced else unwritten) * glyph.size
         if run and (gap > limit or gap < -BACK_EM * glyph.size):
             yield run
             run = []
@@ -113,6 +115,18 @@ def _runs(glyphs: Sequence[_Glyph], direction: Sequence[float]) -> Iterator[list
         end, is_spaced = stop, False
     if run:
         yield run
+
+
+def _is_monospaced(glyphs: Sequence[_Glyph]) -> bool:
+    """Capitals, narrow and wide letters are as wide as all others: a space is wide, too."""
+    level = [glyph for glyph in glyphs if not glyph.text.isspace() and glyph.box.width > 0]
+    telling = {glyph.text for glyph in level if glyph.text.isupper() or glyph.text in "ijltfmw"}
+    if not telling or len({glyph.text for glyph in level}) < 2:
+        return False
+    for sides in ([glyph.box.width for glyph in level], [glyph.box.height for glyph in level]):
+        if max(sides) - min(sides) > 0.02 * max(sides):
+            return False
+    return True
 
 
 def _extent(box: Box, direction: Sequence[float]) -> tuple[float, float]:
