@@ -70,12 +70,15 @@ def read_chart(drawing: Drawing, ink: InkCheck | None = None) -> Reading:
 def _read(drawing: Drawing, ink: InkCheck | None) -> Reading:
     shapes = [part for shape in drawing.shapes for part in axis_parts(shape)]
     drawing = drawing._replace(shapes=shapes, labels=parted(drawing.labels))
+    found_axes: tuple[Sequence[Axis], Sequence[Axis]]
     found_axes = find_axes(drawing.labels, drawing.shapes, "y"), find_axes(drawing.labels, drawing.shapes, "x")
+    pie = sectors_of(drawing.shapes) if not all(found_axes) else None
+    if pie is not None:
+        found_axes = _without_legends(drawing, found_axes, [shape for shape in drawing.shapes if shape not in pie[1]], [])
     if likeliest := next(_frames(drawing, *found_axes), None):
         axes, plot = likeliest
         return _read_plot(drawing, axes, plot, found_axes, ink)
-    pie = sectors_of(drawing.shapes)
-    if pie is not None and not all(found_axes):
+    if pie is not None:
         return _read_sectors(drawing, *pie, ink)
     raise Refused("no_plot" if any(found_axes) else "no_axes")
 
@@ -173,7 +176,7 @@ def _read_plot(
 def _without_legends(
     drawing: Drawing, all_axes: tuple[Sequence[Axis], Sequence[Axis]], samples: Sequence[Shape], ticks: Sequence[Label]
 ) -> tuple[Sequence[Axis], Sequence[Axis]]:
-    """Years as names of series are no second axis: each has its sample beside it."""
+    """Years as names of series (or of sectors) are no axis: each has its sample beside it."""
     own = set(ticks)
     others = [axis for axes in all_axes for axis in axes if not own & set(axis.labels)]
     if not others:

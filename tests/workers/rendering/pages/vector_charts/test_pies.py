@@ -2,7 +2,7 @@
 
 import math
 
-from tests.workers.rendering.pages.vector_charts.drawn import AREA, BLUE, GREEN, RED, label, rect
+from tests.workers.rendering.pages.vector_charts.drawn import AREA, BLACK, BLUE, GREEN, RED, WHITE, label, rect
 from workers.rendering.pages.vector_charts.marks.shapes import Shape, shape_of
 from workers.rendering.pages.vector_charts.reader import Drawing, read_chart
 
@@ -29,3 +29,18 @@ def test_sides_in_many_pieces_are_the_sides_of_a_sector() -> None:
 
     assert reading.answer is not None, reading.reason
     assert reading.answer.rows == [["Oak", "50.00%"], ["Elm", "25.00%"], ["Fir", "25.00%"]]
+
+
+def test_years_beside_samples_name_sectors_and_are_no_axis() -> None:
+    shares = {"2021": (0, 180, BLUE), "2022": (180, 270, RED), "2023": (270, 360, GREEN)}
+    shapes = [
+        rect(100, 50, 300, 250, WHITE, BLACK),
+        *(sector(start, end, colour, parts=1) for start, end, colour in shares.values()),
+    ]
+    shapes += [rect(320, 100 + 20 * index, 328, 108 + 20 * index, colour) for index, (_, _, colour) in enumerate(shares.values())]
+    labels = [label(name, 334, 104 + 20 * index, align="left") for index, name in enumerate(shares)]
+
+    reading = read_chart(Drawing(AREA, shapes, labels))
+
+    assert reading.answer is not None, reading.reason
+    assert reading.answer.rows == [["2021", "50.00%"], ["2022", "25.00%"], ["2023", "25.00%"]]
