@@ -5,6 +5,7 @@ import statistics
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from schemas.page import Box
@@ -75,7 +76,16 @@ def kinds_of(
             kinds.append("footer")
         else:
             kinds.append(_kind(paragraph, body, page_height))
-    return _one_title(kinds, paragraphs, body, page_height)
+    return _one_title(_with_lettered(kinds, paragraphs), paragraphs, body, page_height)
+
+
+def _with_lettered(kinds: list[BlockKind], paragraphs: Sequence[Paragraph]) -> list[BlockKind]:
+    """`a.` and `b.` below each other are items; one alone may be a name's."""
+    for place, (above, below) in enumerate(pairwise(map(mark_of, (paragraph.text for paragraph in paragraphs)))):
+        is_list = above is not None and below is not None and above.shape == "a." and below.follows(above)
+        if is_list and kinds[place] in ("paragraph", "list_item") and kinds[place + 1] == "paragraph":
+            kinds[place] = kinds[place + 1] = "list_item"
+    return kinds
 
 
 def _kind(paragraph: Paragraph, body: float, page_height: float) -> BlockKind:

@@ -1,7 +1,8 @@
-"""Text beside text that is neither a table nor two columns of the page: short columns of sentences, a heading beside its text."""
+"""Text beside text that is neither a table nor two columns of the page: short columns of sentences, headings, lists."""
 
 from collections.abc import Iterator, Sequence
 
+from workers.engines.classic.reading_order.lines.list_marks import mark_of
 from workers.engines.classic.reading_order.pieces import Piece
 
 Row = list[Piece]
@@ -19,6 +20,8 @@ def apart(rows: Sequence[Row]) -> Iterator[list[Row]]:
         end = _end_of_columns(rows, index)
         if end - index >= 2:
             parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
+        elif (end := _end_of_lists(rows, index)) > index:
+            parts = _lists(rows[index:end])
         elif (end := _end_of_side_heading(rows, index)) > index:
             parts = [[[rows[index][0]]], [[rows[index][1]], *rows[index + 1 : end]]]
         else:
@@ -43,6 +46,43 @@ def _end_of_columns(rows: Sequence[Row], start: int) -> int:
             break
     is_text = end > start and all(len(piece.words) >= MIN_WORDS for piece in rows[start])
     return end if is_text else start
+
+
+def are_lists(rows: Sequence[Row]) -> bool:
+    """Rows of items, all opened by the same bullet or dash."""
+    several = [row for row in rows if len(row) > 1]
+    return 2 * sum(_is_of_items(row) for row in several) > len(several)
+
+
+def _is_of_items(row: Row) -> bool:
+    marks = [mark_of(piece.text) for piece in row]
+    shapes = {mark.shape for mark in marks if mark is not None and not mark.places}
+    return len(row) > 1 and None not in marks and len(shapes) == 1 and all(any(map(str.isalpha, piece.text)) for piece in row)
+
+
+def _end_of_lists(rows: Sequence[Row], start: int) -> int:
+    """Behind the last row of items that stand below those of the first, lines that go on with one included."""
+    if not _is_of_items(rows[start]):
+        return start
+    end = start + 1
+    while end < len(rows) and all(_column_of(piece, rows[start]) is not None for piece in rows[end]):
+        end += 1
+    return end if sum(map(_is_of_items, rows[start:end])) > 1 else start
+
+
+def _lists(rows: Sequence[Row]) -> list[list[Row]]:
+    lists: list[list[Row]] = [[] for _ in rows[0]]
+    for row in rows:
+        for piece in row:
+            lists[_column_of(piece, rows[0]) or 0].append([piece])
+    return lists
+
+
+def _column_of(piece: Piece, heads: Row) -> int | None:
+    """Under which of the first items the piece begins, at its mark or at its text."""
+    reach = 3 * max(piece.size_px, 1.0)
+    near = [place for place, head in enumerate(heads) if -reach / 6 < piece.box.left - head.box.left < reach]
+    return near[-1] if near else None
 
 
 def _end_of_side_heading(rows: Sequence[Row], start: int) -> int:

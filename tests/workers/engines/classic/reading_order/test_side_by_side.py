@@ -32,3 +32,15 @@ def test_a_heading_beside_its_text_comes_before_it():
 @pytest.mark.parametrize("mark", ["1.", "Table 1:"])
 def test_a_number_stays_with_the_text_beside_it(mark):
     assert texts([[(0, mark), (120, TEXT)], [(120, TEXT)]]) == [f"{mark} {TEXT} {TEXT}"]
+
+
+@pytest.mark.parametrize("mark", ["•", "–"])
+def test_lists_beside_each_other_are_no_table(mark):
+    lines = [
+        [(0, f"{mark} {one}"), (250, f"{mark} {other}")] for one, other in (("oats", "figs"), ("rye", "plums"), ("peas", "pears"))
+    ]
+    lines += [[(250, f"{mark} quinces of the")], [(258, "late kind")]]
+
+    assert texts(lines) == [
+        f"{mark} {text}" for text in ("oats", "rye", "peas", "figs", "plums", "pears", "quinces of the late kind")
+    ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed, around
+from workers.engines.classic.reading_order.side_by_side import are_lists
 from workers.engines.classic.reading_order.tables.found_table import FoundCell, FoundTable, table_of
 from workers.engines.classic.reading_order.tables.row_line import RowLine
 from workers.engines.classic.reading_order.tables.ruling import Rule
@@ -66,7 +67,7 @@ def _is_table(rows: list[list[Piece]]) -> bool:
     left, right = min(p.box.left for row in rows for p in row), max(p.box.right for row in rows for p in row)
     fill = sum(p.box.width for row in rows for p in row) / (len(rows) * max(right - left, 1))
     is_regular = num_several >= 3 and num_several >= 0.7 * len(rows) and 2 <= num_columns <= 24 and num_too_many <= 0.2 * len(rows)
-    if not is_regular or fill >= 0.8:  # justified lines with wide gaps are fuller
+    if not is_regular or fill >= 0.8 or are_lists(rows):  # justified lines with wide gaps are fuller
         return False
     if not any(is_value(p.text) for row in rows for p in row[1:]) and not _is_terse(rows):
         return False
