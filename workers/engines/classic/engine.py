@@ -18,6 +18,7 @@ from workers.engines.classic.lacking_signs.lookalikes import are_misread
 from workers.engines.classic.lacking_signs.signs import are_missing
 from workers.engines.classic.legible import MIN_BANDS, Legible, legible
 from workers.engines.classic.letters import language_lacking
+from workers.engines.classic.leveling import leveled_pixels
 from workers.engines.classic.mending import mend
 from workers.engines.classic.models import model_paths
 from workers.engines.classic.other_scripts import OtherScripts, ScriptReading, Unread
@@ -137,7 +138,7 @@ class ClassicEngine:
         if page.rotation:
             flags.append(f"read_rotated_{page.rotation}")
         as_words = _tight_words(found.lines) if read_by else _as_words(found.lines, upright=True)
-        upright = turned_pixels(pixels, page.rotation)
+        upright = leveled_pixels(turned_pixels(pixels, page.rotation), page.skew)
         blocks = blocks_of(as_words, upright, None, is_scan=True)
         boxes, scores = [line.box for line in found.lines], [line.confidence for line in found.lines]
         return answered(blocks, boxes, scores, image, Completion(text_origin="ocr", read_by=read_by, flags=tuple(flags)), language)

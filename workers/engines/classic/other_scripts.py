@@ -12,6 +12,7 @@ import numpy as np
 
 from workers.engines.classic import scripts
 from workers.engines.classic.letters import LANGUAGES as LACKING
+from workers.engines.classic.leveling import askew_boxes, leveled_pixels
 from workers.engines.classic.ppocr import OcrLine, OcrPage, Pixels, Rotation
 from workers.engines.classic.tesseract import Tesseract, TesseractError
 from workers.engines.classic.turning import turned_boxes, turned_pixels
@@ -93,10 +94,10 @@ class OtherScripts:
         found = scripts.languages_for_latin(language, self.languages)
         if not found:
             return Unread(_nothing_installed(language))
-        lines = tesseract.read(turned_pixels(rgb, page.rotation), found[0])
+        lines = tesseract.read(leveled_pixels(turned_pixels(rgb, page.rotation), page.skew), found[0])
         if _score(lines) < MIN_PAGE:
             return Unread(f"{LACKING[language].name}, of which Tesseract read nothing that it is sure of")
-        return ScriptReading(_placed(lines, rgb, page.rotation), tesseract.name_of(found[0]), language)
+        return ScriptReading(_placed(lines, rgb, page.rotation, page.skew), tesseract.name_of(found[0]), language)
 
     def _other(self, tesseract: Tesseract, rgb: Pixels, page: OcrPage, *, is_likely: bool) -> ScriptReading | Unread:
         seen = tesseract.orientation(_window(rgb, 3))
@@ -109,7 +110,8 @@ class OtherScripts:
         if script and is_sure and not own:
             first = scripts.LANGUAGES[script][0]
             return Unread(f"it is in the script {script}: install its data for Tesseract (Debian: {scripts.package(first)})")
-        upright = turned_pixels(rgb, rotation)
+        skew = page.skew if rotation == page.rotation else 0.0
+        upright = leveled_pixels(turned_pixels(rgb, rotation), skew)
         language, score = self._best(tesseract, upright, own)
         if score < MIN_SAMPLE and not is_sure:
             elsewhere = (scripts.languages_for(name, self.languages) for name in scripts.LANGUAGES if name != script)
@@ -129,7 +131,7 @@ class OtherScripts:
         is_in_script = _share_of_script(lines, _script_of(language)) >= MIN_SHARE and _has_its_words(lines, language)
         if not is_in_script or _score(lines) < (MIN_PAGE if is_proposed else MIN_SAMPLE):
             return Unread(f"Tesseract read it as `{language}`, and is not sure of it")
-        return ScriptReading(_placed(lines, rgb, rotation), tesseract.name_of(language), None)
+        return ScriptReading(_placed(lines, rgb, rotation, skew), tesseract.name_of(language), None)
 
     def _best(self, tesseract: Tesseract, upright: Pixels, languages: Sequence[str], enough: float = 1.0) -> tuple[str, float]:
         """Of these languages the one whose model reads a sample best, and its score; "" and 0 where none reads anything. The first
@@ -210,10 +212,10 @@ def _window(rgb: Pixels, part: int) -> Pixels:
     return rgb[top : top + height]
 
 
-def _placed(lines: Sequence[OcrLine], rgb: Pixels, rotation: Rotation) -> OcrPage:
-    """The lines of a page that was turned by `rotation`, with their places on the image as it came."""
+def _placed(lines: Sequence[OcrLine], rgb: Pixels, rotation: Rotation, skew: float) -> OcrPage:
+    """The lines of a page that was turned by `rotation` and laid level, with their places on the image as it came."""
     height, width = rgb.shape[:2]
-    boxes = turned_boxes([line.box for line in lines], rotation, width, height)
-    placed = [line._replace(box=box) for line, box in zip(lines, boxes, strict=True)]
     upright = (height, width) if rotation in (90, 270) else (width, height)
-    return OcrPage(placed, *upright, rotation)
+    boxes = turned_boxes(askew_boxes([line.box for line in lines], skew, *upright), rotation, width, height)
+    placed = [line._replace(box=box) for line, box in zip(lines, boxes, strict=True)]
+    return OcrPage(placed, *upright, rotation, skew)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from schemas.page import Box
 from workers.engines.classic.lacking_signs.signs import SIGNS, with_lacking_signs
+from workers.engines.classic.leveling import leveled_boxes, skew_of
 from workers.engines.classic.models import characters_path, model_paths, session_without_denormals
 from workers.engines.classic.reading_order.lines.line_text import is_cjk
 
@@ -77,6 +78,8 @@ class OcrPage:
     height_px: int
     rotation: Rotation = 0
     """Degrees clockwise that turn the image upright."""
+    skew: float = 0.0
+    """Radians by which the lines of the page turned upright still fall to the right."""
 
 
 class PpOcr:
@@ -121,13 +124,15 @@ class PpOcr:
         rotation, texts, scores = self._recognize(quads, crops)
         read = np.flatnonzero([text is not None for text in texts])
         upright_width, upright_height = (height, width) if rotation in (90, 270) else (width, height)
-        upright = _leveled(_turned(quads, rotation, width, height))
+        turned = _turned(quads, rotation, width, height)
+        skew = skew_of(turned, np.rot90(rgb, -(rotation // 90)))
+        upright = leveled_boxes(turned, skew, upright_width, upright_height)
         lines = [
             OcrLine(text := _composed(texts[i] or ""), float(scores[i]) if text else 0.0, upright[i], _box(quads[i]))
             for i in read
             if texts[i]
         ]
-        return OcrPage(lines, upright_width, upright_height, rotation)
+        return OcrPage(lines, upright_width, upright_height, rotation, skew)
 
     def read_lines(self, crops: list[Pixels]) -> list[tuple[str, float]]:
         """Texts and scores of upright lines, each RGB pixels of its own."""
@@ -284,30 +289,6 @@ def _turned(quads: npt.NDArray[np.float64], rotation: Rotation, width: int, heig
     if rotation == 270:
         return np.stack([y, width - x], axis=-1)
     return quads
-
-
-def _leveled(quads: npt.NDArray[np.float64]) -> list[Box]:
-    """Boxes after turning the page by the lines' usual slope, each as high as its line is thick."""
-    middle = quads.mean(axis=1)
-    ends = quads[np.arange(len(quads))[:, None], np.argsort(quads[..., 0], axis=1)]
-    run = ends[:, 2:].mean(axis=1) - ends[:, :2].mean(axis=1)
-    length = np.maximum(np.linalg.norm(run, axis=1), 1)
-    area = np.array([_area(quad) for quad in quads])
-    long = length > 4 * area / length
-    slope = float(np.median(run[long, 1] / np.maximum(run[long, 0], 1))) if long.sum() >= 3 else 0.0
-    angle = np.arctan(slope) if abs(slope) < 0.4 else 0.0
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    boxes = []
-    for center, quad in zip(middle @ turn.T, quads, strict=True):
-        around = (quad - quad.mean(axis=0)) @ turn.T
-        half_width, half_height = np.abs(around[:, 0]).mean(), np.abs(around[:, 1]).mean()
-        boxes.append(Box(center[0] - half_width, center[1] - half_height, center[0] + half_width, center[1] + half_height))
-    return boxes
-
-
-def _area(quad: npt.NDArray[np.float64]) -> float:
-    x, y = quad[:, 0], quad[:, 1]
-    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
 
 
 def _box(quad: npt.NDArray[np.float64]) -> Box:
