@@ -6,7 +6,7 @@ from schemas.page.chunk import Chunk, RenderedChunk
 from schemas.page.image import PageImage, announced_bytes, check_pixels
 from schemas.page.packed import Packed, pack, unpack
 from schemas.page.page import EDGE_CHARS, EDGE_LINES, EDGE_SHARE, NEARBY_PAGES, NO_EDGES, EdgeLine, PageEdges, Region, RenderedPage
-from schemas.page.words import ACROSS, BOLD, DOWN, INVISIBLE, ITALIC, MONO, UP, TextLayer, Word
+from schemas.page.words import ACROSS, BOLD, DOWN, INVISIBLE, ITALIC, MONO, OVER, UP, TextLayer, Word
 
 __all__ = [
     "ACROSS",
@@ -25,6 +25,7 @@ __all__ = [
     "MONO",
     "NEARBY_PAGES",
     "NO_EDGES",
+    "OVER",
     "UP",
     "Box",
     "Chunk",

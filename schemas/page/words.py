@@ -24,7 +24,7 @@ class Word(NamedTuple):
     size_px: Pixels
     """Font size in pixels of the rendered page."""
     style: Annotated[int, Field(ge=0, lt=128)] = 0
-    """Sum of BOLD, ITALIC, MONO, INVISIBLE, and one of ACROSS, DOWN, UP if the PDF says in which direction the line runs."""
+    """Sum of BOLD, ITALIC, MONO, INVISIBLE, and one of ACROSS, DOWN, UP, OVER if the PDF says in which direction the line runs."""
     font: Count = 0
     """Number of the font; words in the same font of the page share it."""
 
@@ -35,6 +35,8 @@ class Word(NamedTuple):
 
 BOLD, ITALIC, MONO = 1, 2, 4
 ACROSS, DOWN, UP = 8, 16, 32
+OVER = DOWN | UP
+"""Across a page that stands upside down."""
 INVISIBLE = 64
 """Drawn without ink, like the text that an OCR has laid under a scan."""
 Words = Annotated[list[Word], Field(max_length=MAX_WORDS), FailFast()]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from schemas.page import DOWN, UP, Box, Word
+from schemas.page import DOWN, OVER, UP, Box, Word
 from workers.engines.classic.ppocr import Pixels
 from workers.engines.classic.reading_order.lines.line_text import letters_of
 from workers.engines.classic.time_limit import check_time
@@ -147,13 +147,12 @@ def _crop(words: Sequence[Word], pixels: Pixels) -> Pixels:
     box = Box(*words[0].box)
     for word in words[1:]:
         box = box.union(word.box)
-    is_turned = bool(words[0].style & (DOWN | UP))
+    direction = words[0].style & OVER
+    is_turned = direction in (DOWN, UP)
     margin = 0.1 * (box.width if is_turned else box.height)
     left, top = max(int(box.left - margin), 0), max(int(box.top - margin), 0)
     crop = pixels[top : int(box.bottom + margin) + 1, left : int(box.right + margin) + 1]
-    if is_turned:
-        crop = np.rot90(crop, 1 if words[0].style & DOWN else -1)
-    return np.ascontiguousarray(crop)
+    return np.ascontiguousarray(np.rot90(crop, {DOWN: 1, UP: -1, OVER: 2}.get(direction, 0)))
 
 
 def _similarity(font: _Font) -> float:

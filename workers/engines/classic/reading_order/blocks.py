@@ -29,6 +29,7 @@ from workers.engines.classic.reading_order.pieces import (
     part_slanted,
     pieces_of,
     turned_left,
+    turned_over,
     turned_right,
     without_doubles,
 )
@@ -106,9 +107,9 @@ def _place_of(figure: Box, blocks: Sequence[TextBlock]) -> int:
 
 
 def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: float, rules: Rules, nearby: Nearby) -> list[TextBlock]:
-    straight, down, up = by_direction(kept)
+    straight, down, up, over = by_direction(kept)
     vocabulary = Vocabulary((word.text for _, word in kept), lines_as_given(kept))
-    is_turned = len(straight) < max(len(down), len(up))
+    is_turned = len(straight) < max(len(down), len(up), len(over))
     numbers = line_numbers(straight)
     blocks = _read(
         [item for item in straight if item[0] not in numbers], height, vocabulary, _NO_RULES if is_turned else rules, nearby
@@ -117,16 +118,17 @@ def _text_blocks(kept: Placed, words: Sequence[Word], width: float, height: floa
         counted = [item for item in straight if item[0] in numbers]
         text = " ".join(word.text for _, word in counted)
         blocks.append(TextBlock("footer", text, around([word.box for _, word in counted]), tuple(index for index, _ in counted)))
-    for aside, turn, turned_rules in (
-        (down, turned_left, rules.turned_left(width)),
-        (up, turned_right, rules.turned_right(height)),
+    for aside, turn, turned_rules, extent in (
+        (down, turned_left, rules.turned_left(width), width),
+        (up, turned_right, rules.turned_right(height), width),
+        (over, turned_over, rules.turned_left(width).turned_left(height), height),
     ):
         turned = [(index, turn(word, width, height)) for index, word in aside]
-        found = _read(turned, width, vocabulary, turned_rules if len(aside) > len(straight) else _NO_RULES, Nearby(NO_EDGES))
+        found = _read(turned, extent, vocabulary, turned_rules if len(aside) > len(straight) else _NO_RULES, Nearby(NO_EDGES))
         found = [replace(block, box=around([words[i].box for i in block.members])) for block in found]
         blocks = found + blocks if len(aside) > len(straight) else blocks + found
     if len(straight) < len(kept):  # a note up the margin is no title, however large
-        largest = max((straight, down, up), key=len)
+        largest = max((straight, down, up, over), key=len)
         main = {index for index, _ in largest}
         blocks = [block if main & set(block.members) else _beside(block, width, height, nearby) for block in blocks]
     return blocks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 
-from schemas.page import ACROSS, BOLD, DOWN, UP, Box, Word
+from schemas.page import ACROSS, BOLD, DOWN, OVER, UP, Box, Word
 from workers.engines.classic.reading_order.lines.line_text import has_rtl, is_cjk, is_rtl, join_words
 
 WORD_GAP = 1.8
@@ -87,18 +87,20 @@ def lines_as_given(words: Placed) -> Iterator[str]:
         yield " ".join(word.text for _, word in line)
 
 
-def by_direction(words: Placed) -> tuple[Placed, Placed, Placed]:
-    """Words of lines that run across the page, down it (Chinese or Japanese columns; a page lying on its side), and up it.
+def by_direction(words: Placed) -> tuple[Placed, Placed, Placed, Placed]:
+    """Words of lines that run across the page, down it (Chinese or Japanese columns; a page lying on its side), up it, and upside
+    down.
 
     As the PDF says; where it does not (an OCR's), the shape of the line's longest word decides.
     """
     across: Placed = []
     down: Placed = []
     up: Placed = []
+    over: Placed = []
     for _, group in groupby(words, key=lambda item: (item[1].block, item[1].line)):
         line = list(group)
-        if (given := line[0][1].style) & (ACROSS | DOWN | UP):
-            (across if given & ACROSS else down if given & DOWN else up).extend(line)
+        if given := line[0][1].style & (ACROSS | OVER):
+            {DOWN: down, UP: up, OVER: over}.get(given, across).extend(line)
             continue
         longest = max((word for _, word in line), key=lambda word: len(word.text))
         if len(longest.text) < 2 or longest.bottom - longest.top < 1.5 * (longest.right - longest.left):
@@ -109,7 +111,7 @@ def by_direction(words: Placed) -> tuple[Placed, Placed, Placed]:
             (up if len(up) > len(down) else down).extend(line)
         else:
             down += line
-    return across, down, up
+    return across, down, up, over
 
 
 def turned_left(word: Word, width: float, height: float) -> Word:
@@ -119,6 +121,10 @@ def turned_left(word: Word, width: float, height: float) -> Word:
 
 def turned_right(word: Word, width: float, height: float) -> Word:
     return word._replace(left=height - word.bottom, top=word.left, right=height - word.top, bottom=word.right)
+
+
+def turned_over(word: Word, width: float, height: float) -> Word:
+    return word._replace(left=width - word.right, top=height - word.bottom, right=width - word.left, bottom=height - word.top)
 
 
 def pieces_of(words: Sequence[tuple[int, Word]]) -> list[Piece]:

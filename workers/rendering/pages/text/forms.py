@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import NamedTuple
 
-from schemas.page import ACROSS, DOWN, UP, Box, Word
+from schemas.page import ACROSS, DOWN, OVER, UP, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.text.pdf_text import PdfText
 
@@ -70,7 +70,7 @@ def with_combs(text: PdfText, boxes: Sequence[Box]) -> PdfText:
 
 
 def _place_in_line(word: Word) -> float:
-    return word.top if word.style & DOWN else -word.bottom if word.style & UP else word.left
+    return {DOWN: word.top, UP: -word.bottom, OVER: -word.right}.get(word.style & OVER, word.left)
 
 
 def _number(page: pymupdf.Page, xref: int, key: str) -> int:
@@ -86,11 +86,11 @@ def with_ticks(text: PdfText, boxes: Sequence[TickBox], page_pt: Box) -> PdfText
     rest = [word for word in text.words if len(word.text) > 1 or not any(_is_in(word, tick.box) for tick in shown)]
     block = max((word.block for word in rest), default=-1) + 1
     ticks = []
-    direction = Counter(word.style & (ACROSS | DOWN | UP) for word in text.words).most_common(1)[0][0] if text.words else ACROSS
+    direction = Counter(word.style & (ACROSS | OVER) for word in text.words).most_common(1)[0][0] if text.words else ACROSS
     for place, (box, is_ticked) in enumerate(shown):
         left, top, right, bottom = box.intersection(page_pt)
         size = min(box.width, box.height, _MAX_SIZE_PT)
-        if direction & (DOWN | UP):
+        if direction in (DOWN, UP):
             middle = (left + right) / 2
             left, right = middle - 0.6 * size, middle + 0.6 * size
         else:

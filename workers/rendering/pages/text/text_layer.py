@@ -8,7 +8,7 @@ from operator import le
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from schemas.page import ACROSS, BOLD, DOWN, INVISIBLE, ITALIC, MONO, UP, Box, Word
+from schemas.page import ACROSS, BOLD, DOWN, INVISIBLE, ITALIC, MONO, OVER, UP, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.text import rtl_lines, superscripts, tex_fonts
 from workers.rendering.pages.text.characters import clean_layer_text, is_unmapped
@@ -172,7 +172,7 @@ def _direction(line: dict[str, Any]) -> int:
     y = line["dir"][1]
     if line["wmode"] or y > 0.99:
         return DOWN
-    return UP if y < -0.99 else ACROSS
+    return UP if y < -0.99 else OVER if line["dir"][0] < -0.99 else ACROSS
 
 
 def _take(looks: list[tuple[int, "_Look"]], num_chars: int) -> list[tuple[int, "_Look"]]:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from schemas.page import ACROSS, DOWN, Word
+from schemas.page import ACROSS, DOWN, OVER, Word
 
 _CJK = re.compile("[\u3001-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff60]")
 _INDIC = re.compile("[\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff]")
@@ -18,7 +18,7 @@ def down_lines(words: list[Word]) -> list[Word]:
         before = joined[-1] if joined else None
         if (
             before is not None
-            and before.style & word.style & DOWN
+            and before.style & OVER == word.style & OVER == DOWN
             and before.block == word.block
             and abs(before.left - word.left) < 0.5 * word.size_px
             and -0.5 * word.size_px < word.top - before.bottom < 0.5 * word.size_px

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.page import DOWN, INVISIBLE, MAX_CHARS, MAX_WORDS, UP, Box, Word
+from schemas.page import DOWN, INVISIBLE, MAX_CHARS, MAX_WORDS, OVER, UP, Box, Word
 from workers.rendering.pages.mupdf import pymupdf
 from workers.rendering.pages.text.characters import clean_layer_text, is_unmapped
 from workers.rendering.pages.text.pdf_text import PdfText
@@ -159,14 +159,14 @@ def _is_scan(
 
 def _reach(word: Word) -> Sequence[float]:
     """Where ink may be: a sign of a line that runs down stands beside its place if its font has it for lines across alone."""
-    by = word.size_px if word.style & DOWN and not any(map(str.isalnum, word.text)) else 0.0
+    by = word.size_px if word.style & OVER == DOWN and not any(map(str.isalnum, word.text)) else 0.0
     return (word.left - by, word.top - by, word.right + by, word.bottom + by) if by else word[1:5]
 
 
 def _bands(words: Sequence[Word], boxes: Boxes) -> Boxes:
     """The middle of each word's box, across its reading direction; of punctuation, which may stand high or low, all of it."""
     bands = boxes.copy()
-    is_turned = np.array([bool(word.style & (DOWN | UP)) for word in words])
+    is_turned = np.array([word.style & OVER in (DOWN, UP) for word in words])
     is_letters = np.array([any(map(str.isalnum, word.text)) for word in words])
     height, width = boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]
     across = is_letters & ~is_turned

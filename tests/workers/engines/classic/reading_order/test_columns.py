@@ -1,7 +1,8 @@
 import pytest
 
-from schemas.page import ACROSS, BOLD, Word
+from schemas.page import ACROSS, BOLD, OVER, Word
 from workers.engines.classic.reading_order.blocks import blocks_in_order
+from workers.engines.classic.reading_order.pieces import turned_over
 
 SIZE = 20.0
 
@@ -141,6 +142,12 @@ def test_left_to_right_names_inside_a_right_to_left_line_stay_left_to_right():
 def test_numbers_alone_inside_a_right_to_left_line_go_on_to_the_left():
     words = line("ابجد 480.00 6 هوز حطي", 100, 300)
     assert read(words)[0][1] == "حطي هوز 6 480.00 ابجد"
+
+
+def test_a_page_upside_down_is_read_from_its_foot():
+    words = column(LEFT, 80, 300, number=5) + column(RIGHT, 80, 600, number=40)
+    turned = [turned_over(word, 1000, 1400)._replace(style=OVER) for word in words]
+    assert read(turned) == read(words)
 
 
 def test_right_to_left_columns_start_on_the_right():

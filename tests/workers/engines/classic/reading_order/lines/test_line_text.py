@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.page import ACROSS, DOWN, UP, Word
+from schemas.page import ACROSS, DOWN, OVER, UP, Word
 from workers.engines.classic.reading_order.lines.line_text import join_words
 from workers.engines.classic.reading_order.pieces import by_direction
 
@@ -53,11 +53,12 @@ def test_lines_run_as_the_pdf_says_whatever_their_shape() -> None:
         Word("is", 0, 0, 5, 12, 0, 0, 10.0, ACROSS),
         Word("字", 20, 0, 30, 10, 1, 0, 10.0, DOWN),
         Word("Ok", 40, 0, 50, 11, 2, 0, 10.0, UP),
+        Word("of", 60, 0, 70, 11, 3, 0, 10.0, OVER),
     ]
 
-    across, down, up = by_direction(list(enumerate(words)))
+    across, down, up, over = by_direction(list(enumerate(words)))
 
-    assert [[word.text for _, word in part] for part in (across, down, up)] == [["is"], ["字"], ["Ok"]]
+    assert [[word.text for _, word in part] for part in (across, down, up, over)] == [["is"], ["字"], ["Ok"], ["of"]]
 
 
 def test_lines_without_other_letters_are_joined_as_those_with_them() -> None:
