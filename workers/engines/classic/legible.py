@@ -25,6 +25,8 @@ from workers.engines.classic.ppocr import READ_DENSITY, READ_SCORE, OcrLine, Pix
 from workers.text.trust import gibberish, script_of, uncovered_ink
 
 MIN_READ_SHARE = 0.4
+MIN_UNREAD = 0.3
+"""Share of the text's area that is not read from which numbers count for nothing."""
 SURE_SCORE = 0.85
 """Mean score from which letters of no language are believed: a list of part numbers, and not Hebrew read as Latin (0.73)."""
 MIN_BANDS = 6
@@ -53,8 +55,11 @@ class Legible(NamedTuple):
 def legible(lines: Sequence[OcrLine], pixels: Pixels, min_confidence: float) -> Legible:
     """The lines to keep, and what the others (and the image the lines were read from) say about the page."""
     read_area = sum(line.upright.area for line in lines if _is_read(line))
-    area = read_area + sum(line.upright.area for line in lines if not _is_read(line) and _is_long(line))
-    share = read_area / area if area else 1.0
+    unread_area = sum(line.upright.area for line in lines if not _is_read(line) and _is_long(line))
+    area = read_area + unread_area
+    if unread_area > MIN_UNREAD * area:  # digits can be read on a page in any script
+        read_area = sum(line.upright.area for line in lines if _is_read(line) and any(map(str.isalpha, line.text)))
+    share = read_area / (read_area + unread_area) if area else 1.0
     foreign = [line for line in lines if _is_foreign(line)]
     with_text = [line for line in lines if line.text and not _is_foreign(line)]
     kept = [line for line in with_text if line.confidence >= min_confidence]

@@ -263,6 +263,14 @@ def test_lines_of_a_skewed_scan_that_the_detector_does_not_find_count_too(slope)
     assert not legible(read, pixels, 0.5).is_foreign
 
 
+@pytest.mark.parametrize(("num_unread", "is_foreign"), [(2, True), (1, False)])
+def test_numbers_say_nothing_of_the_script_of_a_page(num_unread, is_foreign):
+    # given a table of numbers below lines of Cyrillic, of which only commas come out; one alone may be a stamp
+    unread = [line_of(",      ,", 0.9, top=50 * i, width=800) for i in range(num_unread)]
+    numbers = [line_of("1248", 1.0, left=200 * column, top=200 + 60 * row, width=90) for row in range(6) for column in range(4)]
+    assert legible(unread + numbers, WHITE, 0.5).is_foreign == is_foreign
+
+
 def test_a_photograph_without_text_is_not_foreign():
     noise = np.random.default_rng(1).integers(0, 255, (1000, 1000, 3), dtype=np.uint8)
     assert not legible([], noise, 0.5).is_foreign
