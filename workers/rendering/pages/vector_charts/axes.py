@@ -7,7 +7,15 @@ from typing import Literal, NamedTuple
 
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape
-from workers.rendering.pages.vector_charts.scales import FIT_PT, Scale, fit_dates, fit_numbers, is_number, parse_date
+from workers.rendering.pages.vector_charts.scales import (
+    FIT_PT,
+    Scale,
+    fit_dates,
+    fit_numbers,
+    is_number,
+    is_part_of_date,
+    parse_date,
+)
 
 MIN_TICKS, MAX_TICKS = 3, 80
 MAX_TICK_SETS = 40
@@ -57,7 +65,7 @@ def find_axes(labels: Sequence[Label], shapes: Sequence[Shape], direction: Direc
 
 
 def _is_readable(label: Label) -> bool:
-    return is_number(label.text) or parse_date(label.text) is not None
+    return is_number(label.text) or parse_date(label.text) is not None or is_part_of_date(label.text)
 
 
 def _has_misfits(axis: Axis, groups: Sequence[Sequence[Label]]) -> bool:

@@ -16,6 +16,8 @@ FIT_PT = 0.75
 """How far a tick may lie from where the scale has it: producers round ticks to their pixels."""
 MAX_UNIT_CHARS = 10
 _SHORT_DATE = re.compile(r"(\d{1,2})[ -]([^\W\d_]{3,9})\.?[ -](\d\d)")
+_DAY_OR_YEAR = re.compile(r"([^\W\d_]{3,9})\.? (\d\d)")
+"""`Apr 05`: of some year, or of 2005."""
 _ADDED = re.compile(r"[+\-−]\d(?:\.\d+)?(?:e[+\-−]?\d{1,2})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,13 +102,20 @@ def _likely(texts: Sequence[str]) -> list[Separator]:
 
 
 def fit_dates(texts: Sequence[str], positions: Sequence[float], tolerance: float = FIT_PT) -> Scale | None:
-    """Days since 1970; None unless every text is a date and all lie on one scale."""
-    times = [parse_date(text) for text in texts]
-    if any(time is None for time in times):
-        return None
-    days = [(time - _EPOCH) / timedelta(days=1) for time in times if time is not None]
-    fitted = _line(days, positions, tolerance)
+    """Days since 1970; None unless every text is a date and all lie on one scale. `texts`: as they follow each other in time."""
+    times: list[datetime | None] = [parse_date(text) for text in texts]
+    short = [_DAY_OR_YEAR.fullmatch(text) for text in texts]
+    parts = [match.groups() for match in short if match is not None]
+    if len(parts) == len(texts) and (len({name for name, _ in parts}) == 1 or {digits for _, digits in parts} <= {"01", "15"}):
+        return None  # the days of one month, or its first and its middle, are as likely as years
+    if any(re.search(r"\d{4}", text) for text in texts):
+        times = [None if match else time for time, match in zip(times, short, strict=True)]
+    fitted = _line(_days(_with_years(times, texts)), positions, tolerance)
     return fitted and fitted._replace(kind="time", texts=tuple(texts))
+
+
+def _days(times: Sequence[datetime]) -> list[float]:
+    return [(time - _EPOCH) / timedelta(days=1) for time in times]
 
 
 def parse_date(text: str) -> datetime | None:
@@ -115,6 +124,36 @@ def parse_date(text: str) -> datetime | None:
         day, name, short = match.groups()
         text = f"{day} {name} {2000 + int(short) if int(short) < 70 else 1900 + int(short)}"
     return parse_time(text)
+
+
+def is_part_of_date(text: str) -> bool:
+    """`April` or `Apr 05`: the year stands at another tick."""
+    return any(char.isalpha() for char in text) and parse_date(f"{text} 2000") is not None
+
+
+def _with_years(given: Sequence[datetime | None], texts: Sequence[str]) -> list[datetime]:
+    """`October 2021 April`: where a tick has no year, that of the tick before, or of the one behind for those before the first.
+
+    Empty where a text is no date.
+    """
+    times = list(given)
+    first = next((place for place, time in enumerate(times) if time is not None), len(times))
+    for place in range(first + 1, len(times)):
+        before = times[place - 1]
+        if times[place] is None and before is not None:
+            times[place] = next((time for time in _in_years(texts[place], before.year, 1) if time > before), None)
+    for place in range(first - 1, -1, -1):
+        behind = times[place + 1] if place + 1 < len(times) else None
+        if behind is not None:
+            times[place] = next((time for time in _in_years(texts[place], behind.year, -1) if time < behind), None)
+    known = [time for time in times if time is not None]
+    return known if len(known) == len(times) else []
+
+
+def _in_years(text: str, year: int, step: int) -> list[datetime]:
+    if not is_part_of_date(text):
+        return []
+    return [time for each in (year, year + step) if (time := parse_date(f"{text} {each}")) is not None]
 
 
 def offset_added(text: str) -> float | None:
