@@ -16,7 +16,7 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     y_at,
     y_axis,
 )
-from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, axis_parts, shape_of
+from workers.rendering.pages.vector_charts.marks.shapes import Colour, Shape, ShapeCollector, axis_parts, shape_of
 from workers.rendering.pages.vector_charts.reader import Drawing, read_chart
 
 OUTER_TICKS = [(PLOT.left, PLOT.bottom + 6), (PLOT.left, PLOT.bottom), (PLOT.right, PLOT.bottom), (PLOT.right, PLOT.bottom + 6)]
@@ -74,3 +74,13 @@ def test_a_quarter_of_a_circle_is_no_rectangle() -> None:
     arc = ((120.0, 100.0), (120.0, 111.0), (111.0, 120.0), (100.0, 120.0))
 
     assert shape_of([(100.0, 100.0), arc[0], arc[3]], [arc], (BLUE, None, 0.0, "", 1.0), is_closed=True).kind == "curve"
+
+
+def test_the_fill_of_a_stroke_with_two_ends_is_nothing() -> None:
+    collector = ShapeCollector(AREA)
+    path = {"rect": (10, 10, 16, 16), "items": [("l", (10.0, 10.0), (16.0, 16.0))]}
+
+    collector.add({**path, "type": "f", "fill": (1.0, 0.0, 0.0)})
+    collector.add({**path, "type": "s", "color": (1.0, 0.0, 0.0), "width": 1.0})
+
+    assert [(shape.fill, shape.stroke) for shape in collector.shapes] == [(None, (255, 0, 0))]

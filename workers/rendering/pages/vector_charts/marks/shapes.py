@@ -121,7 +121,8 @@ class ShapeCollector:
         look = (fill, stroke, float(path.get("width") or 0.0), _dashes(path.get("dashes")), opacity)
         clip = self._clip()
         for points, arcs, is_closed in self._subpaths(path):
-            if stroke is None and hull(points).width < DOT_PT and hull(points).height < DOT_PT:
+            is_dot = hull(points).width < DOT_PT and hull(points).height < DOT_PT
+            if stroke is None and (is_dot or (len(points) < 3 and not arcs)):
                 continue  # nothing is seen of it
             yield shape_of(points, arcs, look, clip, is_closed=is_closed or fill is not None or bool(path.get("closePath")))
 
