@@ -195,7 +195,7 @@ def _with_moved_ends(labels: Sequence[Label], sets: Sequence[TickSet], direction
 
 def _snapped(labels: Sequence[Label], sets: Sequence[TickSet], direction: Direction) -> Axis | None:
     size = labels[0].size
-    best: tuple[float, Axis] | None = None
+    best: tuple[tuple[bool, float], Axis] | None = None
     for ticks in sets:
         if not _are_near(labels, ticks, direction):
             continue
@@ -214,7 +214,7 @@ def _snapped(labels: Sequence[Label], sets: Sequence[TickSet], direction: Direct
             num_met = sum(abs(own - offset) <= 0.15 * size + 0.6 for own in offsets)
             if len(set(positions)) < len(positions) or 2 * num_met < len(labels):
                 continue
-            rank = abs(offset) + (0.0 if len(ticks.positions) <= len(labels) + 2 else 0.5)
+            rank = len(ticks.positions) > len(labels) + 2, abs(offset)  # the small ticks between powers of ten repeat, too
             if (best is None or rank < best[0]) and (scale := _scale(labels, positions, FIT_PT)):
                 best = rank, Axis(direction, tuple(labels), tuple(positions), scale, True)
     return best and best[1]

@@ -1,12 +1,16 @@
 """What is a tick, and what a tick says."""
 
+import math
+
 import pytest
 
+from schemas.page import Box
 from tests.workers.rendering.pages.vector_charts.drawn import (
     AREA,
     BLACK,
     BLUE,
     PLOT,
+    SIZE,
     bars,
     label,
     polyline,
@@ -15,6 +19,8 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     y_at,
     y_axis,
 )
+from workers.rendering.pages.vector_charts.axes import find_axes
+from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.reader import Drawing, read_chart
 
 NAMES = ["Oak", "Elm", "Fir", "Ash"]
@@ -55,3 +61,18 @@ def test_a_point_before_three_digits_parts_thousands_beside_a_zero_with_its_unit
 
     assert reading.answer is not None, reading.reason
     assert [row[1] for row in reading.answer.rows] == ["10000", "4000", "16000", "7000"]
+
+
+def test_slanted_powers_of_ten_stand_at_the_long_ticks_and_not_at_the_short_ones_between() -> None:
+    decades = [PLOT.left + 4 + 75 * power for power in range(5)]
+    shapes = [rule(x, PLOT.bottom, x, PLOT.bottom + 4) for x in decades]
+    small = [x + 75 * math.log10(part) for x in decades for part in (0.9, 2, 3, 4, 5, 6, 7, 8)]
+    shapes += [rule(x, PLOT.bottom, x, PLOT.bottom + 2) for x in small]
+    labels = []
+    for power, x in enumerate(decades):  # their middles stand a little before the ticks, as matplotlib centres them
+        box = Box(x - 11, PLOT.bottom + 6, x + 6, PLOT.bottom + 22)
+        labels.append(Label(f"10^{power}", box, 45.0, SIZE, BLACK, (x - 9, PLOT.bottom + 20), (x + 5, PLOT.bottom + 8)))
+
+    (axis,) = find_axes(labels, shapes, "x")
+
+    assert axis.positions == pytest.approx(decades)
