@@ -244,7 +244,9 @@ def _is_tick(shape: Shape, plot: Box) -> bool:
     box = shape.box
     ends_x = min(abs(end - edge) for end in (box.left, box.right) for edge in (plot.left, plot.right)) <= 1.5
     ends_y = min(abs(end - edge) for end in (box.top, box.bottom) for edge in (plot.top, plot.bottom)) <= 1.5
-    return (box.width >= box.height and ends_x) or (box.height >= box.width and ends_y)
+    x, y = shape.centre
+    is_beside, is_below = plot.top - 2 <= y <= plot.bottom + 2, plot.left - 2 <= x <= plot.right + 2
+    return (box.width >= box.height and ends_x and is_beside) or (box.height >= box.width and ends_y and is_below)
 
 
 def _refuse_others(drawing: Drawing, axes: Axes, plot: Box, all_axes: tuple[Sequence[Axis], Sequence[Axis]]) -> None:

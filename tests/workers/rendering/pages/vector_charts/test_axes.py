@@ -10,6 +10,7 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     BLACK,
     BLUE,
     PLOT,
+    RED,
     SIZE,
     bars,
     label,
@@ -76,3 +77,16 @@ def test_slanted_powers_of_ten_stand_at_the_long_ticks_and_not_at_the_short_ones
     (axis,) = find_axes(labels, shapes, "x")
 
     assert axis.positions == pytest.approx(decades)
+
+
+def test_a_sample_below_the_plot_that_begins_at_its_edge_is_no_tick() -> None:
+    drawing = bars(NAMES, {"men": (BLUE, [50.0, 20.0, 80.0, 35.0])}, has_legend=False)
+    line = polyline([(slot_x(place, 4), y_at(value)) for place, value in enumerate([60.0, 70.0, 30.0, 90.0])], RED)
+    y = PLOT.bottom + 30
+    samples = [rule(PLOT.left + 1, y, PLOT.left + 11, y, BLUE), rule(PLOT.left + 61, y, PLOT.left + 71, y, RED)]
+    names = [label("men", PLOT.left + 14, y, align="left"), label("women", PLOT.left + 74, y, align="left")]
+
+    reading = read_chart(drawing._replace(shapes=[*drawing.shapes, line, *samples], labels=[*drawing.labels, *names]))
+
+    assert reading.answer is not None, (reading.reason, reading.detail)
+    assert reading.answer.series == ["men", "women"]
