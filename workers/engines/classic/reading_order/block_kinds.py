@@ -155,7 +155,8 @@ def _margins(
         in_top, in_bottom = box.bottom < MARGIN * page_height, box.top > (1 - MARGIN) * page_height or is_last
         is_set_apart = not is_alone or paragraph.size_px < 0.95 * body or (below is not None and below > FAR * body)
         is_far = below is not None and below > 0.8 * body and is_set_apart
-        if in_top and below is not None and paragraph.size_px <= 1.1 * body and (is_number or is_far):
+        is_text = paragraph.num_lines > 1 and len(text) > SENTENCE and text.endswith(".") and not is_stamp(text)
+        if in_top and below is not None and paragraph.size_px <= 1.1 * body and (is_number or is_far) and not is_text:
             header.add(index)
         if in_bottom and above is not None and paragraph.size_px <= 1.3 * body and (is_number or above > 0.8 * body):
             footer.add(index)

@@ -46,6 +46,11 @@ def test_a_page_number_behind_the_head_stays_one():
     assert found[:2] == [("header", "Examination"), ("header", "Page 2 of 4")]
 
 
+def test_sentences_at_the_head_of_a_page_are_no_header():
+    sentences = ["Vessels of less than twenty metres pay by the night,", "larger ones by the gross ton."]
+    assert read(column(sentences, 80, 40) + BODY) == [("paragraph", " ".join(sentences)), TEXT]
+
+
 def test_a_caption_at_the_head_of_a_page_is_no_header():
     assert read(line("Table 1: Dues of the harbour", 80, 40) + BODY) == [("caption", "Table 1: Dues of the harbour"), TEXT]
 
