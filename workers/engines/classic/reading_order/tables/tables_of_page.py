@@ -10,6 +10,7 @@ from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed
 from workers.engines.classic.reading_order.tables.aligned_tables import aligned_tables
 from workers.engines.classic.reading_order.tables.found_table import FoundTable
+from workers.engines.classic.reading_order.tables.row_tables import row_tables
 from workers.engines.classic.reading_order.tables.ruled_grids import ruled_grids
 from workers.engines.classic.reading_order.tables.ruled_tables import ruled_table
 from workers.engines.classic.reading_order.tables.ruling import Rules
@@ -68,7 +69,10 @@ def tables_of_page(words: Placed, rules: Rules, vocabulary: Vocabulary, height: 
         elif len(grid.cells) > MAX_FRAME:
             charts.append(grid.box)
     rest = [item for item in rest if not any(_is_in(item[1], box) for box in charts)]
-    return tables + value_tables(rest, rules, vocabulary, height)
+    of_values = value_tables(rest, rules, vocabulary, height)
+    of_rows = row_tables(rest, rules, size, vocabulary, of_values)
+    in_rows = {index for table in of_rows for index in table.members}
+    return tables + of_rows + [table for table in of_values if in_rows.isdisjoint(table.members)]
 
 
 def value_tables(words: Placed, rules: Rules, vocabulary: Vocabulary, height: float) -> list[FoundTable]:
