@@ -83,6 +83,8 @@ class PdfDocument:
         layer = shown.text.layer(shown.x, shown.y)
         flags = list(shown.flags)
         flags += self._elsewhere if page_index == 0 else []
+        if "attachments_unread" not in flags and _has_attachment(shown.page):
+            flags.append("attachments_unread")
         if self._pdf.is_repaired:
             flags.append("repaired")
         if shown.has_warnings or pymupdf.TOOLS.mupdf_warnings():
@@ -116,7 +118,7 @@ class PdfDocument:
         with contextlib.suppress(Exception):  # damaged catalogs raise whatever MuPDF does; then nothing is known
             if self._pdf.xref_get_key(self._pdf.pdf_catalog(), "AcroForm/XFA")[0] in ("array", "xref", "stream"):
                 flags.append("xfa_form")
-            if self._pdf.embfile_count():
+            if self._pdf.embfile_count() or self._pdf.xref_get_key(self._pdf.pdf_catalog(), "AF")[0] in ("array", "xref"):
                 flags.append("attachments_unread")
         return flags
 
@@ -153,6 +155,12 @@ class PdfDocument:
         self._shown, self._ahead = None, {}
         self._pdf.close()
         pymupdf.TOOLS.store_shrink(100)
+
+
+def _has_attachment(page: pymupdf.Page) -> bool:
+    with contextlib.suppress(Exception):  # a damaged annotation raises whatever MuPDF does
+        return any(kind == pymupdf.PDF_ANNOT_FILE_ATTACHMENT for _, kind, _ in page.annot_xrefs())
+    return False
 
 
 def _with_reading(region: Region, reading: Reading) -> Region:

@@ -380,6 +380,18 @@ def test_what_lies_beside_the_pages_is_said_on_the_first(renderer: Renderer, tmp
     assert second.flags == []
 
 
+def test_a_file_pinned_to_a_page_is_said_there(renderer: Renderer, tmp_path: Path) -> None:
+    document = pymupdf.open()
+    document.new_page().insert_text((72, 72), "without")
+    document.new_page().add_file_annot((72, 72), b"a,b", "table.csv")
+    document.save(tmp_path / "a.pdf")
+
+    first, second = renderer.render(tmp_path / "a.pdf", [0, 1])
+
+    assert first.flags == []
+    assert second.flags == ["attachments_unread"]
+
+
 def test_a_page_that_is_no_longer_in_the_file_is_not_blank(renderer: Renderer, tmp_path: Path) -> None:
     document = pymupdf.open()
     for _ in range(3):
