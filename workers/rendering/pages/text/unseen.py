@@ -1,4 +1,5 @@
-"""Words of the text layer that nobody sees on the page: without ink, in the paper's colour, under an opaque box, outside the clip.
+"""Words of the text layer that nobody sees on the page: without ink, in the paper's colour, under an opaque box, outside the clip,
+too small.
 
 The pixels decide: the middle band of a word's place must show more than one colour. Where they cannot (a box that leaves the rim of
 that place free, another text on the box), the order of drawing does. Text without ink over a picture is an OCR's reading of a scan,
@@ -24,6 +25,8 @@ MAX_RANGE = 4
 """Of 255: grey levels that differ by no more are one colour to an eye."""
 MIN_HEIGHT_PX = 4.0
 """Of a word's box: smaller ones may be lost in drawing, and are taken as seen."""
+TINY_PT, TINY_SHARE = 1.2, 0.15
+"""Text below this size, and below this share of the page's usual size, can be read by machines alone."""
 MIN_PICTURE = 0.25
 """Share of the page under pictures from which a layer that is mostly without ink is an OCR's of a scan."""
 MAX_SUSPECTS = 2_000
@@ -60,7 +63,9 @@ def without_unseen(
     is_flat = _flat(pixels, bands * (x, y, x, y))
     is_inkless = np.array([bool(word.style & INVISIBLE) for word in words])
     stacked = _stacked(words)
-    is_unseen = np.zeros(len(words), dtype=bool)
+    sizes = np.array([word.size_px for word in words])
+    thickness = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])  # a font's own scale may be odd
+    is_unseen = (np.maximum(sizes, thickness / 1.5) < TINY_PT) & (sizes < TINY_SHARE * np.median(sizes))
     doubtful = set(stacked)
     for index in np.flatnonzero(is_flat & ~is_inkless).tolist():
         left, top, right, bottom = (boxes[index] * (x, y, x, y)).tolist()

@@ -70,3 +70,15 @@ def test_a_sign_in_a_column_may_be_drawn_beside_its_place(style: int, is_kept: b
     text = without_unseen(PdfText(words=[sign]), pixels, 1.0, 1.0, [], list)
 
     assert (text.words == [sign]) is is_kept
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(0.8, False), (4.0, True)])
+def test_text_that_only_a_machine_can_read_is_unseen(size: float, is_kept: bool) -> None:
+    pixels = np.zeros((60, 200, 3), np.uint8)
+    pixels[::2] = 255  # ink everywhere
+    words = [word("large", 0, 0), word("letters", 60, 0), word("tiny", 0, 30)._replace(size_px=size, bottom=30 + 1.2 * size)]
+
+    text = without_unseen(PdfText(words=words), pixels, 1.0, 1.0, [], list)
+
+    assert (words[2] in text.words) is is_kept
+    assert (words[2] in text.unseen) is not is_kept
