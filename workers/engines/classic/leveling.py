@@ -17,8 +17,8 @@ MAX_SLOPE = 0.4
 """Of a line that is askew; steeper ones are meant so."""
 _REACH_DEGREES, _STEP_DEGREES = 3.0, 0.1
 _LEAST = math.radians(_STEP_DEGREES)
-_LONGEST_PX = 1_000
-"""Of the page that is looked at: finer, its ink says nothing more."""
+_FINENESS = 8
+"""Rows of pixels of a line that are looked at: more say nothing more."""
 _INK = 64
 _SHARPER = 1.02
 
@@ -79,8 +79,7 @@ def _by_long_lines(quads: Quads) -> float:
     run = ends[:, 2:].mean(axis=1) - ends[:, :2].mean(axis=1)
     length = np.maximum(np.linalg.norm(run, axis=1), 1)
     slope = run[:, 1] / np.maximum(run[:, 0], 1)
-    area = np.array([cv2.contourArea(quad.astype(np.float32)) for quad in quads])
-    is_long = (length > 4 * area / length) & (np.abs(slope) < MAX_SLOPE)
+    is_long = (length > 4 * _areas(quads) / length) & (np.abs(slope) < MAX_SLOPE)
     if not is_long.any():
         return 0.0
     order = np.argsort(slope[is_long])
@@ -88,11 +87,15 @@ def _by_long_lines(quads: Quads) -> float:
     return math.atan(slope[is_long][order][np.searchsorted(weights, weights[-1] / 2)])
 
 
+def _areas(quads: Quads) -> npt.NDArray[np.float64]:
+    return np.array([cv2.contourArea(quad.astype(np.float32)) for quad in quads])
+
+
 def _ink(quads: Quads, pixels: _Pixels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows and columns of the dark pixels inside the lines that do not stand upright."""
-    sides = np.abs(quads.max(axis=1) - quads.min(axis=1))
+    sides = quads.max(axis=1) - quads.min(axis=1)
     lines = quads[sides[:, 0] > sides[:, 1]]
-    step = max(1, math.ceil(max(pixels.shape[:2]) / _LONGEST_PX))
+    step = max(1, int(np.median(_areas(quads) / np.maximum(np.hypot(*sides.T), 1)) / _FINENESS))
     grey = pixels[::step, ::step, 1]
     inside = np.zeros(grey.shape, dtype=np.uint8)
     cv2.fillPoly(inside, list((lines / step).round().astype(np.int32)), 1)
