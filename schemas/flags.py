@@ -17,7 +17,7 @@ FLAGS: dict[str, str] = {
     # rendering
     "repaired": "MuPDF had to repair the file to open it; pages may be missing",
     "render_warnings": "MuPDF complained while drawing the page; something on it may be missing",
-    "hidden_text": "the PDF has words here that nobody sees (without ink, in the paper's colour, covered, too small): see `pages.text_hidden`",
+    "hidden_text": "the PDF has words that nobody sees (no ink, the paper's colour, covered, too small): see `pages.text_hidden`",
     "text_layer_failed": "the page was drawn, but its own text could not be read",
     "regions_failed": "the page was drawn, but the search for charts on it failed",
     "xfa_form": "the document is an XFA form: its fields are in a packet that is not read, and its pages may be a placeholder",
