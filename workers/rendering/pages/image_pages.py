@@ -43,7 +43,7 @@ _FORMATS = {
     "image/avif": AvifImagePlugin.AvifImageFile.format,
     "image/heic": "HEIF",
 }
-_WITH_FRAMES = ("image/tiff", "image/gif", "image/webp")
+_WITH_FRAMES = ("image/tiff", "image/gif", "image/webp", "image/png", "image/avif", "image/heic")
 pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
 assert MpoImagePlugin  # imported: a JPEG with several pictures in it becomes one of its images
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -57,8 +57,7 @@ _TRANSPOSED_DEGREES = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 
 
 class ImageDocument:
-    """An image file. A TIFF, a GIF or a WebP has a page for each frame, but for a TIFF's thumbnails and masks; of an APNG, an AVIF
-    or a HEIC the first picture is read."""
+    """An image file. It has a page for each frame, but for a TIFF's thumbnails and masks."""
 
     def __init__(
         self, path: Path, media_type: str, settings: RenderSettings, regions: RegionSettings, *, draws_regions: bool = True
