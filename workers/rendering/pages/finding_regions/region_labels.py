@@ -36,7 +36,7 @@ def captions_of(lines: Sequence[Line], cores: Sequence[Box]) -> dict[int, tuple[
 
 def with_labels(cores: Sequence[Box], lines: Sequence[Line], captions: Mapping[int, tuple[Box, Box]], page_box: Box) -> list[Box]:
     """Each core with the lines that belong to it; a line belongs to one core at most, its nearest."""
-    num_in_block = Counter(line.block for line in lines)
+    num_in_block = Counter(line.block for line in lines if line.num_numbers < line.num_words)  # `1e6` may share a title's line
     num_prose = Counter(line.block for line in lines if line.is_prose)
     prose = {block for block, count in num_prose.items() if num_in_block[block] > 1 and 2 * count >= num_in_block[block]}
     is_alone = not prose
