@@ -11,7 +11,7 @@ from schemas.page import Box, Word
 
 NUMBER = re.compile(
     r"[-–−+±~<>≤≥(]*[$€£¥₹]?\d[\d.,'’:/–٫٬\u202f ]*(?:[eE×x^][-−+\d]+)?[⁻⁰¹²³⁴-⁹]*"
-    r"\s?[%‰°٪]?(?:[kKmMbB]|bn|Mio|Mrd|兆|億|亿|万|%)?\)?"
+    r"\s?[%‰°٪]?(?:[kKmMbBG]|bn|Mio|Mrd|兆|億|亿|万|%)?\)?"
 )
 
 

@@ -18,7 +18,7 @@ from workers.rendering.pages.finding_regions.clusters import clusters
 from workers.rendering.pages.finding_regions.drawings import Mark, around_marks, page_marks
 from workers.rendering.pages.finding_regions.evidence import evidence
 from workers.rendering.pages.finding_regions.groups import joined_clusters, with_legends
-from workers.rendering.pages.finding_regions.page_lines import Line, PageWords, around, contains_centre
+from workers.rendering.pages.finding_regions.page_lines import Line, PageWords, around, contains_centre, gap
 from workers.rendering.pages.finding_regions.panels import panels
 from workers.rendering.pages.finding_regions.region_labels import captions_of, with_labels
 from workers.rendering.pages.finding_regions.rulers import rulers
@@ -44,6 +44,8 @@ FIGURE_WORDS = 150
 LEGEND_REACH_PT = 140.0
 PANEL_PT = 48.0
 """Parts this large are panels of their own, whatever size a region needs to be kept."""
+BESIDE_PT = 16.0
+"""Between a plot and its tick labels, however long they are."""
 LETTER_PT = 14.0
 MIN_LETTERS = 10
 """So many outlined letters stand for labels where the chart has no words."""
@@ -179,7 +181,8 @@ class _Charts:
             return bool(rulers(box, marks, text.words))
         near = Box(box.left - 30, box.top - 20, box.right + 30, box.bottom + 30)
         labels = [line for line in text.lines if not line.is_prose and contains_centre(near, line.box)]
-        num_numbers = sum(line.num_numbers for line in labels)
+        beside = [line for line in text.lines if not line.is_prose and line not in labels and gap(box, line.box) <= BESIDE_PT]
+        num_numbers = sum(line.num_numbers for line in (*labels, *beside))
         if not text.words:  # text drawn as outlines: nothing to find numbers in
             return seen.has_bars or seen.has_pie or len(marks) >= 10
         if not any(near.intersection(line.box).area > 0 for line in text.lines) and _num_letters(marks) >= MIN_LETTERS:
