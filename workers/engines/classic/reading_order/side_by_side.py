@@ -1,11 +1,16 @@
 """Text beside text that is neither a table nor two columns of the page: short columns of sentences, headings, lists."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from workers.engines.classic.reading_order.lines.list_marks import mark_of
 from workers.engines.classic.reading_order.pieces import Piece
 
 Row = list[Piece]
+MIN_ROWS, MOST = 3, 0.6
+"""Lines of an address beside pairs, and the share of these that are pairs."""
+_PAIR = re.compile(r"[^\W\d_][^:]{1,24}:\s+\S")
+"""`Date: 3 June`"""
 MIN_WORDS = 4
 """Of a line that is part of a sentence."""
 MIN_TEXT = 12
@@ -22,6 +27,8 @@ def apart(rows: Sequence[Row]) -> Iterator[list[Row]]:
             parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
         elif (end := _end_of_lists(rows, index)) > index:
             parts = _lists(rows[index:end])
+        elif (end := _end_of_address(rows, index)) > index:
+            parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
         elif (end := _end_of_side_heading(rows, index)) > index:
             parts = [[[rows[index][0]]], [[rows[index][1]], *rows[index + 1 : end]]]
         else:
@@ -52,6 +59,19 @@ def are_lists(rows: Sequence[Row]) -> bool:
     """Rows of items, all opened by the same bullet or dash."""
     several = [row for row in rows if len(row) > 1]
     return 2 * sum(_is_of_items(row) for row in several) > len(several)
+
+
+def are_address_and_pairs(sides: Sequence[Sequence[str]]) -> bool:
+    """Lines that are no pairs on one side, `Date: 3 June` and its like on the other: the head of a letter or an invoice."""
+    num_pairs = [sum(bool(_PAIR.match(text)) for text in side) for side in sides]
+    return len(sides[0]) >= MIN_ROWS and min(num_pairs) == 0 and max(num_pairs) >= MOST * len(sides[0])
+
+
+def _end_of_address(rows: Sequence[Row], start: int) -> int:
+    end = start
+    while end < len(rows) and len(rows[end]) == 2:
+        end += 1
+    return end if are_address_and_pairs([[row[side].text for row in rows[start:end]] for side in (0, 1)]) else start
 
 
 def _is_of_items(row: Row) -> bool:

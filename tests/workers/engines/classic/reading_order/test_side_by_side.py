@@ -23,6 +23,13 @@ def test_short_columns_of_sentences_are_read_one_after_the_other():
     assert texts(lines) == ["The committee met twice in spring.", "The pilots asked for a longer season."]
 
 
+def test_an_address_beside_pairs_is_read_before_them():
+    address, pairs = ("Sea Holly Ropes", "9 Quay Street", "Saltmarsh"), ("Invoice no.: 118", "Date: 3 June", "Due: 3 July")
+    lines = [[(0, left), (300, right)] for left, right in zip(address, pairs, strict=True)]
+
+    assert " ".join(texts(lines)).split() == " ".join([*address, *pairs]).split()
+
+
 def test_a_heading_beside_its_text_comes_before_it():
     lines = [[(0, "Purpose"), (120, TEXT)], [(120, TEXT)], [(0, "Contact"), (120, TEXT)], [(120, TEXT)]]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.engines.classic.reading_order.lines.line_ends import Vocabulary
 from workers.engines.classic.reading_order.pieces import Piece, Placed, around
-from workers.engines.classic.reading_order.side_by_side import are_lists
+from workers.engines.classic.reading_order.side_by_side import are_address_and_pairs, are_lists
 from workers.engines.classic.reading_order.tables.found_table import FoundCell, FoundTable, table_of
 from workers.engines.classic.reading_order.tables.row_line import RowLine
 from workers.engines.classic.reading_order.tables.ruling import Rule
@@ -148,7 +148,7 @@ def aligned_table(words: Placed, across: Sequence[Rule], vocabulary: Vocabulary)
     if len(columns) == 3 and _is_beside_pairs(lines, columns):
         words = [item for item in words if item[1].left > columns[0][1]]
         lines, columns = lines_of(words), columns[1:]
-    if len(columns) < 2:
+    if len(columns) < 2 or (len(columns) == 2 and are_address_and_pairs(_texts(lines, columns))):
         return None
     placed_lines = placed(lines, columns, across)
     width = columns[-1][1] - columns[0][0]
@@ -168,6 +168,14 @@ def _is_beside_pairs(lines: Sequence[Line], columns: Columns) -> bool:
         return False
     names = [atom.text for line in lines for atom in line if name_left <= atom.box.left <= name_right]
     return len(set(names)) == len(names) and not any(map(has_digits, names))
+
+
+def _texts(lines: Sequence[Line], columns: Columns) -> list[list[str]]:
+    """Of each column, line by line."""
+    return [
+        [" ".join(atom.text for atom in line if left <= (atom.box.left + atom.box.right) / 2 <= right) for line in lines]
+        for left, right in columns
+    ]
 
 
 def _cells(row: int, lines: Sequence[RowLine], num_columns: int) -> list[FoundCell]:
