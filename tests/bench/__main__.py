@@ -39,6 +39,7 @@ ALL: list[tuple[str, list[str], bool]] = [
     ("cer", [], True),
     ("cases", [], False),
     ("structure", [], True),
+    ("askew", [], False),
     ("shared_inputs", [], True),
     ("tests.faults.kill", ["--kills", "20"], False),
     ("tests.faults.kill", ["--kills", "20", "--s3"], False),
