@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.page import MAX_SIDE_PT, Box
+from workers.labels.powers import axis_multiplier
 from workers.rendering.pages.mupdf import pymupdf, raise_if_out_of_memory
 from workers.rendering.pages.turned_pages import display_matrix
 from workers.rendering.pages.vector_charts.found import Refused
 from workers.rendering.pages.vector_charts.ink import Ink
-from workers.rendering.pages.vector_charts.labels import labels_of
+from workers.rendering.pages.vector_charts.labels import Label, labels_of
 from workers.rendering.pages.vector_charts.marks.shapes import ShapeCollector
 from workers.rendering.pages.vector_charts.reader import Drawing, Reading, read_chart
+
+OUTSIDE_PT = 18.0
 
 
 def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequence[Box], ink: Ink | None) -> list[Reading]:
@@ -35,7 +38,7 @@ def read_areas(page: pymupdf.Page, shown: pymupdf.DisplayList, areas_pt: Sequenc
 def _read(area: Box, collector: ShapeCollector, raw: dict[str, Any], ink: Ink | None) -> Reading:
     shapes = [shape for shape in collector.shapes if _meets(shape.box, area)]
     try:
-        return read_chart(Drawing(area, shapes, labels_of(raw, area), collector.num_lost), ink)
+        return read_chart(Drawing(area, shapes, _labels(raw, area), collector.num_lost), ink)
     except Refused as refused:
         return Reading(None, refused.reason, refused.detail)
     except MemoryError:
@@ -43,6 +46,13 @@ def _read(area: Box, collector: ShapeCollector, raw: dict[str, Any], ink: Ink | 
     except Exception as error:  # noqa: BLE001 (a fault in one must not cost the page's others)
         raise_if_out_of_memory(error)
         return Reading(None, "odd_drawing", f"{type(error).__name__}: {error}")
+
+
+def _labels(raw: dict[str, Any], area: Box) -> list[Label]:
+    """Those in the area, and a multiplier just outside: without it all values would be wrong."""
+    wide = Box(area.left - OUTSIDE_PT, area.top - OUTSIDE_PT, area.right + OUTSIDE_PT, area.bottom + OUTSIDE_PT)
+    inside = labels_of(raw, area)
+    return inside + [label for label in labels_of(raw, wide) if axis_multiplier(label.text) is not None and label not in inside]
 
 
 def _meets(box: Box, area: Box) -> bool:

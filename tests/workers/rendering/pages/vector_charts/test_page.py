@@ -88,3 +88,16 @@ def test_a_fault_in_one_chart_costs_none_of_the_others(monkeypatch: pytest.Monke
     assert (odd.answer, odd.reason) == (None, "odd_drawing")
     assert "ZeroDivisionError" in odd.detail
     assert read.answer is not None
+
+
+def test_a_multiplier_just_outside_of_the_region_counts() -> None:
+    page = charted()[0]
+    plot = reading(page).plot
+    assert plot is not None
+    page.insert_text((plot.left - 4, plot.top - 6), "1e6", fontsize=8)
+    shown = ShownPage(page, RenderSettings())
+
+    (found,) = shown.vector_readings([shown.page_pt._replace(top=plot.top - 2)])
+
+    assert found.answer is not None, (found.reason, found.detail)
+    assert found.answer.rows == [["Oak", "50000000"], ["Elm", "20000000"], ["Fir", "80000000"]]
