@@ -12,6 +12,7 @@ from workers.rendering.pages.vector_charts.categories import category_rows, pair
 from workers.rendering.pages.vector_charts.found import Found, Refused, Value
 from workers.rendering.pages.vector_charts.labels import Label
 from workers.rendering.pages.vector_charts.legend import Entry, Style, name_of
+from workers.rendering.pages.vector_charts.marks.bins import bin_texts
 from workers.rendering.pages.vector_charts.marks.shapes import Shape, is_alike
 from workers.rendering.pages.vector_charts.plot import Marks
 from workers.rendering.pages.vector_charts.printed import printed_values
@@ -218,6 +219,8 @@ def _slots(
         middles = [column[0].middle for column in columns]
         widths = [column[0].right - column[0].left for column in columns]
         pitch = min((after - before for before, after in pairwise(middles)), default=0.0)
+        if all(len(column) == 1 for column in columns) and (bins := bin_texts(axis, sides)):
+            return [[index] for index in range(len(columns))], bins, "category"
         if pitch < 1.02 * max(widths):
             raise Refused("categories_unclear", "bars without gaps over a scale of numbers")
         texts, kind = scale_texts(axis.scale, middles)
