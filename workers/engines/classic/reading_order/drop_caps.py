@@ -19,22 +19,39 @@ _QUOTES = "\"'“„«‘(¿¡"
 
 def with_drop_caps(pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces, each drop capital joined to the first line beside it; the lines beside it begin where it does."""
-    large = [piece for piece in pieces if _may_be_one(piece)]
+    cut = [_cut(piece) for piece in pieces]
+    lines_of_caps = {id(parts[0]): parts[1] for parts in cut if len(parts) > 1}
+    large = [parts[0] for parts in cut if _may_be_one(parts[0])]
     if not large:
         return list(pieces)
     usual = statistics.median(piece.size_px for piece in pieces)
-    rest = {id(piece): piece for piece in pieces}
+    rest = {id(piece): piece for parts in cut for piece in parts}
     for cap in large:
+        own = lines_of_caps.get(id(cap))
         if cap.size_px < MIN_SIZE * usual:
+            if own is not None:
+                del rest[id(cap)]
+                rest[id(own)] = Piece((*cap.words, *own.words))
             continue
         beside = sorted((piece for piece in rest.values() if _is_beside(piece, cap)), key=lambda piece: piece.box.top)
         if len(beside) < 2 or abs(beside[0].box.top - cap.box.top) > cap.box.height / 2:
+            if own is not None:  # it stands on its line and rises above it
+                del rest[id(cap)]
+                rest[id(own)] = _begun(own, cap, pieces)
             continue
         del rest[id(cap)]
         for piece in beside:
             rest[id(piece)] = _widened(piece, cap.box)
         rest[id(beside[0])] = _begun(rest[id(beside[0])], cap, pieces)
     return list(rest.values())
+
+
+def _cut(piece: Piece) -> list[Piece]:
+    """A capital and the rest of the line that MuPDF took it for a word of; else the piece as it is."""
+    if len(piece.words) < 2 or piece.words[0][1].size_px < MIN_SIZE * piece.words[1][1].size_px:
+        return [piece]
+    cap, line = Piece(piece.words[:1]), Piece(piece.words[1:])
+    return [cap, line] if _may_be_one(cap) and line.text[:1].islower() else [piece]
 
 
 def _may_be_one(piece: Piece) -> bool:

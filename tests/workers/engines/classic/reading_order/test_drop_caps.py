@@ -59,3 +59,12 @@ def test_every_word_stays_in_one_block() -> None:
 @pytest.mark.parametrize("words", [page("O", "nce", size=15.0), page("O", "nce", gap=60.0)])
 def test_a_letter_that_is_hardly_larger_or_far_away_stays_alone(words: list[Word]) -> None:
     assert not text_of(words).startswith("Once")
+
+
+@pytest.mark.parametrize("lines_beside", [2, 1])
+def test_a_capital_that_the_file_has_as_a_word_of_its_line_begins_the_first_word(lines_beside: int) -> None:
+    # given a capital of two lines, or one that stands on its line and rises above it
+    cap = Word("O", 60, 98, 75, 98 + 0.6 * 24 * lines_beside, 1, 0, 24.0, ACROSS)
+    words = [cap, *line(f"nce {PROSE}", 80, 100, 0), *line(PROSE, 80 if lines_beside > 1 else 60, 115, 1), *line(PROSE, 60, 130, 2)]
+
+    assert text_of(words).startswith("Once the harbour")
