@@ -82,3 +82,15 @@ def test_numbers_of_lines_are_kept_and_in_no_sentence() -> None:
     assert (blocks[-1].kind, blocks[-1].text) == ("footer", "1 2 3 4 5 6 7 8 9 10 11 12")
     assert not any(char.isdigit() for block in blocks[:-1] for char in block.text)
     assert sorted(index for block in blocks for index in block.members) == list(range(len(words)))
+
+
+def test_every_fifth_line_is_counted_whatever_the_lines_begin_with() -> None:
+    numbers = [str(row) if row % 5 == 0 else "" for row in range(1, 18)]
+
+    assert found(page((3 * LIST)[:17], numbers)) == ["5", "10", "15"]
+
+
+def test_a_column_of_values_that_go_up_by_fives_is_not_counted() -> None:
+    numbers = [str(5 * row) for row in range(1, 13)]
+
+    assert found(page(LIST, numbers)) == []
