@@ -13,6 +13,8 @@ _PAIR = re.compile(r"[^\W\d_][^:]{1,24}:\s+\S")
 """`Date: 3 June`"""
 MIN_WORDS = 4
 """Of a line that is part of a sentence."""
+CLOSE = 0.6
+"""In font sizes: the widest gap between two lines of a heading."""
 MIN_TEXT = 12
 """Words of the text beside a heading."""
 
@@ -30,7 +32,7 @@ def apart(rows: Sequence[Row]) -> Iterator[list[Row]]:
         elif (end := _end_of_address(rows, index)) > index:
             parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
         elif (end := _end_of_side_heading(rows, index)) > index:
-            parts = [[[rows[index][0]]], [[rows[index][1]], *rows[index + 1 : end]]]
+            parts = [[row[:1] for row in rows[index:end] if len(row) > 1], [row[-1:] for row in rows[index:end]]]
         else:
             rest.append(rows[index])
             index += 1
@@ -113,10 +115,18 @@ def _end_of_side_heading(rows: Sequence[Row], start: int) -> int:
     if len(heading.words) > MIN_WORDS or sum(map(str.isalpha, heading.text)) < 3 or any(map(str.isdigit, heading.text)):
         return start  # "1.", or "Table 1:" with its caption beside it
     end = start + 1
-    while end < len(rows) and len(rows[end]) == 1 and _are_in_line(rows[end][0], first):
+    while end < len(rows) and _goes_on_beside(rows[end], rows[end - 1], rows[start]):
         end += 1
-    num_words = len(first.words) + sum(len(piece.words) for row in rows[start + 1 : end] for piece in row)
+    num_words = len(first.words) + sum(len(row[-1].words) for row in rows[start + 1 : end])
     return end if end - start >= 2 and num_words >= MIN_TEXT and len(first.words) >= MIN_WORDS else start
+
+
+def _goes_on_beside(row: Row, above: Row, heads: Row) -> bool:
+    """The text's next line, alone or beside the next line of its heading."""
+    if len(row) == 1 or not _are_in_line(row[-1], heads[-1]):
+        return len(row) == 1 and _are_in_line(row[0], heads[-1])
+    is_close = row[0].box.top - above[0].box.bottom < CLOSE * row[0].size_px
+    return len(row) == len(above) == 2 and is_close and _are_in_line(row[0], heads[0]) and len(row[0].words) <= MIN_WORDS
 
 
 def _are_in_line(one: Piece, other: Piece) -> bool:

@@ -51,3 +51,23 @@ def test_lists_beside_each_other_are_no_table(mark):
     assert texts(lines) == [
         f"{mark} {text}" for text in ("oats", "rye", "peas", "figs", "plums", "pears", "quinces of the late kind")
     ]
+
+
+def test_headings_of_two_lines_stay_beside_their_text():
+    lines = [
+        [(0, "Purpose of"), (120, TEXT)],
+        [(0, "the dues"), (120, TEXT)],
+        [(120, TEXT)],
+        [],
+        [(0, "Contact"), (120, TEXT)],
+        [(120, TEXT)],
+    ]
+
+    assert texts(lines) == ["Purpose of the dues", f"{TEXT} {TEXT} {TEXT}", "Contact", f"{TEXT} {TEXT}"]
+
+
+def test_long_headings_beside_paragraphs_are_no_column():
+    heads = [f"{name} before the harbour" for name in ("Quay", "Office", "Bridge", "Market", "Light")]
+    lines = [line for head in heads for line in ([(0, head), (160, TEXT)], [(160, TEXT)], [(160, TEXT)], [])]
+
+    assert texts(lines) == [text for head in heads for text in (head, f"{TEXT} {TEXT} {TEXT}")]
