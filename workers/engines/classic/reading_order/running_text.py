@@ -21,7 +21,9 @@ LARGE, FULL = 1.15, 0.95
 """Of the usual font size: a large line whose numbers differ from page to page is a heading; one as large as the text, behind other
 running heads, is of the page (`Question 2`, `Invoice no. 5501`)."""
 
-_PAGE_OF = re.compile(r"\b(?:page|seite|página|pagina|pág\.|p\.|стр\.)\s*\d|\d\s*(?:/|of|von|de|sur|di|из)\s*\d", re.IGNORECASE)
+_PAGE_OF = re.compile(
+    r"\b(?:page|seite|página|pagina|pág\.|p\.|стр\.)\s*\d|\b\d{1,3}\s*(?:/|of|von|de|sur|di|из)\s*\d{1,3}\b", re.IGNORECASE
+)
 _NUMERAL = re.compile(r"[ivxlc]{1,6}")
 _NUMBER = re.compile(r"\d+")
 _STAMP = re.compile(

@@ -27,10 +27,8 @@ def apart(rows: Sequence[Row]) -> Iterator[list[Row]]:
         end = _end_of_columns(rows, index)
         if end - index >= 2:
             parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
-        elif (end := _end_of_lists(rows, index)) > index:
-            parts = _lists(rows[index:end])
-        elif (end := _end_of_address(rows, index)) > index:
-            parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
+        elif (end := _end_of_lists(rows, index)) > index or (end := _end_of_address(rows, index)) > index:
+            parts = _sides(rows[index:end])
         elif (end := _end_of_side_heading(rows, index)) > index:
             parts = [[row[:1] for row in rows[index:end] if len(row) > 1], [row[-1:] for row in rows[index:end]]]
         else:
@@ -73,7 +71,25 @@ def _end_of_address(rows: Sequence[Row], start: int) -> int:
     end = start
     while end < len(rows) and len(rows[end]) == 2:
         end += 1
-    return end if are_address_and_pairs([[row[side].text for row in rows[start:end]] for side in (0, 1)]) else start
+    if not are_address_and_pairs([[row[side].text for row in rows[start:end]] for side in (0, 1)]):
+        return start
+    while end < len(rows) and len(rows[end]) == 1 and _goes_on(rows[end][0], rows[end - 1], rows[start]):
+        end += 1
+    return end
+
+
+def _sides(rows: Sequence[Row]) -> list[list[Row]]:
+    """Either may end in lines of its own; pairs may be set to the right."""
+    return [
+        [[row[side]] if len(row) == 2 else row for row in rows if len(row) == 2 or _column_of(row[0], rows[0]) == side]
+        for side in (0, 1)
+    ]
+
+
+def _goes_on(piece: Piece, above: Row, heads: Row) -> bool:
+    """The longer side's next line."""
+    gap = piece.box.top - max(other.box.bottom for other in above)
+    return gap < 0.6 * piece.size_px and _column_of(piece, heads) is not None
 
 
 def _is_of_items(row: Row) -> bool:

@@ -31,7 +31,10 @@ def test_numbers_in_running_text_may_differ():
     assert found == [TEXT, ("footer", "Report 2024 Page 7 of 90")]
 
 
-@pytest.mark.parametrize(("text", "other"), [("Invoice no. 5501", "Invoice no. 5502"), ("Question 2", "Question 3")])
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("Invoice no. 5501", "Invoice no. 5502"), ("Question 2", "Question 3"), ("Account 4471 / 2025", "Account 99 / 2025")],
+)
 def test_a_line_behind_the_head_that_counts_is_of_its_page(text, other):
     words = line("Examination", 80, 40, size=14) + line(text, 80, 130, number=1) + BODY
     found = read(words, edges([("Examination", 40), (other, 130)]))
