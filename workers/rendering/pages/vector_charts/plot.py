@@ -183,7 +183,7 @@ def find_marks(
     marks = Marks([], [], [], [], [], [], [])
     wide = Box(plot.left - SLACK_PT, plot.top - SLACK_PT, plot.right + SLACK_PT, plot.bottom + SLACK_PT)
     for shape in shapes:
-        if id(shape) in skipped or not _is_visible(shape, wide):
+        if id(shape) in skipped or not _is_visible(shape, wide) or _is_halo(shape, labels):
             continue
         if shape.kind == "rect" and _is_ground(shape, plot, labels):
             marks.grounds.append(shape)
@@ -265,6 +265,17 @@ def _is_visible(shape: Shape, plot: Box) -> bool:
     x, y = shape.centre
     is_inside = plot.left <= x <= plot.right and plot.top <= y <= plot.bottom
     return is_inside or part.area > 0.5 * shape.box.area or shape.side > 0.25 * max(plot.width, plot.height)
+
+
+def _is_halo(shape: Shape, labels: Sequence[Label]) -> bool:
+    """White around letters, drawn as their outlines."""
+    if shape.fill is not None or shape.stroke is None or min(shape.stroke) < 240:
+        return False
+    box, places = shape.box, [label.box for label in labels if label.size > shape.side / 2]
+    return any(
+        place.left - 1 <= box.left and box.right <= place.right + 1 and place.top <= box.top and box.bottom <= place.bottom
+        for place in places
+    )
 
 
 def _is_ground(shape: Shape, plot: Box, labels: Sequence[Label]) -> bool:

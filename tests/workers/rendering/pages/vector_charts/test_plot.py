@@ -9,7 +9,11 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     BLUE,
     GREY,
     PLOT,
+    RED,
+    WHITE,
+    bars,
     label,
+    polyline,
     rect,
     rule,
     slot_x,
@@ -17,6 +21,7 @@ from tests.workers.rendering.pages.vector_charts.drawn import (
     y_at,
     y_axis,
 )
+from workers.rendering.pages.vector_charts.marks.shapes import Colour
 from workers.rendering.pages.vector_charts.reader import Drawing, read_chart
 
 NAMES = ["Oak", "Elm", "Fir", "Ash"]
@@ -56,3 +61,15 @@ def test_points_below_the_lowest_grid_line_are_points() -> None:
     assert [[float(text) for text in point] for point in reading.answer.points[0]] == [
         [x, pytest.approx(y, abs=0.1)] for x, y in points
     ]
+
+
+@pytest.mark.parametrize(("colour", "reason"), [(WHITE, None), (RED, "unknown_marks")])
+def test_white_outlines_of_letters_are_no_marks(colour: Colour, reason: str | None) -> None:
+    drawing = bars(NAMES, {"": (BLUE, [50.0, 20.0, 80.0, 35.0])}, has_legend=False)
+    value = label("50", slot_x(0, 4), y_at(50) - 6)
+    left, top, right, bottom = value.box
+    letter = polyline([(left + 1, bottom - 2), (left + 3, top + 2), (right - 2, bottom - 2)], colour)
+
+    reading = read_chart(drawing._replace(shapes=[*drawing.shapes, letter], labels=[*drawing.labels, value]))
+
+    assert reading.reason == reason
