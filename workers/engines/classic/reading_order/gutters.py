@@ -10,8 +10,8 @@ from workers.engines.classic.time_limit import check_time
 
 GUTTER = 0.8
 """In font sizes: the least width of a gutter between columns. LaTeX's own is 1."""
-SPARSE = 0.6
-"""Times as dense as the text beside them, at most, are headings at its side."""
+SPARSE = 1.0
+"""In font sizes: lines that are usually farther apart, beside lines that are not, are headings at the side of a text."""
 OVERHANG = 3
 """In font sizes: so far may a line reach into a gutter."""
 MAX_TRIALS = 64
@@ -120,15 +120,16 @@ def _are_columns(left: _Sides, right: _Sides, size: float) -> bool:
     shorter = min(side.bottom.max() - side.top.min() for side in (left, right))
     if bottoms - tops <= 0.5 * shorter:
         return False
-    if _density(left) < SPARSE * _density(right) and _share_lines(left, right, size):
+    if _usual_gap(left) > SPARSE * size > _usual_gap(right) and _share_lines(left, right, size):
         return False  # side headings
     left_filled, right_filled = _is_filled(left, size), _is_filled(right, size)
     return (left_filled and right_filled) or ((left_filled or right_filled) and not _share_lines(left, right, size))
 
 
-def _density(side: _Sides) -> float:
-    """Of its lines, from the first to the last."""
-    return float((side.bottom - side.top).sum() / max(side.bottom.max() - side.top.min(), 1e-9))
+def _usual_gap(side: _Sides) -> float:
+    """Between a line and the next."""
+    order = np.argsort(side.top)
+    return float(np.median(side.top[order][1:] - side.bottom[order][:-1])) if len(order) > 1 else 0.0
 
 
 def _share_lines(left: _Sides, right: _Sides, size: float) -> bool:

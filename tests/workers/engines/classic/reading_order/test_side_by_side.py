@@ -71,3 +71,10 @@ def test_long_headings_beside_paragraphs_are_no_column():
     lines = [line for head in heads for line in ([(0, head), (160, TEXT)], [(160, TEXT)], [(160, TEXT)], [])]
 
     assert texts(lines) == [text for head in heads for text in (head, f"{TEXT} {TEXT} {TEXT}")]
+
+
+def test_a_short_column_above_a_short_last_line_is_no_heading():
+    lines = [[(0, TEXT), (250, TEXT)] for _ in range(5)] + [[(250, TEXT)] for _ in range(9)]
+    lines += [[], [(0, f"{TEXT} had been {TEXT} for {TEXT}")], [(0, "again.")]]
+
+    assert texts(lines)[:2] == [" ".join([TEXT] * 5), " ".join([TEXT] * 14)]
