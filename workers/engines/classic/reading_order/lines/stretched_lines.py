@@ -29,7 +29,7 @@ def _runs(ordered: Sequence[Piece]) -> list[list[Piece]]:
     for before, after in pairwise(ordered):
         size, here = after.size_px, after.box.left - before.box.right
         is_beside = abs(after.box.bottom - before.box.bottom) < 1 and abs(size - before.size_px) < 1 and 0 < here < MAX_GAP * size
-        are_words = len(before.words) == len(after.words) == 1
+        are_words = len(before.words) == len(after.words) == 1 and after.words[0][1].block >= 0  # an OCR's are lines
         if is_beside and are_words and (len(runs[-1]) == 1 or abs(here - gap) < EVEN * size):
             runs[-1].append(after)
         else:
