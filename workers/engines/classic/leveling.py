@@ -20,6 +20,8 @@ _LEAST = math.radians(_STEP_DEGREES)
 _FINENESS = 8
 """Rows of pixels of a line that are looked at: more say nothing more."""
 _INK = 64
+_LEAST_INK = 500
+"""Pixels, of those that are looked at: less may lie in line by chance."""
 _SHARPER = 1.02
 
 
@@ -31,7 +33,7 @@ def skew_of(quads: Quads, pixels: _Pixels) -> float:
     """
     rough = _by_long_lines(quads)
     y, x = _ink(quads, pixels)
-    if not len(y):
+    if len(y) < _LEAST_INK:
         return rough
     angles = rough + np.radians(np.arange(-_REACH_DEGREES, _REACH_DEGREES + _STEP_DEGREES / 2, _STEP_DEGREES))
     sharpness = [_sharpness(y, x, angle) for angle in angles]
