@@ -97,10 +97,11 @@ def _runs(glyphs: Sequence[_Glyph], direction: Sequence[float]) -> Iterator[list
     run: list[_Glyph] = []
     end = 0.0
     is_spaced = False
+    is_slanted = min(map(abs, direction)) > 0.2  # the glyphs' widths are not known there, but MuPDF's spaces are
     unwritten = MONOSPACED_GAP_EM if _is_monospaced(glyphs) else UNWRITTEN_GAP_EM
     for glyph in glyphs:
         if glyph.text.isspace():
-            is_spaced = is_spaced or glyph.is_written
+            is_spaced = is_spaced or glyph.is_written or is_slanted
             continue
         start, stop = _extent(glyph.box, direction)
         gap = start - end
@@ -108,7 +109,7 @@ def _runs(glyphs: Sequence[_Glyph], direction: Sequence[float]) -> Iterator[list
         if run and (gap > limit or gap < -BACK_EM * glyph.size):
             yield run
             run = []
-        if (run and gap > 0.12 * glyph.size and (is_spaced or gap > 0.2 * glyph.size)) or (run and is_spaced):
+        if run and (is_spaced or (gap > 0.2 * glyph.size and not is_slanted)):
             run.append(glyph._replace(text=" " + glyph.text))
         else:
             run.append(glyph)
