@@ -27,7 +27,9 @@ def apart(rows: Sequence[Row]) -> Iterator[list[Row]]:
         end = _end_of_columns(rows, index)
         if end - index >= 2:
             parts = [[[row[0]] for row in rows[index:end]], [[row[1]] for row in rows[index:end]]]
-        elif (end := _end_of_lists(rows, index)) > index or (end := _end_of_address(rows, index)) > index:
+        elif (end := _end_of_lists(rows, index)) > index:
+            parts = _lists(rows[index:end])
+        elif (end := _end_of_address(rows, index)) > index:
             parts = _sides(rows[index:end])
         elif (end := _end_of_side_heading(rows, index)) > index:
             parts = [[row[:1] for row in rows[index:end] if len(row) > 1], [row[-1:] for row in rows[index:end]]]

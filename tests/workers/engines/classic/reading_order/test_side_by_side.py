@@ -78,3 +78,9 @@ def test_a_short_column_above_a_short_last_line_is_no_heading():
     lines += [[], [(0, f"{TEXT} had been {TEXT} for {TEXT}")], [(0, "again.")]]
 
     assert texts(lines)[:2] == [" ".join([TEXT] * 5), " ".join([TEXT] * 14)]
+
+
+def test_three_lists_are_read_one_after_the_other():
+    lines = [[(0, f"• {a}"), (170, f"• {b}"), (330, f"• {c}")] for a, b, c in (("red", "oak", "wren"), ("blue", "ash", "tern"))]
+
+    assert texts(lines) == [f"• {text}" for text in ("red", "blue", "oak", "ash", "wren", "tern")]
