@@ -17,10 +17,10 @@ MAX_SLOPE = 0.4
 """Of a line that is askew; steeper ones are meant so."""
 _REACH_DEGREES, _STEP_DEGREES = 3.0, 0.1
 _LEAST = math.radians(_STEP_DEGREES)
-_FINENESS = 8
+_FINENESS = 12
 """Rows of pixels of a line that are looked at: more say nothing more."""
 _INK = 64
-_LEAST_INK = 500
+_LEAST_INK = 400
 """Pixels, of those that are looked at: less may lie in line by chance."""
 _SHARPER = 1.02
 
