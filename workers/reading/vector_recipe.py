@@ -4,7 +4,7 @@ from schemas import SCHEMA_VERSION
 from schemas.plan import Recipe
 from schemas.settings import RegionSettings
 
-VECTOR_VERSION = 2
+VECTOR_VERSION = 3
 """Raised when the rules of `workers.rendering.pages.vector_charts` change what is read: then the recipe changes too."""
 VECTOR = "vector"
 """The engine of such rows."""

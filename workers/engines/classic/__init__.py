@@ -9,11 +9,12 @@ from workers.engines.classic.scripts import USED
 from workers.engines.classic.tesseract import find_tesseract
 from workers.engines.engine import Engine, EngineInfo
 
-READING_VERSION = 5
+READING_VERSION = 6
 """Raised when the rules of trust, order, legibility or escaping change the text: then the recipe changes too. 2: literal text is
 escaped in Markdown, and stays whole in plain text. 3: structure, tables, text and scripts of what follows 0.1.0. 4: blanks of
 Korean at line ends; Tesseract's languages are no longer in the recipe. 5: lines of other scripts of which only blanks come out;
-which pages are scans, and of how many pixels; images of 16 bits, with an alpha channel or with thumbnails."""
+which pages are scans, and of how many pixels; images of 16 bits, with an alpha channel or with thumbnails. 6: scans that lie
+askew; columns, side headings, running heads, lists side by side, wrapped cells, right-to-left and letter-spaced lines."""
 
 
 LAYER_VERSION = 1
