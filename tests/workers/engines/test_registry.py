@@ -4,6 +4,7 @@ from importlib import import_module
 import pytest
 
 from schemas.settings import EngineSettings
+from workers import engines
 from workers.engines import registry
 from workers.engines.engine import EngineStartError
 
@@ -29,6 +30,7 @@ def test_any_other_missing_module_is_a_bug_and_flies(monkeypatch):
 
 
 def test_describing_the_classic_engine_loads_no_model(monkeypatch):
+    monkeypatch.setattr(engines, "classic", import_module("workers.engines.classic"))  # comes back at the end
     for module in ("rapidocr", "onnxruntime", "cv2"):
         monkeypatch.setitem(sys.modules, module, None)  # importing it would raise
     for module in [name for name in sys.modules if name.startswith("workers.engines.classic")]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import cv2  # comes with rapidocr
 import numpy as np
 import numpy.typing as npt
 
@@ -68,6 +67,8 @@ def _turned(points: Quads, angle: float, width: int, height: int) -> Quads:
 
 def leveled_pixels(pixels: _Pixels, skew: float) -> _Pixels:
     """The page turned in the same way, in its own size; what comes in at the corners is white."""
+    import cv2  # by those that read alone: describing the engine loads no such library
+
     if not skew:
         return pixels
     height, width = pixels.shape[:2]
@@ -90,11 +91,14 @@ def _by_long_lines(quads: Quads) -> float:
 
 
 def _areas(quads: Quads) -> npt.NDArray[np.float64]:
-    return np.array([cv2.contourArea(quad.astype(np.float32)) for quad in quads])
+    x, y = quads[..., 0], quads[..., 1]
+    return np.abs((x * np.roll(y, 1, axis=1) - y * np.roll(x, 1, axis=1)).sum(axis=1)) / 2
 
 
 def _ink(quads: Quads, pixels: _Pixels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows and columns of the dark pixels inside the lines that do not stand upright."""
+    import cv2
+
     sides = quads.max(axis=1) - quads.min(axis=1)
     lines = quads[sides[:, 0] > sides[:, 1]]
     step = max(1, int(np.median(_areas(quads) / np.maximum(np.hypot(*sides.T), 1)) / _FINENESS))
