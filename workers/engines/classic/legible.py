@@ -21,12 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.page import Word
+from workers.engines.classic.leveling import sharpness
 from workers.engines.classic.ppocr import READ_DENSITY, READ_SCORE, OcrLine, Pixels
 from workers.text.trust import gibberish, script_of, uncovered_ink
 
 MIN_READ_SHARE = 0.4
 MIN_UNREAD = 0.3
-"""Share of the text's area that is not read from which numbers count for nothing."""
+"""Share of the text's area: where more than this is not read, the numbers that were read count for nothing."""
 SURE_SCORE = 0.85
 """Mean score from which letters of no language are believed: a list of part numbers, and not Hebrew read as Latin (0.73)."""
 MIN_BANDS = 6
@@ -119,12 +120,12 @@ def _bands(pixels: Pixels) -> tuple[list[tuple[int, int]], float]:
 def _slope(dark: npt.NDArray[np.bool_]) -> float:
     """Of those up to 2 degrees the one that parts ink and white rows most; 0 where none does so clearly better."""
     y, x = np.nonzero(dark[::3, ::3])
+    if not len(y):
+        return 0.0
     slopes = np.tan(np.radians(np.linspace(-2, 2, 17)))
-    sharpness = [
-        float(np.square(np.bincount((y + slope * x + 0.035 * dark.shape[1] / 3).astype(np.int64))).sum()) for slope in slopes
-    ]
-    best = int(np.argmax(sharpness))
-    return float(slopes[best]) if sharpness[best] > 1.05 * sharpness[len(slopes) // 2] else 0.0
+    found = [sharpness(y, x, -slope) for slope in slopes]
+    best = int(np.argmax(found))
+    return float(slopes[best]) if found[best] > 1.05 * found[len(slopes) // 2] else 0.0
 
 
 def _fills(band: npt.NDArray[np.bool_]) -> bool:

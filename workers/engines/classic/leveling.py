@@ -19,9 +19,11 @@ _LEAST = math.radians(_STEP_DEGREES)
 _FINENESS = 12
 """Rows of pixels of a line that are looked at: more say nothing more."""
 _INK = 64
+"""Of 255: grey levels by which ink differs from the paper, at least."""
 _LEAST_INK = 400
 """Pixels, of those that are looked at: less may lie in line by chance."""
 _SHARPER = 1.02
+"""Times the sharpness of the page as it lies, from which another angle is believed."""
 
 
 def skew_of(quads: Quads, pixels: _Pixels) -> float:
@@ -35,9 +37,9 @@ def skew_of(quads: Quads, pixels: _Pixels) -> float:
     if len(y) < _LEAST_INK:
         return rough
     angles = rough + np.radians(np.arange(-_REACH_DEGREES, _REACH_DEGREES + _STEP_DEGREES / 2, _STEP_DEGREES))
-    sharpness = [_sharpness(y, x, angle) for angle in angles]
-    best = int(np.argmax(sharpness))
-    is_askew = abs(angles[best]) >= _LEAST and sharpness[best] >= _SHARPER * _sharpness(y, x, 0.0)
+    found = [sharpness(y, x, math.tan(angle)) for angle in angles]
+    best = int(np.argmax(found))
+    is_askew = abs(angles[best]) >= _LEAST and found[best] >= _SHARPER * sharpness(y, x, 0.0)
     return float(angles[best]) if is_askew else 0.0
 
 
@@ -67,10 +69,10 @@ def _turned(points: Quads, angle: float, width: int, height: int) -> Quads:
 
 def leveled_pixels(pixels: _Pixels, skew: float) -> _Pixels:
     """The page turned in the same way, in its own size; what comes in at the corners is white."""
-    import cv2  # by those that read alone: describing the engine loads no such library
-
     if not skew:
         return pixels
+    import cv2  # here, because describing the engine must not load it
+
     height, width = pixels.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), math.degrees(skew), 1.0)
     return np.asarray(cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR, borderValue=(255, 255, 255)), np.uint8)
@@ -96,7 +98,7 @@ def _areas(quads: Quads) -> npt.NDArray[np.float64]:
 
 
 def _ink(quads: Quads, pixels: _Pixels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows and columns of the dark pixels inside the lines that do not stand upright."""
+    """Rows and columns of the pixels with ink inside the lines that do not stand upright."""
     import cv2
 
     sides = quads.max(axis=1) - quads.min(axis=1)
@@ -110,6 +112,7 @@ def _ink(quads: Quads, pixels: _Pixels) -> tuple[npt.NDArray[np.int64], npt.NDAr
     return y, x
 
 
-def _sharpness(y: npt.NDArray[np.int64], x: npt.NDArray[np.int64], angle: float) -> float:
-    rows = (y - math.tan(angle) * x).astype(np.int64)
+def sharpness(y: npt.NDArray[np.int64], x: npt.NDArray[np.int64], slope: float) -> float:
+    """How well pixels part into rows with many and rows with few, once each is moved up by `slope` times its column."""
+    rows = np.floor(y - slope * x).astype(np.int64)
     return float(np.square(np.bincount(rows - rows.min()), dtype=np.float64).sum())

@@ -181,7 +181,7 @@ class _Charts:
             return bool(rulers(box, marks, text.words))
         near = Box(box.left - 30, box.top - 20, box.right + 30, box.bottom + 30)
         labels = [line for line in text.lines if not line.is_prose and contains_centre(near, line.box)]
-        beside = [line for line in text.lines if not line.is_prose and line not in labels and gap(box, line.box) <= BESIDE_PT]
+        beside = [line for line in text.lines if not line.is_prose and gap(box, line.box) <= BESIDE_PT and line not in labels]
         num_numbers = sum(line.num_numbers for line in (*labels, *beside))
         if not text.words:  # text drawn as outlines: nothing to find numbers in
             return seen.has_bars or seen.has_pie or len(marks) >= 10

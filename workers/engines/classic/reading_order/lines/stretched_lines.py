@@ -13,7 +13,7 @@ MAX_GAP = 6
 
 
 def with_stretched_lines(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces, single words joined that stand at one height with gaps all alike, and are of a sentence."""
+    """The pieces. Words of a sentence that stand at one height, with gaps all alike, are one of them."""
     joined: list[Piece] = []
     for run in _runs(sorted(pieces, key=lambda piece: (round(piece.box.bottom), piece.box.left))):
         words = [item for piece in run for item in piece.words]
